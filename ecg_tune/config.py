@@ -1,0 +1,257 @@
+"""Frozen settings. Standard library only, so that every other module may import them.
+
+A setting is validated where it is made: a value out of range raises `ConfigError` naming the value and what is allowed.
+`from_dict` builds any of these classes from plain data (YAML, JSON, a checkpoint) and refuses unknown keys.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ecg_tune.errors import ConfigError
+
+CLASS_NAMES = ("NORM", "MI", "STTC", "CD", "HYP")
+LEAD_NAMES = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
+PROFILES = ("full", "small")
+
+T = TypeVar("T")
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return a hint naming the valid name nearest to `name`, and all of them."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}valid: {', '.join(names)}"
+
+
+def check_choice(name: str, value: str, valid: Iterable[str]) -> None:
+    """Raise `ConfigError` unless `value` is one of `valid`."""
+    if value not in set(valid):
+        raise ConfigError(f"unknown {name} {value!r}: {nearest(str(value), valid)}")
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise `ConfigError` unless low <= value <= high (NaN is refused)."""
+    if not low <= value <= high:
+        raise ConfigError(f"{name} must be {low:g}..{high:g}, but got {name}={value!r}")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What `data prepare` makes of PTB-XL.
+
+    Attributes:
+        leads: Names out of `LEAD_NAMES`, in the order of the signal's last axis.
+        sampling_rate_hz: 100 or 500.
+        split: "70-15-15" or "official" (folds 1-8 / 9 / 10).
+        min_likelihood: Statements with a lower likelihood (0..100) are ignored; 0 keeps all (0 means unknown).
+        normalise: "global" (one sd from the training part) or "record" (z-score per record and lead).
+    """
+
+    leads: tuple[str, ...] = ("I", "II", "V2")
+    sampling_rate_hz: int = 100
+    split: str = "70-15-15"
+    min_likelihood: float = 0.0
+    normalise: str = "global"
+
+    def __post_init__(self) -> None:
+        for lead in self.leads:
+            check_choice("lead", lead, LEAD_NAMES)
+        if not self.leads or len(set(self.leads)) != len(self.leads):
+            raise ConfigError(f"leads must be one or more different names, but got {','.join(self.leads)!r}")
+        if self.sampling_rate_hz not in (100, 500):
+            raise ConfigError(f"rate must be 100 or 500 Hz, but got {self.sampling_rate_hz}")
+        check_choice("split", self.split, ("70-15-15", "official"))
+        check_choice("normalisation", self.normalise, ("global", "record"))
+        check_range("min_likelihood", self.min_likelihood, 0, 100)
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """How a signal becomes an image.
+
+    Attributes:
+        kind: "gasf", "gadf" or "mtf" (one lead a channel), or "triple" (the three of one lead as channels).
+        size: Side in pixels, 32..224.
+        mtf_bins: Quantile bins of the Markov transition field.
+        scale: "series" (each lead's own minimum and maximum, as pyts) or "global" (keeps amplitudes).
+        lead: Index of the lead that "triple" draws.
+    """
+
+    kind: str = "gasf"
+    size: int = 224
+    mtf_bins: int = 8
+    scale: str = "series"
+    lead: int = 1
+
+    def __post_init__(self) -> None:
+        check_choice("image kind", self.kind, ("gasf", "gadf", "mtf", "triple"))
+        check_choice("image scale", self.scale, ("series", "global"))
+        check_range("image size", self.size, 8, 512)
+        check_range("mtf_bins", self.mtf_bins, 2, 64)
+        check_range("image lead", self.lead, 0, 11)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained. The defaults are the classic ones.
+
+    Attributes:
+        crop_s: Length of the random training crop and of the averaged evaluation crops; None uses whole records.
+        gradient_clip: Largest gradient norm; 0 switches clipping off.
+        patience: Epochs without a lower validation loss before training ends.
+    """
+
+    batch_size: int = 32
+    max_epochs: int = 50
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    schedule: str = "plateau"
+    patience: int = 5
+    gradient_clip: float = 1.0
+    crop_s: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("optimizer", self.optimizer, ("adam", "adamw"))
+        check_choice("schedule", self.schedule, ("plateau", "one_cycle", "cosine"))
+        check_range("batch_size", self.batch_size, 1, 4096)
+        check_range("max_epochs", self.max_epochs, 1, 10_000)
+        check_range("learning_rate", self.learning_rate, 1e-8, 10)
+        check_range("weight_decay", self.weight_decay, 0, 10)
+        check_range("patience", self.patience, 1, 10_000)
+        check_range("gradient_clip", self.gradient_clip, 0, 1e6)
+        if self.crop_s is not None:
+            check_range("crop_s", self.crop_s, 0.5, 10)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Base of the families' own configs; each lives beside its network in `ecg_tune.models`."""
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """Everything that defines one training, apart from data and seed."""
+
+    family: str
+    model: ModelConfig
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    image: ImageConfig | None = None
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """One search. Names and defaults are those of `ecg-tune search`'s flags and of `search.yaml`.
+
+    Attributes:
+        trials: Rows the study shall have in the end, those of earlier runs counted.
+        max_epochs: Epochs a trial may run; None takes the profile's (50 full, 10 small).
+        grace_epochs: First rung of ASHA; None takes the profile's (3 full, 1 small).
+        slots: Trials that run at once; None takes what the resources allow.
+    """
+
+    families: tuple[str, ...] = ("rnn",)
+    profile: str = "full"
+    trials: int = 50
+    max_epochs: int | None = None
+    metric: str = "macro_auc"
+    sampler: str = "tpe"
+    scheduler: str = "asha"
+    grace_epochs: int | None = None
+    reduction_factor: int = 3
+    min_results: int = 3
+    seed: int = 0
+    slots: int | None = None
+    cpus_per_trial: int = 1
+    gpus_per_trial: float | None = None
+    retries: int = 2
+
+    def __post_init__(self) -> None:
+        check_choice("profile", self.profile, PROFILES)
+        if not self.families or len(set(self.families)) != len(self.families):
+            raise ConfigError(f"families must be one or more different names, but got {','.join(self.families)!r}")
+        check_range("trials", self.trials, 1, 1_000_000)
+        for name in ("max_epochs", "grace_epochs", "slots"):
+            if getattr(self, name) is not None:
+                check_range(name, getattr(self, name), 1, 100_000)
+        check_range("reduction_factor", self.reduction_factor, 2, 100)
+        check_range("min_results", self.min_results, 1, 1000)
+        check_range("seed", self.seed, 0, 2**31 - 1)
+        check_range("cpus_per_trial", self.cpus_per_trial, 1, 1024)
+        check_range("retries", self.retries, 0, 100)
+        if self.gpus_per_trial is not None:
+            check_range("gpus_per_trial", self.gpus_per_trial, 0, 64)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs a trial may run, the profile's default applied."""
+        return self.max_epochs or {"full": 50, "small": 10}[self.profile]
+
+    @property
+    def grace(self) -> int:
+        """First rung, the profile's default applied."""
+        return self.grace_epochs or {"full": 3, "small": 1}[self.profile]
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Return a frozen settings object as plain data that JSON and `torch.save` keep (tuples become lists)."""
+    return typing.cast(dict[str, Any], _plain(dataclasses.asdict(config)))
+
+
+def from_dict(cls: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
+    """Build a frozen settings class from plain data.
+
+    Args:
+        cls: A dataclass of this module (nested dataclasses are built too).
+        data: Keys are field names; missing ones take their default.
+        where: What to call the source in messages, e.g. a file name.
+
+    Raises:
+        ConfigError: Unknown key (with the nearest valid one), missing key, or a value of the wrong type or range.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where or cls.__name__}: expected names with values, but got {data!r}")
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    prefix = f"{where}: " if where else ""
+    for key in data:
+        if key not in fields:
+            raise ConfigError(f"{prefix}unknown setting {key!r}: {nearest(str(key), fields)}")
+    hints = typing.get_type_hints(cls)
+    try:
+        return cls(**{key: _value(hints[key], value, f"{prefix}{key}") for key, value in data.items()})
+    except TypeError as error:
+        raise ConfigError(f"{prefix}{error}") from error
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    """Return `value` as the annotated type, or raise `ConfigError`."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        return _value(next(a for a in args if a is not type(None)), value, where)
+    if dataclasses.is_dataclass(hint):
+        return value if isinstance(value, typing.cast(type, hint)) else from_dict(typing.cast(type, hint), value, where=where)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{where}: expected a list, but got {value!r}")
+        return tuple(_value(args[0], item, where) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
+        raise ConfigError(f"{where}: expected {hint.__name__}, but got {value!r}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value

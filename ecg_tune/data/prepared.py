@@ -1,0 +1,217 @@
+"""A prepared data set: one folder of memory-mappable arrays with a manifest and a fingerprint.
+
+::
+
+    DATA/
+      manifest.json             source, counts at each exclusion, settings, digests, fingerprint
+      train/       signals.npy  (n_records, n_samples, n_leads) int16 microvolts
+      validation/  labels.npy   (n_records, n_classes) uint8, multi-hot
+      test/        records.npz  ecg_id, patient_id, sex, age, device, site, fold, flags: (n_records,) each
+      test_ledger.jsonl         one line for every opening of the test part
+
+The test part is sealed: `PreparedData` holds train and validation only, and `open_test`, which writes the ledger, is the
+one way to the rest. Only `analysis/evaluate.py` and the export command call it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tune.errors import DataError, SealedTestError
+
+PARTS = ("train", "validation", "test")
+RECORD_FIELDS = ("ecg_id", "patient_id", "sex", "age", "device", "site", "fold", "flags")
+MANIFEST, LEDGER = "manifest.json", "test_ledger.jsonl"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Records of one part of a split.
+
+    Attributes:
+        signals_uv: (n_records, n_samples, n_leads) int16, microvolts.
+        labels: (n_records, n_classes) uint8, multi-hot in the order of the manifest's class names.
+        records: One array (n_records,) for each name in `RECORD_FIELDS`. `sex` is 0 male, 1 female, -1 unknown;
+            `age` in years (90 means over 89, NaN unknown); `flags` the bits of `ecg_tune.data.quality`.
+    """
+
+    name: str
+    signals_uv: NDArray[np.int16]
+    labels: NDArray[np.uint8]
+    records: Mapping[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """The open parts of a prepared data set. Holds no test record."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    train: Part
+    validation: Part
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the content's digest, 64 hex digits: equal arrays, records and settings give an equal one."""
+        return str(self.manifest["fingerprint"])
+
+    @property
+    def sampling_rate_hz(self) -> int:
+        return int(self.manifest["sampling_rate_hz"])
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        return tuple(self.manifest["leads"])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(self.manifest["class_names"])
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.manifest["n_samples"])
+
+    @property
+    def synthetic(self) -> bool:
+        return bool(self.manifest["synthetic"])
+
+    @property
+    def normalisation(self) -> dict[str, Any]:
+        """Return {"kind": "global" | "record", "scale_mv": training sd in millivolts}."""
+        return dict(self.manifest["normalisation"])
+
+    def part(self, name: str) -> Part:
+        """Return "train" or "validation".
+
+        Raises:
+            SealedTestError: For "test", which only `open_test` opens.
+        """
+        if name == "test":
+            raise SealedTestError("the test part is sealed: only `ecg-tune evaluate` and `data export --include-test` open it")
+        return {"train": self.train, "validation": self.validation}[name]
+
+
+def write_prepared(folder: Path, parts: Mapping[str, Part], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a prepared data set and return its manifest. The ledger of an earlier one in `folder` is kept.
+
+    Args:
+        parts: "train", "validation" and "test".
+        facts: What the manifest says besides digests and counts. Must hold `class_names, leads, sampling_rate_hz,
+            n_samples, split, label_rule, normalisation, synthetic, source`.
+
+    The manifest is written last, through a rename: a folder without one is unfinished and refused.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    digests: dict[str, str] = {}
+    for name in PARTS:
+        target = folder / name
+        target.mkdir(exist_ok=True)
+        part = parts[name]
+        np.save(target / "signals.npy", np.ascontiguousarray(part.signals_uv, dtype=np.int16))
+        np.save(target / "labels.npy", np.ascontiguousarray(part.labels, dtype=np.uint8))
+        np.savez(target / "records.npz", **{key: part.records[key] for key in RECORD_FIELDS})  # type: ignore[arg-type]
+        digests |= {f"{name}/{key}": value for key, value in _digests(part).items()}
+    identity = {k: facts[k] for k in ("class_names", "leads", "sampling_rate_hz", "split", "label_rule", "normalisation", "synthetic")}
+    fingerprint = hashlib.sha256(json.dumps([identity, digests], sort_keys=True).encode()).hexdigest()
+    counts = {name: _counts(parts[name], facts["class_names"]) for name in PARTS}
+    manifest = {**facts, "counts": counts, "digests": digests, "fingerprint": fingerprint}
+    scratch = folder / (MANIFEST + ".part")
+    scratch.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    scratch.replace(folder / MANIFEST)
+    return manifest
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a prepared data set.
+
+    Raises:
+        DataError: The folder isn't one.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise DataError(f"{folder} holds no prepared data ({MANIFEST} is missing): make it with `ecg-tune data prepare PTBXL {folder}`")
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest["fingerprint"], manifest["digests"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is not a manifest ({error}): prepare the data again") from error
+    return manifest
+
+
+def open_prepared(folder: Path) -> PreparedData:
+    """Open train and validation of a prepared data set; their content is checked against the manifest.
+
+    Raises:
+        DataError: Not a prepared data set, or its arrays were changed or cut.
+    """
+    manifest = read_manifest(folder)
+    train, validation = (_read_part(folder, name, manifest) for name in ("train", "validation"))
+    return PreparedData(folder=folder, manifest=manifest, train=train, validation=validation)
+
+
+def open_test(data: PreparedData, purpose: str, study: str = "") -> Part:
+    """Open the sealed test part, writing one ledger line first.
+
+    Args:
+        purpose: Why, e.g. "evaluate" or "export".
+        study: The study or checkpoint folder it is opened for.
+    """
+    line = {"fingerprint": data.fingerprint, "purpose": purpose, "study": study, "time": datetime.now(UTC).isoformat(timespec="seconds")}
+    with (data.folder / LEDGER).open("a", encoding="utf-8") as ledger:
+        ledger.write(json.dumps(line) + "\n")
+    return _read_part(data.folder, "test", data.manifest)
+
+
+def read_ledger(data: PreparedData) -> list[dict[str, str]]:
+    """Return the openings of this content's test part, oldest first."""
+    path = data.folder / LEDGER
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [entry for entry in map(json.loads, filter(None, lines)) if entry["fingerprint"] == data.fingerprint]
+
+
+def _read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> Part:
+    source = folder / name
+    try:
+        signals = np.load(source / "signals.npy", mmap_mode="r", allow_pickle=False)
+        labels = np.load(source / "labels.npy", allow_pickle=False)
+        with np.load(source / "records.npz", allow_pickle=False) as archive:
+            records = {key: archive[key] for key in RECORD_FIELDS}
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{source} can't be read ({error}): prepare the data again") from error
+    part = Part(name=name, signals_uv=signals, labels=labels, records=records)
+    for key, value in _digests(part).items():
+        if manifest["digests"].get(f"{name}/{key}") != value:
+            raise DataError(f"{source}: {key} differ from what the manifest recorded: prepare the data again")
+    return part
+
+
+def _digests(part: Part) -> dict[str, str]:
+    records = hashlib.sha256()
+    for key in RECORD_FIELDS:
+        records.update(f"{key}:{part.records[key].dtype.kind}:".encode())
+        records.update("\0".join(map(str, part.records[key].tolist())).encode())
+    return {"signals": _digest(part.signals_uv), "labels": _digest(part.labels), "records": records.hexdigest()}
+
+
+def _digest(array: NDArray[Any]) -> str:
+    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+    return digest.hexdigest()
+
+
+def _counts(part: Part, class_names: list[str]) -> dict[str, int]:
+    counts = {"records": len(part), "patients": len(np.unique(part.records["patient_id"]))}
+    return counts | {name: int(part.labels[:, k].sum()) for k, name in enumerate(class_names)}
