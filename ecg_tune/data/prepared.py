@@ -177,9 +177,21 @@ def open_test(data: PreparedData, purpose: str, study: str = "") -> Part:
 
 def read_ledger(data: PreparedData) -> list[dict[str, str]]:
     """Return the openings of this content's test part, oldest first."""
-    path = data.folder / LEDGER
+    return ledger_entries(data.folder, data.fingerprint)
+
+
+def ledger_entries(folder: Path, fingerprint: str) -> list[dict[str, str]]:
+    """Return the openings of the test part with this fingerprint, oldest first; no part needs to be open.
+
+    Raises:
+        DataError: A line of the ledger can't be read.
+    """
+    path = folder / LEDGER
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [entry for entry in map(json.loads, filter(None, lines)) if entry["fingerprint"] == data.fingerprint]
+    try:
+        return [entry for entry in map(json.loads, filter(None, lines)) if entry["fingerprint"] == fingerprint]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} holds a line that is not an opening of the test part ({error!r}): put the line right by hand") from error
 
 
 def _read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> Part:
@@ -208,7 +220,8 @@ def _digests(part: Part) -> dict[str, str]:
 
 def _digest(array: NDArray[Any]) -> str:
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+    if array.size:  # an empty buffer has no flat view
+        digest.update(np.ascontiguousarray(array).data.cast("B"))
     return digest.hexdigest()
 
 

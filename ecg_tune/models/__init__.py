@@ -1,0 +1,135 @@
+"""The model families: one row each. A network takes (batch, n_samples, n_leads), an image, or both, and returns logits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from ecg_tune.config import ImageConfig, ModelConfig, TrainingConfig, TrialConfig, check_choice, from_dict
+from ecg_tune.errors import ConfigError
+from ecg_tune.models.fusion import Fusion, FusionConfig
+from ecg_tune.models.resnet import ResNet, ResNetConfig, create_resnet
+from ecg_tune.models.rnn import (
+    RNN,
+    RNNConfig,
+    create_bigru,
+    create_bigru_attention,
+    create_bilstm,
+    create_bilstm_attention,
+    create_gru,
+    create_lstm,
+    create_rnn,
+)
+
+__all__ = [
+    "MODELS",
+    "RNN",
+    "Fusion",
+    "FusionConfig",
+    "ModelFamily",
+    "RNNConfig",
+    "ResNet",
+    "ResNetConfig",
+    "build_model",
+    "create_bigru",
+    "create_bigru_attention",
+    "create_bilstm",
+    "create_bilstm_attention",
+    "create_fusion",
+    "create_gru",
+    "create_lstm",
+    "create_resnet",
+    "create_rnn",
+    "n_parameters",
+    "trial_config",
+]
+
+
+@dataclass(frozen=True)
+class ModelFamily:
+    """One row of `MODELS`.
+
+    Attributes:
+        name: What reports and checkpoint files call it.
+        inputs: "signal", "image" or "fusion" (both).
+        config: Its frozen config.
+        create: Factory `(config, n_inputs=…, n_classes=…)`; None where `build_model` puts encoders together.
+    """
+
+    name: str
+    inputs: str
+    config: type[ModelConfig]
+    create: Callable[..., nn.Module] | None
+
+
+MODELS: dict[str, ModelFamily] = {
+    "rnn": ModelFamily("RNNModel", "signal", RNNConfig, create_rnn),
+    "resnet": ModelFamily("ResNet", "image", ResNetConfig, create_resnet),
+    "fusion": ModelFamily("JointFusion", "fusion", FusionConfig, None),
+}
+
+
+def build_model(config: ModelConfig, *, family: str, n_leads: int, n_channels: int, n_classes: int) -> nn.Module:
+    """Return the network of a config, freshly initialised from torch's global generator.
+
+    Args:
+        n_leads: Leads of the signal.
+        n_channels: Channels of the image (ignored by signal families).
+    """
+    row = MODELS[family]
+    if isinstance(config, FusionConfig):
+        sides = {"signal": (config.signal_family, config.signal), "image": (config.image_family, config.image)}
+        encoders = {
+            side: build_model(inner, family=name, n_leads=n_leads, n_channels=n_channels, n_classes=n_classes)
+            for side, (name, inner) in sides.items()
+        }
+        return Fusion(config, signal=encoders["signal"], image=encoders["image"], n_classes=n_classes)
+    assert row.create is not None, f"the family {family} has neither a factory nor encoders"
+    return row.create(config, n_inputs=n_leads if row.inputs == "signal" else n_channels, n_classes=n_classes)
+
+
+def create_fusion(config: FusionConfig | None = None, *, n_leads: int = 3, n_channels: int = 3, n_classes: int = 5) -> nn.Module:
+    """Return a fusion classifier; without a config the classic BiGRU beside ResNet-18."""
+    return build_model(config or FusionConfig(), family="fusion", n_leads=n_leads, n_channels=n_channels, n_classes=n_classes)
+
+
+def n_parameters(model: nn.Module) -> int:
+    """Return the number of trainable parameters."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def trial_config(data: Mapping[str, Any], *, where: str = "") -> TrialConfig:
+    """Build a trial's config from plain data (a study's row, a checkpoint, a YAML file). Inverse of `config.to_dict`.
+
+    Raises:
+        ConfigError: Unknown family or key, or a value out of range.
+    """
+    known = {f.name for f in dataclasses.fields(TrialConfig)}
+    if "family" not in data or not set(data) <= known:
+        raise ConfigError(f"{where}: a trial's config has the keys {sorted(known)}, but got {sorted(data)}")
+    family = str(data["family"])
+    check_choice("family", family, MODELS)
+    image = data.get("image")
+    if image is None and MODELS[family].inputs != "signal":
+        image = {}
+    return TrialConfig(
+        family=family,
+        model=_model_config(family, data.get("model") or {}, where=where),
+        training=from_dict(TrainingConfig, data.get("training") or {}, where=where),
+        image=None if image is None else from_dict(ImageConfig, image, where=where),
+    )
+
+
+def _model_config(family: str, data: Mapping[str, Any], *, where: str) -> ModelConfig:
+    values = dict(data)
+    if MODELS[family].inputs == "fusion":
+        defaults = FusionConfig()
+        for side, default in (("signal", defaults.signal_family), ("image", defaults.image_family)):
+            inner = str(values.get(f"{side}_family", default))
+            check_choice(f"{side}_family", inner, [name for name, row in MODELS.items() if row.inputs == side])
+            values[side] = _model_config(inner, values.get(side) or {}, where=where)
+    return from_dict(MODELS[family].config, values, where=where)

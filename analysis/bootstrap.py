@@ -1,0 +1,168 @@
+"""Patient-cluster bootstrap of every metric, all resamples at once.
+
+Patients, not records, are drawn with replacement: records of one patient are alike, and intervals that ignore this are too
+narrow (Field & Welsh, 2007). A resample is a weight for every record, the number of times its patient was drawn, so that a
+metric of 1000 resamples is a few matrix operations. Intervals are 95 % percentile intervals.
+
+A resample that holds no positive (or no negative) of a class says nothing about that class: NaN there, skipped by the
+percentiles and counted. A class that is so in the full sample keeps the conventions of `ecg_tune.metrics` in all resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tune.errors import ConfigError, DataError
+from ecg_tune.metrics import Array, rates
+
+RANK_METRICS = ("auc_roc", "auc_pr")
+METRIC_NAMES = ("sensitivity", "specificity", "precision", "npv", "f1_score", "accuracy", *RANK_METRICS)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % percentile interval.
+
+    Attributes:
+        low, high: NaN when no resample gave a value.
+        n_undefined: Resamples that gave none.
+    """
+
+    low: float
+    high: float
+    n_undefined: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model's answers: one seed of one retrained trial.
+
+    Attributes:
+        probabilities: (n_records, n_classes) in [0, 1].
+        thresholds: (n_classes,); positive at probability >= threshold.
+    """
+
+    probabilities: Array
+    thresholds: Array
+
+
+def patient_weights(patient_ids: NDArray[np.generic], *, n_resamples: int = 1000, seed: int = 0) -> Array:
+    """Return the records' weights in every resample, (n_records, n_resamples): how often their patient was drawn.
+
+    Args:
+        patient_ids: (n_records,), equal for records of one patient.
+    """
+    if n_resamples < 1:
+        raise ConfigError(f"bootstrap resamples must be 1 or more, but got {n_resamples}; 1000 is the default")
+    if len(patient_ids) == 0:
+        raise DataError("the bootstrap got 0 records: evaluate on a part that holds some")
+    patients, index = np.unique(patient_ids, return_inverse=True)
+    draws = np.random.default_rng(seed).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), size=n_resamples)
+    return np.ascontiguousarray(draws.T[index], dtype=np.float64)
+
+
+def weighted_ranks(labels: NDArray[np.generic], scores: Array, weights: Array) -> tuple[Array, Array]:
+    """Return AUC-ROC and average precision of one class in every resample, (n_resamples,) each.
+
+    Weighted forms of `ecg_tune.metrics.auc_roc` (Mann-Whitney, ties half) and `average_precision` (step-wise).
+
+    Args:
+        labels: (n_records,) of 0/1.
+        scores: (n_records,).
+        weights: (n_records, n_resamples), not negative.
+    """
+    positive = np.asarray(labels).astype(bool)
+    order = np.argsort(-scores, kind="stable")
+    pos, neg = order[positive[order]], order[~positive[order]]
+    zero = np.zeros((1, weights.shape[1]))
+    seen_neg = np.concatenate([zero, np.cumsum(weights[neg], axis=0)])
+    w_pos = weights[pos]
+    seen_pos = np.concatenate([zero, np.cumsum(w_pos, axis=0)])
+    above = seen_neg[np.searchsorted(-scores[neg], -scores[pos], side="left")]
+    not_below = seen_neg[np.searchsorted(-scores[neg], -scores[pos], side="right")]
+    hits = seen_pos[np.searchsorted(-scores[pos], -scores[pos], side="right")]
+    n_pos, n_neg = seen_pos[-1], seen_neg[-1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        beaten = np.einsum("ir,ir->r", w_pos, n_neg - (above + not_below) / 2)
+        precision = np.divide(hits, hits + not_below, out=np.zeros_like(hits), where=hits > 0)
+        auc = beaten / (n_pos * n_neg)
+        ap = np.einsum("ir,ir->r", w_pos, precision) / n_pos
+    return auc, ap
+
+
+def resampled_metrics(labels: NDArray[np.generic], run: Run, weights: Array) -> dict[str, Array]:
+    """Return every metric of `METRIC_NAMES` in every resample, (n_resamples, n_classes) each.
+
+    Args:
+        labels: (n_records, n_classes) of 0/1.
+        weights: (n_records, n_resamples) of `patient_weights`.
+    """
+    truth = np.asarray(labels).astype(bool)
+    guess = run.probabilities >= run.thresholds
+    cells = [truth & guess, ~truth & guess, truth & ~guess, ~truth & ~guess]
+    counts = np.stack([weights.T @ cell.astype(np.float64) for cell in cells], axis=-1)  # (n_resamples, n_classes, 4)
+    values = rates(np.rint(counts).astype(np.int64))
+    ranks = [weighted_ranks(truth[:, k], run.probabilities[:, k], weights) for k in range(truth.shape[1])]
+    values |= {name: np.stack([pair[i] for pair in ranks], axis=1) for i, name in enumerate(RANK_METRICS)}
+    n_positive = counts[..., 0] + counts[..., 2]
+    one_sided = (n_positive == 0) | (n_positive == weights.sum(axis=0)[:, None])
+    usable = truth.any(axis=0) & ~truth.all(axis=0)
+    lost = one_sided & usable
+    for name in METRIC_NAMES:
+        values[name] = np.where(lost, np.nan, values[name])
+    return values
+
+
+def percentile_interval(values: Array) -> Interval:
+    """Return the 2.5 and 97.5 percentiles of (n_resamples,) values, NaN skipped."""
+    kept = values[np.isfinite(values)]
+    if kept.size == 0:
+        return Interval(float("nan"), float("nan"), values.size)
+    low, high = np.percentile(kept, [2.5, 97.5])
+    return Interval(float(low), float(high), int(values.size - kept.size))
+
+
+def macro_of_resamples(values: Array, *, defined: NDArray[np.bool_]) -> Array:
+    """Return the macro mean of every resample, (n_resamples,); NaN where a class that counts has no value.
+
+    Args:
+        values: (n_resamples, n_classes).
+        defined: (n_classes,), the classes that the full sample's macro mean counts.
+    """
+    if not defined.any():
+        return np.full(len(values), np.nan)
+    return np.asarray(values[:, defined].mean(axis=1), dtype=np.float64)
+
+
+def mean_over_runs(labels: NDArray[np.generic], runs: Sequence[Run], weights: Array) -> dict[str, Array]:
+    """Return every metric in every resample, the mean over `runs` on the same resamples, (n_resamples, n_classes) each."""
+    total = resampled_metrics(labels, runs[0], weights)
+    for run in runs[1:]:
+        for name, values in resampled_metrics(labels, run, weights).items():
+            total[name] = total[name] + values
+    return {name: values / len(runs) for name, values in total.items()}
+
+
+def intervals(
+    labels: NDArray[np.generic], runs: Sequence[Run], weights: Array, *, class_names: Sequence[str]
+) -> dict[str, Mapping[str, Interval]]:
+    """Return the interval of every metric: {"macro_avg" | class name: {metric: Interval}}.
+
+    Several runs (seeds of one trial) give the interval of their mean.
+    """
+    values = mean_over_runs(labels, runs, weights)
+    n_positive = np.asarray(labels).astype(np.int64).sum(axis=0)
+    everything: NDArray[np.bool_] = np.full(n_positive.shape, True)
+    counted = {"auc_roc": (n_positive > 0) & (n_positive < len(labels)), "auc_pr": n_positive > 0}
+    found: dict[str, Mapping[str, Interval]] = {
+        "macro_avg": {
+            name: percentile_interval(macro_of_resamples(values[name], defined=counted.get(name, everything))) for name in METRIC_NAMES
+        }
+    }
+    for k, class_name in enumerate(class_names):
+        found[class_name] = {name: percentile_interval(values[name][:, k]) for name in METRIC_NAMES}
+    return found

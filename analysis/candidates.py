@@ -1,0 +1,115 @@
+"""The models of a folder, as an evaluation finds them: one candidate a retrained trial, its seeds inside.
+
+`manifest.json` (written by the retraining) says which files belong together; a folder without one is read as
+`<Name>_best.pth` files, each a candidate of one seed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.evaluated import Standing
+from ecg_tune.data.prepared import PreparedData
+from ecg_tune.errors import DataError
+from ecg_tune.training.checkpoint import SavedModel, load_saved
+
+MANIFEST, SUFFIX = "manifest.json", "_best.pth"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One retrained trial.
+
+    Attributes:
+        files: One model file a seed.
+        seeds: What the files say, without their weights; same order.
+        search_value: The trial's value in the search, None without one.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    seeds: tuple[SavedModel, ...]
+    search_value: float | None = None
+
+    @property
+    def standing(self) -> Standing:
+        values = np.array([saved.validation_macro_auc for saved in self.seeds])
+        spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+        return Standing(self.name, len(values), float(values.mean()), spread, self.search_value)
+
+
+def find_candidates(folder: Path, *, manifest: bool = True) -> list[Candidate]:
+    """Return the folder's models, highest validation macro AUC first.
+
+    Args:
+        manifest: Follow the manifest when there is one; False reads the `<Name>_best.pth` files only.
+
+    Raises:
+        DataError: No folder, no model in it, or a file that is not a model.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder of models: make one with `ecg-tune retrain STUDY` or `ecg-tune train FAMILY`")
+    found = _from_manifest(folder) if manifest and (folder / MANIFEST).is_file() else _from_files(folder)
+    if not found:
+        raise DataError(f"{folder} holds no model (*{SUFFIX}): make one with `ecg-tune retrain STUDY` or `ecg-tune train FAMILY`")
+    names = [candidate.name for candidate in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{folder} holds two models named {twice[0]}: keep one of them")
+    return sorted(found, key=lambda c: -np.nan_to_num(c.standing.validation_macro_auc, nan=-1.0))
+
+
+def check_fit(candidates: Sequence[Candidate], data: PreparedData) -> None:
+    """Refuse models that were not trained on `data`: their test records could have been training records.
+
+    Raises:
+        DataError: Another fingerprint, leads, sampling rate, length or class order; names both sides.
+    """
+    ours: dict[str, Any] = {
+        "fingerprint": data.fingerprint,
+        "leads": list(data.leads),
+        "sampling_rate_hz": data.sampling_rate_hz,
+        "n_samples": data.n_samples,
+        "class_names": list(data.class_names),
+    }
+    for candidate in candidates:
+        for path, saved in zip(candidate.files, candidate.seeds, strict=True):
+            for key in ("leads", "sampling_rate_hz", "n_samples", "class_names", "fingerprint"):
+                theirs = saved.data[key]
+                if theirs != ours[key]:
+                    raise DataError(
+                        f"{path} was trained on data with {key} {_short(theirs)}, but {data.folder} has {_short(ours[key])}: "
+                        "pass the data it was trained on with --data, or retrain"
+                    )
+
+
+def _from_manifest(folder: Path) -> list[Candidate]:
+    path = folder / MANIFEST
+    try:
+        models = json.loads(path.read_text(encoding="utf-8"))["models"]
+        rows = [(str(m["name"]), [folder / str(s["file"]) for s in m["seeds"]], m.get("search_value")) for m in models]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is not a manifest of retrained models ({error!r}): run `ecg-tune retrain` again") from error
+    if empty := [name for name, files, _ in rows if not files]:
+        raise DataError(f"{path} lists no seed of {empty[0]}: run `ecg-tune retrain` again")
+    return [Candidate(name, tuple(files), tuple(map(_facts, files)), value) for name, files, value in rows]
+
+
+def _from_files(folder: Path) -> list[Candidate]:
+    files = sorted(folder.glob(f"*{SUFFIX}"))
+    return [Candidate(path.name.removesuffix(SUFFIX), (path,), (_facts(path),)) for path in files]
+
+
+def _facts(path: Path) -> SavedModel:
+    return dataclasses.replace(load_saved(path), state={})
+
+
+def _short(value: object) -> str:
+    return f"{value[:16]}…" if isinstance(value, str) and len(value) > 20 else str(value)

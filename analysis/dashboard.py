@@ -1,0 +1,51 @@
+"""The dashboard of a study: one HTML file with every figure, readable without a network."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import optuna
+
+from analysis.frames import TrialRow, trial_rows
+from analysis.header import header_html
+from analysis.page import render_page
+from analysis.sections import View, sections_of
+from analysis.summary import StudySummary, summarise
+
+
+def write_dashboard(study: optuna.Study, out: Path, *, search_running: bool = False) -> Path:
+    """Write the study's dashboard and return its path.
+
+    The file appears whole: it is written beside `out` and moved there, so that an open page is never half new.
+
+    Args:
+        study: Any Optuna study with one maximised objective; what it didn't record is shown as not recorded.
+        out: The HTML file; its folder is made when missing.
+        search_running: Whether a search is adding trials, which the header then says.
+
+    Raises:
+        StudyError: The study has several objectives or minimises.
+    """
+    now = datetime.now()
+    rows = trial_rows(study)
+    page = dashboard_html(rows, summarise(study, rows), now=now, search_running=search_running)
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f"{out.name}.{os.getpid()}.part")
+    part.write_text(page, encoding="utf-8")
+    return part.replace(out)
+
+
+def dashboard_html(rows: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False) -> str:
+    """Return the dashboard as one HTML text."""
+    foot = f"Written by ecg-tune on {now:%Y-%m-%d at %H:%M} from the study {html.escape(summary.name)}."
+    if summary.synthetic:
+        foot = f"SYNTHETIC data. {foot}"
+    title = f"{summary.name} · ecg-tune study" + (" (SYNTHETIC)" if summary.synthetic else "")
+    head = header_html(summary, now=now, search_running=search_running)
+    view = View(rows, summary, now if search_running else None)
+    return render_page(title=title, head=head, sections=sections_of(view), foot=foot)

@@ -1,0 +1,148 @@
+"""What an evaluation stands on and where its models stand: the facts that every report repeats."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ecg_tune.data.prepared import PreparedData, read_ledger
+
+F1_RULE = "per class, the one with the highest F1 on the validation part (stored in each checkpoint)"
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How the intervals were made."""
+
+    n_resamples: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One retrained trial before the test part was opened.
+
+    Attributes:
+        validation_macro_auc: Mean over the seeds.
+        validation_sd: Standard deviation over the seeds (n - 1); NaN with one seed.
+        search_value: The trial's value in the search, None when it came from none.
+    """
+
+    name: str
+    n_seeds: int
+    validation_macro_auc: float
+    validation_sd: float
+    search_value: float | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Data, split and rules that a report's numbers hold for.
+
+    Attributes:
+        n_positives: Test records of each class.
+        openings: Ledger lines of this content's test part, this evaluation's included.
+    """
+
+    study: str
+    date: str
+    split: str
+    fingerprint: str
+    leads: tuple[str, ...]
+    sampling_rate_hz: int
+    class_names: tuple[str, ...]
+    label_rule: str
+    synthetic: bool
+    n_records: int
+    n_patients: int
+    n_positives: Mapping[str, int]
+    openings: Sequence[Mapping[str, str]]
+    threshold_rule: str
+    bootstrap: Bootstrap | None
+
+    @property
+    def absent_classes(self) -> tuple[str, ...]:
+        """Return the classes without a positive test record."""
+        return tuple(name for name in self.class_names if self.n_positives[name] == 0)
+
+
+def evidence_of(data: PreparedData, *, study: str, threshold_rule: str = F1_RULE, bootstrap: Bootstrap | None = None) -> Evidence:
+    """Return what a report says about `data`. Opens nothing: counts come from the manifest, openings from the ledger."""
+    counts = data.manifest["counts"]["test"]
+    return Evidence(
+        study=study,
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        split=str(data.manifest["split"]),
+        fingerprint=data.fingerprint,
+        leads=data.leads,
+        sampling_rate_hz=data.sampling_rate_hz,
+        class_names=data.class_names,
+        label_rule=_plain(data.manifest["label_rule"]),
+        synthetic=data.synthetic,
+        n_records=int(counts["records"]),
+        n_patients=int(counts["patients"]),
+        n_positives={name: int(counts[name]) for name in data.class_names},
+        openings=read_ledger(data),
+        threshold_rule=threshold_rule,
+        bootstrap=bootstrap,
+    )
+
+
+def evidence_lines(evidence: Evidence) -> list[str]:
+    """Return the head of a report as wrapped lines."""
+    purposes = [line["purpose"] for line in evidence.openings]
+    uses = ", ".join(f"{purpose} {purposes.count(purpose)}" for purpose in sorted(set(purposes)))
+    times = "time" if len(purposes) == 1 else "times"
+    facts = {
+        "Study": evidence.study,
+        "Split": f"{evidence.split}, patient-disjoint; all numbers below are of its test part unless named otherwise",
+        "Test records": f"{evidence.n_records} of {evidence.n_patients} patients",
+        "Positives": ", ".join(f"{name} {n}" for name, n in evidence.n_positives.items()),
+        "Data fingerprint": evidence.fingerprint,
+        "Input": f"leads {', '.join(evidence.leads)} at {evidence.sampling_rate_hz} Hz",
+        "Labels": evidence.label_rule,
+        "Test part opened": f"{len(purposes)} {times} so far, this one included ({uses})",
+        "Thresholds": evidence.threshold_rule,
+        "Intervals": interval_rule(evidence.bootstrap),
+        "AUC": "a class without positive records yields no AUC; means over classes leave it out"
+        + (f". Here: {', '.join(evidence.absent_classes)}" if evidence.absent_classes else ""),
+    }
+    if not purposes:
+        facts["Test part opened"] = "never according to its ledger"
+    lines = [line for name, text in facts.items() for line in _wrapped(name, text)]
+    return [*banner_lines(evidence), *lines]
+
+
+def interval_rule(bootstrap: Bootstrap | None) -> str:
+    """Return how the intervals were made, in words."""
+    if bootstrap is None:
+        return "none computed; `ecg-tune evaluate` computes them"
+    return (
+        f"95 % percentile, patient-cluster bootstrap, {bootstrap.n_resamples} resamples, seed {bootstrap.seed}; "
+        "they hold the noise of the test part, not that of training again"
+    )
+
+
+def banner_lines(evidence: Evidence) -> list[str]:
+    """Return the warning that stands above synthetic results, nothing for real data."""
+    if not evidence.synthetic:
+        return []
+    return ["*** SYNTHETIC DATA: these numbers say nothing about real ECGs or patients. ***", ""]
+
+
+def figure_note(evidence: Evidence) -> str:
+    """Return what stands under every figure."""
+    mark = "SYNTHETIC data. " if evidence.synthetic else ""
+    return f"{mark}Test part of split {evidence.split}: {evidence.n_records} records, {evidence.n_patients} patients."
+
+
+def _plain(rule: Any) -> str:
+    return ", ".join(f"{key} {value}" for key, value in rule.items()) if isinstance(rule, Mapping) else str(rule)
+
+
+def _wrapped(name: str, text: str) -> list[str]:
+    return textwrap.wrap(f"{name + ':':<20}{text}", WIDTH, subsequent_indent=" " * 20, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,87 @@
+"""Failures: how many trials failed, for which reason, in which family."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from analysis.figures.style import axis, draw, family_color, text, whole_ticks
+from analysis.frames import TrialRow, families_of
+
+REASONS = {
+    "nan": "loss or score was not a number",
+    "oom": "out of memory",
+    "error": "the code raised an error",
+    "timeout": "took too long",
+    "preempted": "the machine was taken away",
+}
+NO_REASON = "reason not recorded"
+
+
+class Failure(NamedTuple):
+    """One failed trial; `message` is what it said, "" when nothing was kept."""
+
+    number: int
+    family: str
+    reason: str
+    message: str
+
+
+class Failures(NamedTuple):
+    """What `failures_figure` and `failures_table` show; reasons by number of trials, most first."""
+
+    failures: tuple[Failure, ...]
+    reasons: tuple[str, ...]
+    families: tuple[str, ...]
+
+
+def failures_data(rows: Sequence[TrialRow]) -> Failures:
+    """Return the FAIL rows."""
+    failed = [row for row in rows if row.state == "FAIL"]
+    found = [Failure(row.number, row.family, row.fail_reason or NO_REASON, row.failure or "") for row in failed]
+    counts = {reason: sum(f.reason == reason for f in found) for reason in {f.reason for f in found}}
+    reasons = sorted(counts, key=lambda reason: (-counts[reason], reason))
+    return Failures(tuple(found), tuple(reasons), tuple(families_of(failed)))
+
+
+def failures_figure(data: Failures) -> go.Figure:
+    """Draw one stacked bar a reason, parts coloured by family."""
+    labels = [text(_spoken(reason)) for reason in reversed(data.reasons)]
+    traces = []
+    for family in data.families:
+        counts = [sum(f.reason == reason and f.family == family for f in data.failures) for reason in reversed(data.reasons)]
+        traces.append(
+            go.Bar(
+                x=counts,
+                y=labels,
+                orientation="h",
+                name=text(family),
+                marker={"color": family_color(family)},
+                text=[str(count) if count else "" for count in counts],
+                textposition="inside",
+                insidetextanchor="middle",
+                hovertemplate="%{y}: %{x} of " + text(family) + "<extra></extra>",
+                showlegend=True,
+            )
+        )
+    most = max((sum(f.reason == reason for f in data.failures) for reason in data.reasons), default=1)
+    height = 140 + 40 * len(data.reasons)
+    return draw(traces, height=height, barmode="stack", xaxis=axis("failed trials", **whole_ticks(most)), yaxis=axis(""))
+
+
+def failures_table(data: Failures) -> str:
+    """Return the failed trials as an HTML table, everything escaped."""
+    rows = "".join(
+        f'<tr><td class="n">{f.number}</td><td>{html.escape(f.family)}</td><td>{html.escape(_spoken(f.reason))}</td>'
+        f'<td class="message">{html.escape(f.message[:300])}</td></tr>'
+        for f in data.failures
+    )
+    head = '<tr><th class="n">Trial</th><th>Family</th><th>Reason</th><th>What it said</th></tr>'
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+
+
+def _spoken(reason: str) -> str:
+    return f"{reason}: {REASONS[reason]}" if reason in REASONS else reason

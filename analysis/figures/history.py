@@ -1,0 +1,135 @@
+"""History: what each trial reached, the best so far, and the line the default configs set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from analysis.figures.style import STATE_NAMES, axis, draw, family_color, family_symbol, hover, metric_name, text, value_range, whole_ticks
+from analysis.frames import TrialRow, completed, families_of
+
+
+class Point(NamedTuple):
+    """A trial with a value, or with at least one epoch's metric."""
+
+    number: int
+    reached: float
+    family: str
+    state: str
+    label: str
+
+
+class Gain(NamedTuple):
+    """A family's default config beside its best trial; a part that is not there yet is None."""
+
+    family: str
+    default: float | None
+    default_trial: int | None
+    best: float | None
+    best_trial: int | None
+
+    @property
+    def gained(self) -> float | None:
+        """Best minus default."""
+        return None if self.best is None or self.default is None else self.best - self.default
+
+
+class History(NamedTuple):
+    """What `history_figure` draws.
+
+    Attributes:
+        best: (trial number, best value so far) at every COMPLETE trial, as Optuna's own history.
+        without_value: Numbers of the ended trials that never reported an epoch.
+    """
+
+    metric: str
+    points: tuple[Point, ...]
+    best: tuple[tuple[int, float], ...]
+    gains: tuple[Gain, ...]
+    without_value: tuple[int, ...]
+
+
+def history_data(rows: Sequence[TrialRow], *, metric: str) -> History:
+    """Return every trial's reached metric, the best so far, and default against best per family."""
+    points = [Point(row.number, row.reached, row.family, row.state, hover(row)) for row in rows if row.reached is not None]
+    best = [(row.number, row.best_so_far) for row in completed(rows) if row.best_so_far is not None]
+    without = [row.number for row in rows if row.reached is None and row.end is not None]
+    return History(metric, tuple(points), tuple(best), tuple(_gain(rows, family) for family in families_of(rows)), tuple(without))
+
+
+def history_figure(data: History) -> go.Figure:
+    """Draw trials as points by family and state, the best so far as a line, default configs as dotted lines."""
+    traces = []
+    for gain in data.gains:
+        traces += _family_points(data, gain.family)
+    last = max((p.number for p in data.points), default=1)
+    steps = [*data.best, *((last, value) for _, value in data.best[-1:])]
+    traces.append(
+        go.Scatter(
+            x=[n for n, _ in steps],
+            y=[v for _, v in steps],
+            mode="lines",
+            line={"shape": "hv", "width": 2},
+            name="best so far",
+            hovertemplate="best after trial %{x}: %{y:.4f}<extra></extra>",
+        )
+    )
+    traces += [_default_line(gain, last) for gain in data.gains if gain.default is not None]
+    y_axis = axis(metric_name(data.metric), range=value_range(p.reached for p in data.points))
+    x_axis = axis("trial number", range=[-0.03 * last - 0.5, 1.03 * last + 0.5], **whole_ticks(last))
+    return draw(traces, height=440, xaxis=x_axis, yaxis=y_axis)
+
+
+def _gain(rows: Sequence[TrialRow], family: str) -> Gain:
+    default = next((row for row in rows if row.is_default and row.family == family and row.reached is not None), None)
+    best = max(completed(rows, family), key=lambda row: (row.value, -row.number), default=None)
+    return Gain(
+        family,
+        default.reached if default else None,
+        default.number if default else None,
+        best.value if best else None,
+        best.number if best else None,
+    )
+
+
+def _family_points(data: History, family: str) -> list[go.Scatter]:
+    traces = []
+    for filled in (True, False):
+        points = [p for p in data.points if p.family == family and (p.state == "COMPLETE") == filled]
+        suffix = "" if filled else f", {STATE_NAMES['PRUNED']} or not ended"
+        traces.append(
+            go.Scatter(
+                x=[p.number for p in points],
+                y=[p.reached for p in points],
+                mode="markers",
+                marker={
+                    "color": family_color(family),
+                    "symbol": family_symbol(family, filled=filled),
+                    "size": 9 if filled else 7,
+                    "opacity": 1.0 if filled else 0.6,
+                },
+                name=text(family + suffix),
+                legendgroup=family,
+                showlegend=bool(points) and not any(trace.showlegend for trace in traces),
+                customdata=[p.number for p in points],
+                text=[p.label for p in points],
+                hovertemplate="%{text}<extra></extra>",
+            )
+        )
+    return traces
+
+
+def _default_line(gain: Gain, last: int) -> go.Scatter:
+    return go.Scatter(
+        x=[0, last],
+        y=[gain.default, gain.default],
+        mode="lines",
+        line={"dash": "dot", "width": 1.5, "color": family_color(gain.family)},
+        name=text(f"{gain.family} default"),
+        legendgroup=gain.family,
+        showlegend=False,
+        customdata=[gain.default_trial, gain.default_trial],
+        hovertemplate=text(f"default config of {gain.family}, trial {gain.default_trial}: ") + "%{y:.4f}<extra></extra>",
+    )

@@ -1,0 +1,100 @@
+"""Importances: which parameters decided whether a trial was among the best tenth (PED-ANOVA, Watanabe et al., IJCAI 2023)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import optuna
+import plotly.graph_objects as go
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+from analysis.figures.style import PALETTE, axis, draw, family_color, short_name, text
+from analysis.frames import TrialRow, completed, parameters_of
+
+FEWEST_TRIALS = 5
+TRUSTED_TRIALS = 20
+
+
+class Importances(NamedTuple):
+    """What `importances_figure` draws.
+
+    Attributes:
+        family: None for the whole study.
+        importances: (parameter, share), highest first; the shares sum to 1. Empty when `missing` says why.
+        n_trials: COMPLETE trials they rest on.
+        warning: Why they are to be read with care; "" when they are not.
+        missing: Why there are none; "" when there are.
+    """
+
+    family: str | None
+    importances: tuple[tuple[str, float], ...]
+    n_trials: int
+    warning: str
+    missing: str
+
+
+def importances_data(rows: Sequence[TrialRow], *, family: str | None = None) -> Importances:
+    """Return Optuna's PED-ANOVA importances of the COMPLETE trials of a family, or of all of them."""
+    own = completed(rows, family)
+    missing = _why_none(own, family)
+    if missing:
+        return Importances(family, (), len(own), "", missing)
+    names = parameters_of(own, family)
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        shares = get_param_importances(_study_of(own), evaluator=PedAnovaImportanceEvaluator(), params=names)
+    doubts = dict.fromkeys(str(one.message) for one in raised)
+    ranked = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+    return Importances(family, tuple((name, float(share)) for name, share in ranked), len(own), _warning(len(own), list(doubts)), "")
+
+
+def importances_figure(data: Importances) -> go.Figure:
+    """Draw one horizontal bar a parameter, the most important on top."""
+    names = [text(short_name(name, data.family)) for name, _ in reversed(data.importances)]
+    shares = [share for _, share in reversed(data.importances)]
+    bars = go.Bar(
+        x=shares,
+        y=names,
+        orientation="h",
+        marker={"color": family_color(data.family) if data.family else PALETTE[0]},
+        text=["&lt;1%" if 0 < share < 0.01 else f"{share:.0%}" for share in shares],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+    )
+    most = max(shares, default=1.0)
+    height = 130 + 26 * max(len(names), 2)
+    return draw(
+        [bars], height=height, xaxis=axis("share of importance", tickformat=".0%", range=[0, 1.15 * most]), yaxis=axis("", type="category")
+    )
+
+
+def _why_none(own: Sequence[TrialRow], family: str | None) -> str:
+    if len(own) < FEWEST_TRIALS:
+        return f"Importances need at least {FEWEST_TRIALS} complete trials; there are {len(own)} so far."
+    if not parameters_of(own, family):
+        return "These trials have no searched parameter, so there is nothing to compare."
+    if len({row.value for row in own}) == 1:
+        return "All complete trials have the same value, so no parameter made a difference."
+    return ""
+
+
+def _warning(n_trials: int, doubts: Sequence[str]) -> str:
+    few = [f"Only {n_trials} complete trials: below {TRUSTED_TRIALS} the order is mostly chance."] if n_trials < TRUSTED_TRIALS else []
+    return " ".join([*few, *(f"Optuna adds: {doubt}" for doubt in doubts)])
+
+
+def _study_of(rows: Sequence[TrialRow]) -> optuna.Study:
+    """Return a study in memory that holds only `rows`, so that Optuna itself computes the numbers."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(direction="maximize")
+    finally:
+        optuna.logging.set_verbosity(level)
+    study.add_trials(
+        [optuna.trial.create_trial(value=row.value, params=dict(row.params), distributions=dict(row.distributions)) for row in rows]
+    )
+    return study

@@ -1,0 +1,113 @@
+"""Slices: the metric against one parameter at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+from analysis.figures.style import (
+    STATE_NAMES,
+    axis,
+    draw,
+    family_color,
+    family_symbol,
+    hover,
+    metric_name,
+    number,
+    short_name,
+    text,
+    value_range,
+)
+from analysis.figures.ticks import linear_ticks, log_ticks
+from analysis.frames import TrialRow
+
+
+class SlicePoint(NamedTuple):
+    """One trial: its value of the parameter and the metric it reached."""
+
+    number: int
+    x: Any
+    y: float
+    complete: bool
+    label: str
+
+
+class Slice(NamedTuple):
+    """What `slice_figure` draws.
+
+    Attributes:
+        scale: "linear", "log" or "category", after the parameter's distribution.
+        categories: The choices in their own order when the scale is "category".
+        y_range: Lowest and highest metric of the family's trials, shared by its slices.
+    """
+
+    parameter: str
+    family: str | None
+    metric: str
+    points: tuple[SlicePoint, ...]
+    scale: str
+    categories: tuple[str, ...]
+    y_range: tuple[float, float]
+
+
+def slice_data(rows: Sequence[TrialRow], parameter: str, *, metric: str, family: str | None = None) -> Slice:
+    """Return the trials that have `parameter` and reported at least one epoch."""
+    own = [row for row in rows if family in (None, row.family) and row.reached is not None]
+    having = [row for row in own if parameter in row.params]
+    distribution = having[-1].distributions[parameter] if having else None
+    choices = getattr(distribution, "choices", None)
+    as_text = choices is not None or any(isinstance(row.params[parameter], (str, bool, type(None))) for row in having)
+    points = []
+    for row in having:
+        raw = row.params[parameter]
+        label = hover(row, **{short_name(parameter, family): raw})
+        points.append(SlicePoint(row.number, str(raw) if as_text else raw, float(row.reached or 0.0), row.state == "COMPLETE", label))
+    scale = "category" if as_text else "log" if getattr(distribution, "log", False) else "linear"
+    categories = tuple(dict.fromkeys([*(str(c) for c in choices or ()), *(p.x for p in points)])) if as_text else ()
+    reached = [row.reached for row in own if row.reached is not None]
+    return Slice(parameter, family, metric, tuple(points), scale, categories, (min(reached, default=0.0), max(reached, default=1.0)))
+
+
+def slice_figure(data: Slice) -> go.Figure:
+    """Draw complete trials filled and the others open, on the parameter's own scale."""
+    traces = []
+    family = data.family or ""
+    for complete in (False, True):
+        points = [p for p in data.points if p.complete == complete]
+        traces.append(
+            go.Scatter(
+                x=[text(p.x) if data.scale == "category" else p.x for p in points],
+                y=[p.y for p in points],
+                mode="markers",
+                marker={
+                    "color": family_color(family) if complete else "#8d939c",
+                    "symbol": family_symbol(family, filled=complete),
+                    "size": 8 if complete else 6,
+                    "opacity": 0.85,
+                },
+                name=STATE_NAMES["COMPLETE"] if complete else "not complete",
+                customdata=[p.number for p in points],
+                text=[p.label for p in points],
+                hovertemplate="%{text}<extra></extra>",
+                showlegend=False,
+            )
+        )
+    xaxis = axis(short_name(data.parameter, data.family), **_scale(data))
+    return draw(traces, height=270, xaxis=xaxis, yaxis=axis(metric_name(data.metric), range=value_range(data.y_range)))
+
+
+def _scale(data: Slice) -> dict[str, Any]:
+    """Return the x axis' type, range and ticks."""
+    if data.scale == "category":
+        names = [text(c) for c in data.categories]
+        return {"type": "category", "categoryorder": "array", "categoryarray": names, "range": [-0.5, len(names) - 0.5]}
+    values = [p.x for p in data.points]
+    if not values:
+        return {"type": data.scale}
+    if data.scale == "log":
+        marks = log_ticks(min(values), max(values))
+        return {"type": "log", "tickvals": marks, "ticktext": [number(round(m) if m >= 1 else m) for m in marks]}
+    whole = all(isinstance(value, int) for value in values)
+    return {"type": "linear", "tickvals": linear_ticks(min(values), max(values), whole=True)} if whole else {"type": "linear"}

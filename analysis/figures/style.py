@@ -1,0 +1,110 @@
+"""Colours, symbols and text that all figures share.
+
+Colours are those of Okabe & Ito (2008), told apart by colour-blind readers, a little lightened where they must also stand on a dark
+ground. A figure has no theme of its own: the page gives it a light or a dark one, and a line without a colour takes that of the text.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+
+from analysis.figures.ticks import linear_ticks
+from analysis.frames import TrialRow
+
+STATE_COLORS = {"COMPLETE": "#009e73", "PRUNED": "#8d939c", "FAIL": "#d55e00", "RUNNING": "#56b4e9", "WAITING": "#c9b458"}
+STATE_NAMES = {"COMPLETE": "complete", "PRUNED": "stopped early", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
+STATE_SYMBOLS = {"COMPLETE": "circle", "PRUNED": "circle-open", "FAIL": "x", "RUNNING": "diamond-open", "WAITING": "square-open"}
+ABSENT = "—"
+PALETTE = ("#1f83c4", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8d939c", "#b3a125")
+FAMILY_ORDER = ("rnn", "resnet1d", "cnn1d_rnn", "resnet", "cnn1d", "alexnet", "vgg", "fusion")
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "pentagon", "star", "hexagon", "triangle-down")
+
+
+def family_color(family: str) -> str:
+    """Return the family's colour, the same in every figure and every study."""
+    return PALETTE[_family_index(family)]
+
+
+def family_symbol(family: str, *, filled: bool = True) -> str:
+    """Return the family's marker symbol, so that colour is never the only difference."""
+    return SYMBOLS[_family_index(family)] + ("" if filled else "-open")
+
+
+def text(value: object) -> str:
+    """Return a value as text that plotly shows as it is (plotly reads a part of HTML in titles, ticks and hover)."""
+    return html.escape(str(value), quote=False)
+
+
+def short_name(parameter: str, family: str | None) -> str:
+    """Return a parameter's name without the prefix of the family whose figure it stands in."""
+    return parameter.removeprefix(f"{family}.") if family else parameter
+
+
+def number(value: Any) -> str:
+    """Return a parameter's value in few characters."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def hover(row: TrialRow, **more: object) -> str:
+    """Return the hover text of a trial, escaped, lines joined by ``<br>``."""
+    first = f"trial {row.number} · {row.family} · {STATE_NAMES[row.state]}" + (" · default" if row.is_default else "")
+    lines = [first, *(f"{name} {number(value)}" for name, value in more.items())]
+    if row.value is not None:
+        lines.append(f"value {row.value:.4f}" + (f" (epoch {row.best_epoch})" if row.best_epoch else ""))
+    elif row.reached is not None:
+        lines.append(f"best epoch so far {row.reached:.4f}")
+    lines.append(f"{row.epochs} epochs" + (f", {duration(row.seconds)}" if row.seconds is not None else ""))
+    return "<br>".join(text(line) for line in lines)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as the two largest units, e.g. "2 h 05 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def draw(traces: list[Any], *, height: int = 420, **layout: Any) -> go.Figure:
+    """Return a figure with the shared layout."""
+    figure = go.Figure(traces)
+    figure.update_layout(template="plotly_white", height=height, margin={"l": 64, "r": 20, "t": 16, "b": 52}, hoverlabel={"align": "left"})
+    figure.update_layout(legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0}, **layout)
+    return figure
+
+
+def axis(title: object, **more: Any) -> Mapping[str, Any]:
+    """Return an axis whose title is escaped and keeps clear of the ticks."""
+    return {"title": {"text": text(title), "standoff": 10}, "automargin": True, **more}
+
+
+def whole_ticks(high: float) -> Mapping[str, Any]:
+    """Return the ticks of an axis from 0 to `high` that counts something: whole numbers only."""
+    return {"tickvals": linear_ticks(0, max(high, 1), whole=True)}
+
+
+def value_range(values: Iterable[float]) -> list[float]:
+    """Return an axis range around `values` with a margin, never narrower than 0.02."""
+    known = list(values)
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    pad = max(0.06 * (high - low), 0.01)
+    return [low - pad, high + pad]
+
+
+def metric_name(metric: str) -> str:
+    """Return how a metric is called on an axis."""
+    return {"macro_auc": "validation macro AUC", "macro_auc_pr": "validation macro AUC-PR", "macro_f1": "validation macro F1"}.get(
+        metric, f"validation {metric}"
+    )
+
+
+def _family_index(family: str) -> int:
+    if family in FAMILY_ORDER:
+        return FAMILY_ORDER.index(family)
+    return sum(family.encode()) % len(PALETTE)

@@ -1,0 +1,154 @@
+"""A study as one tidy list of frozen rows: what every figure, table and report reads.
+
+Rows that a lengthened trial has replaced (``superseded_by``) are left out, so that no training is counted twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from ecg_tune.errors import StudyError
+from ecg_tune.search.study import newest_trials
+
+STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial, as it stands in the study.
+
+    Attributes:
+        state: One of `STATES`.
+        value: The trial's own value; None unless it is COMPLETE.
+        best_so_far: Highest value of the COMPLETE trials up to this number (as Optuna's history counts); None before the first.
+        epochs: Epochs trained so far.
+        seconds: Training seconds; None when not recorded.
+        end: None while the trial has not ended.
+        intermediate: Epoch (1-based) → metric at that epoch, in order of epochs; values that are not finite are left out.
+        per_class_auc: (n_classes,) validation AUC at the best epoch; NaN for a class without positives.
+        config: The full resolved settings, plain data.
+    """
+
+    number: int
+    state: str
+    family: str
+    value: float | None
+    best_so_far: float | None
+    epochs: int
+    seconds: float | None
+    ended_by: str | None
+    fail_reason: str | None
+    failure: str | None
+    worker: str | None
+    start: datetime | None
+    end: datetime | None
+    params: Mapping[str, Any]
+    distributions: Mapping[str, BaseDistribution]
+    intermediate: Mapping[int, float]
+    n_parameters: int | None
+    per_class_auc: tuple[float, ...] | None
+    best_epoch: int | None
+    seed: int | None
+    is_default: bool
+    continued_from: int | None
+    config: Mapping[str, Any]
+
+    @property
+    def reached(self) -> float | None:
+        """The value, or for a trial without one the best metric of any epoch; None when there is neither."""
+        if self.value is not None:
+            return self.value
+        return max(self.intermediate.values(), default=None)
+
+
+def trial_rows(study: optuna.Study) -> list[TrialRow]:
+    """Return the study's newest trials as rows, by number.
+
+    Raises:
+        StudyError: The study has several objectives or minimises; these figures show one metric, higher is better.
+    """
+    if list(study.directions) != [optuna.study.StudyDirection.MAXIMIZE]:
+        names = ", ".join(direction.name.lower() for direction in study.directions)
+        raise StudyError(
+            f"study {study.study_name!r} has the direction(s) {names}, and the dashboard "
+            "shows one maximised metric: open it in optuna-dashboard"
+        )
+    rows: list[TrialRow] = []
+    best: float | None = None
+    for trial in sorted(newest_trials(study), key=lambda t: t.number):
+        value = trial.value if trial.state == TrialState.COMPLETE else None
+        if value is not None:
+            best = value if best is None else max(best, value)
+        rows.append(_row(trial, value, best))
+    return rows
+
+
+def families_of(rows: Iterable[TrialRow]) -> list[str]:
+    """Return the families that occur, in order of their first trial."""
+    return list(dict.fromkeys(row.family for row in rows))
+
+
+def completed(rows: Iterable[TrialRow], family: str | None = None) -> list[TrialRow]:
+    """Return the COMPLETE rows, of one family or of all."""
+    return [row for row in rows if row.value is not None and family in (None, row.family)]
+
+
+def best_row(rows: Iterable[TrialRow]) -> TrialRow | None:
+    """Return the COMPLETE row with the highest value (the earliest of equals, as Optuna), or None."""
+    return max(completed(rows), key=lambda row: (row.value, -row.number), default=None)
+
+
+def parameters_of(rows: Iterable[TrialRow], family: str | None = None) -> list[str]:
+    """Return the names of the searched parameters in order of first use; within one family without the choice of the family itself."""
+    names = dict.fromkeys(name for row in rows if family in (None, row.family) for name in row.params)
+    return [name for name in names if family is None or name != "family"]
+
+
+def _row(trial: FrozenTrial, value: float | None, best: float | None) -> TrialRow:
+    attrs = trial.user_attrs
+    curve = {epoch: metric for epoch, metric in sorted(trial.intermediate_values.items()) if math.isfinite(metric)}
+    return TrialRow(
+        number=trial.number,
+        state=trial.state.name,
+        family=_family(trial),
+        value=value,
+        best_so_far=best,
+        epochs=int(attrs.get("epochs", max(trial.intermediate_values, default=0))),
+        seconds=attrs.get("seconds"),
+        ended_by=attrs.get("ended_by"),
+        fail_reason=attrs.get("fail_reason"),
+        failure=attrs.get("failure"),
+        worker=attrs.get("worker"),
+        start=trial.datetime_start,
+        end=trial.datetime_complete,
+        params=dict(trial.params),
+        distributions=dict(trial.distributions),
+        intermediate=curve,
+        n_parameters=attrs.get("n_parameters"),
+        per_class_auc=_class_values(attrs.get("per_class_auc")),
+        best_epoch=attrs.get("best_epoch"),
+        seed=attrs.get("seed"),
+        is_default=bool(attrs.get("is_default", False)),
+        continued_from=attrs.get("continued_from"),
+        config=attrs.get("config") or {},
+    )
+
+
+def _class_values(values: list[float | None] | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(float("nan") if v is None else float(v) for v in values)
+
+
+def _family(trial: FrozenTrial) -> str:
+    """Return the trial's family: recorded, sampled, or read off the parameters' prefix ("rnn.hidden_size")."""
+    recorded = trial.user_attrs.get("family") or trial.params.get("family")
+    if recorded:
+        return str(recorded)
+    return next((name.split(".")[0] for name in trial.params if "." in name), "model")

@@ -1,0 +1,88 @@
+"""The top of a dashboard: what was searched, on which data, how far it got."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from datetime import datetime
+
+from analysis.figures.style import ABSENT, STATE_NAMES, duration, metric_name
+from analysis.summary import StudySummary
+
+UNKNOWN = "not recorded"
+
+
+def header_html(summary: StudySummary, *, now: datetime, search_running: bool) -> str:
+    """Return the header as HTML, everything escaped.
+
+    Args:
+        summary: The study's facts.
+        now: When the page is written.
+        search_running: Whether a search is adding trials at this moment.
+    """
+    banners = [_banner(text) for text in _warnings(summary, now=now, search_running=search_running)]
+    tiles = "".join(_tile(*tile) for tile in _tiles(summary))
+    facts = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in _facts(summary))
+    return f'<h1>Study {html.escape(summary.name)}</h1><p class="soft">As of {now:%Y-%m-%d %H:%M}</p>{"".join(banners)}' + (
+        f'<div class="tiles">{tiles}</div><dl class="facts">{facts}</dl>'
+    )
+
+
+def _warnings(summary: StudySummary, *, now: datetime, search_running: bool) -> Iterable[tuple[str, str]]:
+    if summary.synthetic:
+        yield "SYNTHETIC", "The records are simulated. No number on this page says anything about real patients."
+    running = summary.counts.get("RUNNING", 0)
+    if search_running:
+        yield "Search running", f"{running} trials were in progress at {now:%H:%M}; write this page again to see more."
+    elif running:
+        yield "Unfinished", f"{running} trials never ended and no search is running: the same search command takes them up again."
+    if not summary.counts:
+        yield "No trial yet", "The study exists but holds no trial; figures appear here as trials report."
+    elif summary.best is None:
+        yield "No complete trial yet", "There is no best value, and figures that need complete trials say so."
+
+
+def _tiles(summary: StudySummary) -> Iterable[tuple[str, str, str]]:
+    best = summary.best
+    if best is None:
+        yield f"Best {metric_name(summary.metric)}", ABSENT, "no complete trial"
+    else:
+        default = ", its default config" if best.is_default else ""
+        yield f"Best {metric_name(summary.metric)}", f"{best.value:.4f}", f"trial {best.number}, {best.family}{default}"
+    states = ", ".join(f"{count} {STATE_NAMES[state]}" for state, count in summary.counts.items())
+    yield "Trials", str(sum(summary.counts.values())), states or "none"
+    yield (
+        "Epochs spent",
+        f"{summary.epochs:,}",
+        f"{duration(summary.seconds)} of training" if summary.seconds else "training time not recorded",
+    )
+    counts = [UNKNOWN if n is None else f"{n:,}" for n in (summary.n_train, summary.n_validation)]
+    known = summary.n_train is not None and summary.n_validation is not None
+    yield "Records, train / validation", " / ".join(counts) if known else UNKNOWN, "the test part is not used here"
+
+
+def _facts(summary: StudySummary) -> Iterable[tuple[str, str]]:
+    yield "Data fingerprint", summary.fingerprint or UNKNOWN
+    yield "Split", summary.split or UNKNOWN
+    yield "Leads", ", ".join(summary.leads) or UNKNOWN
+    yield "Classes", ", ".join(summary.class_names) or UNKNOWN
+    yield "Metric", summary.metric
+    yield "Profile", summary.profile or UNKNOWN
+    yield "Sampler", summary.sampler or UNKNOWN
+    yield "Scheduler", summary.scheduler or UNKNOWN
+    rungs = ", ".join(map(str, summary.rungs))
+    yield (
+        "Epochs a trial",
+        UNKNOWN if summary.max_epochs is None else f"at most {summary.max_epochs}" + (f", rungs {rungs}" if rungs else ""),
+    )
+    yield "Seed", UNKNOWN if summary.seed is None else str(summary.seed)
+
+
+def _banner(banner: tuple[str, str]) -> str:
+    strong, rest = banner
+    return f'<p class="banner"><strong>{html.escape(strong)}.</strong> {html.escape(rest)}</p>'
+
+
+def _tile(name: str, value: str, more: str) -> str:
+    parts = zip(("name", "value", "more"), (name, value, more), strict=True)
+    return '<div class="tile">' + "".join(f'<div class="{kind}">{html.escape(text)}</div>' for kind, text in parts) + "</div>"

@@ -1,0 +1,159 @@
+"""Retrain the best trials of a study: each config with several seeds, on the training part.
+
+Validation gives early stopping and thresholds; the test part is never opened here.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from ecg_tune.config import TrialConfig
+from ecg_tune.data.prepared import PreparedData
+from ecg_tune.errors import DataError, StudyError
+from ecg_tune.models import MODELS, trial_config
+from ecg_tune.search.study import best_trials
+from ecg_tune.training.checkpoint import SavedModel, load_saved, save_model
+from ecg_tune.training.fit import saved_model, train_model
+
+MODELS_FOLDER, MANIFEST = "models", "manifest.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: a trial's config with one seed, and where the result goes."""
+
+    name: str
+    trial: int
+    search_value: float
+    config: TrialConfig
+    seed: int
+    path: Path
+
+
+Mapper = Callable[[Callable[[Job], SavedModel], Iterable[Job]], Iterator[SavedModel]]
+
+
+def plan_jobs(study: optuna.Study, folder: Path, *, top: int, seeds: int) -> list[Job]:
+    """Return the trainings of the `top` best COMPLETE trials, `seeds` each, best trial first.
+
+    Raises:
+        StudyError: The study has no COMPLETE trial.
+    """
+    rows = best_trials(study, top)
+    if not rows:
+        raise StudyError(f"{folder} has no COMPLETE trial to retrain: let its search go on")
+    jobs, seen = [], Counter[str]()
+    for row in rows:
+        config = trial_config(row.user_attrs["config"], where=f"trial {row.number}")
+        seen[config.family] += 1
+        name = MODELS[config.family].name + (f"#{seen[config.family]}" if seen[config.family] > 1 else "")
+        for seed in range(seeds):
+            path = folder / MODELS_FOLDER / f"{name}_seed{seed}.pth"
+            jobs.append(Job(name, row.number, float(row.value or 0.0), config, seed, path))
+    return jobs
+
+
+def check_data(study: optuna.Study, data: PreparedData) -> None:
+    """Refuse data that are not those of the study.
+
+    Raises:
+        StudyError: Names both fingerprints.
+    """
+    searched = str(study.user_attrs.get("data_fingerprint"))
+    if searched != data.fingerprint:
+        raise StudyError(
+            f"the study was searched on data {searched[:12]}, {data.folder} holds {data.fingerprint[:12]}: give --data with the study's own"
+        )
+
+
+def retrain(
+    study: optuna.Study,
+    data: PreparedData,
+    folder: Path,
+    *,
+    top: int,
+    seeds: int,
+    device: str = "cpu",
+    on_done: Callable[[Job, SavedModel], None] | None = None,
+    map: Mapper = map,
+) -> dict[str, Any]:
+    """Retrain and write `folder`/models; return the manifest.
+
+    Trainings that an earlier call finished are kept, so that an interrupted one goes on.
+
+    Args:
+        map: Runs the trainings; the built-in one takes them one by one.
+    """
+    check_data(study, data)
+    jobs = plan_jobs(study, folder, top=top, seeds=seeds)
+
+    def train(job: Job) -> SavedModel:
+        saved = _kept(job, data) or saved_model(
+            train_model(job.config, data, seed=job.seed, device=device, metric=str(study.user_attrs["metric"])),
+            data,
+            name=job.name,
+            trial=job.trial,
+            device=device,
+        )
+        save_model(job.path, saved)
+        return saved
+
+    done: list[tuple[Job, SavedModel]] = []
+    for job, saved in zip(jobs, map(train, jobs), strict=True):
+        done.append((job, saved))
+        if on_done:
+            on_done(job, saved)
+    return _write_manifest(done, folder, study=study.study_name, fingerprint=data.fingerprint)
+
+
+def _kept(job: Job, data: PreparedData) -> SavedModel | None:
+    """Return what an earlier call made of the same job; None when there is nothing whole that fits."""
+    if not job.path.exists():
+        return None
+    try:
+        saved = load_saved(job.path)
+    except DataError:
+        return None  # cut or of an older format: trained again
+    same = (saved.trial, saved.seed, saved.config, saved.data["fingerprint"]) == (job.trial, job.seed, job.config, data.fingerprint)
+    return saved if same else None
+
+
+def _write_manifest(done: list[tuple[Job, SavedModel]], folder: Path, *, study: str, fingerprint: str) -> dict[str, Any]:
+    models = []
+    for name in dict.fromkeys(job.name for job, _ in done):
+        group = [(job, saved) for job, saved in done if job.name == name]
+        scores = [saved.validation_macro_auc for _, saved in group]
+        best = max(group, key=lambda pair: pair[1].validation_macro_auc)[1]
+        best_file = f"{name}_best.pth"
+        save_model(folder / MODELS_FOLDER / best_file, best)
+        models.append(
+            {
+                "name": name,
+                "family": group[0][0].config.family,
+                "trial": group[0][0].trial,
+                "search_value": group[0][0].search_value,
+                "best_file": best_file,
+                "validation_macro_auc_mean": statistics.fmean(scores),
+                "validation_macro_auc_sd": statistics.stdev(scores) if len(scores) > 1 else None,
+                "seeds": [_seed_row(job, saved) for job, saved in group],
+            }
+        )
+    manifest = {"study": study, "fingerprint": fingerprint, "models": models}
+    target = folder / MODELS_FOLDER / MANIFEST
+    scratch = target.with_suffix(".part")
+    scratch.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    scratch.replace(target)
+    return manifest
+
+
+def _seed_row(job: Job, saved: SavedModel) -> dict[str, Any]:
+    facts = {"validation_macro_auc": saved.validation_macro_auc, "epochs": saved.epochs, "seconds": saved.seconds}
+    return {"seed": job.seed, "file": job.path.name, **facts}

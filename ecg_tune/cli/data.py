@@ -1,0 +1,64 @@
+"""`ecg-tune data …`: make, prepare and describe data sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecg_tune.cli.options import words
+
+app = typer.Typer(help="Make, prepare and describe data sets.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("synthesize", epilog="Example: ecg-tune data synthesize synthetic/ --records 600")
+def synthesize(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder.")],
+    records: Annotated[int, typer.Option(min=30, max=1_000_000, help="How many records.")] = 600,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal files.")] = 0,
+) -> None:
+    """Make a synthetic PTB-XL: real WFDB files in the published layout. Everything made from it says SYNTHETIC."""
+    from ecg_tune.cli.progress import bar
+    from ecg_tune.data import synthetic
+
+    with bar("synthesizing") as progress:
+        counts = synthetic.synthesize(out, n_records=records, seed=seed, progress=progress)
+    print(f"{out}: {records} SYNTHETIC records ({', '.join(f'{k} {v}' for k, v in counts.items())})")
+    print(f"next: ecg-tune data prepare {out} DATA")
+
+
+@app.command("prepare", epilog="Example: ecg-tune data prepare ptb-xl-1.0.3/ DATA --split official")
+def prepare(
+    source: Annotated[Path, typer.Argument(metavar="PTBXL", help="Folder with ptbxl_database.csv and records100/.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the prepared data.")],
+    leads: Annotated[str, typer.Option(help="Comma-separated, out of the twelve.")] = "I,II,V2",
+    rate: Annotated[int, typer.Option(help="100 or 500 Hz.")] = 100,
+    split: Annotated[str, typer.Option(help="70-15-15, or official (folds 1-8 / 9 / 10).")] = "70-15-15",
+    min_likelihood: Annotated[float, typer.Option(help="Ignore statements below it (0..100); 0 keeps all.")] = 0.0,
+    normalise: Annotated[str, typer.Option(help="global (keeps voltages) or record (z-score).")] = "global",
+    damaged: Annotated[str, typer.Option(help="Damaged records: refuse, or drop and count.")] = "refuse",
+) -> None:
+    """Read PTB-XL, check it, label it, split it by patient, and seal the test part."""
+    from ecg_tune.cli.progress import bar
+    from ecg_tune.config import DataConfig
+    from ecg_tune.data import describe, prepare
+
+    config = DataConfig(leads=words(leads), sampling_rate_hz=rate, split=split, min_likelihood=min_likelihood, normalise=normalise)
+    with bar("reading") as progress:
+        prepare.prepare(source, out, config, damaged=damaged, progress=progress)
+    print(describe.describe_text(describe.describe(out)))
+    print(f"next: ecg-tune search STUDY --data {out}")
+
+
+@app.command("describe", epilog="Example: ecg-tune data describe DATA --json")
+def describe(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Prepared data.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what a prepared data set holds. Of the test part only counts are shown; it stays sealed."""
+    from ecg_tune.data import describe
+
+    facts = describe.describe(folder)
+    print(json.dumps(facts, indent=1, ensure_ascii=False) if as_json else describe.describe_text(facts))

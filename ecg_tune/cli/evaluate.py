@@ -1,0 +1,37 @@
+"""`ecg-tune evaluate`: the report on the test part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecg_tune.cli.options import Device, StudyData, pick_device
+from ecg_tune.errors import UsageError
+
+EXAMPLE = "Example: ecg-tune evaluate STUDY --out results/   or   ecg-tune evaluate checkpoints/ --data DATA --out results/"
+
+
+def evaluate(
+    source: Annotated[Path, typer.Argument(metavar="STUDY|CHECKPOINTS", help="A study with retrained models, or a folder of *_best.pth.")],
+    data: StudyData = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("results"),
+    bootstrap: Annotated[int, typer.Option(min=100, help="Resamples of patients for the intervals.")] = 1000,
+    device: Device = "auto",
+) -> None:
+    """Open the sealed test part once and write tables, figures and reports. Nothing is chosen on test."""
+    from analysis.evaluate import evaluate as run
+    from ecg_tune.data.prepared import open_prepared
+    from ecg_tune.search.study import open_study, study_exists
+
+    is_study = study_exists(source)
+    if data is None and not is_study:
+        raise UsageError(f"{source} is not a study: give the prepared data of its checkpoints with --data DIR")
+    prepared = open_prepared(data or Path(open_study(source).user_attrs["data_path"]))
+    result = run(
+        source / "models" if is_study else source, prepared, out, study=str(source), ledger_folder=source if is_study else None,
+        n_bootstrap=bootstrap, device=pick_device(device), progress=print,
+    )  # fmt: skip
+    print((out / "EVALUATION_SUMMARY.txt").read_text(encoding="utf-8"))
+    print(f"best by validation: {result.best}; everything is in {out}")

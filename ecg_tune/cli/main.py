@@ -1,0 +1,63 @@
+"""`ecg-tune`: gathers the commands and turns every error into one line and an exit code.
+
+Exit codes: 0 done, 1 the work failed, 2 bad usage or input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ecg_tune.cli import dashboard, data, demo, evaluate, retrain, search, status, train
+from ecg_tune.errors import EcgTuneError, UsageError
+
+app = typer.Typer(
+    name="ecg-tune",
+    help="Search, retrain and honestly report multi-modal ECG classifiers on PTB-XL. Start with `ecg-tune demo`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data.app, name="data")
+app.command("train", epilog=train.EXAMPLE)(train.train)
+app.command("search", epilog=search.EXAMPLE)(search.search)
+app.command("status", epilog=status.EXAMPLE)(status.status)
+app.command("dashboard", epilog=dashboard.EXAMPLE)(dashboard.dashboard)
+app.command("retrain", epilog=retrain.EXAMPLE)(retrain.retrain)
+app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: Without the program's name; None takes the process's own.
+    """
+    try:
+        code = app(args=arguments, prog_name="ecg-tune", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except typer.TyperException as error:
+        message = str(getattr(error, "format_message", error.__str__)())
+        if "\n" in message:  # a group without a command answers with its help
+            print(message)
+            return 2
+        return _say(f"{message.rstrip('.')} (see `ecg-tune --help`)", 2)
+    except UsageError as error:
+        return _say(str(error), 2)
+    except EcgTuneError as error:
+        return _say(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("interrupted", 130)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"ecg-tune: {message}", file=sys.stderr)
+    return code
+
+
+def main() -> None:
+    """Be the console script."""
+    sys.exit(run())

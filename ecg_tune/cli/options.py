@@ -1,0 +1,61 @@
+"""Options that several commands share, and how text becomes settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ecg_tune.errors import ConfigError, UsageError
+
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
+DataFolder = Annotated[Path, typer.Option("--data", metavar="DIR", help="Prepared data (see `ecg-tune data prepare`).")]
+StudyData = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Prepared data, if it has moved since the search.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, or a CUDA device such as cuda:0.")]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the parts of a comma-separated list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def given(**flags: Any) -> dict[str, Any]:
+    """Return the flags that the user gave."""
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a YAML file's mapping.
+
+    Raises:
+        ConfigError: Missing, not YAML, or not a mapping.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected names with values, but got {content!r}")
+    return content
+
+
+def pick_device(name: str) -> str:
+    """Return a torch device's name; "auto" takes the GPU if there is one.
+
+    Raises:
+        UsageError: Not a device of this machine.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device {name!r} is not on this machine: use cpu, auto or cuda:N") from error
+    return name

@@ -1,0 +1,100 @@
+"""`ecg-tune search`: make a study, or go on with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecg_tune.cli.options import DataFolder, StudyFolder, given, read_yaml, words
+
+if TYPE_CHECKING:
+    import optuna
+
+    from ecg_tune.config import SearchSettings
+
+EXAMPLE = "Example: ecg-tune search STUDY --data DATA --families rnn,resnet,fusion --profile small --trials 12 --max-epochs 4"
+
+
+def search(
+    study: StudyFolder,
+    data: DataFolder,
+    families: Annotated[str | None, typer.Option(help="Comma-separated, or all; several make the family a searched choice.")] = None,
+    profile: Annotated[str | None, typer.Option(help="full, or small: minutes on a laptop.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Trials the study shall have in the end, earlier ones counted.")] = None,
+    max_epochs: Annotated[int | None, typer.Option(help="Epochs a trial may run; default 50 full, 10 small.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Validation metric: macro_auc, macro_auc_pr, macro_f1.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="tpe or random.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="asha or none.")] = None,
+    grace_epochs: Annotated[int | None, typer.Option(help="First rung of ASHA; default 3 full, 1 small.")] = None,
+    reduction_factor: Annotated[int | None, typer.Option(help="ASHA keeps one in so many.")] = None,
+    min_results: Annotated[int | None, typer.Option(help="Results of a family at a rung before anything is cut there.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; with one slot, equal seeds give equal trials.")] = None,
+    slots: Annotated[int | None, typer.Option(help="Trials at once; default what fits.")] = None,
+    retries: Annotated[int | None, typer.Option(help="How often a trial goes on after its worker or node was lost.")] = None,
+    cpus_per_trial: Annotated[int | None, typer.Option(help="CPU threads of a trial.")] = None,
+    gpus_per_trial: Annotated[float | None, typer.Option(help="GPU share of a trial, e.g. 0.25; default 1 if there is a GPU.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with these settings; flags win.")] = None,
+) -> None:
+    """Search hyper-parameters. The same command again goes on where the study stands, however it ended."""
+    from ecg_tune.config import SearchSettings, check_choice, from_dict
+    from ecg_tune.data.prepared import open_prepared
+    from ecg_tune.metrics import METRICS
+    from ecg_tune.search.samplers import SAMPLERS
+    from ecg_tune.search.schedulers import SCHEDULERS
+    from ecg_tune.search.study import create_study, study_attributes
+    from search_spaces import in_order
+
+    flags = given(
+        profile=profile, trials=trials, max_epochs=max_epochs, metric=metric, sampler=sampler, scheduler=scheduler,
+        grace_epochs=grace_epochs, reduction_factor=reduction_factor, min_results=min_results, seed=seed, slots=slots, cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial, retries=retries, families=None if families is None else words(families),
+    )  # fmt: skip
+    merged = {**(read_yaml(config) if config else {}), **flags}
+    merged["families"] = in_order(merged.get("families") or SearchSettings().families)
+    settings = from_dict(SearchSettings, merged, where=str(config or ""))
+    check_choice("metric", settings.metric, METRICS)
+    check_choice("sampler", settings.sampler, SAMPLERS)
+    check_choice("scheduler", settings.scheduler, SCHEDULERS)
+    prepared = open_prepared(data)
+    opened = create_study(study, study_attributes(prepared, settings))
+    _run(opened, study, data, settings)
+
+
+def _run(opened: optuna.Study, folder: Path, data: Path, settings: SearchSettings) -> None:
+    from rich.console import Console
+
+    from ecg_tune.cli.status import summary
+    from ecg_tune.data.prepared import open_prepared
+    from ecg_tune.search.progress import LiveProgress, PlainProgress
+    from ecg_tune.search.runner import run_search
+    from search_spaces import SpaceContext, search_space
+    from trainables import TRAINABLES, Shared
+
+    console = Console()
+    shared = Shared(data=open_prepared(data), folder=folder.resolve(), metric=settings.metric, threads=settings.cpus_per_trial)
+    space = search_space(settings.families, SpaceContext(settings.profile, settings.epochs))
+    view = LiveProgress if console.is_terminal else PlainProgress
+    done = run_search(
+        TRAINABLES[settings.families[0]], space, {"shared": shared}, settings,
+        study=opened, folder=folder, view=lambda tally: view(tally, console),
+    )  # fmt: skip
+    print(summary(opened, folder))
+    if not done:
+        print(f"ecg-tune: interrupted; go on with: {command(folder, data, settings)}", file=sys.stderr)
+        raise typer.Exit(130)
+    print(f"more trials: the same command with a larger --trials\nnext: ecg-tune dashboard {folder}; ecg-tune retrain {folder} --top 2")
+
+
+def command(folder: Path, data: Path, settings: SearchSettings) -> str:
+    """Return the command line that goes on with a search: every setting that is not its default."""
+    flags = []
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if value != field.default:
+            flags += ["--" + field.name.replace("_", "-"), ",".join(value) if field.name == "families" else str(value)]
+    return shlex.join(["ecg-tune", "search", str(folder), "--data", str(data), *flags])

@@ -1,0 +1,84 @@
+"""`ecg-tune status`: where a study stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecg_tune.cli.options import StudyFolder
+
+if TYPE_CHECKING:
+    import optuna
+
+EXAMPLE = "Example: ecg-tune status STUDY --json"
+
+
+def status(study: StudyFolder, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Say how many trials are in which state, what the rungs hold, and which config is best."""
+    from ecg_tune.search.study import open_study
+
+    opened = open_study(study)
+    print(json.dumps(facts(opened, study), indent=1) if as_json else summary(opened, study))
+
+
+def facts(study: optuna.Study, folder: Path) -> dict[str, Any]:
+    """Return what `status` knows, as plain data."""
+    from ecg_tune.search.asha import rungs_of
+    from ecg_tune.search.study import best_trials, count_states, newest_trials, search_runs
+
+    rows, attrs = newest_trials(study), study.user_attrs
+    best = best_trials(study, 1)
+    rungs = rungs_of(rows, tuple(attrs.get("rungs", ()))).values
+    return {
+        "study": study.study_name,
+        "search_running": search_runs(folder),
+        "states": count_states(study),
+        "trials": len(rows),
+        "epochs": sum(len(row.intermediate_values) for row in rows),
+        "metric": attrs.get("metric"),
+        "best": _row(best[0]) if best else None,
+        "defaults": [_row(row) for row in rows if row.user_attrs.get("is_default")],
+        "rungs": {f"{family}@{epoch}": len(values) for (family, epoch), values in sorted(rungs.items())},
+        **{
+            name: attrs.get(name)
+            for name in ("synthetic", "data_fingerprint", "split", "leads", "n_records", "families", "profile", "max_epochs")
+        },
+    }
+
+
+def summary(study: optuna.Study, folder: Path) -> str:
+    """Return the same as a few lines of text."""
+    known = facts(study, folder)
+    states = ", ".join(f"{count} {name}" for name, count in known["states"].items() if count) or "no trials yet"
+    n_records = known["n_records"] or {}
+    synthetic = "  SYNTHETIC data" if known["synthetic"] else ""
+    lines = [
+        f"study {known['study']}: {states}; {known['epochs']} epochs{synthetic}",
+        f"data {str(known['data_fingerprint'])[:12]}, split {known['split']}, leads {','.join(known['leads'] or [])}, "
+        f"{n_records.get('train')} train / {n_records.get('validation')} validation records",
+    ]
+    if known["states"]["RUNNING"] and not known["search_running"]:
+        lines.append(f"{known['states']['RUNNING']} unfinished: the search was interrupted; its command again goes on with them")
+    if known["rungs"]:
+        lines.append("rungs (family@epoch: trials): " + ", ".join(f"{name}: {count}" for name, count in known["rungs"].items()))
+    for row in known["defaults"]:
+        lines.append(f"default {row['family']}: {_shown(row)}")
+    if known["best"]:
+        lines.append(
+            f"best: trial {known['best']['number']} ({known['best']['family']}), validation {known['metric']} {known['best']['value']:.4f}"
+        )
+        lines += [f"  {name} = {value}" for name, value in known["best"]["params"].items()]
+    return "\n".join(lines)
+
+
+def _row(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+    family, state = trial.user_attrs.get("family"), trial.state.name
+    value = trial.value if state == "COMPLETE" else max(trial.intermediate_values.values(), default=None)
+    return {"number": trial.number, "family": family, "state": state, "value": value, "params": trial.params}
+
+
+def _shown(row: dict[str, Any]) -> str:
+    return f"trial {row['number']}, {row['state']}" + ("" if row["value"] is None else f", {row['value']:.4f}")

@@ -1,0 +1,79 @@
+"""Signal and image together: two encoders, their features concatenated, a fully connected classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ecg_tune.config import ModelConfig, check_range
+from ecg_tune.models.resnet import ResNetConfig
+from ecg_tune.models.rnn import RNNConfig
+
+
+@dataclass(frozen=True)
+class FusionConfig(ModelConfig):
+    """A fusion classifier.
+
+    Attributes:
+        signal_family, image_family: Rows of `ecg_tune.models.MODELS`.
+        signal, image: The encoders' own configs.
+        hidden_size: Units of the hidden layer behind the concatenated features.
+        dropout: Before and behind the hidden layer, 0..0.9.
+    """
+
+    signal_family: str = "rnn"
+    image_family: str = "resnet"
+    signal: ModelConfig = field(default_factory=RNNConfig)
+    image: ModelConfig = field(default_factory=ResNetConfig)
+    hidden_size: int = 128
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_range("hidden_size", self.hidden_size, 4, 4096)
+        check_range("dropout", self.dropout, 0, 0.9)
+
+
+class Encoder(nn.Module):
+    """A network's features behind a layer normalisation: recurrent and convolutional ones differ in scale."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        network.head = nn.Identity()
+        self.network = network
+        self.norm = nn.LayerNorm(int(network.n_features))  # type: ignore[arg-type]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map the network's input to (batch, n_features)."""
+        features: Tensor = self.norm(self.network(inputs))
+        return features
+
+
+class Fusion(nn.Module):
+    """Two encoders and a classifier with one hidden layer.
+
+    Args:
+        signal, image: Networks of this package; their classifiers are dropped.
+    """
+
+    def __init__(self, config: FusionConfig, *, signal: nn.Module, image: nn.Module, n_classes: int) -> None:
+        super().__init__()
+        self.signal, self.image = Encoder(signal), Encoder(image)
+        self.n_features = self.signal.norm.normalized_shape[0] + self.image.norm.normalized_shape[0]
+        self.head = nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Linear(self.n_features, config.hidden_size),
+            nn.ReLU(inplace=True),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.hidden_size, n_classes),
+        )
+
+    def encode(self, signal: Tensor, image: Tensor) -> Tensor:
+        """Map (batch, n_samples, n_leads) and (batch, n_channels, height, width) to (batch, n_features)."""
+        return torch.cat([self.signal(signal), self.image(image)], dim=1)
+
+    def forward(self, signal: Tensor, image: Tensor) -> Tensor:
+        """Map a signal and its image to logits (batch, n_classes)."""
+        logits: Tensor = self.head(self.encode(signal, image))
+        return logits

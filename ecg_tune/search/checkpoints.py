@@ -1,0 +1,26 @@
+"""Checkpoints bounded across trials: the last one of unfinished trials, the best weights of the `TOP` best."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+
+from ecg_tune.search.study import best_trials, newest_trials
+
+TOP = 5
+
+
+def tidy(study: optuna.Study, folder: Path) -> None:
+    """Remove what can't matter any more: folders of ended trials, but the best weights of the `TOP` best."""
+    kept = {trial.number for trial in best_trials(study, TOP)}
+    for trial in newest_trials(study):
+        if trial.state == TrialState.RUNNING or "path" not in trial.user_attrs:
+            continue
+        target = folder / str(trial.user_attrs["path"])
+        if trial.number in kept:
+            (target / "last.pt").unlink(missing_ok=True)
+        elif target.exists():
+            shutil.rmtree(target, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""The seam to Ray Tune: a searcher and a scheduler that only pass on what the book says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from ecg_tune.search.book import Book
+
+
+class _NotPickled:
+    """Tune pickles its searcher and scheduler for `Tuner.restore`, which is not used: the study holds all there is."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class StudySearcher(_NotPickled, Searcher):
+    """Hands out the book's assignments and closes their rows.
+
+    Not `OptunaSearch`: that one calls early-stopped trials COMPLETE, drops the value at the stopping step and leaves NaN
+    trials RUNNING.
+    """
+
+    def __init__(self, book: Book) -> None:
+        super().__init__()
+        self.book = book
+        self.numbers: dict[str, int] = {}
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        return True
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+        """Return the next trial's config for the trainable, or `Searcher.FINISHED`."""
+        assignment = self.book.next_assignment()
+        if assignment is None:
+            return str(Searcher.FINISHED)
+        self.numbers[trial_id] = assignment.number
+        return {
+            "number": assignment.number,
+            "trial": assignment.config,
+            "seed": assignment.seed,
+            "path": assignment.path,
+            "reported": assignment.reported,
+        }
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Close the row. The result on which a trial was stopped comes only here."""
+        number = self.numbers[trial_id]
+        if error or result is None:
+            self.book.fail(number, "error", "the worker or its node was lost, more often than is retried")
+            return
+        if not result.get("fail_reason"):
+            self.book.record(number, result)
+        self.book.close(number, result)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Keep nothing: the study holds all."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing: a continued search is a new one on the same study."""
+
+
+class StudyScheduler(_NotPickled, FIFOScheduler):  # type: ignore[misc]
+    """Starts trials in order and stops those that the book cuts."""
+
+    def __init__(self, book: Book) -> None:
+        super().__init__()
+        self.book = book
+
+    def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Return STOP or CONTINUE for a running trial's epoch."""
+        cut = not result.get("fail_reason") and self.book.record(trial.config["number"], result)
+        return str(TrialScheduler.STOP if cut else TrialScheduler.CONTINUE)

@@ -1,0 +1,151 @@
+"""The Optuna study, single source of truth of a search: create, open, check, read.
+
+A study is a folder; `study.db` is SQLite and its name there is the folder's name. Attributes of a study: data_fingerprint,
+data_path, split, leads, class_names, n_records, synthetic, metric, profile, families, max_epochs, rungs, scheduler, sampler,
+seed, settings. Attributes of a trial: see `ecg_tune.search.book`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ecg_tune.config import SearchSettings, to_dict
+from ecg_tune.data.prepared import PreparedData
+from ecg_tune.errors import StudyError
+from ecg_tune.search.schedulers import SCHEDULERS
+
+DATABASE, LOCK = "study.db", ".search.lock"
+FIXED = ("data_fingerprint", "metric", "families", "profile", "max_epochs")
+"""Attributes that a continued search must share with its study: its rows could not be compared otherwise."""
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def _storage(folder: Path) -> optuna.storages.RDBStorage:
+    return optuna.storages.RDBStorage(f"sqlite:///{folder / DATABASE}", engine_kwargs={"connect_args": {"timeout": 60}})
+
+
+def study_exists(folder: Path) -> bool:
+    """Return whether `folder` holds a study."""
+    return (folder / DATABASE).is_file()
+
+
+def open_study(folder: Path) -> optuna.Study:
+    """Open a study for reading.
+
+    Raises:
+        StudyError: There is none, or its database can't be read.
+    """
+    if not study_exists(folder):
+        raise StudyError(f"{folder} is not a study ({DATABASE} is missing): `ecg-tune search {folder} --data DATA` makes one")
+    try:
+        storage = _storage(folder)
+        names = [summary.study_name for summary in storage.get_all_studies()]
+        if len(names) != 1:
+            raise StudyError(f"{folder / DATABASE} holds {len(names)} studies ({', '.join(names)}), one was expected")
+        return optuna.load_study(study_name=names[0], storage=storage)
+    except (optuna.exceptions.StorageInternalError, RuntimeError) as error:
+        raise StudyError(f"{folder / DATABASE} can't be read: {str(error).splitlines()[0]}") from error
+
+
+def create_study(folder: Path, attributes: Mapping[str, Any]) -> optuna.Study:
+    """Make a study, or open the one that is there and check that it fits.
+
+    Raises:
+        StudyError: The folder's study was made with other data, metric, families, profile or epochs.
+    """
+    if study_exists(folder):
+        study = open_study(folder)
+        if study.user_attrs:
+            _check_fits(study, attributes, folder)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        study = optuna.create_study(storage=_storage(folder), study_name=folder.resolve().name, direction="maximize")
+    for name, value in attributes.items():
+        study.set_user_attr(name, value)
+    return study
+
+
+def _check_fits(study: optuna.Study, attributes: Mapping[str, Any], folder: Path) -> None:
+    for name in FIXED:
+        old, new = study.user_attrs.get(name), attributes[name]
+        if old != new:
+            shown = [str(v)[:12] if name == "data_fingerprint" else v for v in (old, new)]
+            raise StudyError(
+                f"{folder} was searched with {name}={shown[0]!r}, this is {shown[1]!r}: give it the same, or start another study"
+            )
+
+
+def study_attributes(data: PreparedData, settings: SearchSettings) -> dict[str, Any]:
+    """Return what a study says about its data and settings."""
+    return {
+        "data_fingerprint": data.fingerprint,
+        "data_path": str(data.folder.resolve()),
+        "split": data.manifest["split"],
+        "leads": list(data.leads),
+        "class_names": list(data.class_names),
+        "n_records": {"train": len(data.train), "validation": len(data.validation)},
+        "synthetic": data.synthetic,
+        "metric": settings.metric,
+        "profile": settings.profile,
+        "families": list(settings.families),
+        "max_epochs": settings.epochs,
+        "rungs": list(SCHEDULERS[settings.scheduler](settings).levels),
+        "scheduler": settings.scheduler,
+        "sampler": settings.sampler,
+        "seed": settings.seed,
+        "settings": to_dict(settings),
+    }
+
+
+def newest_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the rows that count, by number: a lengthened trial's older row is left out."""
+    return [trial for trial in study.get_trials(deepcopy=False) if "superseded_by" not in trial.user_attrs]
+
+
+def best_trials(study: optuna.Study, k: int | None = None) -> list[FrozenTrial]:
+    """Return the COMPLETE rows, highest value first, ties by number; at most `k` of them."""
+    complete = [trial for trial in newest_trials(study) if trial.state == TrialState.COMPLETE]
+    return sorted(complete, key=lambda trial: (-float(trial.value or 0.0), trial.number))[:k]
+
+
+def count_states(study: optuna.Study) -> dict[str, int]:
+    """Return how many rows that count are in each state."""
+    states = [trial.state for trial in newest_trials(study)]
+    return {state.name: states.count(state) for state in TrialState}
+
+
+def search_runs(folder: Path) -> bool:
+    """Return whether a search holds the study right now; a killed one holds nothing."""
+    path = folder / LOCK
+    if not path.exists():
+        return False
+    with path.open() as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@contextmanager
+def hold_study(folder: Path) -> Iterator[None]:
+    """Keep other searches off the study while the block runs. The operating system frees it when the process dies.
+
+    Raises:
+        StudyError: Another search holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StudyError(f"another search is running on {folder}: wait for it, or stop it first") from error
+        yield

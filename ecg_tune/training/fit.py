@@ -1,0 +1,97 @@
+"""Train one config to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecg_tune.config import TrialConfig
+from ecg_tune.data.prepared import PreparedData
+from ecg_tune.metrics import f1_thresholds
+from ecg_tune.models import n_parameters
+from ecg_tune.training.checkpoint import SavedModel, describe_data
+from ecg_tune.training.learner import EpochResult, Learner, LearningData, learning_data
+from ecg_tune.training.predictor import Predictor, predict_probabilities
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished training.
+
+    Attributes:
+        model: The network with the best epoch's weights, wrapped to take raw signals in millivolts.
+        history: Every epoch, oldest first.
+        best_epoch: The epoch with the highest validation metric, from 1.
+    """
+
+    config: TrialConfig
+    model: Predictor
+    history: list[EpochResult]
+    best_epoch: int
+    seed: int
+
+    @property
+    def best(self) -> EpochResult:
+        return self.history[self.best_epoch - 1]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the history as flat rows, one an epoch."""
+        return [result.as_row() for result in self.history]
+
+
+def train_model(
+    config: TrialConfig,
+    data: PreparedData | LearningData,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    metric: str = "macro_auc",
+    on_epoch: Callable[[EpochResult], None] | None = None,
+) -> Fit:
+    """Train until patience or the last epoch and return the best epoch's model with the history.
+
+    Args:
+        data: Prepared data, or its open parts already on a device (`device` is then ignored).
+        on_epoch: Called after every epoch.
+
+    Raises:
+        NonFiniteLossError: A loss is not a finite number.
+    """
+    loaded = data if isinstance(data, LearningData) else learning_data(data, torch.device(device))
+    learner = Learner(config, loaded, seed=seed, metric=metric)
+    while not learner.ended_by:
+        result = learner.step()
+        if on_epoch:
+            on_epoch(result)
+    learner.model.load_state_dict(learner.best_state)
+    return Fit(config=config, model=learner.predictor.eval(), history=learner.history, best_epoch=learner.best_epoch, seed=seed)
+
+
+def saved_model(fit: Fit, data: PreparedData, *, name: str, trial: int | None = None, device: str = "cpu") -> SavedModel:
+    """Return a finished training as a model file's content, thresholds taken from validation.
+
+    Args:
+        name: E.g. "ResNet#2".
+        trial: Row of the study that is retrained.
+    """
+    probabilities = predict_probabilities(fit.model, data.validation.signals_uv, device=device)
+    state: dict[str, Tensor] = {k: v.detach().cpu() for k, v in fit.model.model.state_dict().items()}
+    return SavedModel(
+        name=name,
+        config=fit.config,
+        data=describe_data(data),
+        state=state,
+        thresholds={"half": [0.5] * len(data.class_names), "f1": f1_thresholds(data.validation.labels, probabilities).tolist()},
+        trial=trial,
+        seed=fit.seed,
+        validation_macro_auc=fit.best.metrics["macro_auc"],
+        best_epoch=fit.best_epoch,
+        epochs=len(fit.history),
+        seconds=sum(result.seconds for result in fit.history),
+        n_parameters=n_parameters(fit.model.model),
+        history=fit.rows(),
+    )

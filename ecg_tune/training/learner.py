@@ -1,0 +1,224 @@
+"""The training loop, one epoch at a time, with a state that can be saved and continued anywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ecg_tune.config import TrialConfig
+from ecg_tune.data.loaders import BatchLoader, DevicePart, millivolts, to_device
+from ecg_tune.data.prepared import PreparedData
+from ecg_tune.errors import NonFiniteLossError
+from ecg_tune.metrics import METRICS, per_class_auc
+from ecg_tune.models import build_model
+from ecg_tune.training.optimizers import Schedule, make_optimizer
+from ecg_tune.training.predictor import Predictor, crop_length, model_inputs
+from ecg_tune.transforms.images import n_channels
+from ecg_tune.transforms.signals import random_crop, standardise
+
+
+@dataclass(frozen=True)
+class LearningData:
+    """Train and validation on one device, with what is needed to interpret them. Holds no test record."""
+
+    train: DevicePart
+    validation: DevicePart
+    normalisation: dict[str, Any]
+    sampling_rate_hz: int
+
+
+def learning_data(data: PreparedData, device: torch.device) -> LearningData:
+    """Copy train and validation to a device."""
+    return LearningData(to_device(data.train, device), to_device(data.validation, device), data.normalisation, data.sampling_rate_hz)
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch.
+
+    Attributes:
+        metrics: Every row of `ecg_tune.metrics.METRICS` on validation, higher is better.
+        per_class_auc: Validation AUC of each class; NaN for a class without both labels.
+        seconds: Wall time of training and validation.
+        ended_by: "patience" or "max_epochs" when this was the last epoch, else None.
+    """
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    metrics: dict[str, float]
+    per_class_auc: tuple[float, ...]
+    learning_rate: float
+    seconds: float
+    ended_by: str | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the epoch as one flat row of a history."""
+        row = dataclasses.asdict(self)
+        metrics = row.pop("metrics")
+        return row | metrics | {"per_class_auc": list(self.per_class_auc)}
+
+
+class Learner:
+    """Trains one config. `step` runs one epoch; `state_dict` holds all that the next epoch depends on.
+
+    Randomness comes from `seed` alone: weights, dropout, order and crops are drawn from streams of the learner's own, so
+    that neither an earlier trial in the same process nor an interruption changes them.
+
+    Args:
+        metric: Row of `METRICS` that chooses the best epoch.
+    """
+
+    def __init__(self, config: TrialConfig, data: LearningData, *, seed: int, metric: str = "macro_auc") -> None:
+        self.config, self.data, self.metric = config, data, metric
+        self.device = data.train.labels.device
+        self.history: list[EpochResult] = []
+        self.best_epoch = 0
+        self.best_state: dict[str, Tensor] = {}
+        self.order = torch.Generator().manual_seed(seed)
+        self.crops = torch.Generator().manual_seed(seed + 1)
+        with torch.random.fork_rng(devices=self._cuda()):
+            torch.manual_seed(seed)
+            n_leads, n_classes = data.train.signals_uv.shape[2], data.train.labels.shape[1]
+            channels = n_channels(config.image, n_leads) if config.image else 0
+            model = build_model(config.model, family=config.family, n_leads=n_leads, n_channels=channels, n_classes=n_classes)
+            self.rng = self._rng_state()
+        self.model = model.to(self.device)
+        self.predictor = Predictor(self.model, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
+        self.loader = BatchLoader(data.train, batch_size=config.training.batch_size, inputs=self._training_inputs, generator=self.order)
+        self.optimizer = make_optimizer(self.model, config.training)
+        self.schedule = Schedule(self.optimizer, config.training, n_batches=len(self.loader))
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+    @property
+    def ended_by(self) -> str | None:
+        """Why training ended, None while it goes on."""
+        return self.history[-1].ended_by if self.history else None
+
+    def step(self) -> EpochResult:
+        """Train and validate one epoch.
+
+        Raises:
+            NonFiniteLossError: A loss or the objective is not a finite number.
+        """
+        started = time.perf_counter()
+        learning_rate = float(self.optimizer.param_groups[0]["lr"])
+        with self._own_randomness():
+            train_loss = self._train()
+        validation_loss, probabilities = self.validate()
+        labels = self.data.validation.labels.cpu().numpy()
+        metrics = {name: compute(labels, probabilities.numpy()) for name, compute in METRICS.items()}
+        for name, value in (("training loss", train_loss), ("validation loss", validation_loss), (self.metric, metrics[self.metric])):
+            if not math.isfinite(value):
+                raise NonFiniteLossError(f"{name} is {value} in epoch {self.epoch + 1}: try a lower learning rate or gradient clipping")
+        self.schedule.epoch_done(validation_loss)
+        result = EpochResult(
+            epoch=self.epoch + 1,
+            train_loss=train_loss,
+            validation_loss=validation_loss,
+            metrics=metrics,
+            per_class_auc=tuple(float(v) for v in per_class_auc(labels, probabilities.numpy())),
+            learning_rate=learning_rate,
+            seconds=time.perf_counter() - started,
+        )
+        self.history.append(dataclasses.replace(result, ended_by=self._ended(result)))
+        if not self.best_epoch or metrics[self.metric] > self.history[self.best_epoch - 1].metrics[self.metric]:
+            self.best_epoch = self.epoch
+            self.best_state = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+        return self.history[-1]
+
+    def validate(self) -> tuple[float, Tensor]:
+        """Return the validation loss (mean over crops) and probabilities (n_records, n_classes), float64 on the CPU."""
+        self.model.eval()
+        part, losses, probabilities = self.data.validation, [], []
+        n_records = max(1, 2 * self.config.training.batch_size // 7)
+        with torch.inference_mode(), self._autocast():
+            for signals, labels in zip(part.signals_uv.split(n_records), part.labels.split(n_records), strict=True):
+                logits = self.predictor.crop_logits(millivolts(signals))  # (batch, n_crops, n_classes)
+                loss = nn.functional.binary_cross_entropy_with_logits(logits, labels[:, None].expand_as(logits), reduction="none")
+                losses.append(loss.mean(1).sum())
+                probabilities.append(logits.sigmoid().mean(1).cpu())
+        return float(torch.stack(losses).sum()) / part.labels.numel(), torch.cat(probabilities).double()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the whole state, loadable with `weights_only=True`."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.scheduler.state_dict(),
+            "rng": self.rng,
+            "order": self.order.get_state(),
+            "crops": self.crops.get_state(),
+            "history": [dataclasses.asdict(result) for result in self.history],
+            "best_epoch": self.best_epoch,
+            "best_state": self.best_state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict` of a learner with the same config."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.scheduler.load_state_dict(state["schedule"])
+        self.rng = {name: value.cpu() for name, value in state["rng"].items()}
+        self.order.set_state(state["order"].cpu())
+        self.crops.set_state(state["crops"].cpu())
+        self.history = [EpochResult(**{**row, "per_class_auc": tuple(row["per_class_auc"])}) for row in state["history"]]
+        self.best_epoch, self.best_state = state["best_epoch"], state["best_state"]
+
+    def _train(self) -> float:
+        self.model.train()
+        clip, total = self.config.training.gradient_clip, torch.zeros((), device=self.device)
+        for *inputs, labels in self.loader:
+            with self._autocast():
+                logits = self.model(*inputs)
+            loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), labels)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if clip:
+                nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+            self.optimizer.step()
+            self.schedule.batch_done()
+            total += loss.detach() * len(labels)
+        return float(total) / len(self.data.train)
+
+    def _training_inputs(self, signal_mv: Tensor) -> tuple[Tensor, ...]:
+        length = crop_length(self.config, self.data.sampling_rate_hz)
+        signal = standardise(signal_mv, self.data.normalisation)
+        return model_inputs(random_crop(signal, length, generator=self.crops), self.config)
+
+    def _ended(self, result: EpochResult) -> str | None:
+        """Return why training ends with this epoch; patience counts epochs since the lowest validation loss."""
+        losses = [*(r.validation_loss for r in self.history), result.validation_loss]
+        if result.epoch >= self.config.training.max_epochs:
+            return "max_epochs"
+        return "patience" if len(losses) - 1 - losses.index(min(losses)) >= self.config.training.patience else None
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda")
+
+    def _cuda(self) -> list[torch.device]:
+        return [self.device] if self.device.type == "cuda" else []
+
+    def _rng_state(self) -> dict[str, Tensor]:
+        return {"cpu": torch.get_rng_state()} | {"cuda": torch.cuda.get_rng_state(d) for d in self._cuda()}
+
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        with torch.random.fork_rng(devices=self._cuda()):
+            torch.set_rng_state(self.rng["cpu"])
+            for device in self._cuda():
+                torch.cuda.set_rng_state(self.rng.get("cuda", torch.cuda.get_rng_state(device)), device)
+            yield
+            self.rng = self._rng_state()

@@ -1,0 +1,54 @@
+"""The space of residual networks on images."""
+
+from __future__ import annotations
+
+from optuna.trial import BaseTrial
+
+from ecg_tune.config import TrialConfig
+from ecg_tune.models.resnet import ResNetConfig
+from search_spaces.shared import TRAINING_DEFAULTS, Space, SpaceContext, crop, image, prefixed, training
+
+FAMILY = "resnet"
+SHAPES = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet10": (1, 1, 1, 1), "three_stages": (1, 1, 1)}
+SMALL_STEM_PIXELS = 64
+"""Images up to this size keep their resolution in the stem: the standard one would leave 2 x 2 pixels of 64."""
+
+
+def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: int) -> ResNetConfig:
+    """Draw the network for images of `size` pixels. No draw exceeds ResNet-34 (21 million parameters)."""
+    return ResNetConfig(
+        layers=SHAPES[
+            trial.suggest_categorical(f"{prefix}.shape", ("three_stages", "resnet10") if context.small else ("resnet18", "resnet34"))
+        ],
+        width=trial.suggest_categorical(f"{prefix}.width", (8, 16) if context.small else (32, 64)),
+        dropout=trial.suggest_float(f"{prefix}.dropout", 0.0, 0.6),
+        stem="small" if size <= SMALL_STEM_PIXELS else "standard",
+    )
+
+
+def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
+    """Draw a complete config. Batch normalisation lets rates up to 2e-2 train."""
+    picture = image(trial, FAMILY, context)
+    return TrialConfig(
+        family=FAMILY,
+        model=draw_model(trial, FAMILY, context, size=picture.size),
+        training=training(trial, FAMILY, context, learning_rates=(1e-4, 2e-2), crop_s=crop(trial, FAMILY, context)),
+        image=picture,
+    )
+
+
+MODEL_DEFAULTS = {
+    "full": {"shape": "resnet18", "width": 64, "dropout": 0.3},
+    "small": {"shape": "three_stages", "width": 16, "dropout": 0.3},
+}
+IMAGE_DEFAULTS = {
+    "full": {"image_kind": "gasf", "image_size": 224, "image_scale": "series", "crop_s": 10.0},
+    "small": {"image_kind": "gasf", "image_size": 48, "image_scale": "series"},
+}
+
+SPACE = Space(
+    suggest=suggest,
+    defaults={
+        profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], TRAINING_DEFAULTS) for profile in ("full", "small")
+    },
+)

@@ -1,0 +1,13 @@
+"""Which trainable runs each family: one row each; a family gets a class of its own only where it differs."""
+
+from __future__ import annotations
+
+from trainables.base import LearnerTrainable, Shared
+
+__all__ = ["TRAINABLES", "LearnerTrainable", "Shared"]
+
+TRAINABLES: dict[str, type[LearnerTrainable]] = {
+    "rnn": LearnerTrainable,
+    "resnet": LearnerTrainable,
+    "fusion": LearnerTrainable,
+}

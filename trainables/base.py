@@ -1,0 +1,133 @@
+"""The one trainable: a learner behind Ray Tune's class interface. One step is one epoch."""
+
+from __future__ import annotations
+
+import socket
+import traceback
+from dataclasses import dataclass
+from os import getpid
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from ray import tune
+
+from ecg_tune.data.prepared import PreparedData
+from ecg_tune.errors import NonFiniteLossError
+from ecg_tune.models import n_parameters, trial_config
+from ecg_tune.training.checkpoint import load_weights, save_atomic
+from ecg_tune.training.learner import EpochResult, Learner, LearningData, learning_data
+
+LAST, BEST = "last.pt", "best.pt"
+
+_on_device: dict[str, LearningData] = {}
+"""This process's data set on its device; one entry, so that every later trial of a reused worker finds it there."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all trials of a search share; travels once a node through the object store.
+
+    Attributes:
+        folder: The study's folder, reachable from every node.
+    """
+
+    data: PreparedData
+    folder: Path
+    metric: str
+    threads: int
+
+
+class LearnerTrainable(tune.Trainable):  # type: ignore[misc]
+    """Trains one config of a study, going on from its own checkpoint whenever there is one.
+
+    Every epoch ends with an atomic checkpoint in the study's folder, before the result is reported: whatever dies, at most
+    one epoch is trained again. Results that the study does not hold yet are reported from the checkpoint, not retrained.
+    """
+
+    def setup(self, config: dict[str, Any], shared: Shared) -> None:
+        """Remember what to do; the work, which may fail, happens in `step`."""
+        self.shared, self.learner = shared, None
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take another trial on the same worker."""
+        self.task, self.learner = new_config, None
+        self.reported = int(new_config["reported"])
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Run or replay one epoch. What goes wrong in it is a result with `fail_reason`, so that it gets into the study."""
+        try:
+            self.learner = self.learner or self._open()
+            result = self._replay(self.learner) or self._train(self.learner)
+            self.reported = result.epoch
+            return self._report(self.learner, result)
+        except NonFiniteLossError as error:
+            return self._failed("nan", str(error))
+        except torch.OutOfMemoryError as error:
+            return self._failed("oom", str(error).splitlines()[0])
+        except Exception:  # whatever it is, the user finds it in the study's row
+            return self._failed("error", traceback.format_exc(limit=-3))
+
+    def cleanup(self) -> None:
+        """Drop the model."""
+        self.learner = None
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.shared.folder) / self.task["path"]
+
+    def _open(self) -> Learner:
+        torch.set_num_threads(self.shared.threads)
+        device = torch.device("cuda" if torch.cuda.is_available() and ray.get_gpu_ids() else "cpu")
+        key = f"{self.shared.data.fingerprint}:{device}"
+        if key not in _on_device:
+            _on_device.clear()
+            _on_device[key] = learning_data(self.shared.data, device)
+        learner = Learner(trial_config(self.task["trial"]), _on_device[key], seed=self.task["seed"], metric=self.shared.metric)
+        if (self._path / LAST).exists():
+            learner.load_state_dict(load_weights(self._path / LAST, device=str(device)))
+        return learner
+
+    def _replay(self, learner: Learner) -> EpochResult | None:
+        """Return a finished epoch that was not reported, or the last one of a training that had ended."""
+        if learner.epoch > self.reported:
+            return learner.history[self.reported]
+        return learner.history[-1] if learner.ended_by else None
+
+    def _train(self, learner: Learner) -> EpochResult:
+        result = learner.step()
+        save_atomic(self._path / LAST, learner.state_dict())
+        return result
+
+    def _report(self, learner: Learner, result: EpochResult) -> dict[str, Any]:
+        if result.ended_by:
+            save_atomic(self._path / BEST, {"config": self.task["trial"], "epoch": learner.best_epoch, "model": learner.best_state})
+        history = learner.history[: result.epoch]
+        best = max(history, key=lambda r: r.metrics[self.shared.metric])
+        return {
+            "epoch": result.epoch,
+            "value": result.metrics[self.shared.metric],
+            "complete": bool(result.ended_by),
+            "done": bool(result.ended_by),
+            "ended_by": result.ended_by or "",
+            "epochs": result.epoch,
+            "best_epoch": best.epoch,
+            "per_class_auc": list(best.per_class_auc),
+            "seconds": sum(r.seconds for r in history),
+            "n_parameters": n_parameters(learner.model),
+            "losses": {"train": result.train_loss, "validation": result.validation_loss},
+            **self._whereabouts(str(learner.device)),
+        }
+
+    def _failed(self, reason: str, text: str) -> dict[str, Any]:
+        epochs = self.learner.epoch if self.learner else self.reported
+        seconds = sum(r.seconds for r in self.learner.history) if self.learner else 0.0
+        facts = {"fail_reason": reason, "failure": text, "epochs": epochs, "seconds": seconds, "done": True, "complete": False}
+        return facts | self._whereabouts(str(self.learner.device) if self.learner else "")
+
+    def _whereabouts(self, device: str) -> dict[str, str]:
+        host = socket.gethostname()
+        return {"device": device, "node": host, "worker": f"{host}:{getpid()}"}
