@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from analysis.evaluated import Standing
 from ecg_tune.data.prepared import PreparedData
-from ecg_tune.errors import DataError
-from ecg_tune.training.checkpoint import SavedModel, load_saved
+from ecg_tune.errors import ConfigError, DataError
+from ecg_tune.training.checkpoint import SavedModel, build_predictor, load_saved
+from ecg_tune.training.predictor import predict_probabilities
 
 MANIFEST, SUFFIX = "manifest.json", "_best.pth"
 
@@ -88,6 +90,28 @@ def check_fit(candidates: Sequence[Candidate], data: PreparedData) -> None:
                         f"{path} was trained on data with {key} {_short(theirs)}, but {data.folder} has {_short(ours[key])}: "
                         "pass the data it was trained on with --data, or retrain"
                     )
+            if len(saved.thresholds.get("f1", ())) != len(data.class_names):
+                raise DataError(f"{path} holds no F1 threshold for each of {len(data.class_names)} classes: retrain it")
+
+
+def rehearse(candidates: Sequence[Candidate], data: PreparedData, device: str) -> None:
+    """Run every model on one validation record, so that the test part isn't opened for an evaluation that then fails.
+
+    Raises:
+        ConfigError: No such device.
+        DataError: A model whose weights don't fit its config, or whose answer is not a probability.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"the device {device!r} can't be used ({str(error).splitlines()[0]}): pass cpu") from error
+    for path in (path for candidate in candidates for path in candidate.files):
+        try:
+            answer = predict_probabilities(build_predictor(load_saved(path)), data.validation.signals_uv[:1], device=device)
+        except RuntimeError as error:
+            raise DataError(f"the model in {path} does not run ({str(error).splitlines()[0]}): retrain it") from error
+        if not np.isfinite(answer).all():
+            raise DataError(f"the model in {path} answers with numbers that are not finite: retrain it")
 
 
 def _from_manifest(folder: Path) -> list[Candidate]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.bootstrap import Run, intervals, patient_weights
-from analysis.candidates import Candidate, check_fit, find_candidates
+from analysis.candidates import Candidate, check_fit, find_candidates, rehearse
 from analysis.ecg_metrics import ECGMetrics, Metrics, mean_metrics
 from analysis.evaluated import Bootstrap, Evidence, Standing, evidence_of, figure_note
 from analysis.report import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
@@ -98,12 +98,14 @@ def evaluate(
         progress: Called with one line a stage.
 
     Raises:
-        DataError: No models, or models of other data. The test part stays closed then.
+        DataError: No models, models of other data, or one that does not run. The test part stays closed then.
+        ConfigError: No such device.
     """
     tell = progress or (lambda line: None)
     check_range("bootstrap resamples", n_bootstrap, 1, 1_000_000)
     candidates = find_candidates(models_folder)
     check_fit(candidates, data)
+    rehearse(candidates, data, device)
     out.mkdir(parents=True, exist_ok=True)
     part = open_test(data, "evaluate", study)
     if ledger_folder is not None:
@@ -113,21 +115,28 @@ def evaluate(
         tell(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(part)} test records")
         runs[candidate.name] = _runs(candidate, part, device)
     tell(f"bootstrap: {n_bootstrap} resamples of patients")
-    weights = patient_weights(part.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
-    names = data.class_names
-    limits = {name: intervals(part.labels, several, weights, class_names=names) for name, several in runs.items()}
-    result = EvaluationResult(
+    evidence = evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed))
+    result = _result(candidates, part, runs, evidence, out)
+    tell(f"writing {out}")
+    _write(result, candidates, part, runs)
+    return result
+
+
+def _result(
+    candidates: Sequence[Candidate], part: Part, runs: Mapping[str, Sequence[Run]], evidence: Evidence, out: Path
+) -> EvaluationResult:
+    names, bootstrap = evidence.class_names, evidence.bootstrap
+    assert bootstrap is not None, "an evaluation always has intervals"
+    weights = patient_weights(part.records["patient_id"], n_resamples=bootstrap.n_resamples, seed=bootstrap.seed)
+    return EvaluationResult(
         best=candidates[0].name,
         standings=tuple(candidate.standing for candidate in candidates),
         metrics={name: _mean_over_seeds(part, several, names) for name, several in runs.items()},
         metrics_at_half={name: _mean_over_seeds(part, several, names, threshold=0.5) for name, several in runs.items()},
-        intervals=limits,
-        evidence=evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed)),
+        intervals={name: intervals(part.labels, several, weights, class_names=names) for name, several in runs.items()},
+        evidence=evidence,
         out=out,
     )
-    tell(f"writing {out}")
-    _write(result, candidates, part, runs)
-    return result
 
 
 def copy_ledger(data: PreparedData, folder: Path) -> None:
@@ -163,11 +172,11 @@ def _write(result: EvaluationResult, candidates: Sequence[Candidate], part: Part
     generate_per_class_tables(result.metrics_at_half, out, class_names=names, metrics=THRESHOLDED, suffix=HALF)
     generate_best_model_table(result.metrics, best, out, class_names=names, intervals=result.intervals)
     answers: dict[str, Array] = {}
-    thresholds: dict[str, dict[int, Array]] = {}
+    thresholds: dict[str, dict[str, Array]] = {}
     for candidate in candidates:
         pairs = list(zip(candidate.seeds, runs[candidate.name], strict=True))
         answers |= {f"{candidate.name}_seed{saved.seed}": run.probabilities for saved, run in pairs}
-        thresholds[candidate.name] = {saved.seed: run.thresholds for saved, run in pairs}
+        thresholds[candidate.name] = {f"seed {saved.seed}": run.thresholds for saved, run in pairs}
     predictions_table(part.labels, part.records, answers, class_names=names).to_csv(out / PREDICTIONS, index=False, lineterminator="\n")
     summary = summary_text(result.metrics, result.standings, evidence, best=best, intervals=result.intervals)
     write_text(summary, out / SUMMARY_FILE)

@@ -12,6 +12,7 @@ from ecg_tune.data.prepared import PreparedData, read_ledger
 
 F1_RULE = "per class, the one with the highest F1 on the validation part (stored in each checkpoint)"
 WIDTH = 100
+ENOUGH_RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def evidence_of(data: PreparedData, *, study: str, threshold_rule: str = F1_RULE
         leads=data.leads,
         sampling_rate_hz=data.sampling_rate_hz,
         class_names=data.class_names,
-        label_rule=_plain(data.manifest["label_rule"]),
+        label_rule=_rule_text(data.manifest["label_rule"]),
         synthetic=data.synthetic,
         n_records=int(counts["records"]),
         n_patients=int(counts["patients"]),
@@ -121,9 +122,10 @@ def interval_rule(bootstrap: Bootstrap | None) -> str:
     """Return how the intervals were made, in words."""
     if bootstrap is None:
         return "none computed; `ecg-tune evaluate` computes them"
+    few = "" if bootstrap.n_resamples >= ENOUGH_RESAMPLES else f" (fewer than {ENOUGH_RESAMPLES}: too few to publish)"
     return (
-        f"95 % percentile, patient-cluster bootstrap, {bootstrap.n_resamples} resamples, seed {bootstrap.seed}; "
-        "they hold the noise of the test part, not that of training again"
+        f"95 % percentile, patient-cluster bootstrap, {bootstrap.n_resamples} resamples{few}, seed {bootstrap.seed}; "
+        "they reflect which patients happen to be in the test part, not the randomness of training"
     )
 
 
@@ -140,8 +142,14 @@ def figure_note(evidence: Evidence) -> str:
     return f"{mark}Test part of split {evidence.split}: {evidence.n_records} records, {evidence.n_patients} patients."
 
 
-def _plain(rule: Any) -> str:
-    return ", ".join(f"{key} {value}" for key, value in rule.items()) if isinstance(rule, Mapping) else str(rule)
+def _rule_text(rule: Any) -> str:
+    """Return the manifest's label rule, its settings after its words."""
+    if not isinstance(rule, Mapping):
+        return str(rule)
+    settings = ", ".join(
+        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in rule.items() if key != "text"
+    )
+    return "; ".join(filter(None, (str(rule.get("text", "")), settings)))
 
 
 def _wrapped(name: str, text: str) -> list[str]:

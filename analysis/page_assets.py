@@ -51,6 +51,7 @@ table { border-collapse: collapse; font-size: .88rem; }
 table.best td:last-child, td.name { white-space: nowrap; }
 table.best th, table.best td { padding-left: .45rem; padding-right: .45rem; }
 .plot .parcoords .axis path, .plot .parcoords .axis line { stroke: var(--soft) !important; }
+.plot .parcoords .axis text { text-shadow: 0 0 2px var(--ground), 0 0 3px var(--ground) !important; }
 th, td { text-align: left; padding: .32rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -65,13 +66,15 @@ pre { background: var(--tint); border: 1px solid var(--line); border-radius: 6px
 footer { color: var(--soft); font-size: .85rem; padding-bottom: 2rem; }
 @media (max-width: 640px) { header, main, footer, nav div { padding-left: 12px; padding-right: 12px; } h1 { font-size: 1.25rem; } }
 body.printing { width: 700px; }
+body.printing header, body.printing main, body.printing footer { padding: 0; }
+body.printing .plot { min-width: 0 !important; }
 @media print { :root { color-scheme: light; --ground: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb; --tint: #f6f6f6;
     --warn-ground: #fff; --warn-ink: #000; --warn-line: #000; }
   nav, .tabs, button.copy, .modebar { display: none !important; }
   .tab-name { display: block; }
   .panel, .tile, tr, .banner { break-inside: avoid; }
   h2, h3, .how { break-after: avoid; }
-  .panels { display: block; } header, main, footer { padding: 0; } .scroll { overflow: visible; } table.best { font-size: 7pt; }
+  .how { break-inside: avoid; } .scroll { overflow: visible; } table.best { font-size: 7pt; }
   th, td { padding: .15rem .3rem; } }
 """
 
@@ -154,8 +157,10 @@ SCRIPT = """
       else { panel.hidden = panel.dataset.was === "hidden"; }
     });
     if (now) plots().forEach(draw);
-    retheme();
-    drawn.forEach(plot => { if (visible(plot)) Plotly.Plots.resize(plot); });
+    drawn.forEach(plot => {
+      const size = now ? { width: plot.clientWidth, autosize: false } : { width: null, autosize: true };
+      if (visible(plot)) Plotly.relayout(plot, { template: theme(), ...size });
+    });
   };
   window.addEventListener("beforeprint", () => setPrinting(true));
   window.addEventListener("afterprint", () => setPrinting(false));

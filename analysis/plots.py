@@ -51,7 +51,7 @@ def bars_figure(
         note: What the numbers rest on; n and the interval belong here.
     """
     names = list(values)
-    figure = Figure(figsize=(WIDTH_IN, 1.4 + 2 * (0.55 + 0.27 * len(names))), layout="constrained")
+    figure = Figure(figsize=(WIDTH_IN, 1.4 + 2 * (0.55 + 0.27 * max(len(names), 3))), layout="constrained")
     panels = list(figure.subplots(2, 4, sharey=True).flat)
     for axes, metric in zip(panels, BAR_METRICS, strict=False):
         for row, name in enumerate(names):
@@ -75,7 +75,9 @@ def _bar(axes: Axes, row: int, value: float, limit: tuple[float, float] | None, 
     axes.barh(row, value, height=0.72, color=COLOURS[0] if chosen else "#9FB4C0")
     if limit is not None and np.isfinite(limit).all():
         axes.plot(limit, (row, row), color="black", linewidth=1.1, marker="|", markersize=4)
-    axes.text(0.03, row, f"{value:.3f}", va="center", fontsize=8, color="white" if chosen else "black")
+    inside = value > 0.42  # else the number would not fit between the axis and the whisker
+    beside = np.nanmax([value, *(limit or ())]) + 0.03
+    axes.text(0.03 if inside else beside, row, f"{value:.3f}", va="center", fontsize=8, color="white" if chosen and inside else "black")
 
 
 def heatmap_figure(values: Array, *, rows: Sequence[str], columns: Sequence[str], metric: str, note: str = "") -> Figure:

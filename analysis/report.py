@@ -47,21 +47,21 @@ def detailed_text(
     evidence: Evidence,
     *,
     best: str,
-    thresholds: Mapping[str, Mapping[int, Array]],
+    thresholds: Mapping[str, Mapping[str, Array]],
     intervals: Intervals | None = None,
 ) -> str:
     """Return `DETAILED_METRICS_REPORT.txt`: every metric of every model at both thresholds.
 
     Args:
         half: {model: metrics at 0.5}; may be empty.
-        thresholds: {model: {seed: (n_classes,)}} that `results` rest on.
+        thresholds: {model: {"seed 0": (n_classes,)}} that `results` rest on.
     """
     lines = [RULE, f"{TITLE}: ALL METRICS", RULE, *evidence_lines(evidence), f"{'Best model:':<20}{best} (by validation macro AUC)"]
     for name, metrics in results.items():
         lines += ["", RULE, name, RULE]
-        for seed, values in thresholds.get(name, {}).items():
+        for run, values in thresholds.get(name, {}).items():
             marks = ", ".join(f"{c} {value:.10g}" for c, value in zip(evidence.class_names, values, strict=True))
-            lines.append(f"thresholds of seed {seed}: {marks}")
+            lines.append(f"thresholds, {run}: {marks}")
         lines += ["", "At these thresholds, mean over seeds:", metrics_text(metrics, class_names=evidence.class_names)]
         if intervals is not None:
             lines += ["", *_interval_lines(intervals[name])]

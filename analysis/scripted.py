@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from analysis.candidates import check_fit, find_candidates
+from analysis.candidates import check_fit, find_candidates, rehearse
 from analysis.ecg_metrics import ECGMetrics, Metrics
 from analysis.evaluate import EvaluationResult, evaluate, get_test_loader
 from analysis.evaluated import Standing, evidence_of, figure_note
@@ -27,7 +27,7 @@ from ecg_tune.errors import DataError
 from ecg_tune.models import MODELS
 from ecg_tune.training.checkpoint import build_predictor, load_saved
 
-GIVEN_RULE = "as the script gave them to ECGMetrics"
+GIVEN_RULE = "those the script used, listed for each model in DETAILED_METRICS_REPORT.txt"
 
 
 class ModelResult(dict[str, dict[str, float]]):
@@ -96,6 +96,7 @@ def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> di
     data = open_prepared(config.data_dir)
     candidates = find_candidates(config.SAVE_DIR, manifest=False)
     check_fit(candidates, data)
+    rehearse(candidates, data, config.DEVICE)
     loader = get_test_loader("signal", config)
     results = {}
     for candidate in candidates:
@@ -117,7 +118,7 @@ def generate_best_model_analysis(results: Mapping[str, ModelResult], best: str, 
     evidence = evidence_of(open_prepared(config.data_dir), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
     names, chosen, out = evidence.class_names, results[best], Path(output_dir)
     generate_best_model_table(results, best, out, class_names=names)
-    thresholds = {name: {0: result.thresholds} for name, result in results.items()}
+    thresholds = {name: {"as used": result.thresholds} for name, result in results.items()}
     detail = write_text(detailed_text(results, {}, evidence, best=best, thresholds=thresholds), out / DETAILED_FILE)
     scores = {name: [result.probabilities] for name, result in results.items()}
     figures = draw_answers(chosen.labels, scores, chosen, out, best=best, class_names=names, note=figure_note(evidence))

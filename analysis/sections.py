@@ -35,8 +35,8 @@ TEXTS = {
     ),
     "best": (
         "Best trials",
-        "The best complete trials on validation records, with the AUC of every class at the best epoch; the button copies the full settings "
-        "as YAML. The highest of many is flattered by chance: retrain before believing it.",
+        "The best complete trials on validation records, with the AUC of every class at the best epoch; the button copies the full "
+        "settings as YAML. The highest of many is flattered by chance: retrain before believing it.",
     ),
     "families": (
         "Families",
@@ -60,7 +60,7 @@ TEXTS = {
     ),
     "parallel": (
         "Parallel coordinates",
-        "A line is a complete trial, from grey (worst) over blue to orange (best); drag along an axis to keep "
+        "A line is a complete trial, from grey (worst) over blue and violet to orange (best); drag along an axis to keep "
         "only the trials that pass there, click the axis to let go.",
     ),
     "slices": (

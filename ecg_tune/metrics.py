@@ -102,8 +102,9 @@ def f1_thresholds(labels: NDArray[np.generic], probabilities: NDArray[np.generic
         positive = np.asarray(labels[:, k]).astype(bool)
         if not positive.any():
             continue
-        order = np.argsort(-probabilities[:, k], kind="stable")
-        values = np.asarray(probabilities[order, k], dtype=np.float64)
+        scores = np.asarray(probabilities[:, k], dtype=np.float64)
+        order = np.argsort(-scores, kind="stable")
+        values = scores[order]
         hits, seen = np.cumsum(positive[order]), np.arange(1, values.size + 1)
         f1 = 2 * hits / (seen + positive.sum())
         f1[np.append(np.diff(values) == 0, False)] = -1.0

@@ -39,21 +39,22 @@ class Shared:
     threads: int
 
 
-class LearnerTrainable(tune.Trainable):  # type: ignore[misc]
+class LearnerTrainable(tune.Trainable):
     """Trains one config of a study, going on from its own checkpoint whenever there is one.
 
     Every epoch ends with an atomic checkpoint in the study's folder, before the result is reported: whatever dies, at most
     one epoch is trained again. Results that the study does not hold yet are reported from the checkpoint, not retrained.
     """
 
-    def setup(self, config: dict[str, Any], shared: Shared) -> None:
+    def setup(self, config: dict[str, Any], shared: Shared) -> None:  # type: ignore[override]
         """Remember what to do; the work, which may fail, happens in `step`."""
-        self.shared, self.learner = shared, None
+        self.shared = shared
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial on the same worker."""
-        self.task, self.learner = new_config, None
+        self.task = new_config
+        self.learner: Learner | None = None
         self.reported = int(new_config["reported"])
         return True
 
@@ -77,7 +78,7 @@ class LearnerTrainable(tune.Trainable):  # type: ignore[misc]
 
     @property
     def _path(self) -> Path:
-        return Path(self.shared.folder) / self.task["path"]
+        return self.shared.folder / str(self.task["path"])
 
     def _open(self) -> Learner:
         torch.set_num_threads(self.shared.threads)

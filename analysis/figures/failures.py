@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import axis, draw, family_color, text, whole_ticks
+from analysis.figures.style import axis, draw, family_color, template_text, text, whole_ticks
 from analysis.frames import TrialRow, families_of
 
 REASONS = {
@@ -63,7 +63,7 @@ def failures_figure(data: Failures) -> go.Figure:
                 text=[str(count) if count else "" for count in counts],
                 textposition="inside",
                 insidetextanchor="middle",
-                hovertemplate="%{y}: %{x} of " + text(family) + "<extra></extra>",
+                hovertemplate="%{y}: %{x} of " + template_text(family) + "<extra></extra>",
                 showlegend=True,
             )
         )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import axis, draw, family_color, family_symbol, metric_name, text, value_range
+from analysis.figures.style import axis, draw, family_color, family_symbol, metric_name, template_text, text, value_range
 from analysis.frames import TrialRow, families_of
 
 BUDGETS = {"epochs": "epochs spent on the family", "hours": "training hours spent on the family"}
@@ -69,7 +69,7 @@ def families_figure(data: Families) -> go.Figure:
                 marker={"symbol": family_symbol(course.family), "size": [7] * len(course.course) + [0]},
                 name=text(course.family),
                 customdata=[trial for _, _, trial in points],
-                hovertemplate=text(course.family)
+                hovertemplate=template_text(course.family)
                 + ", best %{y:.4f} after %{x:.4g} "
                 + data.budget
                 + " (trial %{customdata})<extra></extra>",

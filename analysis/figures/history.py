@@ -7,7 +7,19 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import STATE_NAMES, axis, draw, family_color, family_symbol, hover, metric_name, text, value_range, whole_ticks
+from analysis.figures.style import (
+    STATE_NAMES,
+    axis,
+    draw,
+    family_color,
+    family_symbol,
+    hover,
+    metric_name,
+    template_text,
+    text,
+    value_range,
+    whole_ticks,
+)
 from analysis.frames import TrialRow, completed, families_of
 
 
@@ -95,7 +107,7 @@ def _gain(rows: Sequence[TrialRow], family: str) -> Gain:
 
 
 def _family_points(data: History, family: str) -> list[go.Scatter]:
-    traces = []
+    traces: list[go.Scatter] = []
     for filled in (True, False):
         points = [p for p in data.points if p.family == family and (p.state == "COMPLETE") == filled]
         suffix = "" if filled else f", {STATE_NAMES['PRUNED']} or not ended"
@@ -111,7 +123,7 @@ def _family_points(data: History, family: str) -> list[go.Scatter]:
                     "opacity": 1.0 if filled else 0.6,
                 },
                 name=text(family + suffix),
-                legendgroup=family,
+                legendgroup=text(family),
                 showlegend=bool(points) and not any(trace.showlegend for trace in traces),
                 customdata=[p.number for p in points],
                 text=[p.label for p in points],
@@ -128,8 +140,8 @@ def _default_line(gain: Gain, last: int) -> go.Scatter:
         mode="lines",
         line={"dash": "dot", "width": 1.5, "color": family_color(gain.family)},
         name=text(f"{gain.family} default"),
-        legendgroup=gain.family,
+        legendgroup=text(gain.family),
         showlegend=False,
         customdata=[gain.default_trial, gain.default_trial],
-        hovertemplate=text(f"default config of {gain.family}, trial {gain.default_trial}: ") + "%{y:.4f}<extra></extra>",
+        hovertemplate=template_text(f"default config of {gain.family}, trial {gain.default_trial}: ") + "%{y:.4f}<extra></extra>",
     )

@@ -13,7 +13,7 @@ from analysis.figures.ticks import linear_ticks, log_ticks
 from analysis.frames import TrialRow, completed, parameters_of
 
 NOT_SET = "not set"
-WORST_TO_BEST = ((0.0, "#a7b0ba"), (0.5, "#4f9ccf"), (1.0, "#d9480f"))
+WORST_TO_BEST = ((0.0, "#a7b0ba"), (0.4, "#4fa3d8"), (0.75, "#8a5fc0"), (1.0, "#d9480f"))
 
 
 class Axis(NamedTuple):
@@ -107,5 +107,7 @@ def _numbers(name: str, values: Sequence[Any], *, log: bool) -> Axis:
     if any(v is None for v in values):
         low -= 0.12 * (high - low)
         ticks.insert(0, (low, NOT_SET))
+    places = [place for place, _ in ticks]
+    ticks = sorted([*ticks, *((end, "") for end in (low, high) if end not in places)])  # plotly draws an axis from first to last tick
     positions = iter(known)
     return Axis(name, tuple(low if v is None else next(positions) for v in values), tuple(ticks), (low, high))

@@ -39,6 +39,11 @@ def text(value: object) -> str:
     return html.escape(str(value), quote=False)
 
 
+def template_text(value: object) -> str:
+    """Return a value as text inside a hover template, where plotly would also fill in ``%{…}``."""
+    return text(value).replace("%", "&#37;")
+
+
 def short_name(parameter: str, family: str | None) -> str:
     """Return a parameter's name without the prefix of the family whose figure it stands in."""
     return parameter.removeprefix(f"{family}.") if family else parameter

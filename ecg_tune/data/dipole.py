@@ -37,14 +37,13 @@ DOWER = np.array(
         [0.831, 0.076, 0.230],  # V6
     ]
 )
-_THIRD = 1 / 3
-ELECTRODES_TO_LEADS = np.array(
-    [[-1.0, 1.0, 0.0] + [0.0] * 6, [-1.0, 0.0, 1.0] + [0.0] * 6]
-    + [[-_THIRD] * 3 + [float(k == lead) for k in range(6)] for lead in range(6)]
-)
+ELECTRODES_TO_LEADS = np.zeros((8, 9))
+ELECTRODES_TO_LEADS[:2, :3] = [[-1, 1, 0], [-1, 0, 1]]  # I = LA - RA, II = LL - RA
+ELECTRODES_TO_LEADS[2:, :3] = -1 / 3  # chest leads are measured against the mean of the limbs (Wilson, 1934)
+ELECTRODES_TO_LEADS[2:, 3:] = np.eye(6)
 EIGHT_TO_TWELVE = np.zeros((12, 8))
-EIGHT_TO_TWELVE[0, 0] = EIGHT_TO_TWELVE[1, 1] = 1
-EIGHT_TO_TWELVE[2:6, :2] = [[-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]]
+EIGHT_TO_TWELVE[:2, :2] = np.eye(2)
+EIGHT_TO_TWELVE[2:6, :2] = [[-1.0, 1.0], [-0.5, -0.5], [1.0, -0.5], [-0.5, 1.0]]  # III, AVR, AVL, AVF (Einthoven, Goldberger)
 EIGHT_TO_TWELVE[6:, 2:] = np.eye(6)
 
 
@@ -89,7 +88,7 @@ class Rhythm:
 
     def __post_init__(self) -> None:
         if not 20 <= self.rate_bpm <= 250:
-            raise ConfigError(f"rate_bpm must be 20..250, but got {self.rate_bpm=}")
+            raise ConfigError(f"rate_bpm must be 20..250, but got {self.rate_bpm!r}")
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class Noise:
 
     def __post_init__(self) -> None:
         if self.loose is not None and not 6 <= self.loose < len(LEAD_NAMES):
-            raise ConfigError(f"only a chest lead can be loose (index 6..11 of {LEAD_NAMES}), but got {self.loose=}")
+            raise ConfigError(f"only a chest lead can be loose (index 6..11 of {LEAD_NAMES}), but got loose={self.loose!r}")
 
 
 @dataclass(frozen=True)

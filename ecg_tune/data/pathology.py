@@ -1,4 +1,4 @@
-"""From a person and statements to a beat: normal anatomy, then what each statement changes, by severity.
+"""What each statement changes in a healthy beat, by severity, and in the rhythm.
 
 A severity of 1 is a textbook case, 0 nothing, 0.3 what a reader may overlook. Every record, normal ones too, also gets a small
 dose of unlabelled changes, so that labels are never perfectly readable from the signal.
@@ -9,60 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecg_tune.data.dipole import WAVES, Beat, Rhythm
+from ecg_tune.data.healthy_beat import widen
 from ecg_tune.data.statements import STATEMENTS, diagnoses
 
-Array = NDArray[np.float64]
 Vector = tuple[float, float, float]
 
 P1, P2, Q, R, S, LATE, ST, T1, T2, SPIKE = range(len(WAVES))
-QRS, REPOLARISATION, AFTER_QRS = [Q, R, S, LATE], [ST, T1, T2], [ST, T1, T2]
 
 SEVERITY_MEDIAN, SEVERITY_SPREAD = 0.66, 0.42
 HIDDEN_SEVERITY = 0.22
 LIKELIHOOD_FACTORS = {100.0: 1.0, 80.0: 0.9, 50.0: 0.75, 35.0: 0.65, 15.0: 0.55, 0.0: 0.9}
-
-TYPICAL = {  # wave: centre s, width s, dipole mV along x (left), y (feet), z (back)
-    "P1": (-0.165, 0.018, (0.03, 0.08, -0.04)),
-    "P2": (-0.130, 0.018, (0.05, 0.05, 0.03)),
-    "Q": (-0.027, 0.009, (-0.13, -0.06, -0.38)),
-    "R": (0.000, 0.012, (1.22, 0.64, 0.05)),
-    "S": (0.029, 0.011, (-0.17, -0.04, 0.80)),
-    "LATE": (0.052, 0.010, (0.0, 0.0, 0.0)),
-    "ST": (0.110, 0.035, (0.03, 0.03, -0.05)),
-    "T1": (0.225, 0.050, (0.14, 0.11, -0.11)),
-    "T2": (0.275, 0.034, (0.20, 0.15, -0.15)),
-    "SPIKE": (-0.075, 0.004, (0.0, 0.0, 0.0)),
-}
-
-
-def normal_beat(*, sex: int, age: int, patient: np.random.Generator, record: np.random.Generator) -> Beat:
-    """Return a healthy beat: axis, voltages and widths vary with the `patient`, a little more with the `record`.
-
-    Args:
-        sex: 0 male, 1 female (lower voltage, flatter ST).
-        age: Years; the axis turns left with age.
-    """
-    centre = np.array([TYPICAL[name][0] for name in WAVES])
-    width = np.array([TYPICAL[name][1] for name in WAVES])
-    dipole = np.array([TYPICAL[name][2] for name in WAVES])
-    voltage = np.exp(patient.normal(0, 0.19)) * (0.9 if sex else 1.05)
-    dipole[QRS] *= voltage * np.exp(patient.normal(0, 0.14, (len(QRS), 1)))
-    dipole[REPOLARISATION] *= np.exp(patient.normal(-0.05, 0.25) + record.normal(0, 0.12))
-    dipole[[P1, P2]] *= np.exp(patient.normal(0, 0.2, (2, 1)))
-    dipole[ST] *= 0.7 if sex else 1.1
-    dipole += patient.normal(0, 0.12, dipole.shape) * np.linalg.norm(dipole, axis=1, keepdims=True)
-    tilt = patient.normal(0, 17) - 0.35 * (min(age, 90) - 50)
-    turn = patient.normal(0, 11)
-    dipole[QRS] = dipole[QRS] @ _rotation(tilt, turn).T
-    dipole[REPOLARISATION] = dipole[REPOLARISATION] @ _rotation(0.5 * tilt + patient.normal(0, 8), 0.5 * turn + patient.normal(0, 10)).T
-    beat = _widen(Beat(centre, width, dipole), np.exp(patient.normal(0, 0.07)))
-    centre, width, dipole = beat.centre_s.copy(), beat.width_s.copy(), beat.dipole_mv.copy()
-    centre[[P1, P2]] -= np.clip(patient.normal(0, 0.016), -0.03, 0.045)
-    centre[REPOLARISATION] *= np.exp(patient.normal(0, 0.05) + record.normal(0, 0.015))
-    return Beat(centre, width, dipole)
 
 
 def draw_severities(codes: Mapping[str, float], rng: np.random.Generator) -> dict[str, float]:
@@ -106,14 +64,6 @@ def draw_rhythm(codes: Iterable[str], rng: np.random.Generator) -> Rhythm:
     )
 
 
-def _rotation(tilt_deg: float, turn_deg: float) -> Array:
-    """Return the (3, 3) rotation by `tilt` in the frontal plane (positive towards the feet) after `turn` in the horizontal one."""
-    a, b = np.radians([tilt_deg, turn_deg])
-    frontal = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
-    horizontal = np.array([[np.cos(b), 0, -np.sin(b)], [0, 1, 0], [np.sin(b), 0, np.cos(b)]])
-    return np.asarray(frontal @ horizontal)
-
-
 def _add(beat: Beat, severity: float, changes: Mapping[int, Vector]) -> Beat:
     """Return `beat` with `severity` times the given vectors (mV) added to its waves."""
     dipole = beat.dipole_mv.copy()
@@ -133,17 +83,6 @@ def _shift(beat: Beat, waves: list[int], seconds: float) -> Beat:
     centre = beat.centre_s.copy()
     centre[waves] += seconds
     return Beat(centre, beat.width_s, beat.dipole_mv)
-
-
-def _widen(beat: Beat, factor: float) -> Beat:
-    """Return `beat` with a QRS `factor` times as long; what follows comes later by half of the gain."""
-    centre, width = beat.centre_s.copy(), beat.width_s.copy()
-    onset = centre[Q] - 2 * width[Q]
-    gain = (factor - 1) * (centre[S] - onset)
-    centre[QRS] = onset + factor * (centre[QRS] - onset)
-    width[QRS] *= factor
-    centre[AFTER_QRS] += 0.5 * gain
-    return Beat(centre, width, beat.dipole_mv)
 
 
 def _blur_late(beat: Beat, seconds: float) -> Beat:
@@ -183,7 +122,7 @@ def _ischaemia(direction: Vector, *, st: float, flat: float) -> Callable[[Beat, 
 def _left_bundle(beat: Beat, severity: float) -> Beat:
     """Change a beat as a left bundle branch block does: no septal force, long slurred forces to the left and back, opposite ST and T."""
     wide = _blur_late(
-        _widen(_scale(beat, {Q: max(0.0, 1 - severity), R: 1 - 0.15 * min(severity, 1)}), 1 + 0.5 * severity), 0.012 * severity
+        widen(_scale(beat, {Q: max(0.0, 1 - severity), R: 1 - 0.15 * min(severity, 1)}), 1 + 0.5 * severity), 0.012 * severity
     )
     depolarisation: dict[int, Vector] = {Q: (0.2, 0.0, 0.1), S: (0.45, 0.1, 0.3), LATE: (0.75, 0.15, 0.5)}
     repolarisation: dict[int, Vector] = {ST: (-0.12, -0.03, -0.15), T1: (-0.25, -0.08, -0.15), T2: (-0.3, -0.1, -0.15)}
@@ -194,7 +133,7 @@ def _right_bundle(extent: float) -> Callable[[Beat, float], Beat]:
     """Return the effect of a right bundle branch block: late forces to the right and front, QRS longer by `extent`."""
 
     def effect(beat: Beat, severity: float) -> Beat:
-        wide = _blur_late(_widen(beat, 1 + extent * severity), 0.02 * extent * severity)
+        wide = _blur_late(widen(beat, 1 + extent * severity), 0.02 * extent * severity)
         return _add(
             wide,
             severity * (0.3 + 2.5 * extent),
@@ -209,13 +148,13 @@ def _fascicle(y: float) -> Callable[[Beat, float], Beat]:
 
     def effect(beat: Beat, severity: float) -> Beat:
         changes: dict[int, Vector] = {Q: (0.05, -0.25 * y, 0.0), R: (0.0, 0.75 * y, 0.0), S: (-0.1 * y * y, 0.65 * y, 0.0)}
-        return _add(_widen(beat, 1 + 0.08 * severity), severity, changes)
+        return _add(widen(beat, 1 + 0.08 * severity), severity, changes)
 
     return effect
 
 
 def _left_hypertrophy(beat: Beat, severity: float) -> Beat:
-    larger = _scale(_widen(beat, 1 + 0.06 * severity), {R: 1 + 0.7 * severity, S: 1 + 1.0 * severity, Q: 1 + 0.15 * severity})
+    larger = _scale(widen(beat, 1 + 0.06 * severity), {R: 1 + 0.7 * severity, S: 1 + 1.0 * severity, Q: 1 + 0.15 * severity})
     return _add(larger, severity, {ST: (-0.07, -0.05, -0.04), T1: (-0.08, -0.06, 0.0), T2: (-0.15, -0.10, -0.04)})
 
 
@@ -232,7 +171,7 @@ EFFECTS: dict[str, Callable[[Beat, float], Beat]] = {
     "LVH": _left_hypertrophy,
     "RVH": _right_hypertrophy,
     "LAO/LAE": _left_atrium,
-    "IVCD": lambda beat, severity: _widen(beat, 1 + 0.45 * severity),
+    "IVCD": lambda beat, severity: widen(beat, 1 + 0.45 * severity),
     "IRBBB": _right_bundle(0.2),
     "CRBBB": _right_bundle(0.45),
     "CLBBB": _left_bundle,

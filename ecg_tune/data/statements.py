@@ -88,6 +88,7 @@ STATEMENTS = {
     "AFIB": Statement("atria fibrillate", ("rhythm",)),
     "PACE": Statement("pacemaker leads", ("rhythm",)),
 }
+NEEDS_P_WAVE = frozenset({"1AVB", "LAO/LAE"})
 MILD_CONDUCTION = ("IRBBB", "1AVB", "LAFB")
 LIKELIHOODS = {100.0: 0.70, 80.0: 0.10, 50.0: 0.10, 35.0: 0.03, 15.0: 0.04, 0.0: 0.03}
 FORMS = {
@@ -131,26 +132,31 @@ def draw_codes(classes: Iterable[str], rng: np.random.Generator) -> dict[str, fl
                 codes[form] = 0.0
     if "1AVB" in codes and rng.random() < 0.2:
         codes["LPR"] = 0.0
-    return codes | _draw_rhythm(classes, rng)
+    return codes | _draw_rhythm(classes, needs_p_wave=not NEEDS_P_WAVE.isdisjoint(codes), rng=rng)
 
 
 def _draw_diagnoses(superclass: str, *, mild: bool, rng: np.random.Generator) -> list[str]:
     shares = diagnoses(superclass)
     if superclass == "CD" and mild:
         shares = {code: 1 / len(MILD_CONDUCTION) for code in MILD_CONDUCTION}
-    n_codes = 2 if superclass == "CD" and not mild and rng.random() < 0.15 else 1
-    return [str(code) for code in rng.choice(list(shares), size=n_codes, replace=False, p=list(shares.values()))]
+    first = str(rng.choice(list(shares), p=list(shares.values())))
+    if superclass == "CD" and not mild and rng.random() < 0.15:
+        return [first, "1AVB" if first != "1AVB" else "LAFB"]
+    return [first]
 
 
 def _draw_likelihood(rng: np.random.Generator) -> float:
     return float(rng.choice(list(LIKELIHOODS), p=list(LIKELIHOODS.values())))
 
 
-def _draw_rhythm(classes: tuple[str, ...], rng: np.random.Generator) -> dict[str, float]:
+def _draw_rhythm(classes: tuple[str, ...], *, needs_p_wave: bool, rng: np.random.Generator) -> dict[str, float]:
     """Return the rhythm statement, sometimes with early beats; a record without superclass is never plain sinus rhythm."""
     if not classes:
-        return {str(rng.choice(["AFIB", "PACE", "PVC"], p=[0.4, 0.3, 0.3])): 0.0}
+        rhythm = str(rng.choice(["AFIB", "PACE", "PVC"], p=[0.4, 0.3, 0.3]))
+        return {"PVC": 0.0, "SR": 0.0} if rhythm == "PVC" else {rhythm: 0.0}
     shares = [0.84, 0.06, 0.05, 0.05, 0.0] if "NORM" in classes else [0.76, 0.02, 0.05, 0.07, 0.10]
     rhythm = str(rng.choice(["SR", "SARRH", "SBRAD", "STACH", "AFIB"], p=shares))
+    if rhythm == "AFIB" and needs_p_wave:
+        rhythm = "SR"
     early = {"PVC": 0.0} if "NORM" not in classes and rng.random() < 0.07 else {}
     return {**early, rhythm: 0.0}

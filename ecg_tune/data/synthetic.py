@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ecg_tune.config import CLASS_NAMES, LEAD_NAMES
 from ecg_tune.data.cohort import Member, draw_cohort
 from ecg_tune.data.dipole import ELECTRODES, N_SAMPLES, SAMPLING_RATE_HZ, DipoleParameters, Noise, frontal_axis_deg, render
-from ecg_tune.data.pathology import diseased_beat, draw_rhythm, draw_severities, normal_beat
+from ecg_tune.data.healthy_beat import normal_beat
+from ecg_tune.data.pathology import diseased_beat, draw_rhythm, draw_severities
 from ecg_tune.data.statements import STATEMENT_COLUMNS, draw_codes, statement_rows
 from ecg_tune.data.synthetic_table import DATABASE_COLUMNS, Flags, database_row, record_path
 from ecg_tune.errors import DataError

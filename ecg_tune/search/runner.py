@@ -81,6 +81,7 @@ def _tuner(
         run_config=tune.RunConfig(
             name=time.strftime("run_%Y%m%d_%H%M%S"),
             storage_path=str(folder.resolve() / "ray"),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trainables keep their own, in the study
             failure_config=tune.FailureConfig(max_failures=settings.retries),
             verbose=0,
         ),
@@ -123,6 +124,7 @@ def _ray_session() -> Iterator[None]:
         yield
         return
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are rows of the study, not tracebacks
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError) as error:

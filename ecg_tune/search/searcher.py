@@ -33,7 +33,7 @@ class StudySearcher(_NotPickled, Searcher):
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         return True
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]
         """Return the next trial's config for the trainable, or `Searcher.FINISHED`."""
         assignment = self.book.next_assignment()
         if assignment is None:
@@ -64,11 +64,11 @@ class StudySearcher(_NotPickled, Searcher):
         """Restore nothing: a continued search is a new one on the same study."""
 
 
-class StudyScheduler(_NotPickled, FIFOScheduler):  # type: ignore[misc]
+class StudyScheduler(_NotPickled, FIFOScheduler):
     """Starts trials in order and stops those that the book cuts."""
 
     def __init__(self, book: Book) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.book = book
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:

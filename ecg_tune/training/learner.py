@@ -62,9 +62,9 @@ class EpochResult:
 
     def as_row(self) -> dict[str, Any]:
         """Return the epoch as one flat row of a history."""
-        row = dataclasses.asdict(self)
-        metrics = row.pop("metrics")
-        return row | metrics | {"per_class_auc": list(self.per_class_auc)}
+        row: dict[str, Any] = dataclasses.asdict(self)
+        del row["metrics"]
+        return {**row, **self.metrics, "per_class_auc": list(self.per_class_auc)}
 
 
 class Learner:
@@ -185,7 +185,7 @@ class Learner:
                 logits = self.model(*inputs)
             loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), labels)
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             if clip:
                 nn.utils.clip_grad_norm_(self.model.parameters(), clip)
             self.optimizer.step()
@@ -212,13 +212,14 @@ class Learner:
         return [self.device] if self.device.type == "cuda" else []
 
     def _rng_state(self) -> dict[str, Tensor]:
-        return {"cpu": torch.get_rng_state()} | {"cuda": torch.cuda.get_rng_state(d) for d in self._cuda()}
+        state = {"cpu": torch.get_rng_state()}
+        return {**state, "cuda": torch.cuda.get_rng_state(self.device)} if self._cuda() else state
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
         with torch.random.fork_rng(devices=self._cuda()):
             torch.set_rng_state(self.rng["cpu"])
-            for device in self._cuda():
-                torch.cuda.set_rng_state(self.rng.get("cuda", torch.cuda.get_rng_state(device)), device)
+            if self._cuda() and "cuda" in self.rng:  # a checkpoint of a CPU holds none
+                torch.cuda.set_rng_state(self.rng["cuda"], self.device)
             yield
             self.rng = self._rng_state()

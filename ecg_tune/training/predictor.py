@@ -53,7 +53,7 @@ class Predictor(nn.Module):
         crops = evaluation_crops(standardise(signal_mv, self.normalisation), self.length)
         n_records, n_crops = crops.shape[:2]
         logits: Tensor = self.model(*model_inputs(crops.flatten(0, 1), self.config))
-        return logits.float().unflatten(0, (n_records, n_crops))
+        return logits.float().reshape(n_records, n_crops, -1)
 
     def forward(self, signal_mv: Tensor) -> Tensor:
         """Map (batch, n_samples, n_leads) in millivolts to logits (batch, n_classes) of the mean crop probability."""

@@ -124,13 +124,13 @@ def test_unusable_arrays_and_thresholds_are_refused() -> None:
     metrics, labels = ECGMetrics(("A", "B")), np.array([[1, 0]])
     with pytest.raises(DataError, match=r"must both be \(n_records, 2\), but got \(1, 2\) and \(1, 3\)"):
         metrics.calculate_metrics(labels, np.zeros((1, 3)))
-    with pytest.raises(DataError, match="finite and 0..1: apply a sigmoid"):
+    with pytest.raises(DataError, match=r"finite and 0\.\.1: apply a sigmoid"):
         metrics.calculate_metrics(labels, np.array([[2.5, 0.1]]))
-    with pytest.raises(DataError, match="finite and 0..1"):
+    with pytest.raises(DataError, match=r"finite and 0\.\.1"):
         metrics.calculate_metrics(labels, np.array([[np.nan, 0.1]]))
     with pytest.raises(DataError, match="labels must be 0 or 1"):
         metrics.calculate_metrics(np.array([[2, 0]]), np.zeros((1, 2)))
     with pytest.raises(ConfigError, match=r"one number or 2 \(one a class\), but got shape \(3,\)"):
         ECGMetrics(("A", "B"), [0.1, 0.2, 0.3])
-    with pytest.raises(ConfigError, match="threshold must be 0..1"):
+    with pytest.raises(ConfigError, match=r"threshold must be 0\.\.1"):
         ECGMetrics(("A", "B"), 1.5)

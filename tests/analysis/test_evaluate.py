@@ -17,7 +17,7 @@ from ecg_tune.classic import Config
 from ecg_tune.config import CLASS_NAMES, TrainingConfig, TrialConfig
 from ecg_tune.data.prepared import RECORD_FIELDS, Part, PreparedData, open_prepared, read_ledger, write_prepared
 from ecg_tune.errors import ConfigError, DataError
-from ecg_tune.models import MODELS, build_model, n_parameters
+from ecg_tune.models import build_model, n_parameters
 from ecg_tune.models.rnn import RNNConfig
 from ecg_tune.training.checkpoint import SavedModel, describe_data, save_model
 
@@ -66,7 +66,8 @@ def saved_model(data: PreparedData, name: str, *, seed: int = 0, validation: flo
     thresholds = {"half": [0.5] * 5, "f1": THRESHOLDS}
     return SavedModel(
         name, config, describe_data(data), model.state_dict(), thresholds,
-        trial=1, seed=seed, validation_macro_auc=validation, best_epoch=1, epochs=1, seconds=1.0, n_parameters=n_parameters(model), history=[],
+        trial=1,
+        seed=seed, validation_macro_auc=validation, best_epoch=1, epochs=1, seconds=1.0, n_parameters=n_parameters(model), history=[],
     )  # fmt: skip
 
 
@@ -157,8 +158,9 @@ def test_the_best_model_is_the_best_on_validation_even_when_the_test_part_disagr
 def test_the_reports_say_what_the_numbers_rest_on(result: EvaluationResult, data: PreparedData) -> None:
     for name in ("EVALUATION_SUMMARY.txt", "DETAILED_METRICS_REPORT.txt"):
         text = " ".join((result.out / name).read_text().split())
-        for fact in ("SYNTHETIC DATA", "official", "60 of 30 patients", data.fingerprint, "leads I, II, V2 at 100 Hz", "min_likelihood 0",
-                     "100 resamples, seed 0", "highest F1 on the validation part", "yields no AUC"):  # fmt: skip
+        facts = ["SYNTHETIC DATA", "official", "60 of 30 patients", data.fingerprint, "leads I, II, V2 at 100 Hz", "min_likelihood 0"]
+        facts += ["100 resamples (fewer than 1000: too few to publish), seed 0", "highest F1 on the validation part", "yields no AUC"]
+        for fact in facts:
             assert fact in text, (name, fact)
     summary = (result.out / "EVALUATION_SUMMARY.txt").read_text()
     for fact in ("ECG CLASSIFICATION - MODEL EVALUATION REPORT", "Evaluation Date:", "Number of Models Evaluated: 2",
@@ -188,6 +190,22 @@ def test_models_of_other_data_are_refused_before_the_test_part_is_opened(tmp_pat
     with pytest.raises(DataError, match=r"leads \['I', 'II', 'V2'\], but .* has \['I', 'II', 'V5'\]"):
         evaluate(tmp_path, other, tmp_path / "out", study="s")
     assert read_ledger(ours) == read_ledger(other) == []
+
+
+def test_a_model_that_does_not_run_is_found_before_the_test_part_is_opened(tmp_path: Path) -> None:
+    data = made_up_data(tmp_path / "data")
+    whole = saved_model(data, "RNNModel")
+    for key, state, message in (
+        ("cut", dict(list(whole.state.items())[1:]), "does not run .*: retrain it"),
+        ("nan", {k: v * float("nan") for k, v in whole.state.items()}, "not finite: retrain it"),
+    ):
+        save_model(tmp_path / key / "RNNModel_best.pth", dataclasses.replace(whole, state=state))
+        with pytest.raises(DataError, match=message):
+            evaluate(tmp_path / key, data, tmp_path / "out", study="s")
+    save_model(tmp_path / "RNNModel_best.pth", whole)
+    with pytest.raises(ConfigError, match="device 'abacus' can't be used"):
+        evaluate(tmp_path, data, tmp_path / "out", study="s", device="abacus")
+    assert read_ledger(data) == []
 
 
 def test_a_folder_without_models_or_with_a_bad_manifest_is_refused(tmp_path: Path, data: PreparedData) -> None:
@@ -222,7 +240,9 @@ def test_a_whole_evaluation_can_be_scripted(tmp_path: Path) -> None:
     analysis.generate_best_model_table(results, best, out)
     analysis.generate_visualizations(results, out, best=best)
     analysis.generate_best_model_analysis(results, best, config, out)
-    assert "BEST MODEL: CNN1D" in analysis.save_summary_report(results, best, config, out).read_text()
+    summary = analysis.save_summary_report(results, best, config, out).read_text()
+    assert "BEST MODEL: CNN1D" in summary
+    assert "2 times so far, this one included (evaluate 2)" in summary
     assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == {f for f in FILES if "at_0.5" not in f} - {"predictions.csv"}
     with pytest.raises(DataError, match="holds the model 'RNNModel', but 'CNN1D' was asked for"):
         analysis.load_model("CNN1D", config.SAVE_DIR / "RNNModel_best.pth", config)

@@ -1,0 +1,111 @@
+"""Rows say what plain Optuna says. The study here is made up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from analysis.frames import best_row, completed, families_of, parameters_of, trial_rows
+from analysis.summary import summarise
+from ecg_tune.errors import StudyError
+
+Maker = Callable[..., optuna.Study]
+
+
+def test_rows_hold_the_numbers_of_the_study(searched_study: optuna.Study) -> None:
+    rows = trial_rows(searched_study)
+    assert [row.number for row in rows] == [t.number for t in searched_study.trials]
+    for row, trial in zip(rows, searched_study.trials, strict=True):
+        assert row.state == trial.state.name
+        assert row.value == trial.value
+        assert row.params == trial.params
+        assert row.intermediate == trial.intermediate_values
+        assert (row.start, row.end) == (trial.datetime_start, trial.datetime_complete)
+        assert row.epochs == trial.user_attrs["epochs"]
+        assert row.family == trial.user_attrs["family"]
+
+
+def test_best_so_far_is_the_running_maximum_of_the_complete_trials(searched_study: optuna.Study) -> None:
+    rows = completed(trial_rows(searched_study))
+    values = [t.value for t in searched_study.get_trials(states=(TrialState.COMPLETE,))]
+    assert [row.best_so_far for row in rows] == list(np.maximum.accumulate(values))
+
+
+def test_the_best_row_is_optunas_best_trial(searched_study: optuna.Study) -> None:
+    best = best_row(trial_rows(searched_study))
+    assert best is not None
+    assert (best.number, best.value) == (searched_study.best_trial.number, searched_study.best_value)
+
+
+def test_an_early_stopped_trial_has_no_value_but_its_best_epoch(toy_study: Maker) -> None:
+    rows = trial_rows(toy_study(n_trials=3, states=(TrialState.PRUNED,)))
+    assert [row.value for row in rows] == [None] * 3
+    assert [row.reached for row in rows] == [max(row.intermediate.values()) for row in rows]
+
+
+def test_a_row_that_a_longer_one_replaced_is_left_out() -> None:
+    study = optuna.create_study(direction="maximize")
+    study.add_trial(create_trial(value=0.9, user_attrs={"superseded_by": 1, "epochs": 5}))
+    study.add_trial(create_trial(value=0.8, user_attrs={"continued_from": 0, "epochs": 9}))
+    rows = trial_rows(study)
+    assert [(row.number, row.continued_from, row.best_so_far) for row in rows] == [(1, 0, 0.8)]
+    assert summarise(study, rows).epochs == 9
+
+
+def test_a_plain_optuna_study_without_any_attributes_is_read_too() -> None:
+    study = optuna.create_study(direction="maximize")
+    distribution = optuna.distributions.FloatDistribution(0, 1)
+    study.add_trial(create_trial(value=0.5, params={"x": 0.5}, distributions={"x": distribution}))
+    study.add_trial(create_trial(value=0.6, params={"rnn.x": 0.5}, distributions={"rnn.x": distribution}))
+    rows = trial_rows(study)
+    assert families_of(rows) == ["model", "rnn"]
+    assert rows[0].epochs == 0
+
+
+def test_a_metric_that_is_not_finite_is_left_out_of_the_curve() -> None:
+    study = optuna.create_study(direction="maximize")
+    study.add_trial(create_trial(state=TrialState.FAIL, intermediate_values={1: 0.6, 2: float("nan")}))
+    row = trial_rows(study)[0]
+    assert row.intermediate == {1: 0.6}
+    assert (row.epochs, row.reached) == (2, 0.6)
+
+
+def test_a_class_without_positives_stays_nan() -> None:
+    study = optuna.create_study(direction="maximize")
+    study.add_trial(create_trial(value=0.6, user_attrs={"per_class_auc": [0.6, None]}))
+    auc = trial_rows(study)[0].per_class_auc
+    assert auc is not None
+    np.testing.assert_equal(auc, (0.6, np.nan))
+
+
+@pytest.mark.parametrize("directions", [["minimize"], ["maximize", "minimize"]])
+def test_a_study_that_is_not_one_maximised_metric_is_refused(directions: list[str]) -> None:
+    with pytest.raises(StudyError, match="optuna-dashboard"):
+        trial_rows(optuna.create_study(directions=directions))
+
+
+def test_parameters_of_a_family_are_its_own_without_the_choice_of_family(searched_study: optuna.Study) -> None:
+    rows = trial_rows(searched_study)
+    assert all(name.startswith("alexnet.") for name in parameters_of(rows, "alexnet"))
+    assert "family" in parameters_of(rows)
+
+
+def test_the_summary_counts_as_optuna_does(searched_study: optuna.Study) -> None:
+    summary = summarise(searched_study, trial_rows(searched_study))
+    for state, count in summary.counts.items():
+        assert count == len(searched_study.get_trials(states=(TrialState[state],)))
+    assert sum(summary.counts.values()) == 60
+    assert summary.epochs == sum(t.user_attrs["epochs"] for t in searched_study.trials)
+    assert summary.synthetic
+
+
+def test_reading_a_study_loads_neither_ray_nor_torch() -> None:
+    code = "import sys, analysis.dashboard; print(sorted({'ray', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import analysis
+
+NAMES = {
+    "ECGMetrics", "ModelComparison", "TrainingVisualizer", "load_model", "get_test_loader", "evaluate_model", "evaluate_all_models",
+    "generate_macro_table", "generate_per_class_tables", "generate_best_model_table", "generate_visualizations",
+    "generate_best_model_analysis", "save_summary_report", "main",
+}  # fmt: skip
+
+
+def test_every_name_that_scripts_use_is_there_and_listed() -> None:
+    assert set(dir(analysis)) >= NAMES
+    for name in NAMES:
+        assert callable(getattr(analysis, name)), name
+
+
+def test_importing_analysis_loads_no_heavy_library() -> None:
+    code = "import sys, analysis; print([m for m in ('torch', 'matplotlib', 'ray', 'plotly', 'optuna', 'pandas') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'analysis' has no attribute 'nothing'"):
+        _ = analysis.nothing

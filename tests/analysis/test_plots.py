@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.plots import BAR_METRICS, bars_figure, curves_figure
+
+
+def test_the_bars_show_values_and_intervals_and_leave_out_what_is_undefined() -> None:
+    values = {"A": dict.fromkeys(BAR_METRICS, 0.8), "B": dict.fromkeys(BAR_METRICS, 0.1) | {"auc_roc": float("nan")}}
+    limits = {"A": dict.fromkeys(BAR_METRICS, (0.7, 0.9)), "B": dict.fromkeys(BAR_METRICS, (float("nan"), float("nan")))}
+    figure = bars_figure(values, limits, selected="A", note="n = 3")
+    first = figure.axes[0]
+    assert [text.get_text() for text in first.texts] == ["0.800", "n/a"]
+    assert [list(line.get_xdata()) for line in first.lines] == [[0.7, 0.9]]
+    assert "n = 3" in figure.axes[7].texts[0].get_text()
+
+
+def test_a_number_stands_beside_a_bar_too_short_for_it() -> None:
+    values = {"A": dict.fromkeys(BAR_METRICS, 0.1)}
+    text = bars_figure(values, {"A": dict.fromkeys(BAR_METRICS, (0.05, 0.2))}, selected="A").axes[0].texts[0]
+    assert text.get_position()[0] > 0.2
+    assert text.get_color() == "black"
+
+
+def test_curves_of_a_class_without_positives_are_left_out_and_said_so() -> None:
+    labels = np.array([[1, 0], [0, 0], [1, 0]])
+    scores = np.array([[0.9, 0.1], [0.2, 0.3], [0.6, 0.2]])
+    figure = curves_figure(
+        "roc", labels, {"A": [scores], "B": [1 - scores]}, class_names=("MI", "HYP"), selected="A", note="SYNTHETIC data."
+    )
+    assert figure.axes[0].get_title() == "MI (n+ = 2, AUC 1.000)"
+    assert figure.axes[1].texts[0].get_text() == "no positives:\nno curve"
+    assert figure.axes[1].lines[:] == []
+    assert [text.get_text() for text in figure.axes[2].get_legend().get_texts()] == ["A", "B"]
+    assert "SYNTHETIC" in figure.get_supxlabel()
