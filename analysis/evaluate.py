@@ -26,8 +26,7 @@ from analysis.tables import (
     predictions_table,
 )
 from analysis.visualizations import draw_answers, generate_visualizations
-from ecg_tune.classic import Config
-from ecg_tune.config import check_choice, check_range
+from ecg_tune.config import Config, check_choice, check_range
 from ecg_tune.data.loaders import BatchLoader, create_signal_dataloader
 from ecg_tune.data.prepared import LEDGER, Part, PreparedData, open_prepared, open_test, read_ledger
 from ecg_tune.metrics import Array

@@ -81,13 +81,15 @@ def trial_rows(study: optuna.Study) -> list[TrialRow]:
             f"study {study.study_name!r} has the direction(s) {names}, and the dashboard "
             "shows one maximised metric: open it in optuna-dashboard"
         )
+    families = study.user_attrs.get("families") or []
+    otherwise = families[0] if len(families) == 1 else "model"
     rows: list[TrialRow] = []
     best: float | None = None
     for trial in sorted(newest_trials(study), key=lambda t: t.number):
         value = trial.value if trial.state == TrialState.COMPLETE else None
         if value is not None:
             best = value if best is None else max(best, value)
-        rows.append(_row(trial, value, best))
+        rows.append(_row(trial, value, best, otherwise))
     return rows
 
 
@@ -112,13 +114,13 @@ def parameters_of(rows: Iterable[TrialRow], family: str | None = None) -> list[s
     return [name for name in names if family is None or name != "family"]
 
 
-def _row(trial: FrozenTrial, value: float | None, best: float | None) -> TrialRow:
+def _row(trial: FrozenTrial, value: float | None, best: float | None, otherwise: str) -> TrialRow:
     attrs = trial.user_attrs
     curve = {epoch: metric for epoch, metric in sorted(trial.intermediate_values.items()) if math.isfinite(metric)}
     return TrialRow(
         number=trial.number,
         state=trial.state.name,
-        family=_family(trial),
+        family=_family(trial, otherwise),
         value=value,
         best_so_far=best,
         epochs=int(attrs.get("epochs", max(trial.intermediate_values, default=0))),
@@ -146,9 +148,10 @@ def _class_values(values: list[float | None] | None) -> tuple[float, ...] | None
     return None if values is None else tuple(float("nan") if v is None else float(v) for v in values)
 
 
-def _family(trial: FrozenTrial) -> str:
-    """Return the trial's family: recorded, sampled, or read off the parameters' prefix ("rnn.hidden_size")."""
-    recorded = trial.user_attrs.get("family") or trial.params.get("family")
+def _family(trial: FrozenTrial, otherwise: str) -> str:
+    """Return the trial's family: recorded, sampled, enqueued, or read off the parameters' prefix ("rnn.hidden_size")."""
+    params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    recorded = trial.user_attrs.get("family") or params.get("family")
     if recorded:
         return str(recorded)
-    return next((name.split(".")[0] for name in trial.params if "." in name), "model")
+    return next((name.split(".")[0] for name in params if "." in name), otherwise)

@@ -20,8 +20,7 @@ from analysis.evaluated import Standing, evidence_of, figure_note
 from analysis.report import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
 from analysis.tables import generate_best_model_table
 from analysis.visualizations import draw_answers
-from ecg_tune.classic import Config
-from ecg_tune.config import check_choice
+from ecg_tune.config import Config, check_choice
 from ecg_tune.data.prepared import open_prepared
 from ecg_tune.errors import DataError
 from ecg_tune.models import MODELS

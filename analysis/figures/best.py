@@ -51,7 +51,7 @@ def best_table(data: Best) -> str:
     """Return the table as HTML, everything escaped; the button's script is the page's."""
     with_classes = any(trial.class_auc for trial in data.trials)
     classes = data.class_names if with_classes else ()
-    heads = ["#", "Trial", "Family", data.metric, *(f"{name} AUC" for name in classes), "Epochs (best)", "Time", "Weights", "Settings"]
+    heads = ["#", "Trial", "Family", data.metric, *(f"{name} AUC" for name in classes), "Epochs (best)", "Time", "Parameters", "Settings"]
     align = {"Family": "t", "Settings": "t"}
     head = "".join(f'<th class="{align.get(name, "n")}">{html.escape(name)}</th>' for name in heads)
     body = "".join(_line(trial, classes) for trial in data.trials)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from analysis.figures.style import (
-    STATE_NAMES,
     axis,
     draw,
     family_color,
@@ -110,7 +109,6 @@ def _family_points(data: History, family: str) -> list[go.Scatter]:
     traces: list[go.Scatter] = []
     for filled in (True, False):
         points = [p for p in data.points if p.family == family and (p.state == "COMPLETE") == filled]
-        suffix = "" if filled else f", {STATE_NAMES['PRUNED']} or not ended"
         traces.append(
             go.Scatter(
                 x=[p.number for p in points],
@@ -122,7 +120,7 @@ def _family_points(data: History, family: str) -> list[go.Scatter]:
                     "size": 9 if filled else 7,
                     "opacity": 1.0 if filled else 0.6,
                 },
-                name=text(family + suffix),
+                name=text(family),
                 legendgroup=text(family),
                 showlegend=bool(points) and not any(trace.showlegend for trace in traces),
                 customdata=[p.number for p in points],

@@ -74,7 +74,10 @@ def importances_figure(data: Importances) -> go.Figure:
 def _why_none(own: Sequence[TrialRow], family: str | None) -> str:
     if len(own) < FEWEST_TRIALS:
         return f"Importances need at least {FEWEST_TRIALS} complete trials; there are {len(own)} so far."
-    if not parameters_of(own, family):
+    names = parameters_of(own, family)
+    if len(names) == 1:
+        return f"One searched parameter ({names[0]}) takes all of the importance whatever it does: see its slice."
+    if not names:
         return "These trials have no searched parameter, so there is nothing to compare."
     if len({row.value for row in own}) == 1:
         return "All complete trials have the same value, so no parameter made a difference."

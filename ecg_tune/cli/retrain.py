@@ -43,8 +43,6 @@ def retrain(
     manifest = run(opened, prepared, study, top=top, seeds=seeds, device=pick_device(device), on_done=show)
     for model in manifest["models"]:
         sd = "" if model["validation_macro_auc_sd"] is None else f" ± {model['validation_macro_auc_sd']:.4f} (sd over {seeds} seeds)"
-        gap = model["search_value"] - model["validation_macro_auc_mean"]
-        print(
-            f"{model['name']}: {model['validation_macro_auc_mean']:.4f}{sd}; the search said {model['search_value']:.4f}, winner's curse {gap:+.4f}"
-        )
+        mean, said = model["validation_macro_auc_mean"], model["search_value"]
+        print(f"{model['name']}: {mean:.4f}{sd}; the search said {said:.4f}, winner's curse {said - mean:+.4f}")
     print(f"wrote {study / 'models'}\nnext: ecg-tune evaluate {study} --out results/")

@@ -13,9 +13,8 @@ import typer
 from ecg_tune.cli.options import DataFolder, StudyFolder, given, read_yaml, words
 
 if TYPE_CHECKING:
-    import optuna
-
     from ecg_tune.config import SearchSettings
+    from ecg_tune.data.prepared import PreparedData
 
 EXAMPLE = "Example: ecg-tune search STUDY --data DATA --families rnn,resnet,fusion --profile small --trials 12 --max-epochs 4"
 
@@ -46,13 +45,13 @@ def search(
     from ecg_tune.metrics import METRICS
     from ecg_tune.search.samplers import SAMPLERS
     from ecg_tune.search.schedulers import SCHEDULERS
-    from ecg_tune.search.study import create_study, study_attributes
+    from ecg_tune.search.study import hold_study
     from search_spaces import in_order
 
     flags = given(
-        profile=profile, trials=trials, max_epochs=max_epochs, metric=metric, sampler=sampler, scheduler=scheduler,
-        grace_epochs=grace_epochs, reduction_factor=reduction_factor, min_results=min_results, seed=seed, slots=slots, cpus_per_trial=cpus_per_trial,
-        gpus_per_trial=gpus_per_trial, retries=retries, families=None if families is None else words(families),
+        families=None if families is None else words(families), profile=profile, trials=trials, max_epochs=max_epochs,
+        metric=metric, sampler=sampler, scheduler=scheduler, grace_epochs=grace_epochs, reduction_factor=reduction_factor,
+        min_results=min_results, seed=seed, slots=slots, retries=retries, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
     )  # fmt: skip
     merged = {**(read_yaml(config) if config else {}), **flags}
     merged["families"] = in_order(merged.get("families") or SearchSettings().families)
@@ -61,22 +60,23 @@ def search(
     check_choice("sampler", settings.sampler, SAMPLERS)
     check_choice("scheduler", settings.scheduler, SCHEDULERS)
     prepared = open_prepared(data)
-    opened = create_study(study, study_attributes(prepared, settings))
-    _run(opened, study, data, settings)
+    with hold_study(study):
+        _run(study, prepared, settings)
 
 
-def _run(opened: optuna.Study, folder: Path, data: Path, settings: SearchSettings) -> None:
+def _run(folder: Path, prepared: PreparedData, settings: SearchSettings) -> None:
     from rich.console import Console
 
     from ecg_tune.cli.status import summary
-    from ecg_tune.data.prepared import open_prepared
     from ecg_tune.search.progress import LiveProgress, PlainProgress
     from ecg_tune.search.runner import run_search
+    from ecg_tune.search.study import create_study, study_attributes
     from search_spaces import SpaceContext, search_space
     from trainables import TRAINABLES, Shared
 
     console = Console()
-    shared = Shared(data=open_prepared(data), folder=folder.resolve(), metric=settings.metric, threads=settings.cpus_per_trial)
+    opened = create_study(folder, study_attributes(prepared, settings))
+    shared = Shared(data=prepared, folder=folder.resolve(), metric=settings.metric, threads=settings.cpus_per_trial)
     space = search_space(settings.families, SpaceContext(settings.profile, settings.epochs))
     view = LiveProgress if console.is_terminal else PlainProgress
     done = run_search(
@@ -85,7 +85,7 @@ def _run(opened: optuna.Study, folder: Path, data: Path, settings: SearchSetting
     )  # fmt: skip
     print(summary(opened, folder))
     if not done:
-        print(f"ecg-tune: interrupted; go on with: {command(folder, data, settings)}", file=sys.stderr)
+        print(f"ecg-tune: interrupted; go on with: {command(folder, prepared.folder, settings)}", file=sys.stderr)
         raise typer.Exit(130)
     print(f"more trials: the same command with a larger --trials\nnext: ecg-tune dashboard {folder}; ecg-tune retrain {folder} --top 2")
 

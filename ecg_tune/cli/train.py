@@ -39,19 +39,16 @@ def train(
     where = pick_device(device)
 
     def show(result: EpochResult) -> None:
-        losses = f"train loss {result.train_loss:.4f}, validation loss {result.validation_loss:.4f}"
-        print(
-            f"epoch {result.epoch}/{changed.training.max_epochs}: validation AUC {result.metrics['macro_auc']:.4f}, {losses}, {result.seconds:.1f} s"
-        )
+        losses = f"loss {result.train_loss:.4f} train, {result.validation_loss:.4f} validation"
+        auc = f"validation macro AUC {result.metrics['macro_auc']:.4f}"
+        print(f"epoch {result.epoch}/{changed.training.max_epochs}: {auc}, {losses}, {result.seconds:.1f} s", flush=True)
 
     fit = train_model(changed, prepared, seed=seed, device=where, on_epoch=show)
     name = MODELS[family].name
     target = out / f"{name}_best.pth"
     save_model(target, saved_model(fit, prepared, name=name, device=where))
-    synthetic = " (SYNTHETIC data)" if prepared.synthetic else ""
-    print(
-        f"best: epoch {fit.best_epoch}, validation macro AUC {fit.best.metrics['macro_auc']:.4f}, {len(prepared.validation)} records{synthetic}"
-    )
+    said = f"validation macro AUC {fit.best.metrics['macro_auc']:.4f} on {len(prepared.validation)} records"
+    print(f"best: epoch {fit.best_epoch}, {said}{' (SYNTHETIC data)' if prepared.synthetic else ''}")
     print(f"wrote {target}\nnext: ecg-tune evaluate {out} --data {data} --out results/")
 
 

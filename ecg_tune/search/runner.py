@@ -24,7 +24,7 @@ from ecg_tune.search.progress import Tally
 from ecg_tune.search.resources import Plan, plan
 from ecg_tune.search.searcher import StudyScheduler, StudySearcher
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import best_trials, hold_study, newest_trials
+from ecg_tune.search.study import best_trials, newest_trials
 
 View = Callable[[Tally], AbstractContextManager[Listener]]
 
@@ -45,17 +45,16 @@ def run_search(
         trainable: Its `setup` takes `shared` beside the config of `StudySearcher.suggest`; it reports `epoch`, `value`,
             `complete`, `ended_by`, and `fail_reason` when it failed.
         shared: What every trial gets, put into the object store once.
-        folder: The study's folder, absolute on a path that every node reaches.
+        folder: The study's folder, on a path that every node reaches; the caller holds it (`hold_study`).
         view: Makes the progress display.
 
     Returns:
         True when the search is done, False when it was interrupted.
 
     Raises:
-        StudyError: Another search holds the study.
         UsageError: One trial asks for more than the cluster has.
     """
-    with hold_study(folder), _ray_session():
+    with _ray_session():
         fits = plan(settings, ray.cluster_resources())
         with view(_tally(study, settings, fits)) as listener:
             book = Book(study, space, settings, _Tidying(listener, study, folder))

@@ -15,6 +15,7 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from ecg_tune.config import SearchSettings, to_dict
 from ecg_tune.data.prepared import PreparedData
@@ -47,12 +48,14 @@ def open_study(folder: Path) -> optuna.Study:
         raise StudyError(f"{folder} is not a study ({DATABASE} is missing): `ecg-tune search {folder} --data DATA` makes one")
     try:
         storage = _storage(folder)
-        names = [summary.study_name for summary in storage.get_all_studies()]
-        if len(names) != 1:
-            raise StudyError(f"{folder / DATABASE} holds {len(names)} studies ({', '.join(names)}), one was expected")
-        return optuna.load_study(study_name=names[0], storage=storage)
-    except (optuna.exceptions.StorageInternalError, RuntimeError) as error:
+        names = optuna.get_all_study_names(storage)
+        if len(names) == 1:
+            return optuna.load_study(study_name=names[0], storage=storage)
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError, RuntimeError) as error:
         raise StudyError(f"{folder / DATABASE} can't be read: {str(error).splitlines()[0]}") from error
+    if not names:
+        raise StudyError(f"{folder / DATABASE} is still empty: its search has just begun, or died in its first second; run it (again)")
+    raise StudyError(f"{folder / DATABASE} holds {len(names)} studies ({', '.join(names)}), one was expected")
 
 
 def create_study(folder: Path, attributes: Mapping[str, Any]) -> optuna.Study:
@@ -61,12 +64,11 @@ def create_study(folder: Path, attributes: Mapping[str, Any]) -> optuna.Study:
     Raises:
         StudyError: The folder's study was made with other data, metric, families, profile or epochs.
     """
-    if study_exists(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    if study_exists(folder) and optuna.get_all_study_names(_storage(folder)):
         study = open_study(folder)
-        if study.user_attrs:
-            _check_fits(study, attributes, folder)
+        _check_fits(study, attributes, folder)
     else:
-        folder.mkdir(parents=True, exist_ok=True)
         study = optuna.create_study(storage=_storage(folder), study_name=folder.resolve().name, direction="maximize")
     for name, value in attributes.items():
         study.set_user_attr(name, value)
@@ -75,7 +77,7 @@ def create_study(folder: Path, attributes: Mapping[str, Any]) -> optuna.Study:
 
 def _check_fits(study: optuna.Study, attributes: Mapping[str, Any], folder: Path) -> None:
     for name in FIXED:
-        old, new = study.user_attrs.get(name), attributes[name]
+        old, new = study.user_attrs.get(name, attributes[name]), attributes[name]
         if old != new:
             shown = [str(v)[:12] if name == "data_fingerprint" else v for v in (old, new)]
             raise StudyError(

@@ -133,7 +133,8 @@ def test_a_study_without_a_complete_trial_says_that_there_is_no_best(
 
 def test_a_study_with_one_parameter_is_drawn(toy_study: Maker, tmp_path: Path) -> None:
     page = page_of(toy_study(n_trials=25, families=("rnn",), only=["rnn.dropout"]), tmp_path)
-    assert {"slices-0-0", "parallel-0-0", "importances-0-0"} <= set(page.figures)
+    assert {"slices-0-0", "parallel-0-0", "history-0-0"} <= set(page.figures)
+    assert "One searched parameter (rnn.dropout)" in page.text
 
 
 def test_a_running_search_is_told_from_one_that_was_left_unfinished(toy_study: Maker, tmp_path: Path) -> None:

@@ -13,8 +13,7 @@ import torch
 
 import analysis
 from analysis.evaluate import EvaluationResult, evaluate
-from ecg_tune.classic import Config
-from ecg_tune.config import CLASS_NAMES, TrainingConfig, TrialConfig
+from ecg_tune.config import CLASS_NAMES, Config, TrainingConfig, TrialConfig
 from ecg_tune.data.prepared import RECORD_FIELDS, Part, PreparedData, open_prepared, read_ledger, write_prepared
 from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.models import build_model, n_parameters

@@ -126,9 +126,12 @@ def test_importances_of_too_few_trials_are_explained_not_shown(toy_study: Maker,
     assert (data.importances, reason in data.missing) == ((), True)
 
 
-def test_importances_of_equal_values_or_without_parameters_are_explained() -> None:
+def test_importances_of_equal_values_or_fewer_than_two_parameters_are_explained() -> None:
     distribution = optuna.distributions.FloatDistribution(0, 1)
-    equal = [create_trial(value=0.5, params={"x": i / 9}, distributions={"x": distribution}) for i in range(9)]
+    space = {"x": distribution, "y": distribution}
+    equal = [create_trial(value=0.5, params={"x": i / 9, "y": i / 9}, distributions=space) for i in range(9)]
+    single = [create_trial(value=i / 9, params={"x": i / 9}, distributions={"x": distribution}) for i in range(9)]
+    assert "One searched parameter (x)" in importances_data(study_of(*single)).missing
     assert "same value" in importances_data(study_of(*equal)).missing
     assert "no searched parameter" in importances_data(study_of(*(create_trial(value=i / 9) for i in range(9)))).missing
 

@@ -68,6 +68,16 @@ def test_a_plain_optuna_study_without_any_attributes_is_read_too() -> None:
     assert rows[0].epochs == 0
 
 
+def test_an_enqueued_trial_belongs_to_its_family_before_it_starts() -> None:
+    study = optuna.create_study(direction="maximize")
+    study.enqueue_trial({"family": "vgg"})
+    study.enqueue_trial({"rnn.hidden_size": 128})
+    study.enqueue_trial({})
+    assert families_of(trial_rows(study)) == ["vgg", "rnn", "model"]
+    study.set_user_attr("families", ["alexnet"])
+    assert trial_rows(study)[2].family == "alexnet"
+
+
 def test_a_metric_that_is_not_finite_is_left_out_of_the_curve() -> None:
     study = optuna.create_study(direction="maximize")
     study.add_trial(create_trial(state=TrialState.FAIL, intermediate_values={1: 0.6, 2: float("nan")}))

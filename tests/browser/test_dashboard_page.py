@@ -29,7 +29,7 @@ EVIL = "<script>alert(1)</script>%{x}"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415  an optional tool
+    from playwright.sync_api import sync_playwright  # an optional tool, so not at the top
 
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -101,7 +101,9 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def undrawn(page: Any) -> list[str]:
-    script = "() => [...document.querySelectorAll('.plot')].filter(p => p.offsetParent && !p.querySelector('.main-svg')).map(p => p.dataset.figure)"
+    """Return the figures that should be seen and are not."""
+    missing_ones = "filter(p => p.offsetParent && !p.querySelector('.main-svg')).map(p => p.dataset.figure)"
+    script = f"() => [...document.querySelectorAll('.plot')].{missing_ones}"
     found: list[str] = page.evaluate(script)
     return found
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecg_tune.config import CLASS_NAMES, TrainingConfig, check_range
+from ecg_tune.config.plain import check_range
+from ecg_tune.config.settings import CLASS_NAMES, TrainingConfig
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ecg_tune.classic import Config
-from ecg_tune.config import TrainingConfig
+from ecg_tune.config import Config, TrainingConfig
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.rnn import RNNConfig
 

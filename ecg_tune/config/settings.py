@@ -1,46 +1,18 @@
-"""Frozen settings. Standard library only, so that every other module may import them.
+"""The frozen settings. Standard library only, so that every other module may import them.
 
 A setting is validated where it is made: a value out of range raises `ConfigError` naming the value and what is allowed.
-`from_dict` builds any of these classes from plain data (YAML, JSON, a checkpoint) and refuses unknown keys.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import types
-import typing
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
+from ecg_tune.config.plain import check_choice, check_range
 from ecg_tune.errors import ConfigError
 
 CLASS_NAMES = ("NORM", "MI", "STTC", "CD", "HYP")
 LEAD_NAMES = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
 PROFILES = ("full", "small")
-
-T = TypeVar("T")
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return a hint naming the valid name nearest to `name`, and all of them."""
-    names = sorted(valid)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}valid: {', '.join(names)}"
-
-
-def check_choice(name: str, value: str, valid: Iterable[str]) -> None:
-    """Raise `ConfigError` unless `value` is one of `valid`."""
-    if value not in set(valid):
-        raise ConfigError(f"unknown {name} {value!r}: {nearest(str(value), valid)}")
-
-
-def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise `ConfigError` unless low <= value <= high (NaN is refused)."""
-    if not low <= value <= high:
-        raise ConfigError(f"{name} must be {low:g}..{high:g}, but got {name}={value!r}")
 
 
 @dataclass(frozen=True)
@@ -199,59 +171,3 @@ class SearchSettings:
     def grace(self) -> int:
         """First rung, the profile's default applied."""
         return self.grace_epochs or {"full": 3, "small": 1}[self.profile]
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """Return a frozen settings object as plain data that JSON and `torch.save` keep (tuples become lists)."""
-    return typing.cast(dict[str, Any], _plain(dataclasses.asdict(config)))
-
-
-def from_dict(cls: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
-    """Build a frozen settings class from plain data.
-
-    Args:
-        cls: A dataclass of this module (nested dataclasses are built too).
-        data: Keys are field names; missing ones take their default.
-        where: What to call the source in messages, e.g. a file name.
-
-    Raises:
-        ConfigError: Unknown key (with the nearest valid one), missing key, or a value of the wrong type or range.
-    """
-    if not isinstance(data, Mapping):
-        raise ConfigError(f"{where or cls.__name__}: expected names with values, but got {data!r}")
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    prefix = f"{where}: " if where else ""
-    for key in data:
-        if key not in fields:
-            raise ConfigError(f"{prefix}unknown setting {key!r}: {nearest(str(key), fields)}")
-    hints = typing.get_type_hints(cls)
-    try:
-        return cls(**{key: _value(hints[key], value, f"{prefix}{key}") for key, value in data.items()})
-    except TypeError as error:
-        raise ConfigError(f"{prefix}{error}") from error
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    """Return `value` as the annotated type, or raise `ConfigError`."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in args:
-            return None
-        return _value(next(a for a in args if a is not type(None)), value, where)
-    if dataclasses.is_dataclass(hint):
-        return value if isinstance(value, typing.cast(type, hint)) else from_dict(typing.cast(type, hint), value, where=where)
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where}: expected a list, but got {value!r}")
-        return tuple(_value(args[0], item, where) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(hint, type) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
-        raise ConfigError(f"{where}: expected {hint.__name__}, but got {value!r}")
-    return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value

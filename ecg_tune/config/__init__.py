@@ -1,0 +1,33 @@
+"""Settings: what they are (`settings`), how they are read (`plain`), and their classic names (`classic`)."""
+
+from ecg_tune.config.classic import Config
+from ecg_tune.config.plain import check_choice, check_range, from_dict, nearest, to_dict
+from ecg_tune.config.settings import (
+    CLASS_NAMES,
+    LEAD_NAMES,
+    PROFILES,
+    DataConfig,
+    ImageConfig,
+    ModelConfig,
+    SearchSettings,
+    TrainingConfig,
+    TrialConfig,
+)
+
+__all__ = [
+    "CLASS_NAMES",
+    "LEAD_NAMES",
+    "PROFILES",
+    "Config",
+    "DataConfig",
+    "ImageConfig",
+    "ModelConfig",
+    "SearchSettings",
+    "TrainingConfig",
+    "TrialConfig",
+    "check_choice",
+    "check_range",
+    "from_dict",
+    "nearest",
+    "to_dict",
+]

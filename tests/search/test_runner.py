@@ -1,0 +1,154 @@
+"""Real local Ray searches: the real trainable on toy data, interrupted and continued by the real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from ecg_tune.data.prepared import PreparedData
+from ecg_tune.errors import StudyError
+from ecg_tune.search.asha import rungs_of
+from ecg_tune.search.study import hold_study, newest_trials, open_study, search_runs
+
+FLAGS = ("--families", "rnn,resnet", "--profile", "small", "--max-epochs", "4", "--slots", "2")
+
+
+def start(study: Path, data: PreparedData, *, trials: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "ecg_tune", "search", str(study), "--data", str(data.folder), "--trials", str(trials), *FLAGS]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def wait_for_epochs(study: Path, n_epochs: int) -> None:
+    """Return once the study holds `n_epochs` values, at least one of them of an ended trial."""
+    for _ in range(1200):
+        time.sleep(0.1)
+        try:
+            trials = newest_trials(open_study(study))
+        except StudyError:  # not made yet
+            continue
+        if sum(len(t.intermediate_values) for t in trials) >= n_epochs and any(t.state.is_finished() for t in trials):
+            return
+    raise AssertionError(f"no {n_epochs} epochs in two minutes")
+
+
+@pytest.fixture(scope="module")
+def searched(toy_data, tmp_path_factory) -> tuple[Path, dict[int, object], str]:
+    """Return a study that was interrupted, continued to 8 trials, with what had ended at the interruption."""
+    study = tmp_path_factory.mktemp("studies") / "study"
+    process = start(study, toy_data, trials=8)
+    wait_for_epochs(study, 6)
+    process.send_signal(signal.SIGINT)
+    code, _, err = finish(process)
+    assert code == 130, err
+    ended = {t.number: t.datetime_complete for t in newest_trials(open_study(study)) if t.state.is_finished()}
+    code, out, err = finish(start(study, toy_data, trials=8))
+    assert code == 0, err
+    return study, ended, out
+
+
+def test_an_interrupted_search_says_how_to_go_on(toy_data, tmp_path):
+    process = start(tmp_path / "study", toy_data, trials=8)
+    wait_for_epochs(tmp_path / "study", 3)
+    process.send_signal(signal.SIGTERM)
+    code, out, err = finish(process)
+    assert code == 130
+    assert f"go on with: ecg-tune search {tmp_path / 'study'}" in err
+    assert "--trials 8" in err
+    assert "unfinished: the search was interrupted" in out
+    assert not search_runs(tmp_path / "study")
+
+
+def test_the_same_command_goes_on_and_loses_nothing(searched):
+    study, ended, out = searched
+    trials = newest_trials(open_study(study))
+    assert len(trials) == 8
+    assert {n: trials[n].datetime_complete for n in ended} == ended
+    assert {t.state for t in trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    for number in ended:
+        assert f"trial {number} " not in out.split("study study:")[0]
+
+
+def test_every_row_ends_where_its_state_says(searched):
+    study, _, _ = searched
+    for trial in newest_trials(open_study(study)):
+        attrs, epochs = trial.user_attrs, list(trial.intermediate_values)
+        assert epochs == list(range(1, len(epochs) + 1))
+        if trial.state == TrialState.COMPLETE:
+            assert attrs["ended_by"] == "max_epochs"
+            assert len(epochs) == 4
+            assert trial.value == max(trial.intermediate_values.values())
+        else:
+            assert attrs["ended_by"] == "asha"
+            assert len(epochs) in (1, 3)
+        assert attrs["epochs"] == len(epochs)
+        assert attrs["seconds"] > 0
+        assert attrs["device"] == "cpu"
+        assert attrs["n_parameters"] > 0
+        assert len(attrs["per_class_auc"]) == 5
+
+
+def test_checkpoints_are_kept_for_the_best_only(searched):
+    study, _, _ = searched
+    kept = sorted(path.relative_to(study) for path in (study / "checkpoints").rglob("*.pt"))
+    complete = [t for t in newest_trials(open_study(study)) if t.state == TrialState.COMPLETE]
+    best = sorted(complete, key=lambda t: -t.value)[:5]
+    assert kept == sorted(Path(t.user_attrs["path"]) / "best.pt" for t in best)
+
+
+def test_more_trials_run_only_the_new_ones(searched, toy_data):
+    study, _, _ = searched
+    before = {t.number: t.datetime_complete for t in newest_trials(open_study(study))}
+    code, out, err = finish(start(study, toy_data, trials=10))
+    assert code == 0, err
+    trials = newest_trials(open_study(study))
+    assert len(trials) == 10
+    assert {n: trials[n].datetime_complete for n in before} == before
+    assert "trial 8 (" in out
+    assert "trial 7 (" not in out.split("study study:")[0]
+
+
+def test_status_tells_the_same_as_the_study(searched):
+    study, _, _ = searched
+    command = [sys.executable, "-m", "ecg_tune", "status", str(study), "--json"]
+    facts = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    opened = open_study(study)
+    trials = newest_trials(opened)
+    assert facts["best"]["value"] == opened.best_value
+    assert facts["best"]["number"] == opened.best_trial.number
+    assert facts["states"]["PRUNED"] == sum(t.state == TrialState.PRUNED for t in trials)
+    assert facts["states"]["RUNNING"] == 0
+    assert facts["epochs"] == sum(len(t.intermediate_values) for t in trials)
+    assert sum(facts["rungs"].values()) == sum(len(v) for v in rungs_of(trials, (1, 3)).values.values())
+
+
+def test_a_second_search_on_a_held_study_is_refused(searched, toy_data):
+    study, _, _ = searched
+    with hold_study(study):
+        code, _, err = finish(start(study, toy_data, trials=12))
+    assert code == 2
+    assert "another search is running" in err
+
+
+def test_the_search_reads_no_test_record(searched, toy_data, tmp_path):
+    """With the test part's files gone a search still runs: it never needed them."""
+    import shutil
+
+    copy = tmp_path / "data"
+    shutil.copytree(toy_data.folder, copy)
+    shutil.rmtree(copy / "test")
+    code, _, err = finish(start(tmp_path / "study", PreparedData(copy, toy_data.manifest, toy_data.train, toy_data.validation), trials=2))
+    assert code == 0, err
+    assert not (copy / "test_ledger.jsonl").exists()
