@@ -37,7 +37,7 @@ SPACE = Space(
             {f"signal.{name}": value for name, value in rnn.MODEL_DEFAULTS[profile].items()},
             {f"image.{name}": value for name, value in resnet.MODEL_DEFAULTS[profile].items()},
             {"hidden_size": 32 if profile == "small" else 128, "dropout": 0.3},
-            TRAINING_DEFAULTS,
+            TRAINING_DEFAULTS[profile],
         )
         for profile in ("full", "small")
     },

@@ -49,6 +49,7 @@ IMAGE_DEFAULTS = {
 SPACE = Space(
     suggest=suggest,
     defaults={
-        profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], TRAINING_DEFAULTS) for profile in ("full", "small")
+        profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], TRAINING_DEFAULTS[profile])
+        for profile in ("full", "small")
     },
 )

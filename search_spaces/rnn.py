@@ -41,7 +41,7 @@ MODEL_DEFAULTS = {
 SPACE = Space(
     suggest=suggest,
     defaults={
-        "full": prefixed(FAMILY, MODEL_DEFAULTS["full"], TRAINING_DEFAULTS, {"crop_s": 10.0}),
-        "small": prefixed(FAMILY, MODEL_DEFAULTS["small"], TRAINING_DEFAULTS),
+        "full": prefixed(FAMILY, MODEL_DEFAULTS["full"], TRAINING_DEFAULTS["full"], {"crop_s": 10.0}),
+        "small": prefixed(FAMILY, MODEL_DEFAULTS["small"], TRAINING_DEFAULTS["small"]),
     },
 )

@@ -40,7 +40,10 @@ class Space:
     defaults: Mapping[str, Mapping[str, Any]]
 
 
-TRAINING_DEFAULTS = {"learning_rate": 1e-3, "weight_decay": 1e-4, "batch_size": 32, "schedule": "plateau"}
+TRAINING_DEFAULTS = {
+    "full": {"learning_rate": 1e-3, "weight_decay": 1e-4, "batch_size": 32, "schedule": "plateau"},
+    "small": {"learning_rate": 3e-3, "weight_decay": 1e-4, "batch_size": 32, "schedule": "plateau"},  # few epochs: learn faster
+}
 
 
 def training(

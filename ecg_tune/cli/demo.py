@@ -16,7 +16,7 @@ def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the demo; an earlier demo in it is replaced.")] = Path("demo"),
     records: Annotated[int, typer.Option(min=200, help="Synthetic records.")] = 600,
     trials: Annotated[int, typer.Option(min=3, help="Trials of the search.")] = 12,
-    max_epochs: Annotated[int, typer.Option(min=1, help="Epochs a trial may run.")] = 4,
+    max_epochs: Annotated[int, typer.Option(min=1, help="Epochs a trial may run.")] = 6,
 ) -> None:
     """Synthetic data, search, dashboard, retraining, evaluation: minutes on two cores. Every number says SYNTHETIC."""
     from ecg_tune.cli import dashboard, data, evaluate, retrain, search

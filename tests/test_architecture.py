@@ -1,0 +1,158 @@
+"""The import rule and the bans of docs/architecture.md, read from the source."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("ecg_tune", "search_spaces", "trainables", "analysis")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+ALLOWED = {
+    "ecg_tune.errors": set(),
+    "ecg_tune.config": {"ecg_tune.errors"},
+    "ecg_tune.metrics": {"ecg_tune.errors", "ecg_tune.config"},
+    "ecg_tune.transforms": {"ecg_tune.errors", "ecg_tune.config", "ecg_tune.metrics"},
+    "ecg_tune.models": {"ecg_tune.errors", "ecg_tune.config", "ecg_tune.transforms"},
+    "ecg_tune.data": {"ecg_tune.errors", "ecg_tune.config", "ecg_tune.transforms"},
+    "ecg_tune.training": {
+        "ecg_tune.errors",
+        "ecg_tune.config",
+        "ecg_tune.metrics",
+        "ecg_tune.transforms",
+        "ecg_tune.models",
+        "ecg_tune.data",
+    },
+    "ecg_tune.search": {"ecg_tune.errors", "ecg_tune.config", "ecg_tune.data", "ecg_tune.training"},
+}
+"""Which parts of ecg_tune each part may import, besides itself. Models and data don't know each other."""
+
+ONLY_IN = {
+    "ray": ("ecg_tune/search/", "ecg_tune/cluster/", "trainables/", "ecg_tune/cli/"),
+    "optuna": ("ecg_tune/search/", "search_spaces/", "analysis/", "ecg_tune/cli/"),
+    "wfdb": ("ecg_tune/data/records.py",),
+    "pyts": ("ecg_tune/data/exchange.py",),
+    "plotly": ("analysis/",),
+    "matplotlib": ("analysis/",),
+    "pandas": ("ecg_tune/data/", "analysis/"),
+    "pydantic": (),
+    "torchvision": (),
+}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def part_of(module: str) -> str:
+    return ".".join(module.split(".")[:2]) if module.startswith("ecg_tune.") else module.split(".")[0]
+
+
+def type_checking(tree: ast.Module) -> set[ast.AST]:
+    """Return the nodes under `if TYPE_CHECKING:`, which are never run."""
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If) and isinstance(n.test, ast.Name) and n.test.id == "TYPE_CHECKING"]
+    return {node for block in blocks for statement in block.body for node in ast.walk(statement)}
+
+
+def imports(path: Path) -> list[str]:
+    """Return the modules a file imports, those inside functions included."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped, found = type_checking(tree), []
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_imports_only_what_lies_below_it(path):
+    mine, file = part_of(name_of(path)), path.relative_to(ROOT).as_posix()
+    for module in imports(path):
+        top, target = module.split(".")[0], part_of(module)
+        if top in ONLY_IN:
+            assert file.startswith(ONLY_IN[top] or ("nowhere",)), f"{file} imports {top}"
+        if top not in PACKAGES or target == mine:
+            continue
+        if mine == "ecg_tune.cli" or file == "ecg_tune/__main__.py":
+            continue  # the roof wires everything
+        assert target != "ecg_tune.cli", f"{file} imports the roof"
+        if mine.startswith("ecg_tune"):
+            assert target in ALLOWED[mine], f"{file} imports {module}"
+        else:
+            assert top == "ecg_tune", f"{file} imports {module}: the shelves don't know each other"
+
+
+def test_no_import_is_inside_a_function_but_at_the_roof_and_where_a_heavy_library_waits():
+    waiting = {"ecg_tune/config/classic.py", "analysis/__init__.py"}
+    for path in SOURCES:
+        file = path.relative_to(ROOT).as_posix()
+        if file.startswith("ecg_tune/cli/") or file in waiting:
+            continue
+        for function in (n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.FunctionDef)):
+            assert not any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.walk(function)), f"{file}: {function.name}"
+
+
+def test_there_is_no_import_cycle():
+    modules = {name_of(path): path for path in SOURCES}
+    graph = {
+        name: {module if module in modules else module.rpartition(".")[0] for module in imports(path)} & set(modules)
+        for name, path in modules.items()
+    }
+    state: dict[str, int] = {}
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert state.get(name) != 1, f"cycle: {' -> '.join((*trail, name))}"
+        if name in state:
+            return
+        state[name] = 1
+        for other in graph[name] - {name}:
+            visit(other, (*trail, name))
+        state[name] = 2
+
+    for name in modules:
+        visit(name, ())
+
+
+def test_only_the_evaluation_and_the_export_open_the_test_part():
+    callers = {path.relative_to(ROOT).as_posix() for path in SOURCES if "open_test(" in path.read_text(encoding="utf-8")}
+    assert callers - {"ecg_tune/data/prepared.py"} <= {"analysis/evaluate.py", "ecg_tune/data/exchange.py"}
+
+
+def test_weights_are_only_loaded_as_weights():
+    for path in SOURCES:
+        for call in (n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)):
+            if ast.unparse(call.func) == "torch.load":
+                assert any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in call.keywords), path
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_fits_on_a_few_screens(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
+
+
+@pytest.mark.parametrize(
+    ("statement", "banned"),
+    [
+        ("import ecg_tune.cli.main", ("torch", "ray", "optuna", "pandas", "plotly", "matplotlib", "numpy")),
+        ("import analysis", ("torch", "ray", "plotly", "matplotlib")),
+        ("import analysis.dashboard", ("torch", "ray", "matplotlib")),
+        ("import ecg_tune.training.fit, ecg_tune.data.prepared", ("wfdb", "pandas", "ray", "optuna", "scipy", "sklearn")),
+        ("import search_spaces", ("ray", "wfdb", "pyts")),
+        ("import trainables", ("pyts", "wfdb", "plotly", "matplotlib")),
+    ],
+)
+def test_heavy_libraries_stay_unloaded(statement, banned):
+    code = f"{statement}; import sys, json; print(json.dumps([n for n in {banned!r} if n in sys.modules]))"
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert loaded == []

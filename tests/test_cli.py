@@ -1,0 +1,140 @@
+"""The commands: help, errors in one line, exit codes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecg_tune.cli.main import run
+
+COMMANDS = ["data synthesize", "data prepare", "data describe", "train", "search", "status", "dashboard", "retrain", "evaluate", "demo"]
+
+
+def say(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """Return a command's exit code and what it wrote to stderr."""
+    capsys.readouterr()
+    code = run([str(a) for a in arguments])
+    return code, capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def prepared(toy_data) -> Path:
+    return toy_data.folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command, capsys):
+    assert run([*command.split(), "--help"]) == 0
+    assert f"ecg-tune {command}" in capsys.readouterr().out.split("Example:")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["data", "prepare", "{nowhere}", "{tmp}/out"], "nowhere"),
+        (["data", "prepare", "{tmp}", "{tmp}/out", "--leads", "I,II,V9"], "unknown lead 'V9': valid: AVF"),
+        (["data", "prepare", "{tmp}", "{tmp}/out", "--rate", "250"], "rate must be 100 or 500 Hz, but got 250"),
+        (["data", "prepare", "{tmp}", "{tmp}/out", "--split", "80-20"], "unknown split '80-20'"),
+        (["data", "describe", "{nowhere}"], "holds no prepared data"),
+        (["data", "synthesize", "{tmp}/x", "--records", "3"], "--records"),
+        (["train", "rrn", "--data", "{data}"], "unknown family 'rrn': did you mean 'rnn'?"),
+        (["train", "rnn", "--data", "{nowhere}"], "holds no prepared data"),
+        (["train", "rnn", "--data", "{data}", "--profile", "tiny"], "unknown profile 'tiny'"),
+        (["train", "rnn", "--data", "{data}", "--profile", "small", "--device", "cuda:9"], "device 'cuda:9' is not on this machine"),
+        (["train", "rnn", "--data", "{data}", "--config", "{nowhere}.yaml"], "can't be read"),
+        (["search", "{tmp}/s", "--data", "{nowhere}"], "holds no prepared data"),
+        (["search", "{tmp}/s", "--data", "{data}", "--families", "rnn,vgg99"], "unknown family 'vgg99'"),
+        (["search", "{tmp}/s", "--data", "{data}", "--sampler", "tpee"], "unknown sampler 'tpee': did you mean 'tpe'?"),
+        (["search", "{tmp}/s", "--data", "{data}", "--scheduler", "asah"], "unknown scheduler 'asah': did you mean 'asha'?"),
+        (["search", "{tmp}/s", "--data", "{data}", "--metric", "auc"], "unknown metric 'auc'"),
+        (["search", "{tmp}/s", "--data", "{data}", "--trials", "many"], "--trials"),
+        (["search", "{tmp}/s", "--data", "{data}", "--trials", "0"], "trials must be 1..1e+06, but got trials=0"),
+        (["search", "{tmp}/s"], "Missing option '--data'"),
+        (["status", "{nowhere}"], "is not a study"),
+        (["dashboard", "{nowhere}"], "is not a study"),
+        (["retrain", "{nowhere}"], "is not a study"),
+        (["evaluate", "{nowhere}", "--data", "{data}"], "nowhere"),
+        (["evaluate", "{nowhere}"], "give the prepared data of its checkpoints with --data DIR"),
+        (["bogus"], "No such command 'bogus'"),
+    ],
+)
+def test_bad_input_gives_one_line_and_exit_code_2(arguments, message, tmp_path, prepared, capsys):
+    given = [a.format(nowhere=tmp_path / "nowhere", tmp=tmp_path, data=prepared) for a in arguments]
+    code, err = say(capsys, *given)
+    assert code == 2
+    assert message in err
+    assert err.startswith("ecg-tune: ")
+    assert err.count("\n") == 1, "one line"
+    assert not (tmp_path / "s").exists(), "nothing is left behind"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "message"),
+    [
+        ("trails: 5", "unknown setting 'trails': did you mean 'trials'?"),
+        ("trials: many", "trials: expected int, but got 'many'"),
+        ("- a", "expected names with values"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_settings_file_is_read_strictly(yaml, message, tmp_path, prepared, capsys):
+    (tmp_path / "search.yaml").write_text(yaml)
+    code, err = say(capsys, "search", tmp_path / "s", "--data", prepared, "--config", tmp_path / "search.yaml")
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path, capsys):
+    (tmp_path / "study.db").write_text("not a database, but long enough to be taken for one " * 50)
+    code, err = say(capsys, "status", tmp_path)
+    assert code == 2
+    assert "study.db can't be read" in err
+    assert err.count("\n") == 1
+
+
+def test_a_record_that_was_cut_is_named(ptbxl, tmp_path, capsys):
+    source = tmp_path / "ptbxl"
+    source.mkdir()
+    for name in ("ptbxl_database.csv", "scp_statements.csv", "SHA256SUMS.txt"):
+        shutil.copy(ptbxl / name, source / name)
+    shutil.copytree(ptbxl / "records100", source / "records100", copy_function=lambda a, b: Path(b).symlink_to(a))
+    victim = source / "records100/00000/00017_lr.dat"
+    content = victim.read_bytes()
+    victim.unlink()
+    victim.write_bytes(content[:-100])
+    code, err = say(capsys, "data", "prepare", source, tmp_path / "out", "--split", "official")
+    assert code == 2
+    assert "00017" in err
+    assert "--damaged drop" in err
+    assert err.count("\n") == 1
+    assert run(["data", "prepare", str(source), str(tmp_path / "out"), "--split", "official", "--damaged", "drop"]) == 0
+    assert "damaged" in capsys.readouterr().out
+
+
+def test_help_is_quick_to_import_and_the_module_runs_like_the_script():
+    for command in ([sys.executable, "-m", "ecg_tune"], [str(Path(sys.executable).with_name("ecg-tune"))]):
+        done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        assert "search" in done.stdout
+
+
+def test_describe_as_json_is_one_object(prepared, capsys):
+    import json
+
+    assert run(["data", "describe", str(prepared), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["fingerprint"]
+
+
+def test_training_one_config_writes_a_model_that_evaluates(prepared, tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text("model: {hidden_size: 8}\ntraining: {crop_s: 1.0}\n")
+    flags = ["--profile", "small", "--max-epochs", "1", "--config", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "ck")]
+    assert run(["train", "rnn", "--data", str(prepared), *flags]) == 0
+    assert (tmp_path / "ck" / "RNNModel_best.pth").exists()
+    assert run(["evaluate", str(tmp_path / "ck"), "--data", str(prepared), "--out", str(tmp_path / "r"), "--bootstrap", "100"]) == 0
+    assert "BEST MODEL: RNNModel" in capsys.readouterr().out

@@ -1,0 +1,129 @@
+"""The training loop: what ends it, what it reports, what it keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig
+from ecg_tune.errors import NonFiniteLossError
+from ecg_tune.metrics import macro_auc, per_class_auc
+from ecg_tune.models import ResNetConfig, RNNConfig
+from ecg_tune.training.fit import saved_model, train_model
+from ecg_tune.training.learner import Learner, learning_data
+from ecg_tune.training.predictor import predict_probabilities
+
+CPU = torch.device("cpu")
+
+
+def config(**training) -> TrialConfig:
+    settings = {"max_epochs": 4, "learning_rate": 5e-3, "crop_s": 1.0, **training}
+    return TrialConfig("rnn", RNNConfig(hidden_size=8, num_layers=1, dropout=0.1), TrainingConfig(**settings))
+
+
+@pytest.fixture(scope="module")
+def loaded(toy_data):
+    return learning_data(toy_data, CPU)
+
+
+def test_training_learns_what_can_be_learnt(toy_data):
+    fit = train_model(config(max_epochs=15, crop_s=None), toy_data, seed=0)
+    assert fit.best.metrics["macro_auc"] > 0.8
+    assert fit.history[-1].train_loss < fit.history[0].train_loss
+
+
+def test_reported_metrics_are_those_of_the_predictions(loaded, toy_data):
+    learner = Learner(config(), loaded, seed=0)
+    result = learner.step()
+    probabilities = predict_probabilities(learner.predictor, toy_data.validation.signals_uv)
+    assert result.metrics["macro_auc"] == pytest.approx(macro_auc(toy_data.validation.labels, probabilities), abs=1e-6)
+    np.testing.assert_allclose(result.per_class_auc, per_class_auc(toy_data.validation.labels, probabilities), atol=1e-6)
+
+
+def test_the_last_epoch_says_why_training_ended(loaded):
+    learner = Learner(config(max_epochs=2), loaded, seed=0)
+    assert [learner.step().ended_by for _ in range(2)] == [None, "max_epochs"]
+
+
+def test_patience_counts_epochs_since_the_lowest_validation_loss(loaded):
+    learner = Learner(config(max_epochs=100, learning_rate=0.5, gradient_clip=0.0, patience=3), loaded, seed=0)
+    while not learner.ended_by:
+        learner.step()
+    losses = [r.validation_loss for r in learner.history]
+    assert learner.ended_by == "patience"
+    assert len(losses) - 1 - losses.index(min(losses)) == 3
+
+
+def test_the_plateau_schedule_halves_the_rate_after_two_epochs_without_gain(loaded):
+    learner = Learner(config(max_epochs=100, learning_rate=0.5, gradient_clip=0.0, patience=5), loaded, seed=0)
+    while not learner.ended_by:
+        learner.step()
+    assert learner.history[-1].learning_rate < 0.5
+
+
+def test_one_cycle_warms_up_and_anneals_over_the_whole_run(loaded):
+    learner = Learner(config(schedule="one_cycle", max_epochs=6, learning_rate=1e-2), loaded, seed=0)
+    rates = [learner.step().learning_rate for _ in range(6)]
+    assert max(rates) <= 1e-2
+    assert rates[0] < max(rates) > rates[-1]
+
+
+def test_a_loss_that_is_not_finite_is_a_named_failure(loaded):
+    broken = dataclasses.replace(loaded, normalisation={"kind": "global", "scale_mv": 1e-45})
+    with pytest.raises(NonFiniteLossError, match=r"training loss is (nan|inf) in epoch 1: try a lower learning rate"):
+        Learner(config(), broken, seed=0).step()
+
+
+def test_the_best_epochs_weights_are_kept(toy_data):
+    fit = train_model(config(max_epochs=6, learning_rate=3e-2), toy_data, seed=1)
+    probabilities = predict_probabilities(fit.model, toy_data.validation.signals_uv)
+    best = max(r.metrics["macro_auc"] for r in fit.history)
+    assert macro_auc(toy_data.validation.labels, probabilities) == pytest.approx(best, abs=1e-6)
+    assert fit.history[fit.best_epoch - 1].metrics["macro_auc"] == best
+
+
+def test_another_metric_chooses_another_best_epoch_by_its_own_values(loaded):
+    learner = Learner(config(max_epochs=5, learning_rate=3e-2), loaded, seed=2, metric="macro_f1")
+    while not learner.ended_by:
+        learner.step()
+    scores = [r.metrics["macro_f1"] for r in learner.history]
+    assert learner.best_epoch == scores.index(max(scores)) + 1
+
+
+def test_learning_data_holds_no_test_record(toy_data, loaded):
+    assert len(loaded.train) == len(toy_data.train)
+    assert len(loaded.validation) == len(toy_data.validation)
+    assert {f.name for f in dataclasses.fields(loaded)} == {"train", "validation", "normalisation", "sampling_rate_hz"}
+
+
+def test_training_leaves_the_processs_own_randomness_alone(loaded):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    Learner(config(), loaded, seed=0).step()
+    torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["gasf", "triple"])
+def test_images_are_trained_on_from_the_signal(loaded, kind):
+    image = TrialConfig(
+        "resnet",
+        ResNetConfig(layers=(1,), width=4, stem="small"),
+        TrainingConfig(max_epochs=1, crop_s=1.0),
+        ImageConfig(kind=kind, size=32),
+    )
+    assert math.isfinite(Learner(image, loaded, seed=0).step().train_loss)
+
+
+def test_a_model_file_holds_validation_thresholds_and_the_history(toy_data):
+    fit = train_model(config(max_epochs=2), toy_data, seed=0)
+    saved = saved_model(fit, toy_data, name="RNNModel")
+    assert saved.thresholds["half"] == [0.5] * 5
+    assert all(0 <= t <= 1 for t in saved.thresholds["f1"])
+    assert [row["epoch"] for row in saved.history] == [1, 2]
+    assert saved.data["fingerprint"] == toy_data.fingerprint
+    assert saved.data["n_records"] == {"train": 96, "validation": 48}
