@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -79,6 +80,8 @@ def _run(folder: Path, prepared: PreparedData, settings: SearchSettings) -> None
     shared = Shared(data=prepared, folder=folder.resolve(), metric=settings.metric, threads=settings.cpus_per_trial)
     space = search_space(settings.families, SpaceContext(settings.profile, settings.epochs))
     view = LiveProgress if console.is_terminal else PlainProgress
+    if settings.profile == "full":
+        _say_cost(prepared, settings)
     done = run_search(
         TRAINABLES[settings.families[0]], space, {"shared": shared}, settings,
         study=opened, folder=folder, view=lambda tally: view(tally, console),
@@ -88,6 +91,25 @@ def _run(folder: Path, prepared: PreparedData, settings: SearchSettings) -> None
         print(f"ecg-tune: interrupted; go on with: {command(folder, prepared.folder, settings)}", file=sys.stderr)
         raise typer.Exit(130)
     print(f"more trials: the same command with a larger --trials\nnext: ecg-tune dashboard {folder}; ecg-tune retrain {folder} --top 2")
+
+
+def _say_cost(prepared: PreparedData, settings: SearchSettings) -> None:
+    """Where there is no GPU, say what an epoch of each classic config will cost."""
+    import torch
+
+    from ecg_tune.search.progress import duration
+    from ecg_tune.training.learner import learning_data
+    from ecg_tune.training.probe import epoch_cost_s
+    from search_spaces import SPACES, SpaceContext, resolve
+
+    if torch.cuda.is_available() or "RAY_ADDRESS" in os.environ:
+        return
+    torch.set_num_threads(settings.cpus_per_trial)
+    data = learning_data(prepared, torch.device("cpu"))
+    for family in settings.families:
+        classic = resolve(family, SPACES[family].defaults["full"], SpaceContext("full", settings.epochs))
+        print(f"without a GPU one epoch of the classic {family} takes about {duration(epoch_cost_s(classic, data))}")
+    print("`--profile small` searches narrower nets on short crops: minutes on two cores", flush=True)
 
 
 def command(folder: Path, data: Path, settings: SearchSettings) -> str:

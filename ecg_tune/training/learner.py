@@ -115,8 +115,7 @@ class Learner:
         """
         started = time.perf_counter()
         learning_rate = float(self.optimizer.param_groups[0]["lr"])
-        with self._own_randomness():
-            train_loss = self._train()
+        train_loss = self.train_epoch()
         validation_loss, probabilities = self.validate()
         labels = self.data.validation.labels.cpu().numpy()
         metrics = {name: compute(labels, probabilities.numpy()) for name, compute in METRICS.items()}
@@ -176,6 +175,11 @@ class Learner:
         self.crops.set_state(state["crops"].cpu())
         self.history = [EpochResult(**{**row, "per_class_auc": tuple(row["per_class_auc"])}) for row in state["history"]]
         self.best_epoch, self.best_state = state["best_epoch"], state["best_state"]
+
+    def train_epoch(self) -> float:
+        """Train on every record once and return the mean loss; a part of `step`."""
+        with self._own_randomness():
+            return self._train()
 
     def _train(self) -> float:
         self.model.train()
