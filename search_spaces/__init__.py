@@ -9,13 +9,19 @@ from optuna.trial import BaseTrial, FixedTrial
 
 from ecg_tune.config import TrialConfig, check_choice, to_dict
 from ecg_tune.search.space import Proposal, SearchSpace
-from search_spaces import fusion, resnet, rnn
+from search_spaces import alexnet, cnn1d, cnn1d_rnn, fusion, resnet, resnet1d, rnn, vgg
+from search_spaces.custom import check_rules, customised, default_under
 from search_spaces.shared import Space, SpaceContext
 
 __all__ = ["SPACES", "Space", "SpaceContext", "in_order", "resolve", "search_space"]
 
 SPACES: dict[str, Space] = {
     "rnn": rnn.SPACE,
+    "cnn1d": cnn1d.SPACE,
+    "resnet1d": resnet1d.SPACE,
+    "cnn1d_rnn": cnn1d_rnn.SPACE,
+    "alexnet": alexnet.SPACE,
+    "vgg": vgg.SPACE,
     "resnet": resnet.SPACE,
     "fusion": fusion.SPACE,
 }
@@ -36,19 +42,28 @@ def in_order(families: Sequence[str]) -> tuple[str, ...]:
 
 def resolve(family: str, params: Mapping[str, Any], context: SpaceContext) -> TrialConfig:
     """Return the complete config that a trial's parameters stand for."""
-    return SPACES[family].suggest(FixedTrial(dict(params)), context)
+    return _drawn(FixedTrial(dict(params)), family, context)
 
 
 def search_space(families: Sequence[str], context: SpaceContext) -> SearchSpace:
-    """Return the space of a study; with several families the family itself is a parameter."""
+    """Return the space of a study; with several families the family itself is a parameter.
+
+    Raises:
+        ConfigError: The context's rules name an unknown parameter or give a value that no config takes.
+    """
     chosen = in_order(families)
+    check_rules(context.rules, lambda trial: [SPACES[family].suggest(trial, context) for family in chosen])
 
     def suggest(trial: BaseTrial) -> Proposal:
         family = trial.suggest_categorical("family", chosen) if len(chosen) > 1 else chosen[0]
-        return Proposal(family=family, config=to_dict(SPACES[family].suggest(trial, context)))
+        return Proposal(family=family, config=to_dict(_drawn(trial, family, context)))
 
     def default(family: str) -> dict[str, Any]:
         choice = {"family": family} if len(chosen) > 1 else {}
-        return choice | dict(SPACES[family].defaults[context.profile])
+        return choice | default_under(SPACES[family].defaults[context.profile], context.rules)
 
     return SearchSpace(suggest=suggest, defaults=tuple(default(family) for family in chosen))
+
+
+def _drawn(trial: BaseTrial, family: str, context: SpaceContext) -> TrialConfig:
+    return SPACES[family].suggest(customised(trial, context.rules), context)

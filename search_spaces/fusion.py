@@ -1,4 +1,4 @@
-"""The space of fusion networks: a recurrent encoder beside a residual one."""
+"""The space of fusion networks: any signal encoder beside any image encoder."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from optuna.trial import BaseTrial
 
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.fusion import FusionConfig
-from search_spaces import resnet, rnn
+from search_spaces import alexnet, cnn1d, cnn1d_rnn, resnet, resnet1d, rnn, vgg
 from search_spaces.shared import TRAINING_DEFAULTS, Space, SpaceContext, crop, image, prefixed, training
 
 FAMILY = "fusion"
+SIGNAL = {"rnn": rnn, "cnn1d": cnn1d, "resnet1d": resnet1d, "cnn1d_rnn": cnn1d_rnn}
+IMAGE = {"alexnet": alexnet, "vgg": vgg, "resnet": resnet}
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
-    """Draw a complete config. The rate is bounded by the recurrent side."""
+    """Draw a complete config. Encoders are drawn as in their own spaces; the rate is bounded by a recurrent encoder."""
     picture = image(trial, FAMILY, context)
+    signal = trial.suggest_categorical(f"{FAMILY}.signal_family", tuple(SIGNAL))
+    network = trial.suggest_categorical(f"{FAMILY}.image_family", tuple(IMAGE))
     return TrialConfig(
         family=FAMILY,
         model=FusionConfig(
-            signal=rnn.draw_model(trial, f"{FAMILY}.signal", context),
-            image=resnet.draw_model(trial, f"{FAMILY}.image", context, size=picture.size),
+            signal_family=signal,
+            image_family=network,
+            signal=SIGNAL[signal].draw_model(trial, f"{FAMILY}.{signal}", context),
+            image=IMAGE[network].draw_model(trial, f"{FAMILY}.{network}", context, size=picture.size),
             hidden_size=trial.suggest_categorical(f"{FAMILY}.hidden_size", (32, 64) if context.small else (128, 256)),
             dropout=trial.suggest_float(f"{FAMILY}.dropout", 0.0, 0.6),
         ),
@@ -34,10 +40,11 @@ SPACE = Space(
         profile: prefixed(
             FAMILY,
             resnet.IMAGE_DEFAULTS[profile],
-            {f"signal.{name}": value for name, value in rnn.MODEL_DEFAULTS[profile].items()},
-            {f"image.{name}": value for name, value in resnet.MODEL_DEFAULTS[profile].items()},
+            {"signal_family": "rnn", "image_family": "resnet"},
+            {f"rnn.{name}": value for name, value in rnn.MODEL_DEFAULTS[profile].items()},
+            {f"resnet.{name}": value for name, value in resnet.MODEL_DEFAULTS[profile].items()},
             {"hidden_size": 32 if profile == "small" else 128, "dropout": 0.3},
-            TRAINING_DEFAULTS[profile],
+            {**TRAINING_DEFAULTS[profile], "schedule": resnet.IMAGE_TRAINING_DEFAULTS[profile]["schedule"]},
         )
         for profile in ("full", "small")
     },

@@ -7,7 +7,7 @@ in `optuna.trial.FixedTrial`, and in a retraining. Parameters carry their family
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.trial import BaseTrial
@@ -17,10 +17,17 @@ from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig
 
 @dataclass(frozen=True)
 class SpaceContext:
-    """What a space needs besides the trial: the profile ("full" or "small") and the epochs a trial may run."""
+    """What a space needs besides the trial.
+
+    Attributes:
+        profile: "full" or "small".
+        max_epochs: Epochs a trial may run.
+        rules: What the user changed, see `search_spaces.custom`.
+    """
 
     profile: str
     max_epochs: int
+    rules: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def small(self) -> bool:
@@ -45,18 +52,32 @@ TRAINING_DEFAULTS = {
     "small": {"learning_rate": 3e-3, "weight_decay": 1e-4, "batch_size": 32, "schedule": "plateau"},  # few epochs: learn faster
 }
 
+CONVOLUTIONAL_DEFAULTS = {
+    "full": {**TRAINING_DEFAULTS["full"], "optimizer": "adam"},
+    "small": {"learning_rate": 1e-2, "weight_decay": 1e-2, "batch_size": 64, "schedule": "one_cycle", "optimizer": "adamw"},
+}
+"""Of signal families with batch normalisation. `small` is the recipe published for PTB-XL (Strodthoff et al., 2021)."""
+
 
 def training(
-    trial: BaseTrial, family: str, context: SpaceContext, *, learning_rates: tuple[float, float], crop_s: float | None
+    trial: BaseTrial,
+    family: str,
+    context: SpaceContext,
+    *,
+    learning_rates: tuple[float, float],
+    crop_s: float | None,
+    optimizers: tuple[str, ...] = ("adam",),
 ) -> TrainingConfig:
     """Draw how to train.
 
     Args:
         learning_rates: Bounds of the log-uniform rate; they differ by family, see there.
         crop_s: Already drawn or fixed by the profile.
+        optimizers: Drawn from where there is a choice: then every default names one.
     """
     return TrainingConfig(
         max_epochs=context.max_epochs,
+        optimizer=trial.suggest_categorical(f"{family}.optimizer", optimizers) if len(optimizers) > 1 else optimizers[0],
         learning_rate=trial.suggest_float(f"{family}.learning_rate", *learning_rates, log=True),
         weight_decay=trial.suggest_float(f"{family}.weight_decay", 1e-6, 1e-2, log=True),
         batch_size=trial.suggest_categorical(f"{family}.batch_size", (32, 64, 128)),

@@ -11,7 +11,19 @@ import pytest
 
 from ecg_tune.cli.main import run
 
-COMMANDS = ["data synthesize", "data prepare", "data describe", "train", "search", "status", "dashboard", "retrain", "evaluate", "demo"]
+COMMANDS = [
+    "data synthesize",
+    "data prepare",
+    "data describe",
+    "train",
+    "models",
+    "search",
+    "status",
+    "dashboard",
+    "retrain",
+    "evaluate",
+    "demo",
+]
 
 
 def say(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
@@ -46,6 +58,9 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["train", "rnn", "--data", "{data}", "--profile", "tiny"], "unknown profile 'tiny'"),
         (["train", "rnn", "--data", "{data}", "--profile", "small", "--device", "cuda:9"], "device 'cuda:9' is not on this machine"),
         (["train", "rnn", "--data", "{data}", "--config", "{nowhere}.yaml"], "can't be read"),
+        (["models", "--profile", "tiny"], "unknown profile 'tiny'"),
+        (["models", "--measure"], "--measure needs a data set: give one with --data DIR"),
+        (["models", "--measure", "--data", "{nowhere}"], "holds no prepared data"),
         (["search", "{tmp}/s", "--data", "{nowhere}"], "holds no prepared data"),
         (["search", "{tmp}/s", "--data", "{data}", "--families", "rnn,vgg99"], "unknown family 'vgg99'"),
         (["search", "{tmp}/s", "--data", "{data}", "--sampler", "tpee"], "unknown sampler 'tpee': did you mean 'tpe'?"),
@@ -138,3 +153,19 @@ def test_training_one_config_writes_a_model_that_evaluates(prepared, tmp_path, c
     assert (tmp_path / "ck" / "RNNModel_best.pth").exists()
     assert run(["evaluate", str(tmp_path / "ck"), "--data", str(prepared), "--out", str(tmp_path / "r"), "--bootstrap", "100"]) == 0
     assert "BEST MODEL: RNNModel" in capsys.readouterr().out
+
+
+def test_models_lists_every_family_with_its_size_and_measures_an_epoch(prepared, capsys):
+    import json
+
+    from ecg_tune.models import MODELS
+
+    assert run(["models"]) == 0
+    table = capsys.readouterr().out
+    assert all(row.name in table for row in MODELS.values())
+    assert ["11,179,077", "1,813.6"] in [line.split()[-2:] for line in table.splitlines()]
+    assert run(["models", "--profile", "small", "--measure", "--data", str(prepared), "--json", "--device", "cpu"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert [row["family"] for row in facts["models"]] == list(MODELS)
+    assert all(row["epoch_s"] > 0 and row["macs"] > 0 for row in facts["models"])
+    assert facts["train_records"] == 96

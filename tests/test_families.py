@@ -25,7 +25,16 @@ FAMILIES = list(MODELS)
 LARGEST = 60_000_000
 """Parameters that no draw may exceed: with Adam's two moments and gradients about 1 GB."""
 
-CLASSIC_PARAMETERS = {"rnn": 402_437, "resnet": 11_179_077, "fusion": 11_742_277}
+CLASSIC_PARAMETERS = {
+    "rnn": 402_437,
+    "cnn1d": 305_253,
+    "resnet1d": 465_285,
+    "cnn1d_rnn": 834_917,
+    "alexnet": 12_964_933,
+    "vgg": 27_833_925,
+    "resnet": 11_179_077,
+    "fusion": 11_742_277,
+}
 
 
 def small_default(family: str, **training: Any) -> TrialConfig:

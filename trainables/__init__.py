@@ -8,6 +8,11 @@ __all__ = ["TRAINABLES", "LearnerTrainable", "Shared"]
 
 TRAINABLES: dict[str, type[LearnerTrainable]] = {
     "rnn": LearnerTrainable,
+    "cnn1d": LearnerTrainable,
+    "resnet1d": LearnerTrainable,
+    "cnn1d_rnn": LearnerTrainable,
+    "alexnet": LearnerTrainable,
+    "vgg": LearnerTrainable,
     "resnet": LearnerTrainable,
     "fusion": LearnerTrainable,
 }

@@ -17,7 +17,8 @@ from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.models import n_parameters, trial_config
 from ecg_tune.training.checkpoint import load_weights, save_atomic
-from ecg_tune.training.learner import EpochResult, Learner, LearningData, learning_data
+from ecg_tune.training.epoch import EpochResult
+from ecg_tune.training.learner import Learner, LearningData, learning_data
 
 LAST, BEST = "last.pt", "best.pt"
 
@@ -119,6 +120,7 @@ class LearnerTrainable(tune.Trainable):
             "per_class_auc": list(best.per_class_auc),
             "seconds": sum(r.seconds for r in history),
             "n_parameters": n_parameters(learner.model),
+            "micro_batch": result.micro_batch,
             "losses": {"train": result.train_loss, "validation": result.validation_loss},
             **self._whereabouts(str(learner.device)),
         }

@@ -16,6 +16,7 @@ from ecg_tune.cli.options import DataFolder, StudyFolder, given, read_yaml, word
 if TYPE_CHECKING:
     from ecg_tune.config import SearchSettings
     from ecg_tune.data.prepared import PreparedData
+    from ecg_tune.search.space import SearchSpace
 
 EXAMPLE = "Example: ecg-tune search STUDY --data DATA --families rnn,resnet,fusion --profile small --trials 12 --max-epochs 4"
 
@@ -47,7 +48,7 @@ def search(
     from ecg_tune.search.samplers import SAMPLERS
     from ecg_tune.search.schedulers import SCHEDULERS
     from ecg_tune.search.study import hold_study
-    from search_spaces import in_order
+    from search_spaces import SpaceContext, in_order, search_space
 
     flags = given(
         families=None if families is None else words(families), profile=profile, trials=trials, max_epochs=max_epochs,
@@ -61,24 +62,23 @@ def search(
     check_choice("sampler", settings.sampler, SAMPLERS)
     check_choice("scheduler", settings.scheduler, SCHEDULERS)
     prepared = open_prepared(data)
+    space = search_space(settings.families, SpaceContext(settings.profile, settings.epochs, settings.space))
     with hold_study(study):
-        _run(study, prepared, settings)
+        _run(study, prepared, settings, space)
 
 
-def _run(folder: Path, prepared: PreparedData, settings: SearchSettings) -> None:
+def _run(folder: Path, prepared: PreparedData, settings: SearchSettings, space: SearchSpace) -> None:
     from rich.console import Console
 
     from ecg_tune.cli.status import summary
     from ecg_tune.search.progress import LiveProgress, PlainProgress
     from ecg_tune.search.runner import run_search
     from ecg_tune.search.study import create_study, study_attributes
-    from search_spaces import SpaceContext, search_space
     from trainables import TRAINABLES, Shared
 
     console = Console()
     opened = create_study(folder, study_attributes(prepared, settings))
     shared = Shared(data=prepared, folder=folder.resolve(), metric=settings.metric, threads=settings.cpus_per_trial)
-    space = search_space(settings.families, SpaceContext(settings.profile, settings.epochs))
     view = LiveProgress if console.is_terminal else PlainProgress
     if settings.profile == "full":
         _say_cost(prepared, settings)
@@ -113,10 +113,15 @@ def _say_cost(prepared: PreparedData, settings: SearchSettings) -> None:
 
 
 def command(folder: Path, data: Path, settings: SearchSettings) -> str:
-    """Return the command line that goes on with a search: every setting that is not its default."""
+    """Return the command line that goes on with a search: every setting that is not its default.
+
+    A space changed by hand has no flag: it needs its file again.
+    """
     flags = []
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if value != field.default:
+        if field.name == "space":
+            flags += ["--config", "FILE"] if value else []
+        elif value != field.default:
             flags += ["--" + field.name.replace("_", "-"), ",".join(value) if field.name == "families" else str(value)]
     return shlex.join(["ecg-tune", "search", str(folder), "--data", str(data), *flags])

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ecg_tune.cli.options import DataFolder, Device, pick_device, read_yaml
+from ecg_tune.errors import UsageError
 
 EXAMPLE = "Example: ecg-tune train rnn --data DATA --profile small --max-epochs 5"
 
@@ -18,6 +19,9 @@ def train(
     profile: Annotated[str, typer.Option(help="Default config to start from: full or small.")] = "full",
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with model, training, image settings to change.")] = None,
     max_epochs: Annotated[int | None, typer.Option(help="Epochs at most; default 50 full, 10 small.")] = None,
+    signal_from: Annotated[Path | None, typer.Option(metavar="FILE", help="fusion: a trained signal model to start from.")] = None,
+    image_from: Annotated[Path | None, typer.Option(metavar="FILE", help="fusion: a trained image model to start from.")] = None,
+    frozen: Annotated[bool, typer.Option("--frozen", help="fusion: keep both encoders as they are.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and crops.")] = 0,
     device: Device = "auto",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the checkpoint.")] = Path("checkpoints"),
@@ -27,13 +31,14 @@ def train(
     from ecg_tune.data.prepared import open_prepared
     from ecg_tune.models import MODELS, trial_config
     from ecg_tune.training.checkpoint import save_model
+    from ecg_tune.training.epoch import EpochResult
     from ecg_tune.training.fit import saved_model, train_model
-    from ecg_tune.training.learner import EpochResult
     from search_spaces import SPACES, SpaceContext, resolve
 
     check_choice("family", family, MODELS)
     epochs = SearchSettings(families=(family,), profile=profile, max_epochs=max_epochs).epochs
     chosen = to_dict(resolve(family, SPACES[family].defaults[profile], SpaceContext(profile, epochs)))
+    chosen = _merged(chosen, _started_from(family, signal_from, image_from, frozen=frozen))
     changed = trial_config(_merged(chosen, read_yaml(config)) if config else chosen, where=str(config or ""))
     prepared = open_prepared(data)
     where = pick_device(device)
@@ -41,6 +46,8 @@ def train(
     def show(result: EpochResult) -> None:
         losses = f"loss {result.train_loss:.4f} train, {result.validation_loss:.4f} validation"
         auc = f"validation macro AUC {result.metrics['macro_auc']:.4f}"
+        if result.micro_batch < changed.training.batch_size:
+            losses += f", memory ran out: micro-batches of {result.micro_batch}, same effective batch"
         print(f"epoch {result.epoch}/{changed.training.max_epochs}: {auc}, {losses}, {result.seconds:.1f} s", flush=True)
 
     fit = train_model(changed, prepared, seed=seed, device=where, on_epoch=show)
@@ -52,10 +59,41 @@ def train(
     print(f"wrote {target}\nnext: ecg-tune evaluate {out} --data {data} --out results/")
 
 
+def _started_from(family: str, signal: Path | None, image: Path | None, *, frozen: bool) -> dict[str, Any]:
+    """Return the settings that start a fusion from trained models: their networks, weights and images."""
+    from ecg_tune.config import to_dict
+    from ecg_tune.training.warm_start import encoder_of, image_of
+
+    if (signal or image or frozen) and family != "fusion":
+        raise UsageError(f"--signal-from, --image-from and --frozen are for fusion, not for {family}")
+    changes: dict[str, Any] = {"model": {"frozen": frozen}} if frozen else {"model": {}}
+    if signal:
+        saved = encoder_of(signal, inputs="signal")
+        changes["model"] |= {
+            "signal_family": saved.config.family,
+            "signal": Whole(to_dict(saved.config.model)),
+            "signal_checkpoint": str(signal.resolve()),
+        }
+    if image:
+        saved = encoder_of(image, inputs="image")
+        changes["model"] |= {
+            "image_family": saved.config.family,
+            "image": Whole(to_dict(saved.config.model)),
+            "image_checkpoint": str(image.resolve()),
+        }
+        changes["image"] = to_dict(image_of(saved))
+    return changes
+
+
+class Whole(dict[str, Any]):
+    """Settings that replace others as a whole instead of being merged into them."""
+
+
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Return `base` with nested `changes`."""
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merges = isinstance(old, dict) and isinstance(value, dict) and not isinstance(value, Whole)
+        result[key] = _merged(dict(old or {}), value) if merges else value
     return result

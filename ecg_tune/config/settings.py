@@ -5,7 +5,9 @@ A setting is validated where it is made: a value out of range raises `ConfigErro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ecg_tune.config.plain import check_choice, check_range
 from ecg_tune.errors import ConfigError
@@ -72,6 +74,27 @@ class ImageConfig:
 
 
 @dataclass(frozen=True)
+class AugmentConfig:
+    """How training signals are varied; everything is off by default.
+
+    Attributes:
+        amplitude: Largest relative change of a record's amplitude, 0..0.5.
+        noise: Standard deviation of added white noise, in standard deviations of the signal, 0..0.5.
+        shift_s: Largest shift in time, seconds, 0..2.
+        mask_s: Longest stretch set to zero, seconds, 0..2.
+    """
+
+    amplitude: float = 0.0
+    noise: float = 0.0
+    shift_s: float = 0.0
+    mask_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, high in (("amplitude", 0.5), ("noise", 0.5), ("shift_s", 2.0), ("mask_s", 2.0)):
+            check_range(name, getattr(self, name), 0, high)
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """How a model is trained. The defaults are the classic ones.
 
@@ -79,6 +102,10 @@ class TrainingConfig:
         crop_s: Length of the random training crop and of the averaged evaluation crops; None uses whole records.
         gradient_clip: Largest gradient norm; 0 switches clipping off.
         patience: Epochs without a lower validation loss before training ends.
+        label_smoothing: Share of each label that is moved to one half, 0..0.5.
+        class_weights: Let positives of a class weigh as much as its negatives.
+        deterministic: Use only algorithms that give the same bits every time; some are slower.
+        compile: Let `torch.compile` fuse the network; the first epoch pays for it.
     """
 
     batch_size: int = 32
@@ -90,6 +117,11 @@ class TrainingConfig:
     patience: int = 5
     gradient_clip: float = 1.0
     crop_s: float | None = None
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    label_smoothing: float = 0.0
+    class_weights: bool = False
+    deterministic: bool = False
+    compile: bool = False
 
     def __post_init__(self) -> None:
         check_choice("optimizer", self.optimizer, ("adam", "adamw"))
@@ -100,6 +132,7 @@ class TrainingConfig:
         check_range("weight_decay", self.weight_decay, 0, 10)
         check_range("patience", self.patience, 1, 10_000)
         check_range("gradient_clip", self.gradient_clip, 0, 1e6)
+        check_range("label_smoothing", self.label_smoothing, 0, 0.5)
         if self.crop_s is not None:
             check_range("crop_s", self.crop_s, 0.5, 10)
 
@@ -128,6 +161,7 @@ class SearchSettings:
         max_epochs: Epochs a trial may run; None takes the profile's (50 full, 10 small).
         grace_epochs: First rung of ASHA; None takes the profile's (3 full, 1 small).
         slots: Trials that run at once; None takes what the resources allow.
+        space: Parameters narrowed, fixed or widened by hand (in a file only), see `search_spaces.custom`.
     """
 
     families: tuple[str, ...] = ("rnn",)
@@ -145,6 +179,7 @@ class SearchSettings:
     cpus_per_trial: int = 1
     gpus_per_trial: float | None = None
     retries: int = 2
+    space: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_choice("profile", self.profile, PROFILES)

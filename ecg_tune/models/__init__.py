@@ -11,8 +11,12 @@ from torch import nn
 
 from ecg_tune.config import ImageConfig, ModelConfig, TrainingConfig, TrialConfig, check_choice, from_dict
 from ecg_tune.errors import ConfigError
+from ecg_tune.models.alexnet import AlexNet, AlexNetConfig, create_alexnet
+from ecg_tune.models.cnn1d import CNN1D, CNN1DConfig, create_cnn1d
+from ecg_tune.models.cnn1d_rnn import CNN1DRNN, CNN1DRNNConfig, create_cnn1d_rnn
 from ecg_tune.models.fusion import Fusion, FusionConfig
 from ecg_tune.models.resnet import ResNet, ResNetConfig, create_resnet
+from ecg_tune.models.resnet1d import ResNet1D, ResNet1DConfig, create_resnet1d
 from ecg_tune.models.rnn import (
     RNN,
     RNNConfig,
@@ -24,26 +28,42 @@ from ecg_tune.models.rnn import (
     create_lstm,
     create_rnn,
 )
+from ecg_tune.models.vgg import VGG, VGGConfig, create_vgg
 
 __all__ = [
+    "CNN1D",
+    "CNN1DRNN",
     "MODELS",
     "RNN",
+    "VGG",
+    "AlexNet",
+    "AlexNetConfig",
+    "CNN1DConfig",
+    "CNN1DRNNConfig",
     "Fusion",
     "FusionConfig",
     "ModelFamily",
     "RNNConfig",
     "ResNet",
+    "ResNet1D",
+    "ResNet1DConfig",
     "ResNetConfig",
+    "VGGConfig",
     "build_model",
+    "create_alexnet",
     "create_bigru",
     "create_bigru_attention",
     "create_bilstm",
     "create_bilstm_attention",
+    "create_cnn1d",
+    "create_cnn1d_rnn",
     "create_fusion",
     "create_gru",
     "create_lstm",
     "create_resnet",
+    "create_resnet1d",
     "create_rnn",
+    "create_vgg",
     "n_parameters",
     "trial_config",
 ]
@@ -68,6 +88,11 @@ class ModelFamily:
 
 MODELS: dict[str, ModelFamily] = {
     "rnn": ModelFamily("RNNModel", "signal", RNNConfig, create_rnn),
+    "cnn1d": ModelFamily("CNN1D", "signal", CNN1DConfig, create_cnn1d),
+    "resnet1d": ModelFamily("ResNet1D", "signal", ResNet1DConfig, create_resnet1d),
+    "cnn1d_rnn": ModelFamily("CNN1D_RNN", "signal", CNN1DRNNConfig, create_cnn1d_rnn),
+    "alexnet": ModelFamily("AlexNet", "image", AlexNetConfig, create_alexnet),
+    "vgg": ModelFamily("VGGNet", "image", VGGConfig, create_vgg),
     "resnet": ModelFamily("ResNet", "image", ResNetConfig, create_resnet),
     "fusion": ModelFamily("JointFusion", "fusion", FusionConfig, None),
 }

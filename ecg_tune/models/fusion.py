@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ecg_tune.config import ModelConfig, check_range
+from ecg_tune.errors import ConfigError
 from ecg_tune.models.resnet import ResNetConfig
 from ecg_tune.models.rnn import RNNConfig
 
@@ -21,6 +22,8 @@ class FusionConfig(ModelConfig):
         signal, image: The encoders' own configs.
         hidden_size: Units of the hidden layer behind the concatenated features.
         dropout: Before and behind the hidden layer, 0..0.9.
+        signal_checkpoint, image_checkpoint: Model files whose weights the encoders start from; None starts afresh.
+        frozen: Keep both encoders as they are and train the classifier only.
     """
 
     signal_family: str = "rnn"
@@ -29,8 +32,13 @@ class FusionConfig(ModelConfig):
     image: ModelConfig = field(default_factory=ResNetConfig)
     hidden_size: int = 128
     dropout: float = 0.3
+    signal_checkpoint: str | None = None
+    image_checkpoint: str | None = None
+    frozen: bool = False
 
     def __post_init__(self) -> None:
+        if self.frozen and not (self.signal_checkpoint and self.image_checkpoint):
+            raise ConfigError("frozen encoders need weights: give signal_checkpoint and image_checkpoint")
         check_range("hidden_size", self.hidden_size, 4, 4096)
         check_range("dropout", self.dropout, 0, 0.9)
 
@@ -38,11 +46,19 @@ class FusionConfig(ModelConfig):
 class Encoder(nn.Module):
     """A network's features behind a layer normalisation: recurrent and convolutional ones differ in scale."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, *, frozen: bool) -> None:
         super().__init__()
         network.head = nn.Identity()
-        self.network = network
+        self.network = network.requires_grad_(not frozen)
+        self.frozen = frozen
         self.norm = nn.LayerNorm(int(network.n_features))  # type: ignore[arg-type]
+
+    def train(self, mode: bool = True) -> Encoder:
+        """Switch between training and evaluation; a frozen network stays in evaluation, its batch statistics too."""
+        super().train(mode)
+        if self.frozen:
+            self.network.eval()
+        return self
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map the network's input to (batch, n_features)."""
@@ -59,7 +75,7 @@ class Fusion(nn.Module):
 
     def __init__(self, config: FusionConfig, *, signal: nn.Module, image: nn.Module, n_classes: int) -> None:
         super().__init__()
-        self.signal, self.image = Encoder(signal), Encoder(image)
+        self.signal, self.image = Encoder(signal, frozen=config.frozen), Encoder(image, frozen=config.frozen)
         self.n_features = self.signal.norm.normalized_shape[0] + self.image.norm.normalized_shape[0]
         self.head = nn.Sequential(
             nn.Dropout(config.dropout),

@@ -1,4 +1,4 @@
-"""Residual network on images (He et al., 2016): ResNet-18's shape by default, width, depth and block by config."""
+"""Residual network on images (He et al., 2016): ResNet-18's shape by default; width, depth, block, attention by config."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ecg_tune.config import ModelConfig, check_choice, check_range
+from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
 
 
 @dataclass(frozen=True)
@@ -15,10 +16,12 @@ class ResNetConfig(ModelConfig):
 
     Attributes:
         layers: Blocks of each stage; (2, 2, 2, 2) with basic blocks is ResNet-18, (3, 4, 6, 3) ResNet-34 or, with
-            bottlenecks, ResNet-50.
+            bottlenecks, ResNet-50. With 3 channels and 5 classes ResNet-34 has 21,287,237 parameters.
         width: Channels of the first stage; each further stage doubles them.
         block: "basic" (two 3×3 convolutions) or "bottleneck" (1×1, 3×3, 1×1 with four times the channels).
         stem: "standard" (7×7 stride 2, then max pooling: 4× smaller) or "small" (one 3×3), for images up to 64 px.
+        attention: Row of `ATTENTIONS`. Gates sit inside every residual block, before the shortcut is added, as Hu et al.
+            and Woo et al. place them; "self_attention" once, behind the last stage.
         dropout: Before the classifier, 0..0.9.
     """
 
@@ -26,11 +29,13 @@ class ResNetConfig(ModelConfig):
     width: int = 64
     block: str = "basic"
     stem: str = "standard"
+    attention: str = "none"
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
         check_choice("block", self.block, ("basic", "bottleneck"))
         check_choice("stem", self.stem, ("standard", "small"))
+        check_choice("attention", self.attention, ATTENTIONS)
         check_range("number of stages", len(self.layers), 1, 5)
         for n_blocks in self.layers:
             check_range("blocks of a stage", n_blocks, 1, 64)
@@ -46,7 +51,7 @@ def conv_bn(n_in: int, n_out: int, kernel: int, *, stride: int = 1) -> list[nn.M
 class Residual(nn.Module):
     """A block of two or three convolutions around a shortcut; the shortcut is projected where shapes differ."""
 
-    def __init__(self, n_in: int, n_mid: int, *, stride: int, bottleneck: bool) -> None:
+    def __init__(self, n_in: int, n_mid: int, *, stride: int, bottleneck: bool, attention: str = "none") -> None:
         super().__init__()
         self.n_out = 4 * n_mid if bottleneck else n_mid
         if bottleneck:  # the stride sits on the 3×3, as in the later, more accurate variant
@@ -55,13 +60,14 @@ class Residual(nn.Module):
         else:
             layers = [*conv_bn(n_in, n_mid, 3, stride=stride), nn.ReLU(inplace=True), *conv_bn(n_mid, n_mid, 3)]
         self.body = nn.Sequential(*layers)
+        self.attention = stage_attention(attention, self.n_out)
         same = stride == 1 and n_in == self.n_out
         self.shortcut = nn.Identity() if same else nn.Sequential(*conv_bn(n_in, self.n_out, 1, stride=stride))
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (batch, n_in, height, width) to (batch, n_out, height / stride, width / stride)."""
-        result: Tensor = self.activation(self.body(image) + self.shortcut(image))
+        result: Tensor = self.activation(self.attention(self.body(image)) + self.shortcut(image))
         return result
 
 
@@ -81,10 +87,12 @@ class ResNet(nn.Module):
         for stage, n_blocks in enumerate(config.layers):
             for index in range(n_blocks):
                 stride = 2 if stage > 0 and index == 0 else 1
-                block = Residual(n_in, config.width * 2**stage, stride=stride, bottleneck=config.block == "bottleneck")
+                block = Residual(
+                    n_in, config.width * 2**stage, stride=stride, bottleneck=config.block == "bottleneck", attention=config.attention
+                )
                 blocks.append(block)
                 n_in = block.n_out
-        self.encoder = nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.encoder = nn.Sequential(*stem, *blocks, final_attention(config.attention, n_in), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.n_features = n_in
         self.head = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(self.n_features, n_classes))
         for module in self.modules():

@@ -1,7 +1,7 @@
 """The book of a search: hands out trials, writes every result into the study, decides who stops. Knows no Ray.
 
 Attributes of a trial's row. At its start: family, config (resolved, plain data), seed, is_default, path (of its checkpoints,
-relative to the study). At its end: epochs, seconds, device, node, worker, n_parameters, per_class_auc, best_epoch, ended_by
+relative to the study). At its end: epochs, seconds, device, node, worker, n_parameters, per_class_auc, best_epoch, micro_batch, ended_by
 ("max_epochs", "patience", "asha" or "failed"); for failures fail_reason and failure (text).
 """
 
@@ -22,7 +22,7 @@ from ecg_tune.search.schedulers import SCHEDULERS
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.study import newest_trials
 
-LAST_FACTS = ("epochs", "seconds", "device", "node", "worker", "n_parameters", "per_class_auc", "best_epoch")
+LAST_FACTS = ("epochs", "seconds", "device", "node", "worker", "n_parameters", "per_class_auc", "best_epoch", "micro_batch")
 
 
 class Listener(Protocol):

@@ -23,7 +23,7 @@ from ecg_tune.errors import StudyError
 from ecg_tune.search.schedulers import SCHEDULERS
 
 DATABASE, LOCK = "study.db", ".search.lock"
-FIXED = ("data_fingerprint", "metric", "families", "profile", "max_epochs")
+FIXED = ("data_fingerprint", "metric", "families", "profile", "max_epochs", "space")
 """Attributes that a continued search must share with its study: its rows could not be compared otherwise."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -99,6 +99,7 @@ def study_attributes(data: PreparedData, settings: SearchSettings) -> dict[str, 
         "profile": settings.profile,
         "families": list(settings.families),
         "max_epochs": settings.epochs,
+        "space": dict(settings.space),
         "rungs": list(SCHEDULERS[settings.scheduler](settings).levels),
         "scheduler": settings.scheduler,
         "sampler": settings.sampler,

@@ -13,14 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ecg_tune.config import TrialConfig
+from ecg_tune.config import AugmentConfig, TrialConfig
 from ecg_tune.data.loaders import BatchLoader, DevicePart, millivolts, to_device
 from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.metrics import METRICS, per_class_auc
 from ecg_tune.models import build_model
+from ecg_tune.training.epoch import EpochResult
+from ecg_tune.training.memory import MicroBatches
+from ecg_tune.training.objectives import make_loss
 from ecg_tune.training.optimizers import Schedule, make_optimizer
 from ecg_tune.training.predictor import Predictor, crop_length, model_inputs
+from ecg_tune.training.warm_start import load_encoders
+from ecg_tune.transforms.augment import augment
 from ecg_tune.transforms.images import n_channels
 from ecg_tune.transforms.signals import random_crop, standardise
 
@@ -38,33 +43,6 @@ class LearningData:
 def learning_data(data: PreparedData, device: torch.device) -> LearningData:
     """Copy train and validation to a device."""
     return LearningData(to_device(data.train, device), to_device(data.validation, device), data.normalisation, data.sampling_rate_hz)
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One epoch.
-
-    Attributes:
-        metrics: Every row of `ecg_tune.metrics.METRICS` on validation, higher is better.
-        per_class_auc: Validation AUC of each class; NaN for a class without both labels.
-        seconds: Wall time of training and validation.
-        ended_by: "patience" or "max_epochs" when this was the last epoch, else None.
-    """
-
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    metrics: dict[str, float]
-    per_class_auc: tuple[float, ...]
-    learning_rate: float
-    seconds: float
-    ended_by: str | None = None
-
-    def as_row(self) -> dict[str, Any]:
-        """Return the epoch as one flat row of a history."""
-        row: dict[str, Any] = dataclasses.asdict(self)
-        del row["metrics"]
-        return {**row, **self.metrics, "per_class_auc": list(self.per_class_auc)}
 
 
 class Learner:
@@ -91,9 +69,12 @@ class Learner:
             channels = n_channels(config.image, n_leads) if config.image else 0
             model = build_model(config.model, family=config.family, n_leads=n_leads, n_channels=channels, n_classes=n_classes)
             self.rng = self._rng_state()
+        load_encoders(model, config)
         self.model = model.to(self.device)
         self.predictor = Predictor(self.model, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
         self.loader = BatchLoader(data.train, batch_size=config.training.batch_size, inputs=self._training_inputs, generator=self.order)
+        self.micro_batches = MicroBatches(config.training.batch_size)
+        self.loss = make_loss(config.training, data.train.labels)
         self.optimizer = make_optimizer(self.model, config.training)
         self.schedule = Schedule(self.optimizer, config.training, n_batches=len(self.loader))
 
@@ -130,6 +111,7 @@ class Learner:
             metrics=metrics,
             per_class_auc=tuple(float(v) for v in per_class_auc(labels, probabilities.numpy())),
             learning_rate=learning_rate,
+            micro_batch=self.micro_batches.size,
             seconds=time.perf_counter() - started,
         )
         self.history.append(dataclasses.replace(result, ended_by=self._ended(result)))
@@ -143,7 +125,7 @@ class Learner:
         self.model.eval()
         part, losses, probabilities = self.data.validation, [], []
         n_records = max(1, 2 * self.config.training.batch_size // 7)
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode():  # in single precision, as everybody who loads the model will compute
             for signals, labels in zip(part.signals_uv.split(n_records), part.labels.split(n_records), strict=True):
                 logits = self.predictor.crop_logits(millivolts(signals))  # (batch, n_crops, n_classes)
                 loss = nn.functional.binary_cross_entropy_with_logits(logits, labels[:, None].expand_as(logits), reduction="none")
@@ -184,23 +166,28 @@ class Learner:
     def _train(self) -> float:
         self.model.train()
         clip, total = self.config.training.gradient_clip, torch.zeros((), device=self.device)
-        for *inputs, labels in self.loader:
+        network = torch.compile(self.model) if self.config.training.compile else self.model
+
+        def loss_of(inputs: tuple[Tensor, ...], labels: Tensor) -> Tensor:
             with self._autocast():
-                logits = self.model(*inputs)
-            loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), labels)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+                return self.loss(network(*inputs), labels)
+
+        for *inputs, labels in self.loader:
+            loss = self.micro_batches.backward(tuple(inputs), labels, loss_of, self.optimizer.zero_grad)
             if clip:
                 nn.utils.clip_grad_norm_(self.model.parameters(), clip)
             self.optimizer.step()
             self.schedule.batch_done()
-            total += loss.detach() * len(labels)
+            total += loss * len(labels)
         return float(total) / len(self.data.train)
 
     def _training_inputs(self, signal_mv: Tensor) -> tuple[Tensor, ...]:
         length = crop_length(self.config, self.data.sampling_rate_hz)
-        signal = standardise(signal_mv, self.data.normalisation)
-        return model_inputs(random_crop(signal, length, generator=self.crops), self.config)
+        signal = random_crop(standardise(signal_mv, self.data.normalisation), length, generator=self.crops)
+        changes = self.config.training.augment
+        if changes != AugmentConfig():
+            signal = augment(signal, changes, sampling_rate_hz=self.data.sampling_rate_hz, generator=self.crops)
+        return model_inputs(signal, self.config)
 
     def _ended(self, result: EpochResult) -> str | None:
         """Return why training ends with this epoch; patience counts epochs since the lowest validation loss."""
@@ -210,7 +197,9 @@ class Learner:
         return "patience" if len(losses) - 1 - losses.index(min(losses)) >= self.config.training.patience else None
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda")
+        """Train in bfloat16 where hardware multiplies it: on GPUs and CPUs with AMX. Elsewhere it is 10 times slower."""
+        pays = self.device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=pays)
 
     def _cuda(self) -> list[torch.device]:
         return [self.device] if self.device.type == "cuda" else []
@@ -221,9 +210,20 @@ class Learner:
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
-        with torch.random.fork_rng(devices=self._cuda()):
+        with torch.random.fork_rng(devices=self._cuda()), _deterministic(self.config.training.deterministic):
             torch.set_rng_state(self.rng["cpu"])
             if self._cuda() and "cuda" in self.rng:  # a checkpoint of a CPU holds none
                 torch.cuda.set_rng_state(self.rng["cuda"], self.device)
             yield
             self.rng = self._rng_state()
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Let torch use reproducible algorithms only, and refuse operations that have none."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(wanted or before)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)

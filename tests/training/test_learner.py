@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig
+from ecg_tune.config import AugmentConfig, ImageConfig, TrainingConfig, TrialConfig
 from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.metrics import macro_auc, per_class_auc
 from ecg_tune.models import ResNetConfig, RNNConfig
+from ecg_tune.training.checkpoint import load_weights
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.learner import Learner, learning_data
 from ecg_tune.training.predictor import predict_probabilities
@@ -127,3 +130,40 @@ def test_a_model_file_holds_validation_thresholds_and_the_history(toy_data):
     assert [row["epoch"] for row in saved.history] == [1, 2]
     assert saved.data["fingerprint"] == toy_data.fingerprint
     assert saved.data["n_records"] == {"train": 96, "validation": 48}
+
+
+def test_deterministic_mode_gives_identical_weights_in_two_processes(toy_data, tmp_path):
+    code = """
+import sys, torch
+from pathlib import Path
+from ecg_tune.config import AugmentConfig, ImageConfig, TrainingConfig, TrialConfig
+from ecg_tune.data.prepared import open_prepared
+from ecg_tune.models import ResNetConfig
+from ecg_tune.training.learner import Learner, learning_data
+torch.set_num_threads(2)
+training = TrainingConfig(max_epochs=1, crop_s=1.0, deterministic=True)
+config = TrialConfig("resnet", ResNetConfig(layers=(1,), width=4, stem="small"), training, ImageConfig(size=32))
+learner = Learner(config, learning_data(open_prepared(Path(sys.argv[1])), torch.device("cpu")), seed=0)
+learner.step()
+torch.save(learner.model.state_dict(), sys.argv[2])
+"""
+    for name in ("a", "b"):
+        subprocess.run([sys.executable, "-c", code, str(toy_data.folder), str(tmp_path / name)], check=True)
+    first, second = (load_weights(tmp_path / name) for name in ("a", "b"))
+    for key, value in first.items():
+        torch.testing.assert_close(value, second[key], rtol=0, atol=0)
+
+
+def test_augmentation_smoothing_weights_and_cosine_train(loaded):
+    changes = {"augment": AugmentConfig(0.1, 0.1, 0.1, 0.1), "label_smoothing": 0.1, "class_weights": True, "schedule": "cosine"}
+    learner = Learner(config(optimizer="adamw", **changes), loaded, seed=0)
+    assert math.isfinite(learner.step().train_loss)
+
+
+def test_a_compiled_network_trains_as_the_plain_one(loaded, monkeypatch):
+    plain = Learner(config(), loaded, seed=0).step()
+    compiled = Learner(config(compile=True), loaded, seed=0)
+    seen = []
+    monkeypatch.setattr(torch, "compile", lambda model: seen.append(model) or model)  # a real one takes a minute and a compiler
+    assert compiled.step().train_loss == plain.train_loss
+    assert seen == [compiled.model]

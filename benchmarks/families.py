@@ -1,0 +1,85 @@
+"""What each family reached in a study: its default, its best trial with an interval on validation, seconds an epoch, parameters.
+
+    python benchmarks/families.py STUDY --data DATA [--json]
+
+Validation only. The interval is the patient-cluster bootstrap of the best trial's kept weights (1000 resamples, 95 %); it
+holds the sampling of patients, not the choice of the best of many, which flatters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.bootstrap import Run, intervals, patient_weights
+from ecg_tune.data.prepared import PreparedData, open_prepared
+from ecg_tune.models import build_model, trial_config
+from ecg_tune.search.study import best_trials, newest_trials, open_study
+from ecg_tune.training.checkpoint import load_weights
+from ecg_tune.training.predictor import Predictor, predict_probabilities
+from ecg_tune.transforms.images import n_channels
+
+
+def validation_interval(folder: Path, trial: Any, data: PreparedData) -> tuple[float, float] | None:
+    """Return the 95 % interval of a trial's validation macro AUC, None if its weights are not kept."""
+    path = folder / trial.user_attrs["path"] / "best.pt"
+    if not path.exists():
+        return None
+    config, n_leads = trial_config(trial.user_attrs["config"]), len(data.leads)
+    channels = n_channels(config.image, n_leads) if config.image else 0
+    model = build_model(config.model, family=config.family, n_leads=n_leads, n_channels=channels, n_classes=len(data.class_names))
+    model.load_state_dict(load_weights(path)["model"])
+    predictor = Predictor(model, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
+    run = Run(probabilities=predict_probabilities(predictor, data.validation.signals_uv), thresholds=np.full(len(data.class_names), 0.5))
+    weights = patient_weights(data.validation.records["patient_id"], n_resamples=1000, seed=0)
+    found = intervals(data.validation.labels, [run], weights, class_names=data.class_names)["macro_avg"]["auc_roc"]
+    return found.low, found.high
+
+
+def rows_of(folder: Path, data: PreparedData) -> list[dict[str, Any]]:
+    """Return one row a family, in the study's order."""
+    study, rows = open_study(folder), []
+    trials = newest_trials(study)
+    for family in study.user_attrs["families"]:
+        mine = [t for t in trials if t.user_attrs.get("family") == family]
+        best = next((t for t in best_trials(study) if t.user_attrs["family"] == family), None)
+        default = next(t for t in mine if t.user_attrs["is_default"])
+        done = [t for t in mine if t.user_attrs.get("epochs")]
+        row: dict[str, Any] = {"family": family, "trials": len(mine), "default": max(default.intermediate_values.values(), default=None)}
+        row["epoch_s"] = default.user_attrs["seconds"] / default.user_attrs["epochs"] if default in done else None
+        row["parameters"] = default.user_attrs.get("n_parameters")
+        if best is not None:
+            row |= {"best": best.value, "best_trial": best.number, "interval": validation_interval(folder, best, data)}
+            row["best_parameters"] = best.user_attrs["n_parameters"]
+        rows.append(row)
+    return rows
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    data = open_prepared(arguments.data)
+    rows = rows_of(arguments.study, data)
+    if arguments.json:
+        print(json.dumps(rows))
+        return
+    synthetic = ", SYNTHETIC" if data.synthetic else ""
+    print(f"{len(data.validation)} validation records, split {data.manifest['split']}, data {data.fingerprint[:12]}{synthetic}\n")
+    print("| family | trials | default | s an epoch | parameters | best trial | its parameters | validation macro AUC [95 %] |")
+    print("|---|---|---|---|---|---|---|---|")
+    for r in rows:
+        low_high = "" if not r.get("interval") else f" [{r['interval'][0]:.3f}, {r['interval'][1]:.3f}]"
+        best = f"{r['best_trial']} | {r['best_parameters']:,} | {r['best']:.3f}{low_high}" if "best" in r else "– | – | –"
+        print(f"| `{r['family']}` | {r['trials']} | {r['default']:.3f} | {r['epoch_s']:.0f} | {r['parameters']:,} | {best} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""`ecg-tune models`: the families, their size, and on request what an epoch of each costs here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecg_tune.cli.options import Device, pick_device
+from ecg_tune.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecg_tune.training.learner import LearningData
+
+EXAMPLE = "Example: ecg-tune models --measure --data DATA --profile small"
+
+
+def models(
+    profile: Annotated[str, typer.Option(help="Default configs to show: full, small or both.")] = "both",
+    measure: Annotated[bool, typer.Option("--measure", help="Train a few records and say what an epoch of --data takes here.")] = False,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Prepared data, for its leads, rate and length.")] = None,
+    device: Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show every family's default networks: input, parameters, MACs of one forward pass, and measured seconds an epoch."""
+    from ecg_tune.config import PROFILES, SearchSettings, check_choice
+    from ecg_tune.data.prepared import open_prepared
+    from ecg_tune.models import MODELS
+    from ecg_tune.models.cost import cost
+    from search_spaces import SPACES, SpaceContext, resolve
+
+    check_choice("profile", profile, (*PROFILES, "both"))
+    if measure and data is None:
+        raise UsageError("--measure needs a data set: give one with --data DIR")
+    prepared = open_prepared(data) if data else None
+    shape: dict[str, int] = {}
+    if prepared:
+        _, n_samples, n_leads = prepared.train.signals_uv.shape
+        shape = {"n_leads": n_leads, "n_samples": n_samples, "sampling_rate_hz": prepared.sampling_rate_hz}
+    where = pick_device(device) if measure else "cpu"
+    loaded = _loaded(prepared, where) if measure else None
+    rows: list[dict[str, Any]] = []
+    for family in SPACES:
+        for name in PROFILES if profile == "both" else (profile,):
+            config = resolve(family, SPACES[family].defaults[name], SpaceContext(name, SearchSettings(profile=name).epochs))
+            size = cost(config, **shape)
+            row: dict[str, Any] = {"family": family, "name": MODELS[family].name, "profile": name, "input": size.inputs}
+            row |= {"parameters": size.n_parameters, "macs": size.macs}
+            rows.append(row | ({"epoch_s": _epoch_s(config, loaded, row)} if loaded else {}))
+    facts = {"device": where, "threads": _threads(), "train_records": len(loaded.train)} if loaded else {}
+    print(json.dumps({**facts, "models": rows}, indent=1, ensure_ascii=False) if as_json else _table(rows, facts))
+
+
+def _loaded(prepared: Any, device: str) -> LearningData:
+    import torch
+
+    from ecg_tune.training.learner import learning_data
+
+    return learning_data(prepared, torch.device(device))
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _epoch_s(config: Any, loaded: LearningData, row: dict[str, Any]) -> float:
+    from ecg_tune.training.probe import epoch_cost_s
+
+    print(f"measuring {row['family']} {row['profile']} …", file=sys.stderr, flush=True)
+    return round(epoch_cost_s(config, loaded), 2)
+
+
+def _table(rows: list[dict[str, Any]], facts: dict[str, Any]) -> str:
+    shown = [["family", "report name", "profile", "input of one pass", "parameters", "MMACs", *(["s/epoch"] if facts else [])]]
+    for row in rows:
+        numbers = [f"{row['parameters']:,}", f"{row['macs'] / 1e6:,.1f}", *([f"{row['epoch_s']:,.1f}"] if facts else [])]
+        shown.append([row["family"], row["name"], row["profile"], row["input"], *numbers])
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) if n < 4 else cell.rjust(width) for n, (cell, width) in enumerate(zip(line, widths, strict=True)))
+        for line in shown
+    ]
+    if facts:
+        said = f"{facts['train_records']} training records on {facts['device']}, {facts['threads']} CPU threads"
+        lines.append(f"s/epoch: extrapolated from a few of {said}; validation not included")
+    return "\n".join(line.rstrip() for line in lines)

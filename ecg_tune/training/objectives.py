@@ -1,0 +1,31 @@
+"""The training loss: binary cross-entropy of every class, with optional label smoothing and class weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from ecg_tune.config import TrainingConfig
+
+LARGEST_WEIGHT = 10.0
+
+
+def make_loss(config: TrainingConfig, labels: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a function (logits, labels) → mean loss of a batch.
+
+    Args:
+        labels: (n_records, n_classes) of the training part; with `class_weights` positives of a class weigh as much as
+            its negatives (at most `LARGEST_WEIGHT` each), which trades calibration for sensitivity.
+    """
+    weight = None
+    if config.class_weights:
+        positives = labels.sum(0)
+        weight = ((len(labels) - positives) / positives.clamp(min=1)).clamp(max=LARGEST_WEIGHT)
+    smoothing = config.label_smoothing
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        smooth = target * (1 - smoothing) + smoothing / 2
+        return nn.functional.binary_cross_entropy_with_logits(logits.float(), smooth, pos_weight=weight)
+
+    return loss

@@ -1,0 +1,56 @@
+"""The space of AlexNets on images."""
+
+from __future__ import annotations
+
+from optuna.trial import BaseTrial
+
+from ecg_tune.config import TrialConfig
+from ecg_tune.models.alexnet import AlexNetConfig, final_side
+from ecg_tune.models.image_attention import ATTENTIONS
+from search_spaces.resnet import IMAGE_DEFAULTS, IMAGE_TRAINING_DEFAULTS, SMALL_STEM_PIXELS
+from search_spaces.shared import Space, SpaceContext, crop, image, prefixed, training
+
+FAMILY = "alexnet"
+
+
+def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: int) -> AlexNetConfig:
+    """Draw the network for images of `size` pixels.
+
+    Always with batch normalisation, so that one range of rates fits every draw, and with a head of at most 1024 units:
+    with the published 4096 and Adam's state a checkpoint would be 0.7 GB.
+    """
+    stem = "small" if size <= SMALL_STEM_PIXELS else "standard"
+    return AlexNetConfig(
+        width=trial.suggest_categorical(f"{prefix}.width", (0.125, 0.25) if context.small else (0.5, 1.0)),
+        classifier_width=trial.suggest_categorical(f"{prefix}.classifier_width", (64, 128) if context.small else (256, 512, 1024)),
+        attention=trial.suggest_categorical(f"{prefix}.attention", tuple(ATTENTIONS)),
+        dropout=trial.suggest_float(f"{prefix}.dropout", 0.0, 0.6),
+        batch_norm=True,
+        stem=stem,
+        grid=final_side(size, stem),
+    )
+
+
+def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
+    """Draw a complete config. The rate is bounded by the hidden layers of the head, which nothing normalises."""
+    picture = image(trial, FAMILY, context)
+    return TrialConfig(
+        family=FAMILY,
+        model=draw_model(trial, FAMILY, context, size=picture.size),
+        training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=crop(trial, FAMILY, context)),
+        image=picture,
+    )
+
+
+MODEL_DEFAULTS = {
+    "full": {"width": 1.0, "classifier_width": 1024, "attention": "none", "dropout": 0.3},
+    "small": {"width": 0.25, "classifier_width": 128, "attention": "none", "dropout": 0.3},
+}
+
+SPACE = Space(
+    suggest=suggest,
+    defaults={
+        profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], IMAGE_TRAINING_DEFAULTS[profile])
+        for profile in ("full", "small")
+    },
+)

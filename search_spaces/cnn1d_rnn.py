@@ -1,0 +1,52 @@
+"""The space of convolutional recurrent networks."""
+
+from __future__ import annotations
+
+from optuna.trial import BaseTrial
+
+from ecg_tune.config import TrialConfig
+from ecg_tune.models.cnn1d_rnn import CNN1DRNNConfig
+from search_spaces.shared import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, crop, prefixed, training
+
+FAMILY = "cnn1d_rnn"
+
+
+def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> CNN1DRNNConfig:
+    """Draw the network. Two to four convolutions leave 250 to 62 steps of 10 s, a beat in 5 to 20 of them."""
+    return CNN1DRNNConfig(
+        filters=trial.suggest_categorical(f"{prefix}.filters", (8, 16, 32) if context.small else (16, 32, 64)),
+        n_convolutions=trial.suggest_int(f"{prefix}.n_convolutions", 2, 4),
+        kernel_size=trial.suggest_categorical(f"{prefix}.kernel_size", (3, 5, 7, 11)),
+        cell=trial.suggest_categorical(f"{prefix}.cell", ("gru", "lstm")),
+        bidirectional=trial.suggest_categorical(f"{prefix}.bidirectional", (True, False)),
+        attention=trial.suggest_categorical(f"{prefix}.attention", (True, False)),
+        hidden_size=trial.suggest_categorical(f"{prefix}.hidden_size", (32, 64) if context.small else (64, 128, 192, 256)),
+        num_layers=trial.suggest_int(f"{prefix}.num_layers", 1, 2),
+        dropout=trial.suggest_float(f"{prefix}.dropout", 0.0, 0.6),
+    )
+
+
+def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
+    """Draw a complete config. Bounded by the recurrent side, which diverges above 1e-2; below 2e-4 no budget here is enough."""
+    return TrialConfig(
+        family=FAMILY,
+        model=draw_model(trial, FAMILY, context),
+        training=training(
+            trial, FAMILY, context, learning_rates=(2e-4, 1e-2), crop_s=crop(trial, FAMILY, context), optimizers=("adam", "adamw")
+        ),
+    )
+
+
+RECURRENT = {"cell": "gru", "bidirectional": True, "attention": True, "dropout": 0.3}
+MODEL_DEFAULTS = {
+    "full": {"filters": 32, "n_convolutions": 3, "kernel_size": 7, "hidden_size": 128, "num_layers": 2, **RECURRENT},
+    "small": {"filters": 32, "n_convolutions": 3, "kernel_size": 7, "hidden_size": 64, "num_layers": 1, **RECURRENT},
+}
+
+SPACE = Space(
+    suggest=suggest,
+    defaults={
+        "full": prefixed(FAMILY, MODEL_DEFAULTS["full"], CONVOLUTIONAL_DEFAULTS["full"], {"crop_s": 10.0}),
+        "small": prefixed(FAMILY, MODEL_DEFAULTS["small"], CONVOLUTIONAL_DEFAULTS["small"], {"learning_rate": 5e-3}),
+    },
+)

@@ -1,0 +1,50 @@
+"""The space of residual networks on signals."""
+
+from __future__ import annotations
+
+from optuna.trial import BaseTrial
+
+from ecg_tune.config import TrialConfig
+from ecg_tune.models.resnet1d import ResNet1DConfig
+from search_spaces.shared import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, crop, prefixed, training
+
+FAMILY = "resnet1d"
+KERNELS = {"5-3": (5, 3), "7-5-3": (7, 5, 3), "11-7": (11, 7)}
+"""Of a block: as run on PTB-XL, as first published (8-5-3, made odd), and longer ones."""
+
+
+def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> ResNet1DConfig:
+    """Draw the network: three stages of equal width. The widest has 7 million parameters."""
+    width = trial.suggest_categorical(f"{prefix}.filters", (32, 48, 64) if context.small else (64, 128, 192, 256))
+    return ResNet1DConfig(
+        filters=(width,) * 3,
+        blocks=trial.suggest_int(f"{prefix}.blocks", 1, 2),
+        kernels=KERNELS[trial.suggest_categorical(f"{prefix}.kernels", tuple(KERNELS))],
+        stem_stride=trial.suggest_categorical(f"{prefix}.stem_stride", (1, 2)),
+        dropout=trial.suggest_float(f"{prefix}.dropout", 0.0, 0.6),
+    )
+
+
+def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
+    """Draw a complete config. Batch normalisation trains up to 3e-2; published one-cycle recipes peak at 1e-2, Adam's classic is 1e-3."""
+    return TrialConfig(
+        family=FAMILY,
+        model=draw_model(trial, FAMILY, context),
+        training=training(
+            trial, FAMILY, context, learning_rates=(3e-4, 3e-2), crop_s=crop(trial, FAMILY, context), optimizers=("adam", "adamw")
+        ),
+    )
+
+
+MODEL_DEFAULTS = {
+    "full": {"filters": 128, "blocks": 1, "kernels": "5-3", "stem_stride": 1, "dropout": 0.3},
+    "small": {"filters": 64, "blocks": 1, "kernels": "5-3", "stem_stride": 1, "dropout": 0.3},
+}
+
+SPACE = Space(
+    suggest=suggest,
+    defaults={
+        "full": prefixed(FAMILY, MODEL_DEFAULTS["full"], CONVOLUTIONAL_DEFAULTS["full"], {"crop_s": 10.0}),
+        "small": prefixed(FAMILY, MODEL_DEFAULTS["small"], CONVOLUTIONAL_DEFAULTS["small"]),
+    },
+)

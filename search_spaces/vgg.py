@@ -1,0 +1,56 @@
+"""The space of VGGs on images."""
+
+from __future__ import annotations
+
+from optuna.trial import BaseTrial
+
+from ecg_tune.config import TrialConfig
+from ecg_tune.models.image_attention import ATTENTIONS
+from ecg_tune.models.vgg import VGGConfig, final_side
+from search_spaces.resnet import IMAGE_DEFAULTS, IMAGE_TRAINING_DEFAULTS
+from search_spaces.shared import Space, SpaceContext, crop, image, prefixed, training
+
+FAMILY = "vgg"
+
+
+def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: int) -> VGGConfig:
+    """Draw the network for images of `size` pixels. No draw exceeds 47 million parameters.
+
+    Always with batch normalisation, so that one range of rates fits every draw, and with a head of at most 1024 units:
+    VGG-16 with the published 4096 and Adam's state would be a checkpoint of 1.6 GB.
+    """
+    shapes = ("vgg11", "vgg13") if context.small else ("vgg11", "vgg13", "vgg16", "vgg19")
+    return VGGConfig(
+        shape=trial.suggest_categorical(f"{prefix}.shape", shapes),
+        width=trial.suggest_categorical(f"{prefix}.width", (0.125, 0.25) if context.small else (0.5, 1.0)),
+        classifier_width=trial.suggest_categorical(f"{prefix}.classifier_width", (64, 128) if context.small else (256, 512, 1024)),
+        attention=trial.suggest_categorical(f"{prefix}.attention", tuple(ATTENTIONS)),
+        dropout=trial.suggest_float(f"{prefix}.dropout", 0.0, 0.6),
+        batch_norm=True,
+        grid=final_side(size),
+    )
+
+
+def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
+    """Draw a complete config. The wide head bounds the rate: above 1e-2 it diverges even with batch normalisation."""
+    picture = image(trial, FAMILY, context)
+    return TrialConfig(
+        family=FAMILY,
+        model=draw_model(trial, FAMILY, context, size=picture.size),
+        training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=crop(trial, FAMILY, context)),
+        image=picture,
+    )
+
+
+MODEL_DEFAULTS = {
+    "full": {"shape": "vgg16", "width": 1.0, "classifier_width": 512, "attention": "none", "dropout": 0.3},
+    "small": {"shape": "vgg11", "width": 0.25, "classifier_width": 128, "attention": "none", "dropout": 0.3},
+}
+
+SPACE = Space(
+    suggest=suggest,
+    defaults={
+        profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], IMAGE_TRAINING_DEFAULTS[profile])
+        for profile in ("full", "small")
+    },
+)

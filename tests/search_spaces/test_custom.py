@@ -1,0 +1,88 @@
+"""Spaces changed by hand: fixed, narrowed, widened, and refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from ecg_tune.config import SearchSettings, from_dict
+from ecg_tune.errors import ConfigError
+from ecg_tune.models import trial_config
+from search_spaces import SPACES, SpaceContext, resolve, search_space
+from search_spaces.custom import parameter_names
+
+ROOT = Path(__file__).parents[2]
+
+
+def drawn(rules: dict[str, Any], *, families: tuple[str, ...] = ("rnn",), n: int = 30) -> list[optuna.trial.FrozenTrial]:
+    context = SpaceContext("small", 5, rules)
+    space = search_space(families, context)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for params in space.defaults:
+        study.enqueue_trial(params)
+    for _ in range(n):
+        trial = study.ask()
+        proposal = space.suggest(trial)
+        assert resolve(proposal.family, trial.params, context) == trial_config(proposal.config)
+        study.tell(trial, 0.5)
+    return study.trials
+
+
+def test_a_single_value_fixes_a_parameter_and_stays_visible_in_the_row():
+    assert {t.params["rnn.hidden_size"] for t in drawn({"rnn.hidden_size": 24})} == {24}
+
+
+def test_a_list_gives_other_choices():
+    assert {t.params["rnn.hidden_size"] for t in drawn({"rnn.hidden_size": [8, 128]})} == {8, 128}
+
+
+def test_a_range_narrows_and_keeps_its_log_scale():
+    trials = drawn({"rnn.learning_rate": {"low": 1e-3, "high": 2e-3}})
+    assert all(1e-3 <= t.params["rnn.learning_rate"] <= 2e-3 for t in trials)
+    assert trials[0].distributions["rnn.learning_rate"].log
+
+
+def test_choices_can_become_a_range_of_whole_numbers():
+    values = {t.params["rnn.hidden_size"] for t in drawn({"rnn.hidden_size": {"low": 8, "high": 32, "step": 4}})}
+    assert values <= set(range(8, 33, 4))
+    assert len(values) > 3
+
+
+def test_the_default_is_moved_into_the_rules():
+    trials = drawn({"rnn.learning_rate": {"low": 1e-4, "high": 5e-4}, "rnn.cell": ["lstm"]}, n=1)
+    assert (trials[0].params["rnn.learning_rate"], trials[0].params["rnn.cell"]) == (5e-4, "lstm")
+
+
+def test_parameters_of_every_branch_are_known():
+    names = parameter_names(lambda trial: SPACES["fusion"].suggest(trial, SpaceContext("full", 5)))
+    for family in ("rnn", "cnn1d", "resnet1d", "cnn1d_rnn", "alexnet", "vgg", "resnet"):
+        assert any(name.startswith(f"fusion.{family}.") for name in names), family
+    assert "fusion.mtf_bins" in names
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"rnn.hiden_size": 32}, r"unknown parameter 'rnn.hiden_size': did you mean 'rnn.hidden_size'\?"),
+        ({"resnet.width": 32}, r"unknown parameter 'resnet.width'"),
+        ({"rnn.hidden_size": 30}, r"no config takes these values: hidden_size must be a multiple of 4"),
+        ({"rnn.cell": "transformer"}, r"no config takes these values: unknown cell 'transformer'"),
+        ({"rnn.learning_rate": {"low": 1}}, r"a range has the keys low, high"),
+        ({"rnn.learning_rate": {"low": 2, "high": 1}}, r"low not above high"),
+        ({"rnn.cell": []}, r"give at least one choice"),
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(rules, message):
+    with pytest.raises(ConfigError, match=message):
+        search_space(("rnn",), SpaceContext("small", 5, rules))
+
+
+def test_the_example_file_is_valid():
+    import yaml
+
+    settings = from_dict(SearchSettings, yaml.safe_load((ROOT / "examples" / "search.yaml").read_text()))
+    space = search_space(settings.families, SpaceContext(settings.profile, settings.epochs, settings.space))
+    assert space.defaults[0]["rnn.cell"] == "gru"
