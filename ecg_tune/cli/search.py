@@ -14,6 +14,8 @@ import typer
 from ecg_tune.cli.options import DataFolder, StudyFolder, given, read_yaml, words
 
 if TYPE_CHECKING:
+    import optuna
+
     from ecg_tune.config import SearchSettings
     from ecg_tune.data.prepared import PreparedData
     from ecg_tune.search.space import SearchSpace
@@ -42,6 +44,7 @@ def search(
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with these settings; flags win.")] = None,
 ) -> None:
     """Search hyper-parameters. The same command again goes on where the study stands, however it ended."""
+    from ecg_tune.cli.status import summary
     from ecg_tune.config import SearchSettings, check_choice, from_dict
     from ecg_tune.data.prepared import open_prepared
     from ecg_tune.metrics import METRICS
@@ -64,13 +67,18 @@ def search(
     prepared = open_prepared(data)
     space = search_space(settings.families, SpaceContext(settings.profile, settings.epochs, settings.space))
     with hold_study(study):
-        _run(study, prepared, settings, space)
+        opened, done = _run(study, prepared, settings, space)
+    print(summary(opened, study))
+    if not done:
+        print(f"ecg-tune: interrupted; go on with: {command(study, data, settings)}", file=sys.stderr)
+        raise typer.Exit(130)
+    print(f"more trials: the same command with a larger --trials\nnext: ecg-tune dashboard {study}; ecg-tune retrain {study} --top 2")
 
 
-def _run(folder: Path, prepared: PreparedData, settings: SearchSettings, space: SearchSpace) -> None:
+def _run(folder: Path, prepared: PreparedData, settings: SearchSettings, space: SearchSpace) -> tuple[optuna.Study, bool]:
+    """Open or make the study, search, and return it with whether it is done."""
     from rich.console import Console
 
-    from ecg_tune.cli.status import summary
     from ecg_tune.search.progress import LiveProgress, PlainProgress
     from ecg_tune.search.runner import run_search
     from ecg_tune.search.study import create_study, study_attributes
@@ -86,11 +94,7 @@ def _run(folder: Path, prepared: PreparedData, settings: SearchSettings, space: 
         TRAINABLES[settings.families[0]], space, {"shared": shared}, settings,
         study=opened, folder=folder, view=lambda tally: view(tally, console),
     )  # fmt: skip
-    print(summary(opened, folder))
-    if not done:
-        print(f"ecg-tune: interrupted; go on with: {command(folder, prepared.folder, settings)}", file=sys.stderr)
-        raise typer.Exit(130)
-    print(f"more trials: the same command with a larger --trials\nnext: ecg-tune dashboard {folder}; ecg-tune retrain {folder} --top 2")
+    return opened, done
 
 
 def _say_cost(prepared: PreparedData, settings: SearchSettings) -> None:
