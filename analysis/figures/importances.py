@@ -15,6 +15,7 @@ from analysis.frames import TrialRow, completed, parameters_of
 
 FEWEST_TRIALS = 5
 TRUSTED_TRIALS = 20
+MOST_SHOWN = 15
 
 
 class Importances(NamedTuple):
@@ -51,9 +52,11 @@ def importances_data(rows: Sequence[TrialRow], *, family: str | None = None) -> 
 
 
 def importances_figure(data: Importances) -> go.Figure:
-    """Draw one horizontal bar a parameter, the most important on top."""
-    names = [text(short_name(name, data.family)) for name, _ in reversed(data.importances)]
-    shares = [share for _, share in reversed(data.importances)]
+    """Draw one horizontal bar a parameter, the `MOST_SHOWN` most important, the first on top."""
+    shown, hidden = data.importances[:MOST_SHOWN], data.importances[MOST_SHOWN:]
+    names = [text(short_name(name, data.family)) for name, _ in reversed(shown)]
+    shares = [share for _, share in reversed(shown)]
+    label = "share of importance" + (f" ({len(hidden)} more have {sum(s for _, s in hidden):.0%} together)" if hidden else "")
     bars = go.Bar(
         x=shares,
         y=names,
@@ -66,9 +69,7 @@ def importances_figure(data: Importances) -> go.Figure:
     )
     most = max(shares, default=1.0)
     height = 130 + 26 * max(len(names), 2)
-    return draw(
-        [bars], height=height, xaxis=axis("share of importance", tickformat=".0%", range=[0, 1.15 * most]), yaxis=axis("", type="category")
-    )
+    return draw([bars], height=height, xaxis=axis(label, tickformat=".0%", range=[0, 1.15 * most]), yaxis=axis("", type="category"))
 
 
 def _why_none(own: Sequence[TrialRow], family: str | None) -> str:
@@ -86,7 +87,9 @@ def _why_none(own: Sequence[TrialRow], family: str | None) -> str:
 
 def _warning(n_trials: int, doubts: Sequence[str]) -> str:
     few = [f"Only {n_trials} complete trials: below {TRUSTED_TRIALS} the order is mostly chance."] if n_trials < TRUSTED_TRIALS else []
-    return " ".join([*few, *(f"Optuna adds: {doubt}" for doubt in doubts)])
+    added = [f"Optuna adds: {doubts[0]}"] if doubts else []
+    more = [f"{len(doubts) - 1} more parameters have the same doubt."] if len(doubts) > 1 else []
+    return " ".join([*few, *added, *more])
 
 
 def _study_of(rows: Sequence[TrialRow]) -> optuna.Study:
