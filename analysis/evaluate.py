@@ -5,6 +5,7 @@ Nothing is chosen here: thresholds and the best model come from the validation p
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from analysis.tables import (
 from analysis.visualizations import draw_answers, generate_visualizations
 from ecg_tune.config import Config, check_choice, check_range
 from ecg_tune.data.loaders import BatchLoader, create_signal_dataloader
-from ecg_tune.data.prepared import LEDGER, Part, PreparedData, open_prepared, open_test, read_ledger
+from ecg_tune.data.prepared import LEDGER, Part, PreparedData, ledger_entries, open_prepared, open_test, read_ledger
 from ecg_tune.metrics import Array
 from ecg_tune.training.checkpoint import build_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
@@ -107,14 +108,13 @@ def evaluate(
     rehearse(candidates, data, device)
     out.mkdir(parents=True, exist_ok=True)
     part = open_test(data, "evaluate", study)
-    if ledger_folder is not None:
-        copy_ledger(data, ledger_folder)
+    openings = read_ledger(data) if ledger_folder is None else merge_ledger(data, ledger_folder)
     runs: dict[str, list[Run]] = {}
     for candidate in candidates:
         tell(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(part)} test records")
         runs[candidate.name] = _runs(candidate, part, device)
     tell(f"bootstrap: {n_bootstrap} resamples of patients")
-    evidence = evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed))
+    evidence = dataclasses.replace(evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed)), openings=openings)
     result = _result(candidates, part, runs, evidence, out)
     tell(f"writing {out}")
     _write(result, candidates, part, runs)
@@ -138,10 +138,17 @@ def _result(
     )
 
 
-def copy_ledger(data: PreparedData, folder: Path) -> None:
-    """Write the openings of this content's test part into a study."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / LEDGER).write_text("".join(json.dumps(line) + "\n" for line in read_ledger(data)), encoding="utf-8")
+def merge_ledger(data: PreparedData, folder: Path) -> list[dict[str, str]]:
+    """Add the openings of this content's test part to those a study knows, and return all of them, oldest first.
+
+    The data may have been prepared again elsewhere, with a ledger of its own: neither side's lines are lost.
+    """
+    lines = {json.dumps(line, sort_keys=True): line for line in [*ledger_entries(folder, data.fingerprint), *read_ledger(data)]}
+    merged = sorted(lines.values(), key=lambda line: line["time"])
+    scratch = folder / f".{LEDGER}.part"
+    scratch.write_text("".join(json.dumps(line) + "\n" for line in merged), encoding="utf-8")
+    scratch.replace(folder / LEDGER)
+    return merged
 
 
 def _runs(candidate: Candidate, part: Part, device: str) -> list[Run]:

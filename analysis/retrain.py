@@ -5,6 +5,7 @@ Validation gives early stopping and thresholds; the test part is never opened he
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import statistics
 from collections import Counter
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import torch
 
 from ecg_tune.config import TrialConfig
 from ecg_tune.data.prepared import PreparedData
-from ecg_tune.errors import DataError, StudyError
+from ecg_tune.errors import DataError, EcgTuneError, NonFiniteLossError, StudyError, WorkFailedError
 from ecg_tune.models import MODELS, trial_config
 from ecg_tune.search.study import best_trials
-from ecg_tune.training.checkpoint import SavedModel, load_saved, save_model
+from ecg_tune.training.checkpoint import SavedModel, describe_data, load_saved, save_model
 from ecg_tune.training.fit import saved_model, train_model
 
 MODELS_FOLDER, MANIFEST = "models", "manifest.json"
@@ -28,17 +30,23 @@ MODELS_FOLDER, MANIFEST = "models", "manifest.json"
 
 @dataclass(frozen=True)
 class Job:
-    """One training: a trial's config with one seed, and where the result goes."""
+    """One training: a trial's config with one seed, and where the result goes.
+
+    Attributes:
+        search_value: The trial's macro AUC in the search; None when the search went by another metric.
+        path: Named after the trial, not its rank, which more trials may change.
+    """
 
     name: str
     trial: int
-    search_value: float
+    search_value: float | None
     config: TrialConfig
     seed: int
     path: Path
 
 
-Mapper = Callable[[Callable[[Job], SavedModel], Iterable[Job]], Iterator[SavedModel]]
+Outcome = SavedModel | EcgTuneError
+Mapper = Callable[[Callable[[Job], Outcome], Iterable[Job]], Iterator[Outcome]]
 
 
 def plan_jobs(study: optuna.Study, folder: Path, *, top: int, seeds: int) -> list[Job]:
@@ -50,14 +58,16 @@ def plan_jobs(study: optuna.Study, folder: Path, *, top: int, seeds: int) -> lis
     rows = best_trials(study, top)
     if not rows:
         raise StudyError(f"{folder} has no COMPLETE trial to retrain: let its search go on")
+    metric = str(study.user_attrs["metric"])
     jobs, seen = [], Counter[str]()
     for row in rows:
         config = trial_config(row.user_attrs["config"], where=f"trial {row.number}")
         seen[config.family] += 1
         name = MODELS[config.family].name + (f"#{seen[config.family]}" if seen[config.family] > 1 else "")
+        value = float(row.value or 0.0) if metric == "macro_auc" else None
         for seed in range(seeds):
-            path = folder / MODELS_FOLDER / f"{name}_seed{seed}.pth"
-            jobs.append(Job(name, row.number, float(row.value or 0.0), config, seed, path))
+            path = folder / MODELS_FOLDER / f"{MODELS[config.family].name}_trial{row.number}_seed{seed}.pth"
+            jobs.append(Job(name, row.number, value, config, seed, path))
     return jobs
 
 
@@ -82,36 +92,50 @@ def retrain(
     top: int,
     seeds: int,
     device: str = "cpu",
-    on_done: Callable[[Job, SavedModel], None] | None = None,
+    on_done: Callable[[Job, Outcome], None] | None = None,
     map: Mapper = map,
 ) -> dict[str, Any]:
     """Retrain and write `folder`/models; return the manifest.
 
-    Trainings that an earlier call finished are kept, so that an interrupted one goes on.
+    Trainings that an earlier call finished are kept, so that an interrupted one goes on. One that fails does not stop the
+    others: the manifest lists it under "failed".
 
     Args:
+        on_done: Called after every training, with the model or the error.
         map: Runs the trainings; the built-in one takes them one by one.
     """
     check_data(study, data)
     jobs = plan_jobs(study, folder, top=top, seeds=seeds)
+    (folder / MODELS_FOLDER / MANIFEST).unlink(missing_ok=True)  # it would describe models that are being replaced
+    metric = str(study.user_attrs["metric"])
 
-    def train(job: Job) -> SavedModel:
-        saved = _kept(job, data) or saved_model(
-            train_model(job.config, data, seed=job.seed, device=device, metric=str(study.user_attrs["metric"])),
-            data,
-            name=job.name,
-            trial=job.trial,
-            device=device,
-        )
+    def train(job: Job) -> Outcome:
+        try:
+            saved = _kept(job, data) or saved_model(
+                train_model(job.config, data, seed=job.seed, device=device, metric=metric),
+                data,
+                name=job.name,
+                trial=job.trial,
+                device=device,
+            )
+        except NonFiniteLossError as error:
+            return error
+        except torch.OutOfMemoryError as error:
+            return WorkFailedError(f"out of memory: {str(error).splitlines()[0]}")
+        saved = dataclasses.replace(saved, name=job.name)
         save_model(job.path, saved)
         return saved
 
     done: list[tuple[Job, SavedModel]] = []
-    for job, saved in zip(jobs, map(train, jobs), strict=True):
-        done.append((job, saved))
+    failed: list[tuple[Job, EcgTuneError]] = []
+    for job, outcome in zip(jobs, map(train, jobs), strict=True):
+        if isinstance(outcome, SavedModel):
+            done.append((job, outcome))
+        else:
+            failed.append((job, outcome))
         if on_done:
-            on_done(job, saved)
-    return _write_manifest(done, folder, study=study.study_name, fingerprint=data.fingerprint)
+            on_done(job, outcome)
+    return _write_manifest(done, failed, folder, study=study.study_name, data=data)
 
 
 def _kept(job: Job, data: PreparedData) -> SavedModel | None:
@@ -126,14 +150,15 @@ def _kept(job: Job, data: PreparedData) -> SavedModel | None:
     return saved if same else None
 
 
-def _write_manifest(done: list[tuple[Job, SavedModel]], folder: Path, *, study: str, fingerprint: str) -> dict[str, Any]:
-    models = []
+def _write_manifest(
+    done: list[tuple[Job, SavedModel]], failed: list[tuple[Job, EcgTuneError]], folder: Path, *, study: str, data: PreparedData
+) -> dict[str, Any]:
+    models, target = [], folder / MODELS_FOLDER
     for name in dict.fromkeys(job.name for job, _ in done):
         group = [(job, saved) for job, saved in done if job.name == name]
         scores = [saved.validation_macro_auc for _, saved in group]
-        best = max(group, key=lambda pair: pair[1].validation_macro_auc)[1]
         best_file = f"{name}_best.pth"
-        save_model(folder / MODELS_FOLDER / best_file, best)
+        save_model(target / best_file, max(group, key=lambda pair: pair[1].validation_macro_auc)[1])
         models.append(
             {
                 "name": name,
@@ -146,11 +171,14 @@ def _write_manifest(done: list[tuple[Job, SavedModel]], folder: Path, *, study: 
                 "seeds": [_seed_row(job, saved) for job, saved in group],
             }
         )
-    manifest = {"study": study, "fingerprint": fingerprint, "models": models}
-    target = folder / MODELS_FOLDER / MANIFEST
-    scratch = target.with_suffix(".part")
-    scratch.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    scratch.replace(target)
+    for stale in set(target.glob("*_best.pth")) - {target / str(model["best_file"]) for model in models}:
+        stale.unlink()
+    lost = [{"name": job.name, "trial": job.trial, "seed": job.seed, "error": str(error)} for job, error in failed]
+    manifest = {"study": study, **describe_data(data), "models": models, "failed": lost}
+    if models:
+        scratch = (target / MANIFEST).with_suffix(".part")
+        scratch.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        scratch.replace(target / MANIFEST)
     return manifest
 
 

@@ -34,25 +34,25 @@ class _Custom:
     def suggest_float(self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False) -> float:
         if name not in self.rules:
             return self.trial.suggest_float(name, low, high, step=step, log=log)
-        return float(self._draw(name, {"log": log, "step": step}))
+        return float(self._draw(name, {"log": log, "step": step}, whole=False))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         if name not in self.rules:
             return self.trial.suggest_int(name, low, high, step=step, log=log)
-        return int(self._draw(name, {"log": log, "step": step}))
+        return int(self._draw(name, {"log": log, "step": step}, whole=True))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         if name not in self.rules:
             return self.trial.suggest_categorical(name, choices)
-        return self._draw(name, {"log": False, "step": None})
+        return self._draw(name, {"log": False, "step": None}, whole=all(isinstance(choice, int) for choice in choices))
 
-    def _draw(self, name: str, usual: Mapping[str, Any]) -> Any:
+    def _draw(self, name: str, usual: Mapping[str, Any], *, whole: bool) -> Any:
         rule = self.rules[name]
         if not isinstance(rule, Mapping):
             return self.trial.suggest_categorical(name, tuple(rule) if isinstance(rule, list) else (rule,))
         low, high, log = rule["low"], rule["high"], rule.get("log", usual["log"])
         step = rule.get("step", None if log else usual["step"])
-        if isinstance(low, int) and isinstance(high, int):
+        if whole:
             return self.trial.suggest_int(name, low, high, log=log, step=step or 1)
         return self.trial.suggest_float(name, low, high, log=log, step=step)
 

@@ -23,11 +23,13 @@ class SpaceContext:
         profile: "full" or "small".
         max_epochs: Epochs a trial may run.
         rules: What the user changed, see `search_spaces.custom`.
+        n_leads: Leads of the signal.
     """
 
     profile: str
     max_epochs: int
     rules: Mapping[str, Any] = field(default_factory=dict)
+    n_leads: int = 3
 
     @property
     def small(self) -> bool:
@@ -100,7 +102,7 @@ def image(trial: BaseTrial, family: str, context: SpaceContext) -> ImageConfig:
     size = trial.suggest_categorical(f"{family}.image_size", (32, 48, 64) if context.small else (64, 112, 224))
     scale = "series" if kind == "mtf" else trial.suggest_categorical(f"{family}.image_scale", ("series", "global"))
     bins = trial.suggest_int(f"{family}.mtf_bins", 4, 16, step=4) if kind in ("mtf", "triple") else 8
-    return ImageConfig(kind=kind, size=size, scale=scale, mtf_bins=bins)
+    return ImageConfig(kind=kind, size=size, scale=scale, mtf_bins=bins, lead=min(1, context.n_leads - 1))
 
 
 def prefixed(family: str, *groups: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 
 from ecg_tune.cli.main import run
+from ecg_tune.cli.options import read_yaml
 
 COMMANDS = [
     "data synthesize",
@@ -94,6 +96,9 @@ def test_bad_input_gives_one_line_and_exit_code_2(arguments, message, tmp_path, 
         ("trials: many", "trials: expected int, but got 'many'"),
         ("- a", "expected names with values"),
         ("a: [", "is not YAML"),
+        ("families: 5", "families: expected names, but got 5"),
+        ("families: rrn", "unknown family 'rrn': did you mean 'rnn'?"),
+        ("space: {rnn.hiden_size: 32}", "unknown parameter 'rnn.hiden_size': did you mean 'rnn.hidden_size'?"),
     ],
 )
 def test_a_settings_file_is_read_strictly(yaml, message, tmp_path, prepared, capsys):
@@ -102,6 +107,50 @@ def test_a_settings_file_is_read_strictly(yaml, message, tmp_path, prepared, cap
     assert code == 2
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_numbers_are_read_as_people_write_them(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: 1e-3\nb: 1.5E+2\nc: 12\nd: e5\n")
+    assert read_yaml(tmp_path / "a.yaml") == {"a": 0.001, "b": 150.0, "c": 12, "d": "e5"}
+
+
+@pytest.mark.parametrize("command", [["search", "{file}", "--data", "{data}"], ["demo", "--out", "{file}"]])
+def test_a_file_where_a_folder_goes_is_one_line(command, tmp_path, prepared, capsys):
+    (tmp_path / "file").write_text("")
+    code, err = say(capsys, *[a.format(file=tmp_path / "file", data=prepared) for a in command])
+    assert code == 2
+    assert "file" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["retrain", "{study}"], ["evaluate", "{study}"], ["search", "{study}", "--data", "{data}"]])
+def test_a_study_of_somebody_else_is_refused(command, tmp_path, prepared, capsys):
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    study = optuna.create_study(storage=f"sqlite:///{folder / 'study.db'}", study_name="foreign")
+    study.tell(study.ask(), 0.5)
+    code, err = say(capsys, *[a.format(study=folder, data=prepared) for a in command])
+    assert code == 2
+    assert "not made by `ecg-tune search`" in err
+    assert err.count("\n") == 1
+
+
+def test_a_manifest_changed_by_hand_is_refused(prepared, tmp_path, capsys):
+    copy = tmp_path / "data"
+    shutil.copytree(prepared, copy)
+    manifest = (copy / "manifest.json").read_text()
+    (copy / "manifest.json").write_text(manifest.replace('"V2"', '"V3"'))
+    code, err = say(capsys, "data", "describe", copy)
+    assert code == 2
+    assert "was changed after the data were prepared" in err
+
+
+def test_a_fusion_config_can_name_another_encoder(prepared, tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text(
+        "model: {signal_family: cnn1d, signal: {filters: 8, depth: 2}}\ntraining: {crop_s: 1.0}\nimage: {size: 32}\n"
+    )
+    flags = ["--profile", "small", "--max-epochs", "1", "--config", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "ck")]
+    assert run(["train", "fusion", "--data", str(prepared), *flags]) == 0, capsys.readouterr().err
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path, capsys):

@@ -10,9 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import analysis.retrain
 from analysis.retrain import MANIFEST
 from ecg_tune.cli.main import run
 from ecg_tune.data.prepared import open_prepared, read_ledger
+from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.models import trial_config
 from ecg_tune.search.study import best_trials, open_study
 from ecg_tune.training.checkpoint import load_saved
@@ -85,6 +87,41 @@ def test_the_test_part_was_opened_once_by_the_evaluation(path):
     entries = read_ledger(open_prepared(path / "data"))
     assert [entry["purpose"] for entry in entries] == ["evaluate"]
     assert (path / "study" / "test_ledger.jsonl").read_text() == (path / "data" / "test_ledger.jsonl").read_text()
+
+
+def test_no_opening_is_lost_when_the_data_are_prepared_again_elsewhere(path, tmp_path):
+    shutil.copytree(path / "study", tmp_path / "study", ignore=shutil.ignore_patterns("ray"))
+    shutil.copytree(path / "data", tmp_path / "data", ignore=shutil.ignore_patterns("test_ledger.jsonl"))
+    command = [
+        "evaluate",
+        str(tmp_path / "study"),
+        "--data",
+        str(tmp_path / "data"),
+        "--out",
+        str(tmp_path / "results"),
+        "--bootstrap",
+        "100",
+    ]
+    assert run(command) == 0
+    assert len((tmp_path / "study" / "test_ledger.jsonl").read_text().splitlines()) == 2
+    assert "2 times so far" in (tmp_path / "results" / "EVALUATION_SUMMARY.txt").read_text()
+
+
+def test_a_training_that_fails_does_not_stop_the_others(path, tmp_path, monkeypatch, capsys):
+    shutil.copytree(path / "study", tmp_path / "study", ignore=shutil.ignore_patterns("models", "ray"))
+    real = analysis.retrain.train_model
+
+    def sometimes(config, data, *, seed, **settings):
+        if seed == 0:
+            raise NonFiniteLossError("training loss is nan in epoch 1: try a lower learning rate or gradient clipping")
+        return real(config, data, seed=seed, **settings)
+
+    monkeypatch.setattr(analysis.retrain, "train_model", sometimes)
+    assert run(["retrain", str(tmp_path / "study"), "--top", "1", "--seeds", "2"]) == 1
+    assert "1 trainings failed, the first with: training loss is nan" in capsys.readouterr().err
+    manifest = json.loads((tmp_path / "study" / "models" / MANIFEST).read_text())
+    assert [row["seed"] for row in manifest["models"][0]["seeds"]] == [1]
+    assert manifest["failed"][0]["seed"] == 0
 
 
 def test_the_ledger_outlives_preparing_again(path):

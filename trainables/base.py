@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from os import getpid
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from ray import tune
 
 from ecg_tune.data.prepared import PreparedData
-from ecg_tune.errors import NonFiniteLossError
+from ecg_tune.errors import DataError, NonFiniteLossError
 from ecg_tune.models import n_parameters, trial_config
 from ecg_tune.training.checkpoint import load_weights, save_atomic
 from ecg_tune.training.epoch import EpochResult
@@ -89,7 +90,7 @@ class LearnerTrainable(tune.Trainable):
             _on_device.clear()
             _on_device[key] = learning_data(self.shared.data, device)
         learner = Learner(trial_config(self.task["trial"]), _on_device[key], seed=self.task["seed"], metric=self.shared.metric)
-        if (self._path / LAST).exists():
+        with suppress(DataError):  # none yet, or not whole: the trial begins anew; epochs that the study knows are not reported twice
             learner.load_state_dict(load_weights(self._path / LAST, device=str(device)))
         return learner
 

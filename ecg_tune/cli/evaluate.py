@@ -23,12 +23,12 @@ def evaluate(
     """Open the sealed test part once and write tables, figures and reports. Nothing is chosen on test."""
     from analysis.evaluate import evaluate as run
     from ecg_tune.data.prepared import open_prepared
-    from ecg_tune.search.study import open_study, study_exists
+    from ecg_tune.search.study import data_folder, open_study, study_exists
 
     is_study = study_exists(source)
     if data is None and not is_study:
         raise UsageError(f"{source} is not a study: give the prepared data of its checkpoints with --data DIR")
-    prepared = open_prepared(data or Path(open_study(source).user_attrs["data_path"]))
+    prepared = open_prepared(data or data_folder(open_study(source), source))
     result = run(
         source / "models" if is_study else source, prepared, out, study=str(source), ledger_folder=source if is_study else None,
         n_bootstrap=bootstrap, device=pick_device(device), progress=print,

@@ -48,6 +48,8 @@ def run(arguments: list[str] | None = None) -> int:
         return _say(f"{message.rstrip('.')} (see `ecg-tune --help`)", 2)
     except UsageError as error:
         return _say(str(error), 2)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        return _say(f"{error.filename}: {error.strerror}: give a folder that can be written", 2)
     except EcgTuneError as error:
         return _say(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ecg_tune.errors import ConfigError, UsageError
 
+if TYPE_CHECKING:
+    from ecg_tune.data.prepared import PreparedData
+
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
 DataFolder = Annotated[Path, typer.Option("--data", metavar="DIR", help="Prepared data (see `ecg-tune data prepare`).")]
 StudyData = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Prepared data, if it has moved since the search.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, or a CUDA device such as cuda:0.")]
+
+
+def headline(data: PreparedData) -> str:
+    """Return the line that stands above every number: which records, which content."""
+    counts = f"{len(data.train)} train / {len(data.validation)} validation records, split {data.manifest['split']}"
+    synthetic = "SYNTHETIC data, " if data.synthetic else ""
+    return f"{synthetic}{counts}, leads {','.join(data.leads)}, data {data.fingerprint[:12]}"
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -33,8 +44,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """Reads 1e-3 as a number, as YAML 1.2 and people do."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

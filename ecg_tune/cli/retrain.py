@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecg_tune.cli.options import Device, StudyData, StudyFolder, pick_device
+from ecg_tune.cli.options import Device, StudyData, StudyFolder, headline, pick_device
+from ecg_tune.errors import EcgTuneError, WorkFailedError
 
 if TYPE_CHECKING:
-    from analysis.retrain import Job
-    from ecg_tune.training.checkpoint import SavedModel
+    from analysis.retrain import Job, Outcome
 
 EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --seeds 3"
 
@@ -23,26 +23,31 @@ def retrain(
     device: Device = "auto",
 ) -> None:
     """Retrain the best trials on the training part and write STUDY/models. The test part stays sealed."""
-    from pathlib import Path
-
     from analysis.retrain import retrain as run
     from ecg_tune.data.prepared import open_prepared
-    from ecg_tune.search.study import open_study
+    from ecg_tune.search.study import data_folder, open_study
 
     opened = open_study(study)
-    prepared = open_prepared(data or Path(opened.user_attrs["data_path"]))
+    prepared = open_prepared(data or data_folder(opened, study))
 
-    def show(job: Job, saved: SavedModel) -> None:
-        change = saved.validation_macro_auc - job.search_value
-        print(
-            f"{job.name} (trial {job.trial}, seed {job.seed}): validation macro AUC {saved.validation_macro_auc:.4f} "
-            f"after {saved.epochs} epochs, {saved.seconds:.0f} s ({change:+.4f} against the search)",
-            flush=True,
-        )
+    def show(job: Job, outcome: Outcome) -> None:
+        said = f"{job.name} (trial {job.trial}, seed {job.seed}): "
+        if isinstance(outcome, EcgTuneError):
+            print(f"{said}failed: {outcome}", flush=True)
+            return
+        change = "" if job.search_value is None else f" ({outcome.validation_macro_auc - job.search_value:+.4f} against the search)"
+        trained = f"after {outcome.epochs} epochs, {outcome.seconds:.0f} s"
+        print(f"{said}validation macro AUC {outcome.validation_macro_auc:.4f} {trained}{change}", flush=True)
 
+    print(headline(prepared))
     manifest = run(opened, prepared, study, top=top, seeds=seeds, device=pick_device(device), on_done=show)
     for model in manifest["models"]:
-        sd = "" if model["validation_macro_auc_sd"] is None else f" ± {model['validation_macro_auc_sd']:.4f} (sd over {seeds} seeds)"
         mean, said = model["validation_macro_auc_mean"], model["search_value"]
-        print(f"{model['name']}: {mean:.4f}{sd}; the search said {said:.4f}, winner's curse {said - mean:+.4f}")
+        sd = "" if model["validation_macro_auc_sd"] is None else f" ± {model['validation_macro_auc_sd']:.4f} (sd over {seeds} seeds)"
+        curse = "" if said is None else f"; the search said {said:.4f}, winner's curse {said - mean:+.4f}"
+        print(f"{model['name']}: {mean:.4f}{sd}{curse}")
+    if len(manifest["models"]) < top and not manifest["failed"]:
+        print(f"{top} trials were asked for, the study has {len(manifest['models'])} complete")
+    if manifest["failed"]:
+        raise WorkFailedError(f"{len(manifest['failed'])} trainings failed, the first with: {manifest['failed'][0]['error']}")
     print(f"wrote {study / 'models'}\nnext: ecg-tune evaluate {study} --out results/")

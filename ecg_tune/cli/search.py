@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecg_tune.cli.options import DataFolder, StudyFolder, given, read_yaml, words
+from ecg_tune.cli.options import DataFolder, StudyFolder, given, headline, read_yaml, words
+from ecg_tune.errors import ConfigError, WorkFailedError
 
 if TYPE_CHECKING:
     import optuna
@@ -50,7 +51,7 @@ def search(
     from ecg_tune.metrics import METRICS
     from ecg_tune.search.samplers import SAMPLERS
     from ecg_tune.search.schedulers import SCHEDULERS
-    from ecg_tune.search.study import hold_study
+    from ecg_tune.search.study import best_trials, hold_study, last_failure, study_exists
     from search_spaces import SpaceContext, in_order, search_space
 
     flags = given(
@@ -59,19 +60,27 @@ def search(
         min_results=min_results, seed=seed, slots=slots, retries=retries, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
     )  # fmt: skip
     merged = {**(read_yaml(config) if config else {}), **flags}
-    merged["families"] = in_order(merged.get("families") or SearchSettings().families)
+    named = merged.get("families", SearchSettings().families)
+    if not isinstance(named, (str, list, tuple)) or not all(isinstance(name, str) for name in named):
+        raise ConfigError(f"{config}: families: expected names, but got {named!r}")
+    merged["families"] = in_order(words(named) if isinstance(named, str) else named)
     settings = from_dict(SearchSettings, merged, where=str(config or ""))
     check_choice("metric", settings.metric, METRICS)
     check_choice("sampler", settings.sampler, SAMPLERS)
     check_choice("scheduler", settings.scheduler, SCHEDULERS)
     prepared = open_prepared(data)
-    space = search_space(settings.families, SpaceContext(settings.profile, settings.epochs, settings.space))
+    space = search_space(settings.families, SpaceContext(settings.profile, settings.epochs, settings.space, len(prepared.leads)))
+    print(headline(prepared), flush=True)
+    if settings.profile == "full" and not study_exists(study):
+        _say_cost(prepared, settings)
     with hold_study(study):
         opened, done = _run(study, prepared, settings, space)
     print(summary(opened, study))
     if not done:
-        print(f"ecg-tune: interrupted; go on with: {command(study, data, settings)}", file=sys.stderr)
+        print(f"ecg-tune: interrupted; go on with: {command(study, data, settings, config)}", file=sys.stderr)
         raise typer.Exit(130)
+    if not best_trials(opened, 1):
+        raise WorkFailedError(f"no trial was completed; {last_failure(opened)}")
     print(f"more trials: the same command with a larger --trials\nnext: ecg-tune dashboard {study}; ecg-tune retrain {study} --top 2")
 
 
@@ -86,10 +95,8 @@ def _run(folder: Path, prepared: PreparedData, settings: SearchSettings, space: 
 
     console = Console()
     opened = create_study(folder, study_attributes(prepared, settings))
-    shared = Shared(data=prepared, folder=folder.resolve(), metric=settings.metric, threads=settings.cpus_per_trial)
+    shared = Shared(data=prepared.in_memory(), folder=folder.resolve(), metric=settings.metric, threads=settings.cpus_per_trial)
     view = LiveProgress if console.is_terminal else PlainProgress
-    if settings.profile == "full":
-        _say_cost(prepared, settings)
     done = run_search(
         TRAINABLES[settings.families[0]], space, {"shared": shared}, settings,
         study=opened, folder=folder, view=lambda tally: view(tally, console),
@@ -116,7 +123,7 @@ def _say_cost(prepared: PreparedData, settings: SearchSettings) -> None:
     print("`--profile small` searches narrower nets on short crops: minutes on two cores", flush=True)
 
 
-def command(folder: Path, data: Path, settings: SearchSettings) -> str:
+def command(folder: Path, data: Path, settings: SearchSettings, config: Path | None = None) -> str:
     """Return the command line that goes on with a search: every setting that is not its default.
 
     A space changed by hand has no flag: it needs its file again.
@@ -125,7 +132,7 @@ def command(folder: Path, data: Path, settings: SearchSettings) -> str:
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if field.name == "space":
-            flags += ["--config", "FILE"] if value else []
+            flags += ["--config", str(config)] if value else []
         elif value != field.default:
             flags += ["--" + field.name.replace("_", "-"), ",".join(value) if field.name == "families" else str(value)]
     return shlex.join(["ecg-tune", "search", str(folder), "--data", str(data), *flags])

@@ -39,7 +39,8 @@ def train(
     epochs = SearchSettings(families=(family,), profile=profile, max_epochs=max_epochs).epochs
     chosen = to_dict(resolve(family, SPACES[family].defaults[profile], SpaceContext(profile, epochs)))
     chosen = _merged(chosen, _started_from(family, signal_from, image_from, frozen=frozen))
-    changed = trial_config(_merged(chosen, read_yaml(config)) if config else chosen, where=str(config or ""))
+    changed = trial_config(_merged(chosen, _with_new_encoders(read_yaml(config))) if config else chosen, where=str(config or ""))
+    out.mkdir(parents=True, exist_ok=True)
     prepared = open_prepared(data)
     where = pick_device(device)
 
@@ -83,6 +84,15 @@ def _started_from(family: str, signal: Path | None, image: Path | None, *, froze
         }
         changes["image"] = to_dict(image_of(saved))
     return changes
+
+
+def _with_new_encoders(changes: dict[str, Any]) -> dict[str, Any]:
+    """Let an encoder of another family start from that family's defaults, not from the old encoder's settings."""
+    model = changes.get("model")
+    if not isinstance(model, dict):
+        return changes
+    sides = {side: Whole(model.get(side) or {}) for side in ("signal", "image") if f"{side}_family" in model}
+    return {**changes, "model": {**model, **sides}}
 
 
 class Whole(dict[str, Any]):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,11 @@ class PreparedData:
         """Return {"kind": "global" | "record", "scale_mv": training sd in millivolts}."""
         return dict(self.manifest["normalisation"])
 
+    def in_memory(self) -> PreparedData:
+        """Return the same with arrays in memory, which an object store shares without copies; mapped files it would copy."""
+        train, validation = (replace(part, signals_uv=np.array(part.signals_uv)) for part in (self.train, self.validation))
+        return replace(self, train=train, validation=validation)
+
     def part(self, name: str) -> Part:
         """Return "train" or "validation".
 
@@ -124,8 +129,7 @@ def write_prepared(folder: Path, parts: Mapping[str, Part], facts: Mapping[str, 
         np.save(target / "labels.npy", np.ascontiguousarray(part.labels, dtype=np.uint8))
         np.savez(target / "records.npz", **{key: part.records[key] for key in RECORD_FIELDS})  # type: ignore[arg-type]
         digests |= {f"{name}/{key}": value for key, value in _digests(part).items()}
-    identity = {k: facts[k] for k in ("class_names", "leads", "sampling_rate_hz", "split", "label_rule", "normalisation", "synthetic")}
-    fingerprint = hashlib.sha256(json.dumps([identity, digests], sort_keys=True).encode()).hexdigest()
+    fingerprint = _fingerprint(facts, digests)
     counts = {name: _counts(parts[name], facts["class_names"]) for name in PARTS}
     manifest = {**facts, "counts": counts, "digests": digests, "fingerprint": fingerprint}
     scratch = folder / (MANIFEST + ".part")
@@ -145,9 +149,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DataError(f"{folder} holds no prepared data ({MANIFEST} is missing): make it with `ecg-tune data prepare PTBXL {folder}`")
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        manifest["fingerprint"], manifest["digests"]
+        honest = manifest["fingerprint"] == _fingerprint(manifest, manifest["digests"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not a manifest ({error}): prepare the data again") from error
+    if not honest:
+        raise DataError(f"{path} was changed after the data were prepared: prepare the data again")
     return manifest
 
 
@@ -208,6 +214,11 @@ def _read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> Part:
         if manifest["digests"].get(f"{name}/{key}") != value:
             raise DataError(f"{source}: {key} differ from what the manifest recorded: prepare the data again")
     return part
+
+
+def _fingerprint(facts: Mapping[str, Any], digests: Mapping[str, str]) -> str:
+    identity = {k: facts[k] for k in ("class_names", "leads", "sampling_rate_hz", "split", "label_rule", "normalisation", "synthetic")}
+    return hashlib.sha256(json.dumps([identity, digests], sort_keys=True).encode()).hexdigest()
 
 
 def _digests(part: Part) -> dict[str, str]:

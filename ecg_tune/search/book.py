@@ -16,12 +16,14 @@ import optuna
 from optuna.trial import TrialState
 
 from ecg_tune.config import SearchSettings
+from ecg_tune.errors import ConfigError
 from ecg_tune.search.asha import rungs_of
 from ecg_tune.search.samplers import make_sampler, trial_seed
 from ecg_tune.search.schedulers import SCHEDULERS
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.study import newest_trials
 
+MOST_ERRORS_IN_A_ROW = 10
 LAST_FACTS = ("epochs", "seconds", "device", "node", "worker", "n_parameters", "per_class_auc", "best_epoch", "micro_batch")
 
 
@@ -67,15 +69,20 @@ class Book:
         self.reported = {row.number: max(row.intermediate_values, default=0) for row in rows if row.state == TrialState.RUNNING}
         self.families = {row.number: str(row.user_attrs.get("family", "")) for row in rows}
         self.unfinished = [row.number for row in rows if row.state == TrialState.RUNNING]
+        self.errors_in_a_row = 0
         self._close_decided()
 
     def next_assignment(self) -> Assignment | None:
-        """Hand out an unfinished trial, or a new one; None when the study has all its trials."""
-        if self.unfinished:
-            assignment = self._assignment(self.unfinished.pop(0))
-        elif self.n_trials < self.settings.trials:
-            assignment = self._ask()
-        else:
+        """Hand out an unfinished trial, or a new one; None when the study has all its trials or too many failed in a row."""
+        assignment = None
+        while assignment is None and not self.gave_up:
+            if self.unfinished:
+                assignment = self._assignment(self.unfinished.pop(0))
+            elif self.n_trials < self.settings.trials:
+                assignment = self._ask()
+            else:
+                return None
+        if assignment is None:
             return None
         self.listener.started(assignment.number, assignment.family, continued_at=assignment.reported)
         return assignment
@@ -108,10 +115,12 @@ class Book:
             if ended_by == "patience":
                 self.rungs.end(family, number, int(result["epoch"]))
             self.study.tell(number, self.rungs.best[number])
+            self.errors_in_a_row = 0
             self.listener.finished(number, family, "COMPLETE", self.rungs.best[number], ended_by)
         else:
             self._set(number, {**facts, "ended_by": self.settings.scheduler})
             self.study.tell(number, state=TrialState.PRUNED)
+            self.errors_in_a_row = 0
             self.listener.finished(number, family, "PRUNED", self.rungs.best.get(number), f"epoch {self.reported.get(number, 0)}")
 
     def fail(self, number: int, reason: str, failure: str, *, facts: Mapping[str, Any] | None = None) -> None:
@@ -119,7 +128,13 @@ class Book:
         kept = {name: (facts or {})[name] for name in LAST_FACTS if name in (facts or {})}
         self._set(number, {**kept, "ended_by": "failed", "fail_reason": reason, "failure": failure})
         self.study.tell(number, state=TrialState.FAIL)
+        self.errors_in_a_row += reason == "error"
         self.listener.finished(number, self.families[number], "FAIL", None, reason)
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether so many trials in a row ended in an error that the fault is not theirs."""
+        return self.errors_in_a_row >= MOST_ERRORS_IN_A_ROW
 
     @property
     def done(self) -> bool:
@@ -127,7 +142,7 @@ class Book:
         open_rows = any(t.state in (TrialState.RUNNING, TrialState.WAITING) for t in newest_trials(self.study))
         return self.n_trials >= self.settings.trials and not open_rows
 
-    def _ask(self) -> Assignment:
+    def _ask(self) -> Assignment | None:
         rows = self.study.get_trials(deepcopy=False)
         number = next((row.number for row in rows if row.state == TrialState.WAITING), len(rows))
         self.study.sampler = make_sampler(self.settings.sampler, seed=self.settings.seed, number=number)
@@ -136,10 +151,16 @@ class Book:
         self.n_trials += 1
         return self._assignment(self.study.ask().number)
 
-    def _assignment(self, number: int) -> Assignment:
+    def _assignment(self, number: int) -> Assignment | None:
+        """Return what a row stands for; None after closing it as FAIL when no config takes its parameters."""
         row = self._storage.get_trial(self._id(number))
         if "config" not in row.user_attrs:
-            self._describe(number)
+            try:
+                self._describe(number)
+            except ConfigError as error:
+                self.families[number] = str(row.params.get("family", ""))
+                self.fail(number, "error", str(error))
+                return None
             row = self._storage.get_trial(self._id(number))
         attrs = row.user_attrs
         self.families[number] = attrs["family"]
@@ -152,12 +173,15 @@ class Book:
         self._set(number, {**facts, "path": f"checkpoints/trial_{number:05d}", "config": proposal.config})
 
     def _close_decided(self) -> None:
-        """Close rows whose end was decided when an earlier driver died before it could close them."""
+        """Close rows that were cut, or stood at a rung unjudged, when an earlier driver died."""
         for number in list(self.unfinished):
             row = self._storage.get_trial(self._id(number))
-            if row.user_attrs.get("ended_by") == self.settings.scheduler:
+            rung = self.rungs.values.get((self.families[number], self.reported[number]), {})
+            others = [value for other, value in rung.items() if other != number]
+            unjudged = number in rung and self.rule.cuts(others, self.rungs.best[number])
+            if row.user_attrs.get("ended_by") in SCHEDULERS or unjudged:
                 self.unfinished.remove(number)
-                self.study.tell(number, state=TrialState.PRUNED)
+                self.close(number, {"complete": False, "epochs": self.reported[number]})
 
     def _set(self, number: int, attributes: Mapping[str, Any]) -> None:
         for name, value in attributes.items():

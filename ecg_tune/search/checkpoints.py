@@ -27,6 +27,7 @@ def tidy(study: optuna.Study, folder: Path) -> None:
             continue
         target = folder / str(trial.user_attrs["path"])
         if trial.number in kept:
-            (target / "last.pt").unlink(missing_ok=True)
+            for file in target.glob("*last.pt*"):  # and what a killed worker left half written
+                file.unlink(missing_ok=True)
         elif target.exists():
             shutil.rmtree(target, ignore_errors=True)

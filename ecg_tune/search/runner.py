@@ -24,7 +24,7 @@ from ecg_tune.search.progress import Tally
 from ecg_tune.search.resources import Plan, plan
 from ecg_tune.search.searcher import StudyScheduler, StudySearcher
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import best_trials, newest_trials
+from ecg_tune.search.study import best_trials, last_failure, newest_trials
 
 View = Callable[[Tally], AbstractContextManager[Listener]]
 
@@ -53,6 +53,7 @@ def run_search(
 
     Raises:
         UsageError: One trial asks for more than the cluster has.
+        WorkFailedError: Ray did not start, or trial after trial failed.
     """
     with _ray_session():
         fits = plan(settings, ray.cluster_resources())
@@ -61,6 +62,8 @@ def run_search(
             if not book.done:
                 with _terminate_as_interrupt():
                     _tuner(trainable, shared, book, fits, folder, settings).fit()
+        if book.gave_up:
+            raise WorkFailedError(f"the last {book.errors_in_a_row} trials ended in an error; {last_failure(study)}")
         return book.done
 
 

@@ -8,6 +8,7 @@ seed, settings. Attributes of a trial: see `ecg_tune.search.book`.
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,23 +40,39 @@ def study_exists(folder: Path) -> bool:
 
 
 def open_study(folder: Path) -> optuna.Study:
-    """Open a study for reading.
+    """Open a study.
 
     Raises:
         StudyError: There is none, or its database can't be read.
     """
     if not study_exists(folder):
         raise StudyError(f"{folder} is not a study ({DATABASE} is missing): `ecg-tune search {folder} --data DATA` makes one")
-    try:
-        storage = _storage(folder)
-        names = optuna.get_all_study_names(storage)
-        if len(names) == 1:
-            return optuna.load_study(study_name=names[0], storage=storage)
-    except (optuna.exceptions.StorageInternalError, SQLAlchemyError, RuntimeError) as error:
-        raise StudyError(f"{folder / DATABASE} can't be read: {str(error).splitlines()[0]}") from error
+    names = _names(folder)
     if not names:
         raise StudyError(f"{folder / DATABASE} is still empty: its search has just begun, or died in its first second; run it (again)")
-    raise StudyError(f"{folder / DATABASE} holds {len(names)} studies ({', '.join(names)}), one was expected")
+    if len(names) > 1:
+        raise StudyError(f"{folder / DATABASE} holds {len(names)} studies ({', '.join(names)}), one was expected")
+    return optuna.load_study(study_name=names[0], storage=_storage(folder))
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return list(optuna.get_all_study_names(_storage(folder)))
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError, RuntimeError, sqlite3.DatabaseError) as error:
+        raise StudyError(f"{folder / DATABASE} can't be read: {str(error).splitlines()[0]}") from error
+
+
+def data_folder(study: optuna.Study, folder: Path) -> Path:
+    """Return where the study's data lay when it was searched.
+
+    Raises:
+        StudyError: The study does not say: it was not made by `ecg-tune search`, or died in its first second.
+    """
+    if "settings" not in study.user_attrs:
+        raise StudyError(
+            f"{folder} was not made by `ecg-tune search`, or died in its first second: it does not say what it was searched on"
+        )
+    return Path(study.user_attrs["data_path"])
 
 
 def create_study(folder: Path, attributes: Mapping[str, Any]) -> optuna.Study:
@@ -65,7 +82,7 @@ def create_study(folder: Path, attributes: Mapping[str, Any]) -> optuna.Study:
         StudyError: The folder's study was made with other data, metric, families, profile or epochs.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if study_exists(folder) and optuna.get_all_study_names(_storage(folder)):
+    if study_exists(folder) and _names(folder):
         study = open_study(folder)
         _check_fits(study, attributes, folder)
     else:
@@ -76,6 +93,8 @@ def create_study(folder: Path, attributes: Mapping[str, Any]) -> optuna.Study:
 
 
 def _check_fits(study: optuna.Study, attributes: Mapping[str, Any], folder: Path) -> None:
+    if "settings" not in study.user_attrs and study.get_trials(deepcopy=False):
+        raise StudyError(f"{folder} holds a study that was not made by `ecg-tune search`: give another folder")
     for name in FIXED:
         old, new = study.user_attrs.get(name, attributes[name]), attributes[name]
         if old != new:
@@ -117,6 +136,16 @@ def best_trials(study: optuna.Study, k: int | None = None) -> list[FrozenTrial]:
     """Return the COMPLETE rows, highest value first, ties by number; at most `k` of them."""
     complete = [trial for trial in newest_trials(study) if trial.state == TrialState.COMPLETE]
     return sorted(complete, key=lambda trial: (-float(trial.value or 0.0), trial.number))[:k]
+
+
+def last_failure(study: optuna.Study) -> str:
+    """Return the last FAIL row's number, reason and last line of its text; "" when there is none."""
+    failed = [trial for trial in newest_trials(study) if trial.state == TrialState.FAIL]
+    if not failed:
+        return ""
+    attrs = failed[-1].user_attrs
+    text = str(attrs.get("failure", "")).strip().splitlines()
+    return f"trial {failed[-1].number} failed ({attrs.get('fail_reason')}): {text[-1] if text else ''}"
 
 
 def count_states(study: optuna.Study) -> dict[str, int]:

@@ -54,7 +54,10 @@ def save_atomic(path: Path, content: dict[str, Any]) -> None:
     """Write `content` so that `path` always holds a whole file: the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
-    torch.save(content, scratch)
+    with scratch.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())  # a rename may outlive a power cut that its content did not
     scratch.replace(path)
 
 

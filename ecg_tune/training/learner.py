@@ -124,7 +124,7 @@ class Learner:
         """Return the validation loss (mean over crops) and probabilities (n_records, n_classes), float64 on the CPU."""
         self.model.eval()
         part, losses, probabilities = self.data.validation, [], []
-        n_records = max(1, 2 * self.config.training.batch_size // 7)
+        n_records = max(1, 2 * self.micro_batches.size // 7)
         with torch.inference_mode():  # in single precision, as everybody who loads the model will compute
             for signals, labels in zip(part.signals_uv.split(n_records), part.labels.split(n_records), strict=True):
                 logits = self.predictor.crop_logits(millivolts(signals))  # (batch, n_crops, n_classes)

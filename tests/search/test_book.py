@@ -9,11 +9,13 @@ import pytest
 from optuna.trial import TrialState
 
 from ecg_tune.config import SearchSettings
+from ecg_tune.errors import ConfigError
 from ecg_tune.search.asha import rungs_of
 from ecg_tune.search.book import Assignment, Book
-from ecg_tune.search.study import best_trials, newest_trials
+from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.study import best_trials, last_failure, newest_trials
 
-from .conftest import TOY_SPACE, Log
+from .conftest import TOY_SPACE, Log, suggest
 
 EPOCHS = 4
 
@@ -128,6 +130,56 @@ def test_a_decided_stop_is_closed_when_the_driver_died_before_it_could(study, lo
     assert study.trials[task.number].state == TrialState.RUNNING
     Book(study, TOY_SPACE, settings(trials=30), log)
     assert study.trials[task.number].state == TrialState.PRUNED
+
+
+def test_a_row_left_unjudged_at_a_rung_is_judged_when_the_search_goes_on(study, log):
+    book = Book(study, TOY_SPACE, settings(trials=30), log)
+    for _ in range(4):
+        task = book.next_assignment()
+        assert task is not None
+        for epoch in range(1, EPOCHS + 1):
+            book.record(task.number, {**result(task, epoch), "value": 0.9})
+        book.close(task.number, result(task, EPOCHS))
+    while (task := book.next_assignment()) and task.family != "fast" and len(book.rungs.values[(task.family, 1)]) < 3:
+        book.record(task.number, {**result(task, 1), "value": 0.9})
+    assert task is not None
+    standing = len(book.rungs.values.get((task.family, 1), {}))
+    study._storage.set_trial_intermediate_value(book._id(task.number), 1, 0.1)  # and the driver dies before it could decide
+    again = Book(study, TOY_SPACE, settings(trials=30), log)
+    expected = TrialState.PRUNED if standing >= 3 else TrialState.RUNNING
+    assert study.trials[task.number].state == expected
+    assert again.rungs.values[(task.family, 1)][task.number] == 0.1
+
+
+def test_a_cut_row_is_closed_whatever_scheduler_the_search_goes_on_with(study, log):
+    book = Book(study, TOY_SPACE, settings(), log)
+    task = book.next_assignment()
+    assert task is not None
+    book.record(task.number, result(task, 1))
+    book._set(task.number, {"ended_by": "asha"})
+    Book(study, TOY_SPACE, settings(scheduler="none"), log)
+    assert study.trials[task.number].state == TrialState.PRUNED
+
+
+def test_a_draw_that_no_config_takes_fails_its_row_and_the_search_goes_on(study, log):
+    def picky(trial):
+        if trial.number == 1:
+            raise ConfigError("hidden_size must be a multiple of 4, but got hidden_size=30")
+        return suggest(trial)
+
+    book = Book(study, SearchSpace(suggest=picky), settings(trials=3), log)
+    play(book)
+    assert [t.state for t in study.trials] == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE]
+    assert study.trials[1].user_attrs["failure"].startswith("hidden_size must be a multiple of 4")
+
+
+def test_errors_in_a_row_end_the_search_instead_of_eating_it(study, log):
+    book = Book(study, TOY_SPACE, settings(trials=100), log)
+    while task := book.next_assignment():
+        book.close(task.number, {"fail_reason": "error", "failure": "No space left on device", "complete": False})
+    assert book.gave_up
+    assert len(study.trials) == 10
+    assert last_failure(study) == "trial 9 failed (error): No space left on device"
 
 
 def test_a_driver_killed_between_drawing_and_writing_down_hands_the_same_row_out(study, log):

@@ -87,3 +87,10 @@ def test_any_other_error_fails_with_its_text(shared):
     result = worker(shared, bad).step()
     assert result["fail_reason"] == "error"
     assert "unknown family 'nonsense'" in result["failure"]
+
+
+def test_a_torn_checkpoint_starts_the_trial_anew_instead_of_failing_it(shared):
+    expected = values(worker(shared, task()), 2)
+    last = shared.folder / "checkpoints/trial_00000" / LAST
+    last.write_bytes(last.read_bytes()[:500])
+    assert values(worker(shared, task(reported=2)), 2) == expected  # from epoch 1, equal to the bit
