@@ -1,6 +1,6 @@
-"""What each family reached in a study: its default, its best trial with an interval on validation, seconds an epoch, parameters.
+"""What each family reached, on validation: in a study (its default and best trial), or by `ecg-tune train` (a folder of models).
 
-    python benchmarks/families.py STUDY --data DATA [--json]
+    python benchmarks/families.py STUDY|CHECKPOINTS --data DATA [--json]
 
 Validation only. The interval is the patient-cluster bootstrap of the best trial's kept weights (1000 resamples, 95 %); it
 holds the sampling of patients, not the choice of the best of many, which flatters.
@@ -17,9 +17,9 @@ import numpy as np
 
 from analysis.bootstrap import Run, intervals, patient_weights
 from ecg_tune.data.prepared import PreparedData, open_prepared
-from ecg_tune.models import build_model, trial_config
-from ecg_tune.search.study import best_trials, newest_trials, open_study
-from ecg_tune.training.checkpoint import load_weights
+from ecg_tune.models import MODELS, build_model, trial_config
+from ecg_tune.search.study import best_trials, newest_trials, open_study, study_exists
+from ecg_tune.training.checkpoint import build_predictor, load_saved, load_weights
 from ecg_tune.training.predictor import Predictor, predict_probabilities
 from ecg_tune.transforms.images import n_channels
 
@@ -34,6 +34,11 @@ def validation_interval(folder: Path, trial: Any, data: PreparedData) -> tuple[f
     model = build_model(config.model, family=config.family, n_leads=n_leads, n_channels=channels, n_classes=len(data.class_names))
     model.load_state_dict(load_weights(path)["model"])
     predictor = Predictor(model, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
+    return interval_of(predictor, data)
+
+
+def interval_of(predictor: Predictor, data: PreparedData) -> tuple[float, float]:
+    """Return the 95 % interval of a model's validation macro AUC."""
     run = Run(probabilities=predict_probabilities(predictor, data.validation.signals_uv), thresholds=np.full(len(data.class_names), 0.5))
     weights = patient_weights(data.validation.records["patient_id"], n_resamples=1000, seed=0)
     found = intervals(data.validation.labels, [run], weights, class_names=data.class_names)["macro_avg"]["auc_roc"]
@@ -59,6 +64,29 @@ def rows_of(folder: Path, data: PreparedData) -> list[dict[str, Any]]:
     return rows
 
 
+def rows_of_models(folder: Path, data: PreparedData) -> list[dict[str, Any]]:
+    """Return one row a model file."""
+    rows = []
+    for path in sorted(folder.glob("*_best.pth")):
+        saved = load_saved(path)
+        facts = {
+            "family": saved.config.family,
+            "epochs": saved.epochs,
+            "epoch_s": saved.seconds / saved.epochs,
+            "parameters": saved.n_parameters,
+        }
+        rows.append({**facts, "value": saved.validation_macro_auc, "interval": interval_of(build_predictor(saved), data)})
+    return sorted(rows, key=lambda row: list(MODELS).index(row["family"]))
+
+
+def print_models(rows: list[dict[str, Any]]) -> None:
+    """Print a Markdown table of `rows_of_models`."""
+    print("| family | epochs | s an epoch | parameters | validation macro AUC [95 %] |\n|---|---|---|---|---|")
+    for r in rows:
+        low, high = r["interval"]
+        print(f"| `{r['family']}` | {r['epochs']} | {r['epoch_s']:.0f} | {r['parameters']:,} | {r['value']:.3f} [{low:.3f}, {high:.3f}] |")
+
+
 def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -67,12 +95,16 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     data = open_prepared(arguments.data)
-    rows = rows_of(arguments.study, data)
+    is_study = study_exists(arguments.study)
+    rows = rows_of(arguments.study, data) if is_study else rows_of_models(arguments.study, data)
     if arguments.json:
         print(json.dumps(rows))
         return
     synthetic = ", SYNTHETIC" if data.synthetic else ""
     print(f"{len(data.validation)} validation records, split {data.manifest['split']}, data {data.fingerprint[:12]}{synthetic}\n")
+    if not is_study:
+        print_models(rows)
+        return
     print("| family | trials | default | s an epoch | parameters | best trial | its parameters | validation macro AUC [95 %] |")
     print("|---|---|---|---|---|---|---|---|")
     for r in rows:
