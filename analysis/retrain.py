@@ -11,6 +11,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,27 +109,9 @@ def retrain(
     jobs = plan_jobs(study, folder, top=top, seeds=seeds)
     (folder / MODELS_FOLDER / MANIFEST).unlink(missing_ok=True)  # it would describe models that are being replaced
     metric = str(study.user_attrs["metric"])
-
-    def train(job: Job) -> Outcome:
-        try:
-            saved = _kept(job, data) or saved_model(
-                train_model(job.config, data, seed=job.seed, device=device, metric=metric),
-                data,
-                name=job.name,
-                trial=job.trial,
-                device=device,
-            )
-        except NonFiniteLossError as error:
-            return error
-        except torch.OutOfMemoryError as error:
-            return WorkFailedError(f"out of memory: {str(error).splitlines()[0]}")
-        saved = dataclasses.replace(saved, name=job.name)
-        save_model(job.path, saved)
-        return saved
-
     done: list[tuple[Job, SavedModel]] = []
     failed: list[tuple[Job, EcgTuneError]] = []
-    for job, outcome in zip(jobs, map(train, jobs), strict=True):
+    for job, outcome in zip(jobs, map(partial(_train, data=data, device=device, metric=metric), jobs), strict=True):
         if isinstance(outcome, SavedModel):
             done.append((job, outcome))
         else:
@@ -136,6 +119,20 @@ def retrain(
         if on_done:
             on_done(job, outcome)
     return _write_manifest(done, failed, folder, study=study.study_name, data=data)
+
+
+def _train(job: Job, *, data: PreparedData, device: str, metric: str) -> Outcome:
+    try:
+        saved = _kept(job, data) or saved_model(
+            train_model(job.config, data, seed=job.seed, device=device, metric=metric), data, name=job.name, trial=job.trial, device=device
+        )
+    except NonFiniteLossError as error:
+        return error
+    except torch.OutOfMemoryError as error:
+        return WorkFailedError(f"out of memory: {str(error).splitlines()[0]}")
+    saved = dataclasses.replace(saved, name=job.name)
+    save_model(job.path, saved)
+    return saved
 
 
 def _kept(job: Job, data: PreparedData) -> SavedModel | None:

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -46,28 +46,15 @@ def search(
 ) -> None:
     """Search hyper-parameters. The same command again goes on where the study stands, however it ended."""
     from ecg_tune.cli.status import summary
-    from ecg_tune.config import SearchSettings, check_choice, from_dict
     from ecg_tune.data.prepared import open_prepared
-    from ecg_tune.metrics import METRICS
-    from ecg_tune.search.samplers import SAMPLERS
-    from ecg_tune.search.schedulers import SCHEDULERS
     from ecg_tune.search.study import best_trials, hold_study, last_failure, study_exists
-    from search_spaces import SpaceContext, in_order, search_space
+    from search_spaces import SpaceContext, search_space
 
-    flags = given(
+    settings = _settings(config, given(
         families=None if families is None else words(families), profile=profile, trials=trials, max_epochs=max_epochs,
         metric=metric, sampler=sampler, scheduler=scheduler, grace_epochs=grace_epochs, reduction_factor=reduction_factor,
         min_results=min_results, seed=seed, slots=slots, retries=retries, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
-    )  # fmt: skip
-    merged = {**(read_yaml(config) if config else {}), **flags}
-    named = merged.get("families", SearchSettings().families)
-    if not isinstance(named, (str, list, tuple)) or not all(isinstance(name, str) for name in named):
-        raise ConfigError(f"{config}: families: expected names, but got {named!r}")
-    merged["families"] = in_order(words(named) if isinstance(named, str) else named)
-    settings = from_dict(SearchSettings, merged, where=str(config or ""))
-    check_choice("metric", settings.metric, METRICS)
-    check_choice("sampler", settings.sampler, SAMPLERS)
-    check_choice("scheduler", settings.scheduler, SCHEDULERS)
+    ))  # fmt: skip
     prepared = open_prepared(data)
     space = search_space(settings.families, SpaceContext(settings.profile, settings.epochs, settings.space, len(prepared.leads)))
     print(headline(prepared), flush=True)
@@ -82,6 +69,26 @@ def search(
     if not best_trials(opened, 1):
         raise WorkFailedError(f"no trial was completed; {last_failure(opened)}")
     print(f"more trials: the same command with a larger --trials\nnext: ecg-tune dashboard {study}; ecg-tune retrain {study} --top 2")
+
+
+def _settings(config: Path | None, flags: dict[str, Any]) -> SearchSettings:
+    """Return a file's settings with the flags over them."""
+    from ecg_tune.config import SearchSettings, check_choice, from_dict
+    from ecg_tune.metrics import METRICS
+    from ecg_tune.search.samplers import SAMPLERS
+    from ecg_tune.search.schedulers import SCHEDULERS
+    from search_spaces import in_order
+
+    merged = {**(read_yaml(config) if config else {}), **flags}
+    named = merged.get("families", SearchSettings().families)
+    if not isinstance(named, (str, list, tuple)) or not all(isinstance(name, str) for name in named):
+        raise ConfigError(f"{config}: families: expected names, but got {named!r}")
+    merged["families"] = in_order(words(named) if isinstance(named, str) else named)
+    settings = from_dict(SearchSettings, merged, where=str(config or ""))
+    check_choice("metric", settings.metric, METRICS)
+    check_choice("sampler", settings.sampler, SAMPLERS)
+    check_choice("scheduler", settings.scheduler, SCHEDULERS)
+    return settings
 
 
 def _run(folder: Path, prepared: PreparedData, settings: SearchSettings, space: SearchSpace) -> tuple[optuna.Study, bool]:

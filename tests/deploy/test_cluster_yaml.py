@@ -19,7 +19,9 @@ def cluster() -> dict:
 def test_rays_schema_accepts_it(cluster):
     from ray.autoscaler._private.util import prepare_config, validate_config
 
-    validate_config(prepare_config(copy.deepcopy(cluster)))
+    prepared = prepare_config(copy.deepcopy(cluster))
+    validate_config(prepared)  # raises on anything that the schema doesn't know
+    assert prepared["head_node_type"] == "head"
 
 
 def test_every_start_asks_for_a_token_and_keeps_the_dashboard_on_loopback(cluster):
