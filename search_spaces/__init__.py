@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from optuna.trial import BaseTrial, FixedTrial
 
 from ecg_tune.config import TrialConfig, check_choice, to_dict
+from ecg_tune.errors import ConfigError
 from ecg_tune.search.space import Proposal, SearchSpace
 from search_spaces import alexnet, cnn1d, cnn1d_rnn, fusion, resnet, resnet1d, rnn, vgg
 from search_spaces.custom import check_rules, customised, default_under
+from search_spaces.memory import state_gb
 from search_spaces.shared import Space, SpaceContext
 
 __all__ = ["SPACES", "Space", "SpaceContext", "in_order", "resolve", "search_space"]
@@ -60,6 +63,10 @@ def search_space(families: Sequence[str], context: SpaceContext) -> SearchSpace:
 
     def default(family: str) -> dict[str, Any]:
         choice = {"family": family} if len(chosen) > 1 else {}
+        classic = resolve(family, SPACES[family].defaults[context.profile], replace(context, rules={}, memory_gb=float("inf")))
+        needed = state_gb(classic.model, family, context.n_leads)
+        if needed > context.memory_gb:
+            raise ConfigError(f"the classic {family} needs {needed:.3g} GB: raise memory_gb={context.memory_gb:g}, or leave {family} out")
         return choice | default_under(SPACES[family].defaults[context.profile], context.rules)
 
     return SearchSpace(suggest=suggest, defaults=tuple(default(family) for family in chosen))

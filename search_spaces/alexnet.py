@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from optuna.trial import BaseTrial
 
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.alexnet import AlexNetConfig, final_side
 from ecg_tune.models.image_attention import ATTENTIONS
+from search_spaces.memory import affordable
 from search_spaces.resnet import IMAGE_DEFAULTS, IMAGE_TRAINING_DEFAULTS, SMALL_STEM_PIXELS
 from search_spaces.shared import Space, SpaceContext, crop, image, prefixed, training
 
+LARGEST_PIXELS = 224
 FAMILY = "alexnet"
 
 
@@ -20,9 +24,19 @@ def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: in
     with the published 4096 and Adam's state a checkpoint would be 0.7 GB.
     """
     stem = "small" if size <= SMALL_STEM_PIXELS else "standard"
+    widths: tuple[float, ...] = (0.125, 0.25) if context.small else (0.5, 1.0)
+    heads: tuple[int, ...] = (64, 128) if context.small else (256, 512, 1024)
+    sides = [(final_side(side, kind), kind) for side, kind in ((SMALL_STEM_PIXELS, "small"), (LARGEST_PIXELS, "standard"))]
+
+    def largest(width: float, head: int) -> list[AlexNetConfig]:
+        kinds = product(ATTENTIONS, sides)
+        return [AlexNetConfig(width=width, classifier_width=head, attention=a, batch_norm=True, stem=k, grid=g) for a, (g, k) in kinds]
+
+    heads = affordable(heads, FAMILY, context, lambda head: largest(widths[0], head))
+    widths = affordable(widths, FAMILY, context, lambda width: largest(width, heads[-1]))
     return AlexNetConfig(
-        width=trial.suggest_categorical(f"{prefix}.width", (0.125, 0.25) if context.small else (0.5, 1.0)),
-        classifier_width=trial.suggest_categorical(f"{prefix}.classifier_width", (64, 128) if context.small else (256, 512, 1024)),
+        width=trial.suggest_categorical(f"{prefix}.width", widths),
+        classifier_width=trial.suggest_categorical(f"{prefix}.classifier_width", heads),
         attention=trial.suggest_categorical(f"{prefix}.attention", tuple(ATTENTIONS)),
         dropout=trial.suggest_float(f"{prefix}.dropout", 0.0, 0.6),
         batch_norm=True,

@@ -6,6 +6,7 @@ from optuna.trial import BaseTrial
 
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.cnn1d import CNN1DConfig
+from search_spaces.memory import affordable
 from search_spaces.shared import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, crop, prefixed, training
 
 FAMILY = "cnn1d"
@@ -13,9 +14,12 @@ FAMILY = "cnn1d"
 
 def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> CNN1DConfig:
     """Draw the network. Six halvings of 10 s leave 16 steps; kernels of 3 to 15 samples see 30 to 150 ms, a QRS complex."""
+    depth = 5 if context.small else 6
+    filters: tuple[int, ...] = (8, 16, 32) if context.small else (16, 32, 64)
+    filters = affordable(filters, FAMILY, context, lambda n: [CNN1DConfig(filters=n, depth=depth, kernel_size=15)])
     return CNN1DConfig(
-        filters=trial.suggest_categorical(f"{prefix}.filters", (8, 16, 32) if context.small else (16, 32, 64)),
-        depth=trial.suggest_int(f"{prefix}.depth", 2, 5 if context.small else 6),
+        filters=trial.suggest_categorical(f"{prefix}.filters", filters),
+        depth=trial.suggest_int(f"{prefix}.depth", 2, depth),
         kernel_size=trial.suggest_categorical(f"{prefix}.kernel_size", (3, 5, 7, 11, 15)),
         dropout=trial.suggest_float(f"{prefix}.dropout", 0.0, 0.6),
     )

@@ -6,6 +6,7 @@ from optuna.trial import BaseTrial
 
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.cnn1d_rnn import CNN1DRNNConfig
+from search_spaces.memory import affordable
 from search_spaces.shared import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, crop, prefixed, training
 
 FAMILY = "cnn1d_rnn"
@@ -13,14 +14,22 @@ FAMILY = "cnn1d_rnn"
 
 def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> CNN1DRNNConfig:
     """Draw the network. Two to four convolutions leave 250 to 62 steps of 10 s, a beat in 5 to 20 of them."""
+    filters: tuple[int, ...] = (8, 16, 32) if context.small else (16, 32, 64)
+    sizes: tuple[int, ...] = (32, 64) if context.small else (64, 128, 192, 256)
+
+    def largest(n: int, size: int) -> list[CNN1DRNNConfig]:
+        return [CNN1DRNNConfig(filters=n, n_convolutions=4, kernel_size=11, cell="lstm", attention=True, hidden_size=size, num_layers=2)]
+
+    filters = affordable(filters, FAMILY, context, lambda n: largest(n, sizes[0]))
+    sizes = affordable(sizes, FAMILY, context, lambda size: largest(filters[-1], size))
     return CNN1DRNNConfig(
-        filters=trial.suggest_categorical(f"{prefix}.filters", (8, 16, 32) if context.small else (16, 32, 64)),
+        filters=trial.suggest_categorical(f"{prefix}.filters", filters),
         n_convolutions=trial.suggest_int(f"{prefix}.n_convolutions", 2, 4),
         kernel_size=trial.suggest_categorical(f"{prefix}.kernel_size", (3, 5, 7, 11)),
         cell=trial.suggest_categorical(f"{prefix}.cell", ("gru", "lstm")),
         bidirectional=trial.suggest_categorical(f"{prefix}.bidirectional", (True, False)),
         attention=trial.suggest_categorical(f"{prefix}.attention", (True, False)),
-        hidden_size=trial.suggest_categorical(f"{prefix}.hidden_size", (32, 64) if context.small else (64, 128, 192, 256)),
+        hidden_size=trial.suggest_categorical(f"{prefix}.hidden_size", sizes),
         num_layers=trial.suggest_int(f"{prefix}.num_layers", 1, 2),
         dropout=trial.suggest_float(f"{prefix}.dropout", 0.0, 0.6),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from optuna.trial import BaseTrial
 
 from ecg_tune.config import TrialConfig
@@ -17,6 +19,7 @@ IMAGE = {"alexnet": alexnet, "vgg": vgg, "resnet": resnet}
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
     """Draw a complete config. Encoders are drawn as in their own spaces; the rate is bounded by a recurrent encoder."""
     picture = image(trial, FAMILY, context)
+    half = replace(context, memory_gb=context.memory_gb / 2)  # for each encoder
     signal = trial.suggest_categorical(f"{FAMILY}.signal_family", tuple(SIGNAL))
     network = trial.suggest_categorical(f"{FAMILY}.image_family", tuple(IMAGE))
     return TrialConfig(
@@ -24,8 +27,8 @@ def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
         model=FusionConfig(
             signal_family=signal,
             image_family=network,
-            signal=SIGNAL[signal].draw_model(trial, f"{FAMILY}.{signal}", context),
-            image=IMAGE[network].draw_model(trial, f"{FAMILY}.{network}", context, size=picture.size),
+            signal=SIGNAL[signal].draw_model(trial, f"{FAMILY}.{signal}", half),
+            image=IMAGE[network].draw_model(trial, f"{FAMILY}.{network}", half, size=picture.size),
             hidden_size=trial.suggest_categorical(f"{FAMILY}.hidden_size", (32, 64) if context.small else (128, 256)),
             dropout=trial.suggest_float(f"{FAMILY}.dropout", 0.0, 0.6),
         ),

@@ -7,6 +7,7 @@ from optuna.trial import BaseTrial
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.image_attention import ATTENTIONS
 from ecg_tune.models.resnet import ResNetConfig
+from search_spaces.memory import affordable
 from search_spaces.shared import TRAINING_DEFAULTS, Space, SpaceContext, crop, image, prefixed, training
 
 FAMILY = "resnet"
@@ -17,11 +18,14 @@ SMALL_STEM_PIXELS = 64
 
 def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: int) -> ResNetConfig:
     """Draw the network for images of `size` pixels. No draw exceeds ResNet-34 with gates (22 million parameters)."""
+    shapes = ("three_stages", "resnet10") if context.small else ("resnet18", "resnet34")
+    widths: tuple[int, ...] = (8, 16) if context.small else (32, 64)
+    widths = affordable(
+        widths, FAMILY, context, lambda width: [ResNetConfig(layers=SHAPES[shapes[-1]], width=width, attention=a) for a in ATTENTIONS]
+    )
     return ResNetConfig(
-        layers=SHAPES[
-            trial.suggest_categorical(f"{prefix}.shape", ("three_stages", "resnet10") if context.small else ("resnet18", "resnet34"))
-        ],
-        width=trial.suggest_categorical(f"{prefix}.width", (8, 16) if context.small else (32, 64)),
+        layers=SHAPES[trial.suggest_categorical(f"{prefix}.shape", shapes)],
+        width=trial.suggest_categorical(f"{prefix}.width", widths),
         attention=trial.suggest_categorical(f"{prefix}.attention", tuple(ATTENTIONS)),
         dropout=trial.suggest_float(f"{prefix}.dropout", 0.0, 0.6),
         stem="small" if size <= SMALL_STEM_PIXELS else "standard",

@@ -6,6 +6,7 @@ from optuna.trial import BaseTrial
 
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.resnet1d import ResNet1DConfig
+from search_spaces.memory import affordable
 from search_spaces.shared import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, crop, prefixed, training
 
 FAMILY = "resnet1d"
@@ -15,7 +16,11 @@ KERNELS = {"5-3": (5, 3), "7-5-3": (7, 5, 3), "11-7": (11, 7)}
 
 def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> ResNet1DConfig:
     """Draw the network: three stages of equal width. The widest has 7 million parameters."""
-    width = trial.suggest_categorical(f"{prefix}.filters", (32, 48, 64) if context.small else (64, 128, 192, 256))
+    widths: tuple[int, ...] = (32, 48, 64) if context.small else (64, 128, 192, 256)
+    widths = affordable(
+        widths, FAMILY, context, lambda n: [ResNet1DConfig(filters=(n,) * 3, blocks=2, kernels=kernels) for kernels in KERNELS.values()]
+    )
+    width = trial.suggest_categorical(f"{prefix}.filters", widths)
     return ResNet1DConfig(
         filters=(width,) * 3,
         blocks=trial.suggest_int(f"{prefix}.blocks", 1, 2),

@@ -6,6 +6,7 @@ from optuna.trial import BaseTrial
 
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.rnn import RNNConfig
+from search_spaces.memory import affordable
 from search_spaces.shared import TRAINING_DEFAULTS, Space, SpaceContext, crop, prefixed, training
 
 FAMILY = "rnn"
@@ -13,13 +14,15 @@ FAMILY = "rnn"
 
 def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> RNNConfig:
     """Draw the network. `full` goes to 2 x 256 units, the widest that published PTB-XL baselines use."""
-    sizes = (16, 32, 64) if context.small else (64, 128, 192, 256)
+    sizes: tuple[int, ...] = (16, 32, 64) if context.small else (64, 128, 192, 256)
+    layers = 2 if context.small else 3
+    sizes = affordable(sizes, FAMILY, context, lambda size: [RNNConfig(cell="lstm", attention=True, hidden_size=size, num_layers=layers)])
     return RNNConfig(
         cell=trial.suggest_categorical(f"{prefix}.cell", ("gru", "lstm")),
         bidirectional=trial.suggest_categorical(f"{prefix}.bidirectional", (True, False)),
         attention=trial.suggest_categorical(f"{prefix}.attention", (False, True)),
         hidden_size=trial.suggest_categorical(f"{prefix}.hidden_size", sizes),
-        num_layers=trial.suggest_int(f"{prefix}.num_layers", 1, 2 if context.small else 3),
+        num_layers=trial.suggest_int(f"{prefix}.num_layers", 1, layers),
         dropout=trial.suggest_float(f"{prefix}.dropout", 0.0, 0.6),
     )
 

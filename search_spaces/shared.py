@@ -24,12 +24,14 @@ class SpaceContext:
         max_epochs: Epochs a trial may run.
         rules: What the user changed, see `search_spaces.custom`.
         n_leads: Leads of the signal.
+        memory_gb: What the parameters of no draw may exceed, see `search_spaces.memory`.
     """
 
     profile: str
     max_epochs: int
     rules: Mapping[str, Any] = field(default_factory=dict)
     n_leads: int = 3
+    memory_gb: float = 2.0
 
     @property
     def small(self) -> bool:

@@ -7,9 +7,11 @@ from optuna.trial import BaseTrial
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.image_attention import ATTENTIONS
 from ecg_tune.models.vgg import VGGConfig, final_side
+from search_spaces.memory import affordable
 from search_spaces.resnet import IMAGE_DEFAULTS, IMAGE_TRAINING_DEFAULTS
 from search_spaces.shared import Space, SpaceContext, crop, image, prefixed, training
 
+LARGEST_PIXELS = 224
 FAMILY = "vgg"
 
 
@@ -20,10 +22,21 @@ def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: in
     VGG-16 with the published 4096 and Adam's state would be a checkpoint of 1.6 GB.
     """
     shapes = ("vgg11", "vgg13") if context.small else ("vgg11", "vgg13", "vgg16", "vgg19")
+    widths: tuple[float, ...] = (0.125, 0.25) if context.small else (0.5, 1.0)
+    heads: tuple[int, ...] = (64, 128) if context.small else (256, 512, 1024)
+    grid = final_side(64 if context.small else LARGEST_PIXELS)
+
+    def largest(width: float, head: int) -> list[VGGConfig]:
+        return [
+            VGGConfig(shape=shapes[-1], width=width, classifier_width=head, attention=a, batch_norm=True, grid=grid) for a in ATTENTIONS
+        ]
+
+    heads = affordable(heads, FAMILY, context, lambda head: largest(widths[0], head))
+    widths = affordable(widths, FAMILY, context, lambda width: largest(width, heads[-1]))
     return VGGConfig(
         shape=trial.suggest_categorical(f"{prefix}.shape", shapes),
-        width=trial.suggest_categorical(f"{prefix}.width", (0.125, 0.25) if context.small else (0.5, 1.0)),
-        classifier_width=trial.suggest_categorical(f"{prefix}.classifier_width", (64, 128) if context.small else (256, 512, 1024)),
+        width=trial.suggest_categorical(f"{prefix}.width", widths),
+        classifier_width=trial.suggest_categorical(f"{prefix}.classifier_width", heads),
         attention=trial.suggest_categorical(f"{prefix}.attention", tuple(ATTENTIONS)),
         dropout=trial.suggest_float(f"{prefix}.dropout", 0.0, 0.6),
         batch_norm=True,

@@ -40,6 +40,7 @@ def search(
     seed: Annotated[int | None, typer.Option(help="Seed; with one slot, equal seeds give equal trials.")] = None,
     slots: Annotated[int | None, typer.Option(help="Trials at once; default what fits.")] = None,
     retries: Annotated[int | None, typer.Option(help="How often a trial goes on after its worker or node was lost.")] = None,
+    memory_gb: Annotated[float | None, typer.Option(help="GB that a draw's parameters may take in training; default 2.")] = None,
     cpus_per_trial: Annotated[int | None, typer.Option(help="CPU threads of a trial.")] = None,
     gpus_per_trial: Annotated[float | None, typer.Option(help="GPU share of a trial, e.g. 0.25; default 1 if there is a GPU.")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with these settings; flags win.")] = None,
@@ -53,10 +54,13 @@ def search(
     settings = _settings(config, given(
         families=None if families is None else words(families), profile=profile, trials=trials, max_epochs=max_epochs,
         metric=metric, sampler=sampler, scheduler=scheduler, grace_epochs=grace_epochs, reduction_factor=reduction_factor,
-        min_results=min_results, seed=seed, slots=slots, retries=retries, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
+        min_results=min_results, seed=seed, slots=slots, retries=retries, memory_gb=memory_gb,
+        cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial,
     ))  # fmt: skip
     prepared = open_prepared(data)
-    space = search_space(settings.families, SpaceContext(settings.profile, settings.epochs, settings.space, len(prepared.leads)))
+    space = search_space(
+        settings.families, SpaceContext(settings.profile, settings.epochs, settings.space, len(prepared.leads), settings.memory_gb)
+    )
     print(headline(prepared), flush=True)
     if settings.profile == "full" and not study_exists(study):
         _say_cost(prepared, settings)

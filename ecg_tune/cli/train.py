@@ -47,7 +47,7 @@ def train(
     def show(result: EpochResult) -> None:
         losses = f"loss {result.train_loss:.4f} train, {result.validation_loss:.4f} validation"
         auc = f"validation macro AUC {result.metrics['macro_auc']:.4f}"
-        if result.micro_batch < changed.training.batch_size:
+        if result.micro_batch < (changed.training.micro_batch or changed.training.batch_size):
             losses += f", memory ran out: micro-batches of {result.micro_batch}, same effective batch"
         print(f"epoch {result.epoch}/{changed.training.max_epochs}: {auc}, {losses}, {result.seconds:.1f} s", flush=True)
 

@@ -105,6 +105,8 @@ class TrainingConfig:
         label_smoothing: Share of each label that is moved to one half, 0..0.5.
         class_weights: Let positives of a class weigh as much as its negatives.
         deterministic: Use only algorithms that give the same bits every time; some are slower.
+        micro_batch: Records that go through the network at once, gradients accumulated to the same step; None: the whole
+            batch, split only when memory runs out.
         compile: Let `torch.compile` fuse the network; the first epoch pays for it.
     """
 
@@ -122,6 +124,7 @@ class TrainingConfig:
     class_weights: bool = False
     deterministic: bool = False
     compile: bool = False
+    micro_batch: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("optimizer", self.optimizer, ("adam", "adamw"))
@@ -132,6 +135,8 @@ class TrainingConfig:
         check_range("weight_decay", self.weight_decay, 0, 10)
         check_range("patience", self.patience, 1, 10_000)
         check_range("gradient_clip", self.gradient_clip, 0, 1e6)
+        if self.micro_batch is not None:
+            check_range("micro_batch", self.micro_batch, 1, self.batch_size)
         check_range("label_smoothing", self.label_smoothing, 0, 0.5)
         if self.crop_s is not None:
             check_range("crop_s", self.crop_s, 0.5, 10)
@@ -161,6 +166,7 @@ class SearchSettings:
         max_epochs: Epochs a trial may run; None takes the profile's (50 full, 10 small).
         grace_epochs: First rung of ASHA; None takes the profile's (3 full, 1 small).
         slots: Trials that run at once; None takes what the resources allow.
+        memory_gb: What a draw's parameters may take in training, Adam's state included; wider draws leave the space.
         space: Parameters narrowed, fixed or widened by hand (in a file only), see `search_spaces.custom`.
     """
 
@@ -179,6 +185,7 @@ class SearchSettings:
     cpus_per_trial: int = 1
     gpus_per_trial: float | None = None
     retries: int = 2
+    memory_gb: float = 2.0
     space: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -194,6 +201,7 @@ class SearchSettings:
         check_range("seed", self.seed, 0, 2**31 - 1)
         check_range("cpus_per_trial", self.cpus_per_trial, 1, 1024)
         check_range("retries", self.retries, 0, 100)
+        check_range("memory_gb", self.memory_gb, 1e-6, 10_000)
         if self.gpus_per_trial is not None:
             check_range("gpus_per_trial", self.gpus_per_trial, 0, 64)
 

@@ -24,7 +24,7 @@ from ecg_tune.errors import StudyError
 from ecg_tune.search.schedulers import SCHEDULERS
 
 DATABASE, LOCK = "study.db", ".search.lock"
-FIXED = ("data_fingerprint", "metric", "families", "profile", "max_epochs", "space")
+FIXED = ("data_fingerprint", "metric", "families", "profile", "max_epochs", "space", "memory_gb")
 """Attributes that a continued search must share with its study: its rows could not be compared otherwise."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -119,6 +119,7 @@ def study_attributes(data: PreparedData, settings: SearchSettings) -> dict[str, 
         "families": list(settings.families),
         "max_epochs": settings.epochs,
         "space": dict(settings.space),
+        "memory_gb": settings.memory_gb,
         "rungs": list(SCHEDULERS[settings.scheduler](settings).levels),
         "scheduler": settings.scheduler,
         "sampler": settings.sampler,

@@ -73,7 +73,7 @@ class Learner:
         self.model = model.to(self.device)
         self.predictor = Predictor(self.model, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
         self.loader = BatchLoader(data.train, batch_size=config.training.batch_size, inputs=self._training_inputs, generator=self.order)
-        self.micro_batches = MicroBatches(config.training.batch_size)
+        self.micro_batches = MicroBatches(config.training.micro_batch or config.training.batch_size)
         self.loss = make_loss(config.training, data.train.labels)
         self.optimizer = make_optimizer(self.model, config.training)
         self.schedule = Schedule(self.optimizer, config.training, n_batches=len(self.loader))

@@ -61,3 +61,15 @@ def test_a_learner_that_runs_out_of_memory_goes_on_smaller_and_says_so(toy_data)
     assert (expected.micro_batch, result.micro_batch) == (32, 8)
     assert result.train_loss == pytest.approx(expected.train_loss, rel=1e-4)
     assert result.metrics["macro_auc"] == pytest.approx(expected.metrics["macro_auc"], abs=1e-3)
+
+
+def test_micro_batches_can_be_asked_for_and_change_no_step(toy_data):
+    data = learning_data(toy_data, torch.device("cpu"))
+
+    def result(micro_batch: int | None):
+        training = TrainingConfig(max_epochs=2, crop_s=1.0, micro_batch=micro_batch)
+        return Learner(TrialConfig("rnn", RNNConfig(hidden_size=8, num_layers=1, dropout=0.0), training), data, seed=0).step()
+
+    whole, pieces = result(None), result(5)
+    assert (whole.micro_batch, pieces.micro_batch) == (32, 5)
+    assert pieces.train_loss == pytest.approx(whole.train_loss, rel=1e-4)

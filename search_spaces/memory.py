@@ -1,0 +1,47 @@
+"""Widths bounded by memory: the choices of a space whose largest network still fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import TypeVar
+
+import torch
+
+from ecg_tune.config import ModelConfig
+from ecg_tune.errors import ConfigError
+from ecg_tune.models import build_model, n_parameters
+from search_spaces.shared import SpaceContext
+
+BYTES_A_PARAMETER = 20
+"""Weight, gradient, Adam's two moments and the best epoch's copy, in single precision. Activations are not in it: when
+they don't fit, the batch is split (`ecg_tune.training.memory`); what a parameter costs can't be split."""
+
+T = TypeVar("T")
+
+
+@lru_cache(maxsize=4096)
+def state_gb(config: ModelConfig, family: str, n_leads: int) -> float:
+    """Return the gigabytes that training a network's parameters takes."""
+    with torch.device("meta"):
+        model = build_model(config, family=family, n_leads=n_leads, n_channels=max(3, n_leads), n_classes=5)
+    return n_parameters(model) * BYTES_A_PARAMETER / 1e9
+
+
+def affordable(choices: tuple[T, ...], family: str, context: SpaceContext, largest: Callable[[T], Iterable[ModelConfig]]) -> tuple[T, ...]:
+    """Return the choices that fit the context's memory; they depend on nothing else that is drawn, as a study needs.
+
+    Args:
+        choices: Widths, narrowest first.
+        largest: Maps a choice to the largest networks that the rest of the space could make of it.
+
+    Raises:
+        ConfigError: Not even the narrowest fits.
+    """
+    fits = tuple(c for c in choices if all(state_gb(config, family, context.n_leads) <= context.memory_gb for config in largest(c)))
+    if not fits:
+        least = max(state_gb(config, family, context.n_leads) for config in largest(choices[0]))
+        raise ConfigError(
+            f"the narrowest {family} may need {least:.3g} GB, memory_gb={context.memory_gb:g}: give more, or leave {family} out"
+        )
+    return fits
