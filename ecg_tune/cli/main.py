@@ -53,7 +53,7 @@ def run(arguments: list[str] | None = None) -> int:
     except EcgTuneError as error:
         return _say(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):
-        return _say("interrupted", 130)
+        return _say("interrupted; the same command again goes on with what is finished", 130)
 
 
 def _say(message: str, code: int) -> int:

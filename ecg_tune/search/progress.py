@@ -7,9 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 
 @dataclass
@@ -93,7 +94,7 @@ class LiveProgress(PlainProgress):
 
     def __init__(self, tally: Tally, console: Console) -> None:
         super().__init__(tally, console)
-        self.live = Live(self._table(), console=console, refresh_per_second=2)
+        self.live = Live(self._view(), console=console, refresh_per_second=2)
 
     def __enter__(self) -> LiveProgress:
         self.live.start()
@@ -105,12 +106,12 @@ class LiveProgress(PlainProgress):
     def _say(self, text: str) -> None:
         if "[" in text:
             self.live.console.print(text.split(" — ")[0], markup=False, highlight=False)
-        self.live.update(self._table())
+        self.live.update(self._view())
 
-    def _table(self) -> Table:
-        table = Table(title=self.tally.line(), title_justify="left", expand=False)
+    def _view(self) -> Group:
+        table = Table()
         for column in ("trial", "family", "epoch", "validation"):
             table.add_column(column, justify="left" if column == "family" else "right")
         for number, (family, epoch, value) in sorted(self.tally.running.items()):
             table.add_row(str(number), family, f"{epoch}/{self.tally.max_epochs}", "" if value is None else f"{value:.4f}")
-        return table
+        return Group(Text(self.tally.line()), *([table] if self.tally.running else []))
