@@ -27,21 +27,22 @@ def start(study: Path, data: PreparedData, *, trials: int) -> subprocess.Popen[s
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     return process.returncode, out, err
 
 
-def wait_for_epochs(study: Path, n_epochs: int) -> None:
-    """Return once the study holds `n_epochs` values, at least one of them of an ended trial."""
-    for _ in range(1200):
+def interrupt_after(process: subprocess.Popen[str], study: Path, n_epochs: int, *, by: signal.Signals) -> tuple[int, str, str]:
+    """Send a signal once the study holds `n_epochs` values, at least one of an ended trial, and return how the process ended."""
+    while process.poll() is None:
         time.sleep(0.1)
         try:
             trials = newest_trials(open_study(study))
         except StudyError:  # not made yet
             continue
         if sum(len(t.intermediate_values) for t in trials) >= n_epochs and any(t.state.is_finished() for t in trials):
-            return
-    raise AssertionError(f"no {n_epochs} epochs in two minutes")
+            process.send_signal(by)
+            break
+    return finish(process)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +50,7 @@ def searched(toy_data, tmp_path_factory) -> tuple[Path, dict[int, object], str]:
     """Return a study that was interrupted, continued to 8 trials, with what had ended at the interruption."""
     study = tmp_path_factory.mktemp("studies") / "study"
     process = start(study, toy_data, trials=8)
-    wait_for_epochs(study, 6)
-    process.send_signal(signal.SIGINT)
-    code, _, err = finish(process)
+    code, _, err = interrupt_after(process, study, 6, by=signal.SIGINT)
     assert code == 130, err
     ended = {t.number: t.datetime_complete for t in newest_trials(open_study(study)) if t.state.is_finished()}
     code, out, err = finish(start(study, toy_data, trials=8))
@@ -61,9 +60,7 @@ def searched(toy_data, tmp_path_factory) -> tuple[Path, dict[int, object], str]:
 
 def test_an_interrupted_search_says_how_to_go_on(toy_data, tmp_path):
     process = start(tmp_path / "study", toy_data, trials=8)
-    wait_for_epochs(tmp_path / "study", 3)
-    process.send_signal(signal.SIGTERM)
-    code, out, err = finish(process)
+    code, out, err = interrupt_after(process, tmp_path / "study", 3, by=signal.SIGTERM)
     assert code == 130
     assert f"go on with: ecg-tune search {tmp_path / 'study'}" in err
     assert "--trials 8" in err
