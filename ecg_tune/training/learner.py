@@ -71,7 +71,9 @@ class Learner:
             self.rng = self._rng_state()
         load_encoders(model, config)
         # on a GPU convolutions run on channels-last weights and images; other parameters are not four-dimensional
-        self.model = model.to(self.device, memory_format=torch.channels_last if self._cuda() else torch.preserve_format)
+        self.model = model.to(self.device)
+        if self._cuda():
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.predictor = Predictor(self.model, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
         self.loader = BatchLoader(data.train, batch_size=config.training.batch_size, inputs=self._training_inputs, generator=self.order)
         self.micro_batches = MicroBatches(config.training.micro_batch or config.training.batch_size)
