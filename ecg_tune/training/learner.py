@@ -75,7 +75,7 @@ class Learner:
         if self._cuda():
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.predictor = Predictor(self.model, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
-        self.loader = BatchLoader(data.train, batch_size=config.training.batch_size, inputs=self._training_inputs, generator=self.order)
+        self.loader = BatchLoader(data.train, batch_size=config.training.batch_size, inputs=self._varied, generator=self.order)
         self.micro_batches = MicroBatches(config.training.micro_batch or config.training.batch_size)
         self.loss = make_loss(config.training, data.train.labels)
         self.optimizer = make_optimizer(self.model, config.training)
@@ -126,8 +126,11 @@ class Learner:
     def validate(self) -> tuple[float, Tensor]:
         """Return the validation loss (mean over crops) and probabilities (n_records, n_classes), float64 on the CPU."""
         self.model.eval()
+        return self.micro_batches.run(self._validate, n_records=len(self.data.validation))
+
+    def _validate(self, micro_batch: int) -> tuple[float, Tensor]:
         part, losses, probabilities = self.data.validation, [], []
-        n_records = max(1, 2 * self.micro_batches.size // 7)
+        n_records = max(1, 2 * micro_batch // 7)  # a record of 10 s has 7 crops of 2.5 s; no gradients are kept
         with torch.inference_mode():  # in single precision, as everybody who loads the model will compute
             for signals, labels in zip(part.signals_uv.split(n_records), part.labels.split(n_records), strict=True):
                 logits = self.predictor.crop_logits(millivolts(signals))  # (batch, n_crops, n_classes)
@@ -171,12 +174,13 @@ class Learner:
         clip, total = self.config.training.gradient_clip, torch.zeros((), device=self.device)
         network = torch.compile(self.model) if self.config.training.compile else self.model
 
-        def loss_of(inputs: tuple[Tensor, ...], labels: Tensor) -> Tensor:
+        def loss_of(signal: Tensor, labels: Tensor) -> Tensor:
+            inputs = model_inputs(signal, self.config)
             with self._autocast():
                 return self.loss(network(*inputs), labels)
 
-        for *inputs, labels in self.loader:
-            loss = self.micro_batches.backward(tuple(inputs), labels, loss_of, self.optimizer.zero_grad)
+        for signal, labels in self.loader:
+            loss = self.micro_batches.backward(signal, labels, loss_of, self.optimizer.zero_grad)
             if clip:
                 nn.utils.clip_grad_norm_(self.model.parameters(), clip)
             self.optimizer.step()
@@ -184,13 +188,14 @@ class Learner:
             total += loss * len(labels)
         return float(total) / len(self.data.train)
 
-    def _training_inputs(self, signal_mv: Tensor) -> tuple[Tensor, ...]:
+    def _varied(self, signal_mv: Tensor) -> tuple[Tensor, ...]:
+        """Return a batch's standardised signals, cropped and augmented."""
         length = crop_length(self.config, self.data.sampling_rate_hz)
         signal = random_crop(standardise(signal_mv, self.data.normalisation), length, generator=self.crops)
         changes = self.config.training.augment
         if changes != AugmentConfig():
             signal = augment(signal, changes, sampling_rate_hz=self.data.sampling_rate_hz, generator=self.crops)
-        return model_inputs(signal, self.config)
+        return (signal,)
 
     def _ended(self, result: EpochResult) -> str | None:
         """Return why training ends with this epoch; patience counts epochs since the lowest validation loss."""

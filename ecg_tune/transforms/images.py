@@ -112,9 +112,11 @@ def images_of(signal: Tensor, config: ImageConfig) -> Tensor:
         (batch, n_channels, size, size): one lead a channel, or for "triple" GASF, GADF and MTF of lead `config.lead`.
 
     Raises:
-        ConfigError: `config.lead` is not a lead of the signal, or the image is larger than the signal.
+        ConfigError: `config.lead` is not a lead of the signal.
     """
     leads = signal.mT  # (batch, n_leads, n_samples)
+    if leads.shape[2] < config.size:  # fewer samples than pixels: the samples between are interpolated
+        leads = torch.nn.functional.interpolate(leads, size=config.size, mode="linear", align_corners=True)
     if config.kind != "triple":
         return IMAGES[config.kind](leads, config)
     if config.lead >= leads.shape[1]:

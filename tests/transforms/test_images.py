@@ -78,7 +78,17 @@ def test_images_have_one_channel_a_lead_or_one_a_kind(kind):
 
 def test_an_image_larger_than_its_signal_is_refused():
     with pytest.raises(ConfigError, match=r"image size must be 1\.\.250 .* but got 300"):
-        images_of(torch.randn(1, 250, 3), ImageConfig(size=300))
+        gasf(torch.randn(1, 3, 250), 300)
+
+
+@pytest.mark.parametrize("kind", ["gasf", "gadf", "mtf", "triple"])
+def test_a_short_crop_is_interpolated_up_to_a_larger_image(kind):
+    signal = torch.sin(torch.linspace(0, 6, 50))[None, :, None].expand(1, 50, 3)
+    image = images_of(signal, ImageConfig(kind=kind, size=224))
+    assert image.shape == (1, 3, 224, 224)
+    fine = torch.sin(torch.linspace(0, 6, 224))[None, :, None].expand(1, 224, 3)
+    if kind == "gasf":
+        assert (image - images_of(fine, ImageConfig(kind=kind, size=224))).abs().mean() < 0.02
 
 
 def test_a_lead_that_is_not_there_is_refused():
