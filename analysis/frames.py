@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from ecg_tune.errors import StudyError
-from ecg_tune.search.study import newest_trials
+from ecg_tune.search.study import newest_trials, objective
 
 STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
 
@@ -73,20 +73,16 @@ def trial_rows(study: optuna.Study) -> list[TrialRow]:
     """Return the study's newest trials as rows, by number.
 
     Raises:
-        StudyError: The study has several objectives or minimises; these figures show one metric, higher is better.
+        StudyError: The first objective is minimised; these figures show it as a metric, higher is better.
     """
-    if list(study.directions) != [optuna.study.StudyDirection.MAXIMIZE]:
-        names = ", ".join(direction.name.lower() for direction in study.directions)
-        raise StudyError(
-            f"study {study.study_name!r} has the direction(s) {names}, and the dashboard "
-            "shows one maximised metric: open it in optuna-dashboard"
-        )
+    if study.directions[0] != optuna.study.StudyDirection.MAXIMIZE:
+        raise StudyError(f"study {study.study_name!r} minimises, and the dashboard shows a maximised metric: open it in optuna-dashboard")
     families = study.user_attrs.get("families") or []
     otherwise = families[0] if len(families) == 1 else "model"
     rows: list[TrialRow] = []
     best: float | None = None
     for trial in sorted(newest_trials(study), key=lambda t: t.number):
-        value = trial.value if trial.state == TrialState.COMPLETE else None
+        value = objective(trial) if trial.state == TrialState.COMPLETE else None
         if value is not None:
             best = value if best is None else max(best, value)
         rows.append(_row(trial, value, best, otherwise))

@@ -19,20 +19,21 @@ from analysis.bootstrap import Run, intervals, patient_weights
 from ecg_tune.data.prepared import PreparedData, open_prepared
 from ecg_tune.models import MODELS, build_model, trial_config
 from ecg_tune.search.study import best_trials, newest_trials, open_study, study_exists
-from ecg_tune.training.checkpoint import build_predictor, load_saved, load_weights
+from ecg_tune.training.checkpoint import build_predictor, load_saved
 from ecg_tune.training.predictor import Predictor, predict_probabilities
+from ecg_tune.training.snapshots import newest_snapshot
 from ecg_tune.transforms.images import n_channels
 
 
 def validation_interval(folder: Path, trial: Any, data: PreparedData) -> tuple[float, float] | None:
     """Return the 95 % interval of a trial's validation macro AUC, None if its weights are not kept."""
-    path = folder / trial.user_attrs["path"] / "best.pt"
-    if not path.exists():
+    found = newest_snapshot(folder / trial.user_attrs["path"])
+    if found is None:
         return None
     config, n_leads = trial_config(trial.user_attrs["config"]), len(data.leads)
     channels = n_channels(config.image, n_leads) if config.image else 0
     model = build_model(config.model, family=config.family, n_leads=n_leads, n_channels=channels, n_classes=len(data.class_names))
-    model.load_state_dict(load_weights(path)["model"])
+    model.load_state_dict(found[1]["best_state"])
     predictor = Predictor(model, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
     return interval_of(predictor, data)
 

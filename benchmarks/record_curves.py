@@ -1,9 +1,11 @@
 """Record a bank of real learning curves for `benchmarks/efficiency.py`: random configs, trained to the end, nothing stopped.
 
-    python benchmarks/record_curves.py --data DATA [--configs 160] [--epochs 9] [--share 0/1]
+    python benchmarks/record_curves.py --data DATA [--configs 168] [--epochs 9] [--share 0/1]
+    python benchmarks/record_curves.py --data DATA --repeats 5
 
 One JSON line a config in `benchmarks/data/curves.jsonl`. Run it again after an interruption: recorded numbers are left
-alone. `--share 1/2` takes every second number, so that two processes fill one file. Validation values only.
+alone. `--share 1/2` takes every second number, so that two processes fill one file. `--repeats` trains the bank's three best
+again with other seeds, which says how much of their lead is luck. Validation values only.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from ecg_tune.models import trial_config
 from ecg_tune.search.samplers import trial_seed
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.training.fit import train_model
-from ecg_tune.training.learner import learning_data
+from ecg_tune.training.learner import LearningData, learning_data
 from search_spaces import SpaceContext, search_space
 
 BANK = Path(__file__).parent / "data" / "curves.jsonl"
@@ -37,39 +39,59 @@ RULES: dict[str, Any] = {
 }
 """Narrow networks, so that an epoch of 2,279 records takes seconds on one core."""
 
+N_REPEATED = 3
+
 
 def bank_space(epochs: int, n_leads: int = 3) -> SearchSpace:
     """Return the space that the bank was drawn from."""
     return search_space(FAMILIES, SpaceContext("small", epochs, rules=RULES, n_leads=n_leads))
 
 
+def recorded(number: int, loaded: LearningData, space: SearchSpace, *, seed: int) -> dict[str, Any]:
+    """Draw config `number` of the bank, train it to the end and return its line."""
+    trial = optuna.create_study(sampler=RandomSampler(seed=trial_seed(0, number))).ask()
+    proposal = space.suggest(trial)
+    row: dict[str, Any] = {"family": proposal.family, "params": trial.params}
+    try:
+        history = train_model(trial_config(proposal.config), loaded, seed=seed).history
+    except NonFiniteLossError as error:
+        return {**row, "values": [], "failure": str(error)}
+    values = [round(result.metrics["macro_auc"], 5) for result in history]
+    return {**row, "values": values, "seconds": [round(result.seconds, 2) for result in history]}
+
+
+def best_numbers(rows: list[dict[str, Any]]) -> list[int]:
+    """Return the numbers of the bank's best configs."""
+    bank = [row for row in rows if row["values"] and "repeat_of" not in row]
+    return [int(row["number"]) for row in sorted(bank, key=lambda row: -max(row["values"]))[:N_REPEATED]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="prepared data")
-    parser.add_argument("--configs", type=int, default=160)
+    parser.add_argument("--configs", type=int, default=168)
     parser.add_argument("--epochs", type=int, default=9)
     parser.add_argument("--share", default="0/1", help="k/n: take the numbers that leave k when divided by n")
+    parser.add_argument("--repeats", type=int, default=0, help="train the best of a finished bank again with so many seeds each")
     parser.add_argument("--out", type=Path, default=BANK)
     given = parser.parse_args()
     offset, every = map(int, given.share.split("/"))
     data = open_prepared(given.data)
     loaded, space = learning_data(data, torch.device("cpu")), bank_space(given.epochs, len(data.leads))
     given.out.parent.mkdir(exist_ok=True)
-    known = {json.loads(line)["number"] for line in given.out.read_text().splitlines()} if given.out.exists() else set()
-    for number in range(offset, given.configs, every):
-        if number in known:
+    rows = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out.exists() else []
+    known = {(row.get("repeat_of", row["number"]), row.get("seed", row["number"])) for row in rows}
+    wanted = [(number, number) for number in range(offset, given.configs, every)]
+    if given.repeats:
+        wanted = [(number, given.configs + seed) for number in best_numbers(rows) for seed in range(given.repeats)]
+    for number, seed in wanted:
+        if (number, seed) in known:
             continue
-        trial = optuna.create_study(sampler=RandomSampler(seed=trial_seed(0, number))).ask()
-        proposal = space.suggest(trial)
-        row: dict[str, Any] = {"number": number, "data_fingerprint": data.fingerprint, "family": proposal.family, "params": trial.params}
-        try:
-            fit = train_model(trial_config(proposal.config), loaded, seed=number)
-            row |= {"values": [round(r.metrics["macro_auc"], 5) for r in fit.history], "seconds": [round(r.seconds, 2) for r in fit.history]}
-        except NonFiniteLossError as error:
-            row |= {"values": [], "failure": str(error)}
+        repeat = {"repeat_of": number, "seed": seed} if given.repeats else {}
+        row = {"number": number, **repeat, "data_fingerprint": data.fingerprint, **recorded(number, loaded, space, seed=seed)}
         with given.out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-        print(f"config {number}: {row['family']} {row['values']}", flush=True)
+        print(f"config {number}, seed {seed}: {row['family']} {row['values']}", flush=True)
 
 
 if __name__ == "__main__":

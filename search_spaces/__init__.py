@@ -12,6 +12,7 @@ from ecg_tune.config import TrialConfig, check_choice, to_dict
 from ecg_tune.errors import ConfigError
 from ecg_tune.search.space import Proposal, SearchSpace
 from search_spaces import alexnet, cnn1d, cnn1d_rnn, fusion, resnet, resnet1d, rnn, vgg
+from search_spaces.configs import checked_configs
 from search_spaces.custom import check_rules, customised, default_under
 from search_spaces.memory import state_gb
 from search_spaces.shared import Space, SpaceContext
@@ -48,11 +49,14 @@ def resolve(family: str, params: Mapping[str, Any], context: SpaceContext) -> Tr
     return _drawn(FixedTrial(dict(params)), family, context)
 
 
-def search_space(families: Sequence[str], context: SpaceContext) -> SearchSpace:
+def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequence[Mapping[str, Any]] = ()) -> SearchSpace:
     """Return the space of a study; with several families the family itself is a parameter.
 
+    Args:
+        queued: Parameters of configs to try after the defaults.
+
     Raises:
-        ConfigError: The context's rules name an unknown parameter or give a value that no config takes.
+        ConfigError: The context's rules or a queued config name an unknown parameter or give a value that no config takes.
     """
     chosen = in_order(families)
     check_rules(context.rules, lambda trial: [SPACES[family].suggest(trial, context) for family in chosen])
@@ -63,13 +67,24 @@ def search_space(families: Sequence[str], context: SpaceContext) -> SearchSpace:
 
     def default(family: str) -> dict[str, Any]:
         choice = {"family": family} if len(chosen) > 1 else {}
-        classic = resolve(family, SPACES[family].defaults[context.profile], replace(context, rules={}, memory_gb=float("inf")))
+        classic = resolve(
+            family, SPACES[family].defaults[context.profile], replace(context, rules={}, memory_gb=float("inf"), encoders=lambda: None)
+        )
         needed = state_gb(classic.model, family, context.n_leads)
         if needed > context.memory_gb:
             raise ConfigError(f"the classic {family} needs {needed:.3g} GB: raise memory_gb={context.memory_gb:g}, or leave {family} out")
         return choice | default_under(SPACES[family].defaults[context.profile], context.rules)
 
-    return SearchSpace(suggest=suggest, defaults=tuple(default(family) for family in chosen))
+    space = SearchSpace(suggest=suggest, defaults=tuple(default(family) for family in chosen), goes_on=goes_on)
+    return replace(space, queued=checked_configs(queued, space, chosen))
+
+
+def goes_on(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Return whether a training under `old` is the beginning of one under `new`: they differ in the last epoch at most, and
+    the schedule does not depend on it (one-cycle and cosine do)."""
+    length = {"max_epochs": old["training"]["max_epochs"]}
+    same = {**new, "training": {**new["training"], **length}} == old
+    return same and (new["training"]["schedule"] == "plateau" or new == old)
 
 
 def _drawn(trial: BaseTrial, family: str, context: SpaceContext) -> TrialConfig:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from optuna.trial import BaseTrial
 
-from ecg_tune.config import TrialConfig
+from ecg_tune.config import ImageConfig, TrialConfig
 from ecg_tune.models.fusion import FusionConfig
+from ecg_tune.search.space import TrainedEncoders
 from search_spaces import alexnet, cnn1d, cnn1d_rnn, resnet, resnet1d, rnn, vgg
 from search_spaces.shared import TRAINING_DEFAULTS, Space, SpaceContext, crop, image, prefixed, training
 
@@ -17,18 +18,46 @@ IMAGE = {"alexnet": alexnet, "vgg": vgg, "resnet": resnet}
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
-    """Draw a complete config. Encoders are drawn as in their own spaces; the rate is bounded by a recurrent encoder."""
+    """Draw a complete config: from scratch, or where there are trained encoders also from these, frozen or not.
+
+    The rate is bounded by a recurrent encoder.
+    """
+    trained = context.encoders()
+    if trained is not None and trial.suggest_categorical(f"{FAMILY}.start", ("scratch", "trained")) == "trained":
+        frozen = trial.suggest_categorical(f"{FAMILY}.frozen", (True, False))
+        return _config(trial, context, _started(trained, frozen=frozen), trained.image.image)
     picture = image(trial, FAMILY, context)
     half = replace(context, memory_gb=context.memory_gb / 2)  # for each encoder
     signal = trial.suggest_categorical(f"{FAMILY}.signal_family", tuple(SIGNAL))
     network = trial.suggest_categorical(f"{FAMILY}.image_family", tuple(IMAGE))
+    fresh = FusionConfig(
+        signal_family=signal,
+        image_family=network,
+        signal=SIGNAL[signal].draw_model(trial, f"{FAMILY}.{signal}", half),
+        image=IMAGE[network].draw_model(trial, f"{FAMILY}.{network}", half, size=picture.size),
+    )
+    return _config(trial, context, fresh, picture)
+
+
+def _started(trained: TrainedEncoders, *, frozen: bool) -> FusionConfig:
+    signal, picture = trained.signal, trained.image
+    return FusionConfig(
+        signal_family=signal.family,
+        image_family=picture.family,
+        signal=signal.model,
+        image=picture.model,
+        signal_checkpoint=signal.path,
+        image_checkpoint=picture.path,
+        frozen=frozen,
+    )
+
+
+def _config(trial: BaseTrial, context: SpaceContext, encoders: FusionConfig, picture: ImageConfig | None) -> TrialConfig:
+    """Draw what surrounds the encoders."""
     return TrialConfig(
         family=FAMILY,
-        model=FusionConfig(
-            signal_family=signal,
-            image_family=network,
-            signal=SIGNAL[signal].draw_model(trial, f"{FAMILY}.{signal}", half),
-            image=IMAGE[network].draw_model(trial, f"{FAMILY}.{network}", half, size=picture.size),
+        model=replace(
+            encoders,
             hidden_size=trial.suggest_categorical(f"{FAMILY}.hidden_size", (32, 64) if context.small else (128, 256)),
             dropout=trial.suggest_float(f"{FAMILY}.dropout", 0.0, 0.6),
         ),
@@ -43,7 +72,7 @@ SPACE = Space(
         profile: prefixed(
             FAMILY,
             resnet.IMAGE_DEFAULTS[profile],
-            {"signal_family": "rnn", "image_family": "resnet"},
+            {"start": "scratch", "signal_family": "rnn", "image_family": "resnet"},
             {f"rnn.{name}": value for name, value in rnn.MODEL_DEFAULTS[profile].items()},
             {f"resnet.{name}": value for name, value in resnet.MODEL_DEFAULTS[profile].items()},
             {"hidden_size": 32 if profile == "small" else 128, "dropout": 0.3},

@@ -13,6 +13,7 @@ from typing import Any
 from optuna.trial import BaseTrial
 
 from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig
+from ecg_tune.search.space import TrainedEncoders
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class SpaceContext:
         rules: What the user changed, see `search_spaces.custom`.
         n_leads: Leads of the signal.
         memory_gb: What the parameters of no draw may exceed, see `search_spaces.memory`.
+        encoders: Gives the trained networks that a fusion may start from, None while there are none.
     """
 
     profile: str
@@ -32,6 +34,7 @@ class SpaceContext:
     rules: Mapping[str, Any] = field(default_factory=dict)
     n_leads: int = 3
     memory_gb: float = 2.0
+    encoders: Callable[[], TrainedEncoders | None] = lambda: None
 
     @property
     def small(self) -> bool:

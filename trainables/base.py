@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import traceback
-from contextlib import suppress
 from dataclasses import dataclass
 from os import getpid
 from pathlib import Path
@@ -15,13 +14,13 @@ import torch
 from ray import tune
 
 from ecg_tune.data.prepared import PreparedData
-from ecg_tune.errors import DataError, NonFiniteLossError
+from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.models import n_parameters, trial_config
-from ecg_tune.training.checkpoint import load_weights, save_atomic
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.learner import Learner, LearningData, learning_data
-
-LAST, BEST = "last.pt", "best.pt"
+from ecg_tune.training.memory import out_of_memory
+from ecg_tune.training.probe import COSTS
+from ecg_tune.training.snapshots import newest_snapshot, save_snapshot
 
 _on_device: dict[str, LearningData] = {}
 """This process's data set on its device; one entry, so that every later trial of a reused worker finds it there."""
@@ -33,12 +32,14 @@ class Shared:
 
     Attributes:
         folder: The study's folder, reachable from every node.
+        minimise: Rows of `COSTS`, the objectives beside the metric.
     """
 
     data: PreparedData
     folder: Path
     metric: str
     threads: int
+    minimise: tuple[str, ...] = ()
 
 
 class LearnerTrainable(tune.Trainable):
@@ -57,7 +58,7 @@ class LearnerTrainable(tune.Trainable):
         """Take another trial on the same worker."""
         self.task = new_config
         self.learner: Learner | None = None
-        self.reported = int(new_config["reported"])
+        self.reported, self.costs, self.checkpoint = int(new_config["reported"]), list[float](), ""
         return True
 
     def step(self) -> dict[str, Any]:
@@ -69,18 +70,14 @@ class LearnerTrainable(tune.Trainable):
             return self._report(self.learner, result)
         except NonFiniteLossError as error:
             return self._failed("nan", str(error))
-        except torch.OutOfMemoryError as error:
-            return self._failed("oom", str(error).splitlines()[0])
-        except Exception:  # whatever it is, the user finds it in the study's row
+        except Exception as error:  # whatever it is, the user finds it in the study's row
+            if out_of_memory(error):
+                return self._failed("oom", str(error).splitlines()[0] if str(error) else type(error).__name__)
             return self._failed("error", traceback.format_exc(limit=-3))
 
     def cleanup(self) -> None:
         """Drop the model."""
         self.learner = None
-
-    @property
-    def _path(self) -> Path:
-        return self.shared.folder / str(self.task["path"])
 
     def _open(self) -> Learner:
         torch.set_num_threads(self.shared.threads)
@@ -90,8 +87,13 @@ class LearnerTrainable(tune.Trainable):
             _on_device.clear()
             _on_device[key] = learning_data(self.shared.data, device)
         learner = Learner(trial_config(self.task["trial"]), _on_device[key], seed=self.task["seed"], metric=self.shared.metric)
-        with suppress(DataError):  # none yet, or not whole: the trial begins anew; epochs that the study knows are not reported twice
-            learner.load_state_dict(load_weights(self._path / LAST, device=str(device)))
+        if self.task.get("micro_batch"):
+            learner.micro_batches.size = self.task["micro_batch"]
+        found = newest_snapshot(self._folder, device=str(device))
+        if found:  # else the trial begins anew; epochs that the study knows are not reported twice
+            self.checkpoint = found[0].name
+            learner.load_state_dict(found[1])
+        self.costs = [COSTS[name](learner.predictor, learner.data) for name in self.shared.minimise]
         return learner
 
     def _replay(self, learner: Learner) -> EpochResult | None:
@@ -102,14 +104,17 @@ class LearnerTrainable(tune.Trainable):
 
     def _train(self, learner: Learner) -> EpochResult:
         result = learner.step()
-        save_atomic(self._path / LAST, learner.state_dict())
+        self.checkpoint = save_snapshot(self._folder, result.epoch, learner.state_dict()).name
         return result
 
     def _report(self, learner: Learner, result: EpochResult) -> dict[str, Any]:
-        if result.ended_by:
-            save_atomic(self._path / BEST, {"config": self.task["trial"], "epoch": learner.best_epoch, "model": learner.best_state})
         history = learner.history[: result.epoch]
         best = max(history, key=lambda r: r.metrics[self.shared.metric])
+        optional: dict[str, Any] = {"checkpoint": f"{self.task['path']}/{self.checkpoint}"} if self.checkpoint else {}
+        if self.costs:
+            optional["costs"] = self.costs
+        if result.micro_batch < learner.config.training.batch_size:
+            optional["say"] = f"memory ran out: micro-batches of {result.micro_batch}, same effective batch"
         return {
             "epoch": result.epoch,
             "value": result.metrics[self.shared.metric],
@@ -123,14 +128,23 @@ class LearnerTrainable(tune.Trainable):
             "n_parameters": n_parameters(learner.model),
             "micro_batch": result.micro_batch,
             "losses": {"train": result.train_loss, "validation": result.validation_loss},
+            **optional,
             **self._whereabouts(str(learner.device)),
         }
 
     def _failed(self, reason: str, text: str) -> dict[str, Any]:
-        epochs = self.learner.epoch if self.learner else self.reported
-        seconds = sum(r.seconds for r in self.learner.history) if self.learner else 0.0
-        facts = {"fail_reason": reason, "failure": text, "epochs": epochs, "seconds": seconds, "done": True, "complete": False}
-        return facts | self._whereabouts(str(self.learner.device) if self.learner else "")
+        learner, facts = self.learner, {"fail_reason": reason, "failure": text, "done": True, "complete": False}
+        facts |= {
+            "epochs": learner.epoch if learner else self.reported,
+            "seconds": sum(r.seconds for r in learner.history) if learner else 0.0,
+        }
+        if learner:
+            facts["micro_batch"] = learner.micro_batches.size
+        return facts | self._whereabouts(str(learner.device) if learner else "")
+
+    @property
+    def _folder(self) -> Path:
+        return self.shared.folder / str(self.task["path"])
 
     def _whereabouts(self, device: str) -> dict[str, str]:
         host = socket.gethostname()

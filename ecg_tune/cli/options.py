@@ -36,11 +36,11 @@ def given(**flags: Any) -> dict[str, Any]:
     return {name: value for name, value in flags.items() if value is not None}
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return a YAML file's mapping.
+def read_yaml(path: Path, *, expected: tuple[type, ...] = (dict,)) -> Any:
+    """Return a YAML file's content.
 
     Raises:
-        ConfigError: Missing, not YAML, or not a mapping.
+        ConfigError: Missing, not YAML, or not of an expected type.
     """
     import yaml
 
@@ -54,7 +54,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
+    if not isinstance(content, expected):
         raise ConfigError(f"{path}: expected names with values, but got {content!r}")
     return content
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,12 +27,13 @@ def status(study: StudyFolder, as_json: Annotated[bool, typer.Option("--json", h
 
 def facts(study: optuna.Study, folder: Path) -> dict[str, Any]:
     """Return what `status` knows, as plain data."""
-    from ecg_tune.search.asha import rungs_of
-    from ecg_tune.search.study import best_trials, count_states, newest_trials, search_runs
+    from ecg_tune.search.rungs import rungs_of
+    from ecg_tune.search.schedulers import rule_of
+    from ecg_tune.search.study import best_trials, count_states, newest_trials, pareto_front, search_runs
 
     rows, attrs = newest_trials(study), study.user_attrs
     best = best_trials(study, 1)
-    rungs = rungs_of(rows, tuple(attrs.get("rungs", ()))).values
+    standing = rungs_of(rows, rule_of(attrs)).standing
     return {
         "study": study.study_name,
         "search_running": search_runs(folder),
@@ -41,7 +43,14 @@ def facts(study: optuna.Study, folder: Path) -> dict[str, Any]:
         "metric": attrs.get("metric"),
         "best": _row(best[0]) if best else None,
         "defaults": [_row(row) for row in rows if row.user_attrs.get("is_default")],
-        "rungs": {f"{family}@{epoch}": len(values) for (family, epoch), values in sorted(rungs.items())},
+        "rungs": {f"{family}@{epoch}": count for family, counts in standing.items() for epoch, count in counts.items()},
+        "failures": [
+            {"number": row.number, "family": row.user_attrs.get("family"), "reason": row.user_attrs.get("fail_reason")}
+            for row in rows
+            if row.state.name == "FAIL"
+        ],
+        "objectives": [attrs.get("metric"), *attrs.get("minimise", ())],
+        "pareto_front": [{**_row(row), "values": row.values} for row in pareto_front(study)] if attrs.get("minimise") else None,
         **{
             name: attrs.get(name)
             for name in ("synthetic", "data_fingerprint", "split", "leads", "n_records", "families", "profile", "max_epochs")
@@ -64,6 +73,9 @@ def summary(study: optuna.Study, folder: Path) -> str:
         lines.append(f"{known['states']['RUNNING']} unfinished: the search was interrupted; its command again goes on with them")
     if known["rungs"]:
         lines.append("rungs (family@epoch: trials): " + ", ".join(f"{name}: {count}" for name, count in known["rungs"].items()))
+    if known["failures"]:
+        reasons = Counter(f"{row['family']} {row['reason']}" for row in known["failures"])
+        lines.append("failures: " + ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())))
     for row in known["defaults"]:
         lines.append(f"default {row['family']}: {_shown(row)}")
     if known["best"]:
@@ -71,12 +83,15 @@ def summary(study: optuna.Study, folder: Path) -> str:
             f"best: trial {known['best']['number']} ({known['best']['family']}), validation {known['metric']} {known['best']['value']:.4f}"
         )
         lines += [f"  {name} = {value}" for name, value in known["best"]["params"].items()]
+    for row in known["pareto_front"] or ():
+        shown = ", ".join(f"{name} {value:.6g}" for name, value in zip(known["objectives"], row["values"], strict=True))
+        lines.append(f"Pareto front: trial {row['number']} ({row['family']}): {shown}")
     return "\n".join(lines)
 
 
 def _row(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
     family, state = trial.user_attrs.get("family"), trial.state.name
-    value = trial.value if state == "COMPLETE" else max(trial.intermediate_values.values(), default=None)
+    value = trial.values[0] if state == "COMPLETE" else max(trial.intermediate_values.values(), default=None)
     return {"number": trial.number, "family": family, "state": state, "value": value, "params": trial.params}
 
 

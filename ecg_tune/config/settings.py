@@ -165,9 +165,20 @@ class SearchSettings:
         trials: Rows the study shall have in the end, those of earlier runs counted.
         max_epochs: Epochs a trial may run; None takes the profile's (50 full, 10 small).
         grace_epochs: First rung of ASHA; None takes the profile's (3 full, 1 small).
+        minimise: Objectives beside the metric: "parameters", "macs" (of a record's prediction), "latency_ms" (measured).
         slots: Trials that run at once; None takes what the resources allow.
+        gpus_per_trial: GPUs of a trial, a share of one or whole ones; None takes one where there is one.
+        gpu_share: "auto" measures how much of a GPU's memory each family's default takes and gives it that share.
+        retries: How often a trial is started again whose worker was lost.
+        family_failures: Failures in a row after which a family is drawn no more.
+        max_hours: Wall time of one run of the command; trials in progress are kept with their checkpoints.
+        total_epochs: Epochs over all trials and runs of the study.
+        gpu_hours: GPU time over all trials and runs of the study, shares counted.
+        target: Value of the metric that is good enough.
         memory_gb: What a draw's parameters may take in training, Adam's state included; wider draws leave the space.
         space: Parameters narrowed, fixed or widened by hand (in a file only), see `search_spaces.custom`.
+        enqueue: Parameters of configs to try right after the defaults; what one leaves open is drawn.
+        fusion_from: Study whose best single-modality trials fusions may start from.
     """
 
     families: tuple[str, ...] = ("rnn",)
@@ -175,6 +186,7 @@ class SearchSettings:
     trials: int = 50
     max_epochs: int | None = None
     metric: str = "macro_auc"
+    minimise: tuple[str, ...] = ()
     sampler: str = "tpe"
     scheduler: str = "asha"
     grace_epochs: int | None = None
@@ -184,9 +196,17 @@ class SearchSettings:
     slots: int | None = None
     cpus_per_trial: int = 1
     gpus_per_trial: float | None = None
+    gpu_share: str | None = None
     retries: int = 2
+    family_failures: int = 5
+    max_hours: float | None = None
+    total_epochs: int | None = None
+    gpu_hours: float | None = None
+    target: float | None = None
     memory_gb: float = 2.0
     space: Mapping[str, Any] = field(default_factory=dict)
+    enqueue: tuple[Mapping[str, Any], ...] = ()
+    fusion_from: str | None = None
 
     def __post_init__(self) -> None:
         check_choice("profile", self.profile, PROFILES)
@@ -201,6 +221,16 @@ class SearchSettings:
         check_range("seed", self.seed, 0, 2**31 - 1)
         check_range("cpus_per_trial", self.cpus_per_trial, 1, 1024)
         check_range("retries", self.retries, 0, 100)
+        check_range("family_failures", self.family_failures, 1, 1_000_000)
+        for name, high in (("max_hours", 1e6), ("total_epochs", 1e9), ("gpu_hours", 1e9)):
+            if getattr(self, name) is not None:
+                check_range(name, getattr(self, name), 1e-6, high)
+        for cost in self.minimise:
+            check_choice("objective to minimise", cost, ("parameters", "macs", "latency_ms"))
+        if self.gpu_share is not None:
+            check_choice("gpu_share", self.gpu_share, ("auto",))
+            if self.gpus_per_trial is not None:
+                raise ConfigError(f"gpu_share=auto measures what gpus_per_trial={self.gpus_per_trial:g} fixes: give one of them")
         check_range("memory_gb", self.memory_gb, 1e-6, 10_000)
         if self.gpus_per_trial is not None:
             check_range("gpus_per_trial", self.gpus_per_trial, 0, 64)

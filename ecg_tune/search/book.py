@@ -1,192 +1,231 @@
 """The book of a search: hands out trials, writes every result into the study, decides who stops. Knows no Ray.
 
-Attributes of a trial's row. At its start: family, config (resolved, plain data), seed, is_default, path (of its checkpoints,
-relative to the study). At its end: epochs, seconds, device, node, worker, n_parameters, per_class_auc, best_epoch, micro_batch, ended_by
-("max_epochs", "patience", "asha" or "failed"); for failures fail_reason and failure (text).
+Attributes of a trial's row. From its start: family, config (resolved, plain data), seed, is_default, path (of its checkpoints,
+relative to the study), and for some queued (given parameters), continued_from, goes_on, imported_from. During: seconds. At
+its end: epochs, device, node, worker, n_parameters, per_class_auc, best_epoch, micro_batch, checkpoint (its name holds the
+digest), objectives (of several), ended_by ("max_epochs", "patience", the scheduler, a budget, "target" or "failed"); for
+failures fail_reason and failure (text). Of a row that was lengthened: superseded_by.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import ConfigError
-from ecg_tune.search.asha import rungs_of
-from ecg_tune.search.samplers import make_sampler, trial_seed
+from ecg_tune.search.assignment import Assignment
+from ecg_tune.search.budget import TARGET, Budget
+from ecg_tune.search.continued import add_running, adopt, trial_path
+from ecg_tune.search.listener import Listener
+from ecg_tune.search.queue import Queue, drawn
+from ecg_tune.search.rungs import rungs_of
+from ecg_tune.search.samplers import trial_seed
 from ecg_tune.search.schedulers import SCHEDULERS
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import newest_trials
+from ecg_tune.search.study import newest_trials, set_attr
+from ecg_tune.search.view import SamplerView
 
-MOST_ERRORS_IN_A_ROW = 10
-LAST_FACTS = ("epochs", "seconds", "device", "node", "worker", "n_parameters", "per_class_auc", "best_epoch", "micro_batch")
-
-
-class Listener(Protocol):
-    """Is told what happens, as it happens."""
-
-    def started(self, number: int, family: str, *, continued_at: int) -> None:
-        """A trial begins, or goes on after `continued_at` epochs."""
-
-    def epoch(self, number: int, family: str, epoch: int, value: float) -> None:
-        """A trial finished an epoch."""
-
-    def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
-        """A trial's row was closed."""
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """One trial for a worker.
-
-    Attributes:
-        path: Folder of its checkpoints, relative to the study.
-        reported: Epochs whose values the study already holds.
-    """
-
-    number: int
-    family: str
-    config: dict[str, Any]
-    seed: int
-    path: str
-    reported: int
+LAST_FACTS = ("epochs", "seconds", "device", "node", "worker", "n_parameters", "per_class_auc", "best_epoch", "micro_batch", "checkpoint")
 
 
 class Book:
-    """Everything the engine knows, kept in the study; the rungs are a copy that could be rebuilt at any time."""
+    """Everything the engine knows, kept in the study; what is kept here could be rebuilt from it at any time.
 
-    def __init__(self, study: optuna.Study, space: SearchSpace, settings: SearchSettings, listener: Listener) -> None:
+    Attributes:
+        dropped: Families that this run draws no more, since trial after trial of theirs failed.
+    """
+
+    def __init__(
+        self, study: optuna.Study, space: SearchSpace, settings: SearchSettings, listener: Listener, *, budget: Budget | None = None
+    ) -> None:
         self.study, self.space, self.settings, self.listener = study, space, settings, listener
+        adopt(study)
+        everything, rows = study.get_trials(deepcopy=False), newest_trials(study)
+        self.budget = budget or Budget(settings, everything)
         self.rule = SCHEDULERS[settings.scheduler](settings)
-        rows = newest_trials(study)
-        self.rungs = rungs_of(rows, self.rule.levels)
-        self.n_trials = sum(row.state != TrialState.WAITING for row in rows)
-        self.reported = {row.number: max(row.intermediate_values, default=0) for row in rows if row.state == TrialState.RUNNING}
+        self.rungs = rungs_of(rows, self.rule)
+        self.view = SamplerView(settings.sampler, seed=settings.seed, families=settings.families, directions=_directions(study))
+        self.queue = Queue(space, everything)
+        self.n_rows = len(everything)
+        self.n_trials = sum("imported_from" not in row.user_attrs for row in rows)
         self.families = {row.number: str(row.user_attrs.get("family", "")) for row in rows}
         self.unfinished = [row.number for row in rows if row.state == TrialState.RUNNING]
-        self.errors_in_a_row = 0
+        self.reported = {number: max(self.row(number).intermediate_values, default=0) for number in self.unfinished}
+        self.stops: dict[int, str] = {}
+        self.told: set[tuple[int, str]] = set()
+        self.in_a_row, self.dropped = Counter[str](), list[str]()
+        for row in rows:
+            self.view.add(row)
         self._close_decided()
 
     def next_assignment(self) -> Assignment | None:
-        """Hand out an unfinished trial, or a new one; None when the study has all its trials or too many failed in a row."""
+        """Hand out an unfinished trial, or a new one; None when the study has all its trials, a budget is spent, or all failed."""
         assignment = None
-        while assignment is None and not self.gave_up:
+        while assignment is None:
+            if self.budget.spent():
+                self.settle()
+            if self.budget.spent() or self.gave_up:
+                return None
             if self.unfinished:
                 assignment = self._assignment(self.unfinished.pop(0))
             elif self.n_trials < self.settings.trials:
-                assignment = self._ask()
+                assignment = self._new()
             else:
                 return None
-        if assignment is None:
-            return None
         self.listener.started(assignment.number, assignment.family, continued_at=assignment.reported)
         return assignment
 
     def record(self, number: int, result: Mapping[str, Any]) -> bool:
         """Write an epoch's value and return whether the trial stops here. A value that is known already changes nothing."""
-        epoch, value = int(result["epoch"]), float(result["value"])
+        epoch, value, family = int(result["epoch"]), float(result["value"]), self.families[number]
+        self._say_once(number, str(result.get("say", "")))
         if epoch <= self.reported.get(number, 0):
             return False
-        family = self.families[number]
         self._storage.set_trial_intermediate_value(self._id(number), epoch, value)
+        seconds = float(result.get("seconds", 0.0))
+        set_attr(self.study, number, "seconds", seconds)
         self.reported[number] = epoch
+        self.budget.epoch(number, family, value, seconds)
         self.listener.epoch(number, family, epoch, value)
-        standing = self.rungs.enter(family, number, epoch, value)
-        if standing is None or result["complete"] or not self.rule.cuts(standing, self.rungs.best[number]):
+        cut = self.rungs.enter(family, number, epoch, value)
+        if result["complete"]:
             return False
-        self._set(number, {"ended_by": self.settings.scheduler})
-        return True
+        if spent := self.budget.spent():
+            self.stops[number] = spent
+        elif cut:
+            self.stops[number] = self.settings.scheduler
+            set_attr(self.study, number, "ended_by", self.settings.scheduler)  # a decision is kept: later others stand there
+        return number in self.stops
 
     def close(self, number: int, result: Mapping[str, Any]) -> None:
-        """Close a row by its last result: COMPLETE when the trial says so, FAIL when it failed, else PRUNED."""
-        if result.get("fail_reason"):
-            self.fail(number, str(result["fail_reason"]), str(result.get("failure", "")), facts=result)
+        """Close a row by its last result: COMPLETE when the trial says so or reached the target, FAIL when it failed, else PRUNED."""
+        reason = str(result.get("fail_reason") or "")
+        if reason == "oom" and self._retry_smaller(number, result):
             return
+        if reason:
+            self.fail(number, reason, str(result.get("failure", "")), facts=result)
+            return
+        ended_by = str(result["ended_by"]) if result.get("complete") else self.stops.pop(number, self.settings.scheduler)
+        best = self.rungs.best.get(number, -math.inf)
+        complete = bool(result.get("complete")) or (ended_by == TARGET and self.budget.reaches(best))
+        objectives = [best, *result.get("costs", ())]
         facts = {name: result[name] for name in LAST_FACTS if name in result}
-        family = self.families[number]
-        if result.get("complete"):
-            ended_by = str(result["ended_by"])
-            self._set(number, {**facts, "ended_by": ended_by})
-            if ended_by == "patience":
-                self.rungs.end(family, number, int(result["epoch"]))
-            self.study.tell(number, self.rungs.best[number])
-            self.errors_in_a_row = 0
-            self.listener.finished(number, family, "COMPLETE", self.rungs.best[number], ended_by)
+        self._set(number, {**facts, **({"objectives": objectives} if len(objectives) > 1 else {}), "ended_by": ended_by})
+        if ended_by == "patience":
+            self.rungs.end(self.families[number], number, int(result["epoch"]))
+        if complete:
+            self._tell(number, TrialState.COMPLETE, ended_by, objectives)
         else:
-            self._set(number, {**facts, "ended_by": self.settings.scheduler})
-            self.study.tell(number, state=TrialState.PRUNED)
-            self.errors_in_a_row = 0
-            self.listener.finished(number, family, "PRUNED", self.rungs.best.get(number), f"epoch {self.reported.get(number, 0)}")
+            self._tell(number, TrialState.PRUNED, f"epoch {self.reported.get(number, 0)}, {ended_by}")
 
     def fail(self, number: int, reason: str, failure: str, *, facts: Mapping[str, Any] | None = None) -> None:
         """Close a row as FAIL with its reason ("nan", "oom", "error", "timeout" or "preempted") and text."""
         kept = {name: (facts or {})[name] for name in LAST_FACTS if name in (facts or {})}
         self._set(number, {**kept, "ended_by": "failed", "fail_reason": reason, "failure": failure})
-        self.study.tell(number, state=TrialState.FAIL)
-        self.errors_in_a_row += reason == "error"
-        self.listener.finished(number, self.families[number], "FAIL", None, reason)
+        self._tell(number, TrialState.FAIL, reason)
+
+    def settle(self) -> None:
+        """Close, for want of budget, the rows that no worker has taken up again."""
+        while self.unfinished:
+            number = self.unfinished.pop(0)
+            self.stops[number] = str(self.budget.spent())
+            self.close(number, {"complete": False, "epochs": self.reported[number]})
 
     @property
     def gave_up(self) -> bool:
-        """Whether so many trials in a row ended in an error that the fault is not theirs."""
-        return self.errors_in_a_row >= MOST_ERRORS_IN_A_ROW
+        """Whether every family failed so often in a row that the fault is not the trials'."""
+        return len(self.dropped) == len(self.settings.families)
+
+    @property
+    def open(self) -> bool:
+        """Whether a row is not closed."""
+        return any(not row.state.is_finished() for row in newest_trials(self.study))
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to hand out or to close."""
-        open_rows = any(t.state in (TrialState.RUNNING, TrialState.WAITING) for t in newest_trials(self.study))
-        return self.n_trials >= self.settings.trials and not open_rows
+        """Whether the study has all its trials and none is open."""
+        return self.n_trials >= self.settings.trials and not self.open
 
-    def _ask(self) -> Assignment | None:
-        rows = self.study.get_trials(deepcopy=False)
-        number = next((row.number for row in rows if row.state == TrialState.WAITING), len(rows))
-        self.study.sampler = make_sampler(self.settings.sampler, seed=self.settings.seed, number=number)
-        if number == len(rows) and number < len(self.space.defaults):
-            self.study.enqueue_trial(self.space.defaults[number])
-        self.n_trials += 1
-        return self._assignment(self.study.ask().number)
+    def row(self, number: int) -> FrozenTrial:
+        """Return a row as it stands."""
+        return self._storage.get_trial(self._id(number))
 
-    def _assignment(self, number: int) -> Assignment | None:
-        """Return what a row stands for; None after closing it as FAIL when no config takes its parameters."""
-        row = self._storage.get_trial(self._id(number))
-        if "config" not in row.user_attrs:
-            try:
-                self._describe(number)
-            except ConfigError as error:
-                self.families[number] = str(row.params.get("family", ""))
-                self.fail(number, "error", str(error))
-                return None
-            row = self._storage.get_trial(self._id(number))
+    def _new(self) -> Assignment | None:
+        """Draw a trial and write its row; None when no config takes what was drawn, which is a FAIL row then."""
+        number, item = self.n_rows, self.queue.next()
+        families = [family for family in self.settings.families if family not in self.dropped]
+        self.n_rows, self.n_trials = self.n_rows + 1, self.n_trials + 1
+        attrs: dict[str, Any] = {"seed": trial_seed(self.settings.seed, number), "is_default": item.is_default}
+        attrs |= {"path": trial_path(number), **({"queued": item.key} if item.key else {})}
+        try:
+            params = self.view.propose(number, self.space.suggest, families=families, fixed=item.params)
+            proposal, distributions = drawn(self.space, params)
+        except ConfigError as error:
+            self.families[number] = str(item.params.get("family", ""))
+            self.study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={**attrs, "fail_reason": "error", "failure": str(error)}))
+            self._count_failure(self.families[number], failed=True)
+            self.listener.finished(number, self.families[number], "FAIL", None, "error")
+            return None
+        self.families[number] = proposal.family
+        add_running(self.study, params, distributions, {**attrs, "family": proposal.family, "config": proposal.config})
+        self.view.add(self.row(number))
+        return self._assignment(number)
+
+    def _assignment(self, number: int) -> Assignment:
+        row = self.row(number)
         attrs = row.user_attrs
-        self.families[number] = attrs["family"]
-        return Assignment(number, attrs["family"], attrs["config"], attrs["seed"], attrs["path"], max(row.intermediate_values, default=0))
+        reported = max(row.intermediate_values, default=0)
+        return Assignment(
+            number, attrs["family"], attrs["config"], attrs["seed"], attrs["path"], reported, attrs.get("micro_batch_after_oom")
+        )
 
-    def _describe(self, number: int) -> None:
-        """Draw what is not drawn yet and write down what the row stands for; the config last, as the sign that all is there."""
-        proposal = self.space.suggest(optuna.trial.Trial(self.study, self._id(number)))
-        facts = {"family": proposal.family, "seed": trial_seed(self.settings.seed, number), "is_default": number < len(self.space.defaults)}
-        self._set(number, {**facts, "path": f"checkpoints/trial_{number:05d}", "config": proposal.config})
+    def _retry_smaller(self, number: int, result: Mapping[str, Any]) -> bool:
+        """Hand a trial that ran out of memory out once more, from its checkpoint, with half the micro-batch."""
+        size = int(result.get("micro_batch") or 0)
+        if size <= 1 or "micro_batch_after_oom" in self.row(number).user_attrs:
+            return False
+        set_attr(self.study, number, "micro_batch_after_oom", size // 2)
+        self.unfinished.append(number)
+        self.listener.said(
+            f"trial {number} ran out of memory: it is tried once more with micro-batches of {size // 2}, same effective batch"
+        )
+        return True
+
+    def _tell(self, number: int, state: TrialState, reason: str, values: list[float] | None = None) -> None:
+        family = self.families[number]
+        self.study.tell(number, values, state=state)
+        self.view.add(self.row(number))
+        self._count_failure(family, failed=state == TrialState.FAIL)
+        self.listener.finished(number, family, state.name, self.rungs.best.get(number) if state != TrialState.FAIL else None, reason)
+
+    def _count_failure(self, family: str, *, failed: bool) -> None:
+        self.in_a_row[family] = self.in_a_row[family] + 1 if failed else 0
+        if self.in_a_row[family] >= self.settings.family_failures and family not in self.dropped:
+            self.dropped.append(family)
+            self.listener.said(f"{family} is drawn no more: its last {self.in_a_row[family]} trials failed (see `ecg-tune status`)")
 
     def _close_decided(self) -> None:
         """Close rows that were cut, or stood at a rung unjudged, when an earlier driver died."""
         for number in list(self.unfinished):
-            row = self._storage.get_trial(self._id(number))
-            rung = self.rungs.values.get((self.families[number], self.reported[number]), {})
-            others = [value for other, value in rung.items() if other != number]
-            unjudged = number in rung and self.rule.cuts(others, self.rungs.best[number])
-            if row.user_attrs.get("ended_by") in SCHEDULERS or unjudged:
+            decided = self.row(number).user_attrs.get("ended_by") in SCHEDULERS
+            if decided or self.rungs.judge(self.families[number], number, self.reported[number]):
                 self.unfinished.remove(number)
                 self.close(number, {"complete": False, "epochs": self.reported[number]})
 
+    def _say_once(self, number: int, text: str) -> None:
+        if text and (number, text) not in self.told:
+            self.told.add((number, text))
+            self.listener.said(f"trial {number}: {text}")
+
     def _set(self, number: int, attributes: Mapping[str, Any]) -> None:
         for name, value in attributes.items():
-            plain = None if isinstance(value, float) and not math.isfinite(value) else value
-            self._storage.set_trial_user_attr(self._id(number), name, plain)
+            set_attr(self.study, number, name, _plain(value))
 
     def _id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
@@ -194,3 +233,14 @@ class Book:
     @property
     def _storage(self) -> optuna.storages.BaseStorage:
         return self.study._storage
+
+
+def _directions(study: optuna.Study) -> list[str]:
+    return [direction.name.lower() for direction in study.directions]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON holds it: without NaN and infinities."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

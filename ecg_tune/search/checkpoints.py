@@ -1,33 +1,54 @@
-"""Checkpoints bounded across trials: the last one of unfinished trials, the best weights of each family's `TOP` best."""
+"""Checkpoints bounded across trials: those of unfinished trials, and of each family's `TOP` best.
+
+A kept checkpoint holds the whole state of its training: the best epoch's weights for a fusion to start from, and the last
+epoch's for a lengthened trial to go on from.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
-import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from ecg_tune.search.study import best_trials, newest_trials
+from ecg_tune.search.budget import ENDS
+from ecg_tune.search.study import objective
 
 TOP = 3
 
 
-def tidy(study: optuna.Study, folder: Path) -> None:
-    """Remove what can't matter any more: folders of ended trials, but the best weights of each family's `TOP` best."""
-    kept, seen = set(), Counter[str]()
-    for trial in best_trials(study):
-        family = str(trial.user_attrs.get("family"))
-        seen[family] += 1
-        if seen[family] <= TOP:
-            kept.add(trial.number)
-    for trial in newest_trials(study):
-        if trial.state == TrialState.RUNNING or "path" not in trial.user_attrs:
-            continue
-        target = folder / str(trial.user_attrs["path"])
-        if trial.number in kept:
-            for file in target.glob("*last.pt*"):  # and what a killed worker left half written
-                file.unlink(missing_ok=True)
-        elif target.exists():
-            shutil.rmtree(target, ignore_errors=True)
+class Keeper:
+    """Removes what can't matter any more, as soon as a trial ends.
+
+    Attributes:
+        kept: Family → its best rows, best first.
+    """
+
+    def __init__(self, rows: Iterable[FrozenTrial], folder: Path) -> None:
+        self.folder = folder
+        self.kept: dict[str, list[FrozenTrial]] = defaultdict(list)
+        for row in rows:
+            self.ended(row)
+
+    def ended(self, row: FrozenTrial) -> None:
+        """Take in a finished row: remove its checkpoints or those of the one that it displaces.
+
+        Rows that run, or wait for more budget, are left alone.
+        """
+        if not row.state.is_finished() or "path" not in row.user_attrs:
+            return
+        if row.state != TrialState.COMPLETE:
+            if row.user_attrs.get("ended_by") not in ENDS:
+                self._remove(row)
+            return
+        best = self.kept[str(row.user_attrs.get("family"))]
+        best.append(row)
+        best.sort(key=lambda r: (-objective(r), r.number))
+        for displaced in best[TOP:]:
+            self._remove(displaced)
+        del best[TOP:]
+
+    def _remove(self, row: FrozenTrial) -> None:
+        shutil.rmtree(self.folder / str(row.user_attrs["path"]), ignore_errors=True)

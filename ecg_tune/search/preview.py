@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ecg_tune.config import SearchSettings
-from ecg_tune.search.book import Assignment
+from ecg_tune.search.assignment import Assignment
+from ecg_tune.search.book import Book
+from ecg_tune.search.study import count_states
 
 Curve = Sequence[tuple[float, float]]
 """What a trial would report if nothing cut it: (value, seconds) of each epoch. A value that is not finite ends it as failed."""
@@ -41,7 +43,7 @@ class Step:
         value: What it reported; not finite when the trial failed in it.
         seconds: What it cost.
         at_s: When it ended, in virtual seconds since the start.
-        state: How the trial ended here: "COMPLETE", "PRUNED" or "FAIL"; "" when it goes on.
+        ended: Whether the trial was closed here.
     """
 
     assignment: Assignment
@@ -49,7 +51,12 @@ class Step:
     value: float
     seconds: float
     at_s: float
-    state: str
+    ended: bool
+
+    @property
+    def new(self) -> bool:
+        """Whether it gave a value that the study did not hold."""
+        return self.epoch > self.assignment.reported and math.isfinite(self.value)
 
 
 @dataclass(frozen=True)
@@ -57,10 +64,10 @@ class Timeline:
     """A search in virtual time.
 
     Attributes:
-        epochs: Finished epochs, all trials together.
+        epochs: Epochs that gave a value, all trials together; those of an earlier run are not among them.
         elapsed_s: Virtual seconds from the start to the last trial's end.
         busy_s: Virtual seconds of all workers together.
-        states: Trials by state.
+        states: Rows of the study by state, at the end.
         reached: Family → epoch → trials that finished it.
     """
 
@@ -75,41 +82,64 @@ class Timeline:
         return {family: sum(counts.values()) for family, counts in self.reached.items()}
 
 
-def simulate(book: Driven, curve: Callable[[Assignment], Curve], *, slots: int) -> Timeline:
+class Silent:
+    """A listener that keeps everything to itself."""
+
+    def started(self, number: int, family: str, *, continued_at: int) -> None: ...
+
+    def epoch(self, number: int, family: str, epoch: int, value: float) -> None: ...
+
+    def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None: ...
+
+    def said(self, text: str) -> None: ...
+
+
+class Clock:
+    """Virtual seconds since the start, for a `Budget` that limits the time of a search."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def simulate(book: Book, curve: Callable[[Assignment], Curve], *, slots: int, clock: Clock | None = None) -> Timeline:
     """Run a whole search in virtual time.
 
     Args:
         curve: What a trial would report, from its first epoch on; called once, when the trial is handed out.
         slots: Trials that run at once.
+        clock: Is kept at the virtual time; the one that the book's budget looks at.
     """
     epochs, elapsed_s, busy_s = 0, 0.0, 0.0
-    states: Counter[str] = Counter()
     reached: dict[str, Counter[int]] = {}
-    for step in steps(book, curve, slots=slots):
-        epochs, elapsed_s, busy_s = epochs + 1, step.at_s, busy_s + step.seconds
-        reached.setdefault(step.assignment.family, Counter())[step.epoch] += 1
-        states[step.state] += bool(step.state)
-    return Timeline(epochs, elapsed_s, busy_s, dict(+states), {family: dict(counts) for family, counts in reached.items()})
+    for step in steps(book, curve, slots=slots, clock=clock):
+        elapsed_s, busy_s = step.at_s, busy_s + step.seconds
+        if step.new:
+            epochs += 1
+            reached.setdefault(step.assignment.family, Counter())[step.epoch] += 1
+    states = {state: count for state, count in count_states(book.study).items() if count}
+    return Timeline(epochs, elapsed_s, busy_s, states, {family: dict(counts) for family, counts in reached.items()})
 
 
-def steps(book: Driven, curve: Callable[[Assignment], Curve], *, slots: int) -> Iterator[Step]:
+def steps(book: Driven, curve: Callable[[Assignment], Curve], *, slots: int, clock: Clock | None = None) -> Iterator[Step]:
     """Yield the epochs of a search in the order in which they would end; the book knows each before it is yielded."""
     workers: list[_Worker] = []
     started = 0
-    now_s = 0.0
+    clock = clock or Clock()
     while True:
         while len(workers) < slots and (assignment := book.next_assignment()):
-            heapq.heappush(workers, _begun(assignment, curve(assignment), now_s, started))
+            heapq.heappush(workers, _begun(assignment, curve(assignment), clock.now_s, started))
             started += 1
         if not workers:
             return
         worker = workers[0]
-        now_s = worker.due_s
+        clock.now_s = worker.due_s
         step = _finish_epoch(book, worker)
-        if step.state:
+        if step.ended:
             heapq.heappop(workers)
         else:
-            worker.epoch, worker.due_s = step.epoch, now_s + worker.curve[step.epoch][1]
+            worker.epoch, worker.due_s = step.epoch, worker.due_s + worker.curve[step.epoch][1]
             heapq.heapreplace(workers, worker)
         yield step
 
@@ -138,14 +168,14 @@ def _finish_epoch(book: Driven, worker: _Worker) -> Step:
     value, seconds = worker.curve[worker.epoch]
     seconds = seconds if epoch > assignment.reported else 0.0
     failed, complete = not math.isfinite(value), epoch == len(worker.curve)
-    result: dict[str, Any] = {"epoch": epoch, "value": value, "epochs": epoch, "complete": complete and not failed, "seconds": seconds}
+    result: dict[str, Any] = {"epoch": epoch, "value": value, "epochs": epoch, "complete": complete and not failed}
     result["seconds"] = sum(cost for _, cost in worker.curve[:epoch])
     if failed:
         result |= {"fail_reason": "nan", "failure": f"value is {value} in epoch {epoch}", "epochs": worker.epoch}
     elif complete:
         result["ended_by"] = "max_epochs" if epoch == book.settings.epochs else "patience"
     cut = not failed and book.record(assignment.number, result)
-    state = "FAIL" if failed else "COMPLETE" if complete else "PRUNED" if cut else ""
-    if state:
+    ended = failed or complete or cut
+    if ended:
         book.close(assignment.number, result)
-    return Step(assignment, epoch, value, seconds, worker.due_s, state)
+    return Step(assignment, epoch, value, seconds, worker.due_s, ended)

@@ -1,58 +1,19 @@
-"""What a user sees while a search runs: a live table in a terminal, plain lines elsewhere."""
+"""What a user sees while a search runs: a live table in a terminal, plain lines elsewhere, JSON lines for programs."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console, Group
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-
-@dataclass
-class Tally:
-    """The running counts that both views show.
-
-    Attributes:
-        running: Trial number → (family, last epoch, last value).
-        best: (value, trial number, family) of the best COMPLETE trial.
-    """
-
-    trials: int
-    max_epochs: int
-    slots: int = 1
-    states: Counter[str] = field(default_factory=Counter)
-    running: dict[int, tuple[str, int, float | None]] = field(default_factory=dict)
-    best: tuple[float, int, str] | None = None
-    epochs: int = 0
-    ended: int = 0
-    since: float = field(default_factory=time.monotonic)
-
-    def eta_s(self) -> float | None:
-        """Return the seconds left if the trials to come cost as much as those that ended since the start."""
-        left = self.trials - sum(self.states.values())
-        return (time.monotonic() - self.since) / self.ended * left if self.ended else None
-
-    def line(self) -> str:
-        """Return the counts as one line."""
-        parts = [f"{sum(self.states.values())}/{self.trials} trials"]
-        parts += [f"{self.states[state]} {state}" for state in ("COMPLETE", "PRUNED", "FAIL") if self.states[state]]
-        parts.append(f"{len(self.running)} running")
-        if self.best:
-            parts.append(f"best {self.best[0]:.4f} (trial {self.best[1]}, {self.best[2]})")
-        eta = self.eta_s()
-        return ", ".join(parts) + (f", about {duration(eta)} left" if eta is not None and self.running else "")
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as a person writes them: 45 s, 12 min, 3.4 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+from ecg_tune.search.tally import Standing, Tally
 
 
 class PlainProgress:
@@ -68,32 +29,30 @@ class PlainProgress:
         """Nothing to close."""
 
     def started(self, number: int, family: str, *, continued_at: int) -> None:
-        self.tally.running[number] = (family, continued_at, None)
-        self._say(f"trial {number} ({family}) " + (f"goes on after epoch {continued_at}" if continued_at else "starts"))
+        self.tally.started(number, family, continued_at)
+        self._line(f"trial {number} ({family}) " + (f"goes on after epoch {continued_at}" if continued_at else "starts"))
 
     def epoch(self, number: int, family: str, epoch: int, value: float) -> None:
-        self.tally.running[number] = (family, epoch, value)
-        self.tally.epochs += 1
-        self._say(f"trial {number} ({family}) epoch {epoch}/{self.tally.max_epochs}: {value:.4f}")
+        self.tally.epoch(number, family, epoch, value)
+        self._line(f"trial {number} ({family}) epoch {epoch}/{self.tally.max_epochs}: {value:.4f}")
 
     def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
-        self.tally.running.pop(number, None)
-        self.tally.states[state] += 1
-        self.tally.ended += 1
-        if state == "COMPLETE" and value is not None and (self.tally.best is None or value > self.tally.best[0]):
-            self.tally.best = (value, number, family)
-        shown = "" if value is None else f" {value:.4f}"
-        self._say(f"trial {number} ({family}) {state}{shown} [{reason}] — {self.tally.line()}")
+        self.tally.finished(number, family, state, value)
+        known = (self.tally.counts(), self.tally.best_so_far(), self.tally.left())
+        self._line(f"{_ending(number, family, state, value, reason)} — {', '.join(part for part in known if part)}")
 
-    def _say(self, text: str) -> None:
+    def said(self, text: str) -> None:
+        self._line(text)
+
+    def _line(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-class LiveProgress(PlainProgress):
-    """The same as a table that stays in place; ended trials scroll by above it."""
+class LiveProgress:
+    """A table that stays in place; ended trials and remarks scroll by above it."""
 
     def __init__(self, tally: Tally, console: Console) -> None:
-        super().__init__(tally, console)
+        self.tally, self.console = tally, console
         self.live = Live(self._view(), console=console, refresh_per_second=2)
 
     def __enter__(self) -> LiveProgress:
@@ -103,15 +62,104 @@ class LiveProgress(PlainProgress):
     def __exit__(self, *_: Any) -> None:
         self.live.stop()
 
-    def _say(self, text: str) -> None:
-        if "[" in text:
-            self.live.console.print(text.split(" — ")[0], markup=False, highlight=False)
+    def started(self, number: int, family: str, *, continued_at: int) -> None:
+        self.tally.started(number, family, continued_at)
         self.live.update(self._view())
 
+    def epoch(self, number: int, family: str, epoch: int, value: float) -> None:
+        self.tally.epoch(number, family, epoch, value)
+        self.live.update(self._view())
+
+    def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
+        self.tally.finished(number, family, state, value)
+        self.live.update(self._view())
+        self.said(_ending(number, family, state, value, reason))
+
+    def said(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False)
+
     def _view(self) -> Group:
+        """Return what stays in place; made here and not by the refreshing thread, to which the tally might change under its hands."""
+        tally, standing = self.tally, self.tally.standing()
+        facts = [tally.best_so_far(), f"{len(tally.running)} of {tally.slots} slots busy", tally.left()]
+        parts: list[RenderableType] = [Text(tally.counts()), Text(", ".join(fact for fact in facts if fact))]
+        if gpus := tally.gpus():
+            parts.append(Text("GPUs: " + ", ".join(f"{gpu.busy:.0%} busy {gpu.used_gb:.0f}/{gpu.total_gb:.0f} GB" for gpu in gpus)))
+        if standing:
+            parts += _rungs(standing)
+        return Group(*parts, *self._running(rows=max(self.console.height - 10 - len(standing), 4)))
+
+    def _running(self, rows: int) -> list[RenderableType]:
+        """Return the table of running trials, cut to what the terminal holds."""
+        if not self.tally.running:
+            return []
         table = Table()
         for column in ("trial", "family", "epoch", "validation"):
             table.add_column(column, justify="left" if column == "family" else "right")
-        for number, (family, epoch, value) in sorted(self.tally.running.items()):
+        for number, (family, epoch, value) in sorted(self.tally.running.items())[:rows]:
             table.add_row(str(number), family, f"{epoch}/{self.tally.max_epochs}", "" if value is None else f"{value:.4f}")
-        return Group(Text(self.tally.line()), *([table] if self.tally.running else []))
+        more = len(self.tally.running) - rows
+        return [table, *([Text(f"and {more} more")] if more > 0 else [])]
+
+
+class JsonProgress:
+    """One JSON object a line, flushed: `time` (ISO, UTC) and `event`, then what the event tells; `finished` tells the counts too."""
+
+    def __init__(self, tally: Tally, console: Console) -> None:
+        self.tally, self.console = tally, console
+
+    def __enter__(self) -> JsonProgress:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """Nothing to close."""
+
+    def started(self, number: int, family: str, *, continued_at: int) -> None:
+        self.tally.started(number, family, continued_at)
+        self._object("started", number=number, family=family, continued_at=continued_at)
+
+    def epoch(self, number: int, family: str, epoch: int, value: float) -> None:
+        self.tally.epoch(number, family, epoch, value)
+        self._object("epoch", number=number, family=family, epoch=epoch, value=value)
+
+    def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
+        self.tally.finished(number, family, state, value)
+        eta, best = self.tally.eta_s(), self.tally.best
+        self._object(
+            "finished", number=number, family=family, state=state, value=value, reason=reason,
+            trials=self.tally.trials, states=dict(self.tally.states), running=len(self.tally.running),
+            best=None if best is None else {"value": best[0], "number": best[1], "family": best[2]},
+            eta_s=None if eta is None else round(eta, 1),
+        )  # fmt: skip
+
+    def said(self, text: str) -> None:
+        self._object("said", text=text)
+
+    def _object(self, event: str, **facts: Any) -> None:
+        stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        print(json.dumps({"time": stamp, "event": event, **facts}), file=self.console.file, flush=True)
+
+
+def _rungs(standing: Standing) -> list[RenderableType]:
+    """Return how many trials of each family stand at each rung, as many families a line as fit."""
+    epochs = sorted({epoch for counts in standing.values() for epoch in counts})
+    each = [f"{family} {'→'.join(str(counts.get(epoch, 0)) for epoch in epochs)}" for family, counts in standing.items()]
+    heading = Text(f"trials at the rungs (epoch {'→'.join(map(str, epochs))}):")
+    return [heading, Columns([Text("  " + text, no_wrap=True) for text in each], padding=(0, 2))]
+
+
+def _ending(number: int, family: str, state: str, value: float | None, reason: str) -> str:
+    shown = "" if value is None else f" {value:.4f}"
+    return f"trial {number} ({family}) {state}{shown} [{reason}]"
+
+
+VIEWS: dict[str, Callable[[Tally, Console], PlainProgress | LiveProgress | JsonProgress]] = {
+    "live": LiveProgress,
+    "plain": PlainProgress,
+    "jsonl": JsonProgress,
+}
+
+
+def default_view(console: Console) -> str:
+    """Return the view for where the output goes: live in a terminal that can move its cursor, plain elsewhere."""
+    return "live" if console.is_terminal and not console.is_dumb_terminal else "plain"

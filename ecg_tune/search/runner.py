@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,15 +19,32 @@ from ray import tune
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import WorkFailedError
-from ecg_tune.search.book import Book, Listener
-from ecg_tune.search.checkpoints import tidy
-from ecg_tune.search.progress import Tally
+from ecg_tune.search.book import Book
+from ecg_tune.search.budget import Budget
+from ecg_tune.search.checkpoints import Keeper
+from ecg_tune.search.continued import lengthen
+from ecg_tune.search.gpus import GpuMeter
+from ecg_tune.search.listener import Listener
 from ecg_tune.search.resources import Plan, plan
 from ecg_tune.search.searcher import StudyScheduler, StudySearcher
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import best_trials, last_failure, newest_trials
+from ecg_tune.search.study import best_trials, last_failure, newest_trials, objective
+from ecg_tune.search.tally import Tally
 
 View = Callable[[Tally], AbstractContextManager[Listener]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a search ended.
+
+    Attributes:
+        done: It was not interrupted: it has all its trials, or a budget is spent.
+        spent: The budget that ended it ("max_hours", "total_epochs", "gpu_hours", "target"), None when no one did.
+    """
+
+    done: bool
+    spent: str | None = None
 
 
 def run_search(
@@ -38,7 +56,9 @@ def run_search(
     study: optuna.Study,
     folder: Path,
     view: View,
-) -> bool:
+    measure_shares: Callable[[], Mapping[str, float]] | None = None,
+    callbacks: Sequence[tune.Callback] = (),
+) -> Outcome:
     """Search until the study has `settings.trials` rows, none of them open; call it again to go on after any end.
 
     Args:
@@ -47,37 +67,65 @@ def run_search(
         shared: What every trial gets, put into the object store once.
         folder: The study's folder, on a path that every node reaches; the caller holds it (`hold_study`).
         view: Makes the progress display.
-
-    Returns:
-        True when the search is done, False when it was interrupted.
+        measure_shares: Measures each family's share of a GPU, on the cluster that is joined then.
+        callbacks: Of Tune, for trackers.
 
     Raises:
-        UsageError: One trial asks for more than the cluster has.
+        UsageError: One trial asks for more than any machine has.
         WorkFailedError: Ray did not start, or trial after trial failed.
     """
     with _ray_session():
-        fits = plan(settings, ray.cluster_resources())
-        with view(_tally(study, settings, fits)) as listener:
-            book = Book(study, space, settings, _Tidying(listener, study, folder))
-            if not book.done:
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        fits = plan(settings, nodes)  # refuses what can't be, before anything is measured
+        if measure_shares:
+            fits = plan(settings, nodes, shares=measure_shares())
+        lengthened = lengthen(study, space, settings) if not _target_reached(study, settings) else []
+        budget = Budget(settings, study.get_trials(deepcopy=False), gpus=fits.gpu_share)
+        tally = _tally(study, settings, fits)
+        with view(tally) as listener:
+            for old, new, kept in lengthened:
+                listener.said(f"trial {old} is lengthened as trial {new}, " + (f"from epoch {kept} on" if kept else RESTARTED))
+            book = Book(study, space, settings, _Tidying(listener, study, folder), budget=budget)
+            tally.standing, tally.gpus = (lambda: book.rungs.standing), GpuMeter()
+            if budget.spent():
+                book.settle()
+            elif not book.done:
                 with _terminate_as_interrupt():
-                    _tuner(trainable, shared, book, fits, folder, settings).fit()
+                    _tuner(trainable, shared, book, fits, folder, settings, callbacks).fit()
         if book.gave_up:
-            raise WorkFailedError(f"the last {book.errors_in_a_row} trials ended in an error; {last_failure(study)}")
-        return book.done
+            raise WorkFailedError(f"trial after trial failed, in every family; {last_failure(study)}")
+        spent = budget.spent()
+        return Outcome(done=book.done or (spent is not None and not book.open), spent=None if book.done else spent)
+
+
+RESTARTED = "from the start: its schedule depends on the last epoch"
+
+
+def _target_reached(study: optuna.Study, settings: SearchSettings) -> bool:
+    return Budget(settings, study.get_trials(deepcopy=False)).reached
 
 
 def _tuner(
-    trainable: type[tune.Trainable], shared: Mapping[str, Any], book: Book, fits: Plan, folder: Path, settings: SearchSettings
+    trainable: type[tune.Trainable],
+    shared: Mapping[str, Any],
+    book: Book,
+    fits: Plan,
+    folder: Path,
+    settings: SearchSettings,
+    callbacks: Sequence[tune.Callback],
 ) -> tune.Tuner:
+    searcher = StudySearcher(book)
     return tune.Tuner(
-        tune.with_resources(tune.with_parameters(trainable, **shared), fits.request),
+        tune.with_resources(
+            tune.with_parameters(trainable, **shared), lambda config: tune.PlacementGroupFactory([fits.request(config["family"])])
+        ),
         tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(book),
-            scheduler=StudyScheduler(book),
+            search_alg=searcher,
+            scheduler=StudyScheduler(searcher),
             num_samples=-1,
             max_concurrent_trials=fits.slots,
             reuse_actors=True,
+            trial_name_creator=_trial_folder,
             trial_dirname_creator=_trial_folder,
         ),
         run_config=tune.RunConfig(
@@ -85,6 +133,7 @@ def _tuner(
             storage_path=str(folder.resolve() / "ray"),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trainables keep their own, in the study
             failure_config=tune.FailureConfig(max_failures=settings.retries),
+            callbacks=list(callbacks),
             verbose=0,
         ),
     )
@@ -96,9 +145,9 @@ def _trial_folder(trial: Any) -> str:
 
 def _tally(study: optuna.Study, settings: SearchSettings, fits: Plan) -> Tally:
     tally = Tally(trials=settings.trials, max_epochs=settings.epochs, slots=fits.slots)
-    tally.states.update(t.state.name for t in newest_trials(study) if t.state.is_finished())
+    tally.states.update(t.state.name for t in newest_trials(study) if t.state.is_finished() and "imported_from" not in t.user_attrs)
     for trial in best_trials(study, 1):
-        tally.best = (float(trial.value or 0.0), trial.number, str(trial.user_attrs["family"]))
+        tally.best = (objective(trial), trial.number, str(trial.user_attrs["family"]))
     return tally
 
 
@@ -106,7 +155,8 @@ class _Tidying:
     """A listener that also removes checkpoints whenever a trial ended."""
 
     def __init__(self, listener: Listener, study: optuna.Study, folder: Path) -> None:
-        self.listener, self.study, self.folder = listener, study, folder
+        self.listener, self.study = listener, study
+        self.keeper = Keeper(newest_trials(study), folder)
 
     def started(self, number: int, family: str, *, continued_at: int) -> None:
         self.listener.started(number, family, continued_at=continued_at)
@@ -115,8 +165,12 @@ class _Tidying:
         self.listener.epoch(number, family, epoch, value)
 
     def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
-        tidy(self.study, self.folder)
+        storage = self.study._storage
+        self.keeper.ended(storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)))
         self.listener.finished(number, family, state, value, reason)
+
+    def said(self, text: str) -> None:
+        self.listener.said(text)
 
 
 @contextmanager

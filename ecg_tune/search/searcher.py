@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -23,12 +25,16 @@ class StudySearcher(_NotPickled, Searcher):
 
     Not `OptunaSearch`: that one calls early-stopped trials COMPLETE, drops the value at the stopping step and leaves NaN
     trials RUNNING.
+
+    Attributes:
+        lost: Why the worker of a Tune trial was lost, and the trial's last result.
     """
 
     def __init__(self, book: Book) -> None:
         super().__init__()
         self.book = book
         self.numbers: dict[str, int] = {}
+        self.lost: dict[str, tuple[str, str, dict[str, Any]]] = {}
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         return True
@@ -39,19 +45,16 @@ class StudySearcher(_NotPickled, Searcher):
         if assignment is None:
             return str(Searcher.FINISHED)
         self.numbers[trial_id] = assignment.number
-        return {
-            "number": assignment.number,
-            "trial": assignment.config,
-            "seed": assignment.seed,
-            "path": assignment.path,
-            "reported": assignment.reported,
-        }
+        task = {field.name: getattr(assignment, field.name) for field in dataclasses.fields(assignment)}
+        return {**task, "trial": task.pop("config")}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Close the row. The result on which a trial was stopped comes only here."""
-        number = self.numbers[trial_id]
+        number = self.numbers.pop(trial_id)
         if error or result is None:
-            self.book.fail(number, "error", "the worker or its node was lost, more often than is retried")
+            reason, text, last = self.lost.pop(trial_id, ("error", "the worker was lost", {}))
+            failure = f"lost more often than is retried (--retries): {text}"
+            self.book.close(number, {**last, "fail_reason": reason, "failure": failure, "complete": False})
             return
         if not result.get("fail_reason"):
             self.book.record(number, result)
@@ -67,11 +70,26 @@ class StudySearcher(_NotPickled, Searcher):
 class StudyScheduler(_NotPickled, FIFOScheduler):
     """Starts trials in order and stops those that the book cuts."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, searcher: StudySearcher) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.book = book
+        self.searcher = searcher
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Return STOP or CONTINUE for a running trial's epoch."""
-        cut = not result.get("fail_reason") and self.book.record(trial.config["number"], result)
+        cut = not result.get("fail_reason") and self.searcher.book.record(trial.config["number"], result)
         return str(TrialScheduler.STOP if cut else TrialScheduler.CONTINUE)
+
+    def on_trial_error(self, controller: Any, trial: Trial) -> None:
+        """Remember why a worker was lost for good; Tune calls the searcher right after, without the reason."""
+        error = trial.get_pickled_error()
+        self.searcher.lost[trial.trial_id] = (*_named(error), dict(trial.last_result or {}))
+
+
+def _named(error: Exception | None) -> tuple[str, str]:
+    """Return an exception of Ray as one of the study's reasons, and its first line."""
+    text = str(error).strip().splitlines()[0] if str(error or "").strip() else "no reason was given"
+    if isinstance(error, OutOfMemoryError):
+        return "oom", text
+    if isinstance(error, RayActorError) and error.preempted:
+        return "preempted", text
+    return "error", text

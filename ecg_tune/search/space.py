@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import BaseTrial
+
+from ecg_tune.config import ImageConfig, ModelConfig
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,41 @@ class Proposal:
 
 
 @dataclass(frozen=True)
+class TrainedEncoder:
+    """A trained network that a fusion can start from.
+
+    Attributes:
+        image: How its images were made; None for a network on signals.
+        path: Its model file.
+    """
+
+    family: str
+    model: ModelConfig
+    image: ImageConfig | None
+    path: str
+
+
+@dataclass(frozen=True)
+class TrainedEncoders:
+    """The two sides of a fusion."""
+
+    signal: TrainedEncoder
+    image: TrainedEncoder
+
+
+@dataclass(frozen=True)
 class SearchSpace:
     """A study's space.
 
     Attributes:
         suggest: A pure function of the trial's parameters.
         defaults: Parameters of the configs that every study tries first, one a family.
+        queued: Parameters of the configs that the user wants tried next.
+        goes_on: Whether a training under the first config, unchanged, is the beginning of one under the second; false where
+            the schedule depends on the last epoch.
     """
 
     suggest: Callable[[BaseTrial], Proposal]
     defaults: tuple[dict[str, Any], ...] = ()
+    queued: tuple[dict[str, Any], ...] = ()
+    goes_on: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] = lambda old, new: True

@@ -1,8 +1,8 @@
 """The Optuna study, single source of truth of a search: create, open, check, read.
 
 A study is a folder; `study.db` is SQLite and its name there is the folder's name. Attributes of a study: data_fingerprint,
-data_path, split, leads, class_names, n_records, synthetic, metric, profile, families, max_epochs, rungs, scheduler, sampler,
-seed, settings. Attributes of a trial: see `ecg_tune.search.book`.
+data_path, split, leads, class_names, n_records, synthetic, metric, minimise, profile, families, max_epochs, rungs, scheduler,
+sampler, seed, settings. Attributes of a trial: see `ecg_tune.search.book`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,7 +25,7 @@ from ecg_tune.errors import StudyError
 from ecg_tune.search.schedulers import SCHEDULERS
 
 DATABASE, LOCK = "study.db", ".search.lock"
-FIXED = ("data_fingerprint", "metric", "families", "profile", "max_epochs", "space", "memory_gb")
+FIXED = ("data_fingerprint", "metric", "minimise", "families", "profile", "space", "memory_gb")
 """Attributes that a continued search must share with its study: its rows could not be compared otherwise."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -86,7 +87,8 @@ def create_study(folder: Path, attributes: Mapping[str, Any]) -> optuna.Study:
         study = open_study(folder)
         _check_fits(study, attributes, folder)
     else:
-        study = optuna.create_study(storage=_storage(folder), study_name=folder.resolve().name, direction="maximize")
+        directions = [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in attributes["minimise"])]
+        study = optuna.create_study(storage=_storage(folder), study_name=folder.resolve().name, directions=directions)
     for name, value in attributes.items():
         study.set_user_attr(name, value)
     return study
@@ -102,6 +104,12 @@ def _check_fits(study: optuna.Study, attributes: Mapping[str, Any], folder: Path
             raise StudyError(
                 f"{folder} was searched with {name}={shown[0]!r}, this is {shown[1]!r}: give it the same, or start another study"
             )
+    longest = study.user_attrs.get("max_epochs", attributes["max_epochs"])
+    if longest > attributes["max_epochs"]:
+        raise StudyError(
+            f"{folder} was searched with max_epochs={longest}, this is {attributes['max_epochs']}: trials can be lengthened, "
+            "not shortened; give as many or more, or start another study"
+        )
 
 
 def study_attributes(data: PreparedData, settings: SearchSettings) -> dict[str, Any]:
@@ -115,12 +123,13 @@ def study_attributes(data: PreparedData, settings: SearchSettings) -> dict[str, 
         "n_records": {"train": len(data.train), "validation": len(data.validation)},
         "synthetic": data.synthetic,
         "metric": settings.metric,
+        "minimise": list(settings.minimise),
         "profile": settings.profile,
         "families": list(settings.families),
         "max_epochs": settings.epochs,
         "space": dict(settings.space),
         "memory_gb": settings.memory_gb,
-        "rungs": list(SCHEDULERS[settings.scheduler](settings).levels),
+        "rungs": list(SCHEDULERS[settings.scheduler](settings).marks),
         "scheduler": settings.scheduler,
         "sampler": settings.sampler,
         "seed": settings.seed,
@@ -134,9 +143,32 @@ def newest_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def best_trials(study: optuna.Study, k: int | None = None) -> list[FrozenTrial]:
-    """Return the COMPLETE rows, highest value first, ties by number; at most `k` of them."""
+    """Return the COMPLETE rows, highest value of the metric first, ties by number; at most `k` of them."""
     complete = [trial for trial in newest_trials(study) if trial.state == TrialState.COMPLETE]
-    return sorted(complete, key=lambda trial: (-float(trial.value or 0.0), trial.number))[:k]
+    return sorted(complete, key=lambda trial: (-objective(trial), trial.number))[:k]
+
+
+def objective(trial: FrozenTrial) -> float:
+    """Return a COMPLETE row's value of the metric: the only objective, or the first of several."""
+    return float(trial.values[0])
+
+
+def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the COMPLETE rows that no other one beats in every objective, best value of the metric first."""
+    signs = [1.0 if direction == StudyDirection.MAXIMIZE else -1.0 for direction in study.directions]
+
+    def dominated(row: FrozenTrial, by: FrozenTrial) -> bool:
+        gains = [sign * (theirs - mine) for sign, mine, theirs in zip(signs, row.values, by.values, strict=True)]
+        return bool(min(gains) >= 0 and max(gains) > 0)
+
+    complete = best_trials(study)
+    return [row for row in complete if not any(dominated(row, other) for other in complete)]
+
+
+def set_attr(study: optuna.Study, number: int, name: str, value: Any) -> None:
+    """Set an attribute of a row, finished or not."""
+    storage = study._storage
+    storage.set_trial_user_attr(storage.get_trial_id_from_study_id_trial_number(study._study_id, number), name, value)
 
 
 def last_failure(study: optuna.Study) -> str:

@@ -52,13 +52,18 @@ class SavedModel:
 
 def save_atomic(path: Path, content: dict[str, Any]) -> None:
     """Write `content` so that `path` always holds a whole file: the old one or the new one."""
+    write_scratch(path, content).replace(path)
+
+
+def write_scratch(path: Path, content: dict[str, Any]) -> Path:
+    """Write `content` beside `path`, to the disk itself, and return the file that is to be renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
     with scratch.open("wb") as file:
         torch.save(content, file)
         file.flush()
         os.fsync(file.fileno())  # a rename may outlive a power cut that its content did not
-    scratch.replace(path)
+    return scratch
 
 
 def load_weights(path: Path, *, device: str = "cpu") -> dict[str, Any]:

@@ -154,14 +154,16 @@ class Learner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict` of a learner with the same config."""
+        """Go on from `state_dict` of a learner with the same config, or with one that differs in its last epoch only."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.scheduler.load_state_dict(state["schedule"])
         self.rng = {name: value.cpu() for name, value in state["rng"].items()}
         self.order.set_state(state["order"].cpu())
         self.crops.set_state(state["crops"].cpu())
-        self.history = [EpochResult(**{**row, "per_class_auc": tuple(row["per_class_auc"])}) for row in state["history"]]
+        *before, last = [EpochResult(**{**row, "per_class_auc": tuple(row["per_class_auc"])}) for row in state["history"]]
+        self.history = before
+        self.history.append(dataclasses.replace(last, ended_by=self._ended(last)))  # a lengthened training has not ended
         self.best_epoch, self.best_state = state["best_epoch"], state["best_state"]
 
     def train_epoch(self) -> float:

@@ -42,6 +42,9 @@ class Log:
     def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
         self.lines.append(("finished", number, state, reason))
 
+    def said(self, text: str) -> None:
+        self.lines.append(("said", text))
+
 
 @pytest.fixture
 def log() -> Log:

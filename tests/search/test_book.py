@@ -10,8 +10,8 @@ from optuna.trial import TrialState
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import ConfigError
-from ecg_tune.search.asha import rungs_of
 from ecg_tune.search.book import Assignment, Book
+from ecg_tune.search.rungs import rungs_of
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.study import best_trials, last_failure, newest_trials
 
@@ -90,7 +90,7 @@ def test_a_search_killed_anywhere_and_continued_equals_an_uninterrupted_one(stud
     assert [(t.params, t.state, t.intermediate_values) for t in again.trials] == [
         (t.params, t.state, t.intermediate_values) for t in whole.trials
     ]
-    assert book.rungs.values == rungs_of(newest_trials(again), book.rule.levels).values
+    assert book.rungs.values == rungs_of(newest_trials(again), book.rule).values
 
 
 def test_a_killed_search_with_several_slots_runs_no_finished_trial_again(study, log):
@@ -182,20 +182,18 @@ def test_errors_in_a_row_end_the_search_instead_of_eating_it(study, log):
     assert last_failure(study) == "trial 9 failed (error): No space left on device"
 
 
-def test_a_driver_killed_between_drawing_and_writing_down_hands_the_same_row_out(study, log):
-    study.ask()  # a row without parameters or attributes
-    book = Book(study, TOY_SPACE, settings(trials=3), log)
-    task = book.next_assignment()
-    assert task is not None
-    assert task.number == 0
-    assert study.trials[0].user_attrs["config"] == task.config
-
-
-def test_a_driver_killed_between_queueing_and_asking_a_default_hands_it_out_once(study, log):
-    study.enqueue_trial(TOY_SPACE.defaults[0])
-    play(Book(study, TOY_SPACE, settings(trials=3), log))
-    assert [t.user_attrs["is_default"] for t in study.trials] == [True, True, False]
-    assert [t.params["family"] for t in study.trials[:2]] == ["slow", "fast"]
+def test_rows_that_plain_optuna_left_open_are_tried_after_the_defaults(study, log):
+    study.enqueue_trial({"family": "fast", "fast.quality": 0.25})
+    study.ask({"family": optuna.distributions.CategoricalDistribution(("slow", "fast"))})
+    study.ask()
+    play(Book(study, TOY_SPACE, settings(trials=4), log))
+    rows = newest_trials(study)
+    assert [t.user_attrs["is_default"] for t in rows] == [True, True, False, False]
+    assert rows[2].params == {"family": "fast", "fast.quality": 0.25}
+    assert rows[3].params["family"] in ("slow", "fast")
+    assert {t.state for t in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
+    play(Book(study, TOY_SPACE, settings(trials=4), log))
+    assert len(newest_trials(study)) == 4
 
 
 def test_a_value_that_is_known_already_changes_nothing(study, log):

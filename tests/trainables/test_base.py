@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ecg_tune.config import TrainingConfig, TrialConfig, to_dict
 from ecg_tune.models import RNNConfig
-from trainables.base import BEST, LAST, LearnerTrainable, Shared
+from ecg_tune.training.snapshots import newest_snapshot
+from trainables.base import LearnerTrainable, Shared
 
 CONFIG = TrialConfig("rnn", RNNConfig(hidden_size=8, num_layers=1, dropout=0.1), TrainingConfig(max_epochs=3, crop_s=1.0))
 
@@ -34,6 +36,10 @@ def values(trainable: LearnerTrainable, n_epochs: int) -> list[tuple[int, float]
     return [(r["epoch"], r["value"]) for r in (trainable.step() for _ in range(n_epochs))]
 
 
+def snapshots(shared: Shared) -> list[Path]:
+    return sorted((shared.folder / "checkpoints/trial_00000").glob("*.pt"))
+
+
 def test_a_trial_ends_complete_and_leaves_its_best_weights(shared):
     trainable = worker(shared, task())
     results = [trainable.step() for _ in range(3)]
@@ -41,7 +47,11 @@ def test_a_trial_ends_complete_and_leaves_its_best_weights(shared):
     assert results[-1]["done"]
     assert results[-1]["ended_by"] == "max_epochs"
     assert results[-1]["best_epoch"] == max(results, key=lambda r: r["value"])["epoch"]
-    assert (shared.folder / "checkpoints/trial_00000" / BEST).exists()
+    found = newest_snapshot(shared.folder / "checkpoints/trial_00000")
+    assert found is not None
+    snapshot = found[1]
+    assert (len(snapshot["history"]), snapshot["best_epoch"]) == (3, results[-1]["best_epoch"])
+    assert (shared.folder / results[-1]["checkpoint"]).exists()  # its name holds the digest
 
 
 def test_a_new_worker_goes_on_from_the_checkpoint_with_equal_values(shared, tmp_path):
@@ -53,10 +63,10 @@ def test_a_new_worker_goes_on_from_the_checkpoint_with_equal_values(shared, tmp_
 def test_epochs_that_the_study_missed_are_replayed_not_trained(shared):
     first = worker(shared, task())
     expected = values(first, 2)
-    stamp = (shared.folder / "checkpoints/trial_00000" / LAST).stat().st_mtime_ns
+    stamps = {file: file.stat().st_mtime_ns for file in snapshots(shared)}
     again = worker(shared, task(reported=0))
     assert values(again, 2) == expected
-    assert (shared.folder / "checkpoints/trial_00000" / LAST).stat().st_mtime_ns == stamp
+    assert {file: file.stat().st_mtime_ns for file in snapshots(shared)} == stamps
 
 
 def test_a_finished_training_that_was_never_closed_reports_its_end_again(shared):
@@ -89,8 +99,58 @@ def test_any_other_error_fails_with_its_text(shared):
     assert "unknown family 'nonsense'" in result["failure"]
 
 
-def test_a_torn_checkpoint_starts_the_trial_anew_instead_of_failing_it(shared):
+def test_a_cut_checkpoint_falls_back_to_the_epoch_before(shared):
+    expected = values(worker(shared, task()), 3)
+    files = before, last = snapshots(shared)
+    whole, trained = last.read_bytes(), before.stat().st_mtime_ns
+    last.write_bytes(whole[:500])
+    assert values(worker(shared, task(reported=2)), 1) == expected[2:]
+    assert before.stat().st_mtime_ns == trained  # epochs 1 and 2 were not trained again
+    assert [file.name[:11] for file in snapshots(shared)] == [file.name[:11] for file in files]
+
+
+def test_a_checkpoint_whose_content_was_changed_is_not_trusted(shared):
+    expected = values(worker(shared, task()), 3)
+    last = snapshots(shared)[-1]
+    content = bytearray(last.read_bytes())
+    content[len(content) // 2] ^= 1
+    last.write_bytes(bytes(content))
+    assert values(worker(shared, task(reported=2)), 1) == expected[2:]
+
+
+def test_without_any_whole_checkpoint_the_trial_begins_anew(shared):
     expected = values(worker(shared, task()), 2)
-    last = shared.folder / "checkpoints/trial_00000" / LAST
-    last.write_bytes(last.read_bytes()[:500])
+    for file in snapshots(shared):
+        file.write_bytes(file.read_bytes()[:500])
     assert values(worker(shared, task(reported=2)), 2) == expected  # from epoch 1, equal to the bit
+
+
+def test_two_checkpoints_of_a_trial_are_kept(shared):
+    values(worker(shared, task(max_epochs=5)), 4)
+    assert [file.name[:11] for file in snapshots(shared)] == ["epoch_00003", "epoch_00004"]
+
+
+def test_a_lengthened_trial_goes_on_where_the_shorter_one_had_ended(shared, tmp_path):
+    expected = values(worker(dataclasses.replace(shared, folder=tmp_path / "whole"), task(max_epochs=5)), 5)
+    values(worker(shared, task(max_epochs=3)), 3)
+    assert values(worker(shared, task(max_epochs=5, reported=3)), 2) == expected[3:]
+
+
+def test_memory_that_runs_out_is_said_and_a_failure_for_want_of_it_is_named(shared, monkeypatch):
+    trainable = worker(shared, {**task(), "micro_batch": 8})
+    assert trainable.step()["say"] == "memory ran out: micro-batches of 8, same effective batch"
+
+    def exhausted(self):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 80000 bytes")
+
+    monkeypatch.setattr("ecg_tune.training.learner.Learner.step", exhausted)
+    result = trainable.step()
+    assert (result["fail_reason"], result["micro_batch"]) == ("oom", 8)
+
+
+@pytest.mark.parametrize("cost", ["parameters", "macs", "latency_ms"])
+def test_further_objectives_are_reported_from_the_first_epoch(shared, cost):
+    trainable = worker(dataclasses.replace(shared, minimise=(cost,)), task())
+    results = [trainable.step() for _ in range(2)]
+    assert results[0]["costs"] == results[1]["costs"]
+    assert results[0]["costs"][0] > 0

@@ -1,0 +1,114 @@
+"""What drawing and closing a trial costs in a study of n rows, the sampler's share and this project's apart; part of `search.py`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import optuna
+from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from toys import Quiet, sqlite_study
+
+from ecg_tune.config import SearchSettings
+from ecg_tune.search.book import Book
+from ecg_tune.search.samplers import trial_seed
+from ecg_tune.search.space import SearchSpace
+from search_spaces import SpaceContext, search_space
+
+FAMILIES, EPOCHS, ROUNDS = ("rnn", "resnet1d", "resnet", "fusion"), 10, 30
+SAMPLING = ("before_trial", "infer_relative_search_space", "sample_relative", "sample_independent", "after_trial")
+
+
+def four_families() -> SearchSpace:
+    """Return the space of four families and 50 parameters in all."""
+    return search_space(FAMILIES, SpaceContext("small", EPOCHS))
+
+
+def ask_tell(sizes: tuple[int, ...], folder: Path) -> dict[int, dict[str, float]]:
+    """Return for each size of the study the milliseconds of drawing a trial, recording an epoch and closing it.
+
+    The study is SQLite, filled with random rows, two in three of them stopped early; the sampler is TPE.
+    """
+    study, space = sqlite_study(folder), four_families()
+    result = {}
+    for size in sizes:
+        study.add_trials(_rows(space, range(len(study.get_trials(deepcopy=False)), size)))
+        settings = SearchSettings(families=FAMILIES, profile="small", max_epochs=EPOCHS, trials=10**6)
+        book = Book(study, space, settings, Quiet())
+        result[size] = _rounds(book)
+    return result
+
+
+def _rounds(book: Book) -> dict[str, float]:
+    """Return the mean milliseconds of `ROUNDS` trials of one epoch each, after one that warms up."""
+    spent = {"ask": 0.0, "record": 0.0, "tell": 0.0, "sampler": 0.0}
+
+    def timed(name: str, call: Callable[[], Any]) -> Any:
+        started = time.perf_counter()
+        answer = call()
+        spent[name] += time.perf_counter() - started
+        return answer
+
+    with _sampler_timed(spent):
+        for n in range(ROUNDS + 1):
+            if n == 1:
+                spent.update(dict.fromkeys(spent, 0.0))
+            task = timed("ask", book.next_assignment)
+            said = {"epoch": 1, "value": 0.6 + 0.001 * n, "complete": True, "ended_by": "patience", "epochs": 1, "seconds": 1.0}
+            timed("record", lambda number=task.number, said=said: book.record(number, said))
+            timed("tell", lambda number=task.number, said=said: book.close(number, said))
+    mean = {f"{name}_ms": seconds / ROUNDS * 1e3 for name, seconds in spent.items()}
+    together = mean["ask_ms"] + mean["tell_ms"]
+    return mean | {"ask_tell_ms": together, "own_ms": together - mean["sampler_ms"]}
+
+
+@contextmanager
+def _sampler_timed(spent: dict[str, float]) -> Iterator[None]:
+    """Add up the time inside Optuna's sampler; calls within its own calls count once."""
+    depth = [0]
+
+    def wrapped(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            depth[0] += 1
+            started = time.perf_counter()
+            try:
+                return method(*args, **kwargs)
+            finally:
+                depth[0] -= 1
+                spent["sampler"] += 0.0 if depth[0] else time.perf_counter() - started
+
+        return call
+
+    with ExitStack() as stack:
+        for name in SAMPLING:
+            stack.enter_context(patch.object(TPESampler, name, wrapped(getattr(TPESampler, name))))
+        yield
+
+
+def _rows(space: SearchSpace, numbers: range) -> list[FrozenTrial]:
+    """Return finished rows as a search leaves them."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=numbers.start))
+    return [_row(study.ask(), space, number) for number in numbers]
+
+
+def _row(trial: optuna.trial.Trial, space: SearchSpace, number: int) -> FrozenTrial:
+    proposal, rng = space.suggest(trial), np.random.default_rng(number)
+    epochs = int(rng.choice([1, 3, EPOCHS], p=[0.45, 0.2, 0.35]))
+    values = {e: float(v) for e, v in enumerate(0.5 + 0.4 * rng.random() * (1 - 0.7 ** np.arange(1, epochs + 1)), 1)}
+    complete = epochs == EPOCHS
+    attrs = {"family": proposal.family, "config": proposal.config, "seed": trial_seed(0, number), "is_default": False}
+    attrs |= {"path": f"checkpoints/trial_{number:05d}", "epochs": epochs, "seconds": 10.0 * epochs}
+    return create_trial(
+        state=TrialState.COMPLETE if complete else TrialState.PRUNED,
+        value=max(values.values()) if complete else None,
+        params=trial.params,
+        distributions=trial.distributions,
+        intermediate_values=values,
+        user_attrs={**attrs, "ended_by": "max_epochs" if complete else "asha"},
+    )

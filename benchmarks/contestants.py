@@ -1,0 +1,88 @@
+"""Who competes in `efficiency.py`: this project's book with several settings, and Ray Tune's own classes, behind the same three methods."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+from ray.tune.search.optuna import OptunaSearch
+
+from ecg_tune.config import SearchSettings
+from ecg_tune.search.assignment import Assignment
+from ecg_tune.search.book import Book
+from ecg_tune.search.preview import Silent
+from ecg_tune.search.space import SearchSpace
+
+ENDLESS = 100_000
+"""Trials: the benchmark stops a search, not the search itself."""
+
+
+class OurBook(Book):
+    """The real book on a study in memory. No config is tried first: all contestants start without knowledge."""
+
+    def __init__(self, space: SearchSpace, *, families: tuple[str, ...], epochs: int, seed: int, **settings: Any) -> None:
+        given = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed, **settings)
+        super().__init__(optuna.create_study(direction="maximize"), SearchSpace(space.suggest), given, Silent())
+
+    def params(self, number: int) -> dict[str, Any]:
+        """Return what the sampler drew."""
+        return self.study.get_trials(deepcopy=False)[number].params
+
+
+class RayBook:
+    """Ray's `OptunaSearch` and `ASHAScheduler` as shipped, called in the order of Tune's controller.
+
+    Their quirks are left as they are: the searcher never hears of the result on which a trial was stopped but as its final
+    value, trials that were stopped early are told as complete, a NaN stops nothing and stays RUNNING.
+    """
+
+    def __init__(self, space: SearchSpace, *, families: tuple[str, ...], epochs: int, seed: int, **scheduler: Any) -> None:
+        self.settings = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed)
+        self.drawn: list[dict[str, Any]] = []
+        logging.getLogger("ray.tune").setLevel(logging.ERROR)
+        self.searcher = OptunaSearch(lambda trial: dict(space.suggest(trial).config), metric="value", mode="max", seed=seed)
+        self.scheduler = ASHAScheduler(metric="value", mode="max", max_t=epochs, **scheduler)
+
+    def next_assignment(self) -> Assignment:
+        """Ask the searcher for a config and tell the scheduler of the new trial."""
+        number = len(self.drawn)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.searcher.suggest(str(number))
+        trial = self.searcher._ot_trials[str(number)]
+        self.drawn.append(trial.params)
+        self.scheduler.on_trial_add(None, _stub(number))
+        return Assignment(number, trial.params["family"], {}, 0, "", 0)
+
+    def record(self, number: int, result: Mapping[str, Any]) -> bool:
+        """Pass a result on: a trial's last one goes to neither, one that stops it not to the searcher."""
+        if result["complete"]:
+            return False
+        flat = _flat(result)
+        if self.scheduler.on_trial_result(None, _stub(number), flat) == TrialScheduler.STOP:
+            return True
+        self.searcher.on_trial_result(str(number), flat)
+        return False
+
+    def close(self, number: int, result: Mapping[str, Any]) -> None:
+        """Tell both that a trial ended, however it did."""
+        self.scheduler.on_trial_complete(None, _stub(number), _flat(result))
+        self.searcher.on_trial_complete(str(number), result=_flat(result))
+
+    def params(self, number: int) -> dict[str, Any]:
+        """Return what the sampler drew."""
+        return self.drawn[number]
+
+
+def _stub(number: int) -> Any:
+    """Return all that the scheduler wants to know of a trial."""
+    return SimpleNamespace(trial_id=str(number))
+
+
+def _flat(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {**result, "training_iteration": result["epoch"]}

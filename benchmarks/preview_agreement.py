@@ -1,0 +1,72 @@
+"""Does virtual time agree with real time? One search run for real and previewed, with the same seed and the same known curves.
+
+    python benchmarks/preview_agreement.py [--trials 200] [--slots 2] [--json]
+
+The trials sleep through curves that both know (`toys.py`). With one slot the two are equal, epoch by epoch. With several the
+order in which trials end is a matter of milliseconds, and after the first difference the sampler draws other trials: the
+preview is the mean of several, their epochs up to 10 ms longer. The goal is 10 % in epochs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import optuna
+from toys import FAMILIES, TOY_SPACE, Quiet, run_toy, toy_curve
+
+from ecg_tune.config import SearchSettings
+from ecg_tune.search.assignment import Assignment
+from ecg_tune.search.book import Book
+from ecg_tune.search.preview import Curve, simulate
+
+EPOCHS, PREVIEWS, JITTER_S = 9, 8, 0.01
+
+
+def main() -> None:
+    """Print both courses and their difference."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=0.05, help="of an epoch of the faster family")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    settings = SearchSettings(
+        families=FAMILIES, profile="small", trials=given.trials, max_epochs=EPOCHS, slots=given.slots, seed=given.seed
+    )
+    previews = [previewed(settings, given.seconds, np.random.default_rng(n)) for n in range(PREVIEWS)]
+    actual = real(settings, given.seconds)
+    mean = float(np.mean(previews))
+    result = {"trials": given.trials, "slots": given.slots, "previewed": previews, "real": actual}
+    result["difference_pct"] = 100 * (mean / actual - 1)
+    if given.json:
+        print(json.dumps(result))
+        return
+    print(f"previewed: {mean:.0f} epochs, the mean of {PREVIEWS} ({min(previews)} to {max(previews)}); the real search: {actual}")
+    print(f"the preview of {given.trials} trials on {given.slots} slots differs by {result['difference_pct']:+.1f} %")
+
+
+def previewed(settings: SearchSettings, seconds: float, rng: np.random.Generator) -> int:
+    """Return the epochs of a search in virtual time."""
+    book = Book(optuna.create_study(direction="maximize"), TOY_SPACE, settings, Quiet())
+
+    def curve(task: Assignment) -> Curve:
+        known = toy_curve(task.config, task.seed, epochs=settings.epochs, seconds=seconds)
+        return [(value, cost + JITTER_S * rng.random()) for value, cost in known]
+
+    return simulate(book, curve, slots=settings.slots or 1).epochs
+
+
+def real(settings: SearchSettings, seconds: float) -> int:
+    """Return the epochs of the real search."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = run_toy(Path(folder), settings, seconds=seconds).get_trials(deepcopy=False)
+    return sum(len(row.intermediate_values) for row in rows)
+
+
+if __name__ == "__main__":
+    main()

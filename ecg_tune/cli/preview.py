@@ -1,0 +1,222 @@
+"""`ecg-tune preview`: what a search will cost, before anything is paid."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecg_tune.cli.options import DataFolder, StudyFolder, headline
+from ecg_tune.cli.settings import make_space, read_settings, takes_settings
+from ecg_tune.errors import UsageError
+
+if TYPE_CHECKING:
+    import optuna
+
+    from ecg_tune.config import SearchSettings
+    from ecg_tune.data.prepared import PreparedData
+    from ecg_tune.search.curves import Curves
+    from ecg_tune.search.preview import Timeline
+    from ecg_tune.search.space import SearchSpace
+
+EXAMPLE = "Example: ecg-tune preview STUDY --data DATA --families rnn,resnet --profile small --trials 200 --slots 4"
+
+CHECKPOINT_BYTES = 2 * 16
+"""Of a parameter, in a trial's two checkpoints: the weight, Adam's two moments and the best epoch's weight, in single precision."""
+
+
+@takes_settings
+def preview(
+    study: StudyFolder,
+    data: DataFolder,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with the search's settings; flags win.")] = None,
+    costs_from: Annotated[
+        Path | None, typer.Option(metavar="STUDY", help="Take seconds and learning curves from an earlier study.")
+    ] = None,
+    simulations: Annotated[int, typer.Option(min=1, help="Searches to simulate, each with another seed.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    *,
+    flags: dict[str, Any],
+) -> None:
+    """Run the same search in virtual time: the flags of `search` give its trials per rung, epochs, hours and disk. STUDY is
+    not touched; where it exists, what is left of it is previewed."""
+    from ecg_tune.data.prepared import open_prepared
+
+    settings, prepared = dataclasses.replace(read_settings(config, flags), minimise=()), open_prepared(data)
+    space = make_space(settings, prepared, study)
+    slots, gpus = _slots(settings)
+    source, curves, costs = _curves(settings, prepared, costs_from)
+    courses = [_simulated(study, prepared, settings, space, curves(n), n, slots=slots, gpus=gpus) for n in range(simulations)]
+    facts = _facts([line for line, _ in courses], settings, slots, gpus)
+    facts["disk_gb"] = _spread([disk for _, disk in courses])
+    facts |= {"epoch_s": costs, **source}
+    print(json.dumps(facts, indent=1) if as_json else f"{headline(prepared)}\n{_text(facts, settings)}")
+
+
+def _slots(settings: SearchSettings) -> tuple[int, float]:
+    """Return the trials at once and the GPUs of each: as given, else what this machine would take."""
+    import os
+
+    import torch
+
+    from ecg_tune.search.resources import plan
+
+    if settings.gpu_share:
+        raise UsageError("--gpu-share auto is measured when the search starts: give --gpus-per-trial and --slots to preview it")
+    here = {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
+    gpus = float(here["GPU"] > 0) if settings.gpus_per_trial is None else settings.gpus_per_trial
+    return settings.slots or plan(settings, [here]).slots, gpus
+
+
+def _curves(
+    settings: SearchSettings, prepared: PreparedData, costs_from: Path | None
+) -> tuple[dict[str, str], Callable[[int], Curves], dict[str, float]]:
+    """Return what is assumed, in words; a function from a simulation's number to its curves; seconds an epoch by family."""
+    from ecg_tune.search.curves import ASSUMED, assumed_curves, courses_of, resampled_curves
+    from ecg_tune.search.study import newest_trials, open_study
+
+    if costs_from is None:
+        costs = _probed(settings, prepared)
+        source = {"costs": "a short probe of each family's classic config on this machine, one at a time", "curves": f"assumed: {ASSUMED}"}
+        return source, lambda n: assumed_curves(costs, epochs=settings.epochs, seed=n), costs
+    courses = courses_of(newest_trials(open_study(costs_from)))
+    missing = [family for family in settings.families if family not in courses]
+    if missing:
+        raise UsageError(f"{costs_from} has no ended trial of {', '.join(missing)}: leave --costs-from out, or these families")
+    costs = {family: statistics.median(course.epoch_s for course in courses[family]) for family in settings.families}
+    counts = ", ".join(f"{len(courses[family])} {family}" for family in settings.families)
+    source = {"costs": f"trials of {costs_from} (medians are shown)", "curves": f"resampled from {counts} trials of {costs_from}"}
+    return source, lambda n: resampled_curves(courses, epochs=settings.epochs, seed=n), costs
+
+
+def _probed(settings: SearchSettings, prepared: PreparedData) -> dict[str, float]:
+    import torch
+
+    from ecg_tune.training.learner import learning_data
+    from ecg_tune.training.probe import epoch_cost_s
+    from search_spaces import SPACES, SpaceContext, resolve
+
+    torch.set_num_threads(settings.cpus_per_trial)
+    on_gpu = torch.cuda.is_available() and settings.gpus_per_trial != 0
+    loaded, context = learning_data(prepared, torch.device("cuda" if on_gpu else "cpu")), SpaceContext(settings.profile, settings.epochs)
+    classic = {family: resolve(family, SPACES[family].defaults[settings.profile], context) for family in settings.families}
+    return {family: epoch_cost_s(config, loaded) for family, config in classic.items()}
+
+
+def _simulated(
+    folder: Path, prepared: PreparedData, settings: SearchSettings, space: SearchSpace, curves: Curves, n: int, *, slots: int, gpus: float
+) -> tuple[Timeline, float]:
+    """Return one course of the search and the gigabytes that its checkpoints take."""
+    from ecg_tune.search.book import Book
+    from ecg_tune.search.budget import Budget
+    from ecg_tune.search.continued import lengthen
+    from ecg_tune.search.preview import Clock, Silent, simulate
+
+    clock, study = Clock(), _copied(folder, prepared, settings)
+    seeded = dataclasses.replace(settings, seed=settings.seed + n)
+    lengthen(study, space, seeded)
+    budget = Budget(seeded, study.get_trials(deepcopy=False), gpus=lambda family: gpus, clock=clock)
+    timeline = simulate(Book(study, space, seeded, Silent(), budget=budget), curves, slots=slots, clock=clock)
+    return timeline, _disk_gb(study, len(prepared.leads), slots)
+
+
+def _copied(folder: Path, prepared: PreparedData, settings: SearchSettings) -> optuna.Study:
+    """Return a study in memory: a copy of the one that is there, or an empty one.
+
+    Raises:
+        UsageError: The study that is there was searched with something else.
+    """
+    import optuna
+
+    from ecg_tune.search.study import FIXED, open_study, study_attributes, study_exists
+
+    copy = optuna.create_study(direction="maximize")
+    if study_exists(folder):
+        there, wanted = open_study(folder), study_attributes(prepared, settings)
+        misfits = [name for name in FIXED if there.user_attrs.get(name, wanted[name]) != wanted[name]]
+        if misfits or len(there.directions) > 1:
+            raise UsageError(
+                f"{folder} was searched with other {', '.join(misfits) or 'objectives'}: give another STUDY to preview it anew"
+            )
+        copy.add_trials(there.get_trials(deepcopy=False))
+    return copy
+
+
+def _disk_gb(study: optuna.Study, n_leads: int, slots: int) -> float:
+    """Return at most how much checkpoints take: those of the largest trials that run at once, and of each family's best."""
+    from ecg_tune.models import trial_config
+    from ecg_tune.search.checkpoints import TOP
+    from search_spaces.memory import BYTES_A_PARAMETER, state_gb
+
+    sizes: dict[str, list[float]] = {}
+    for row in study.get_trials(deepcopy=False):
+        if "config" in row.user_attrs:
+            drawn = trial_config(row.user_attrs["config"])
+            gigabytes = state_gb(drawn.model, drawn.family, n_leads) / BYTES_A_PARAMETER * CHECKPOINT_BYTES
+            sizes.setdefault(drawn.family, []).append(gigabytes)
+    kept = [size for family in sizes.values() for size in sorted(family)[-TOP:]]
+    return sum(kept) + sum(sorted(size for family in sizes.values() for size in family)[-slots:])
+
+
+def _facts(courses: list[Timeline], settings: SearchSettings, slots: int, gpus: float) -> dict[str, Any]:
+    """Return the simulations as plain data: [mean, lowest, highest] of each number."""
+    from ecg_tune.search.schedulers import SCHEDULERS
+
+    marks = [*SCHEDULERS[settings.scheduler](settings).marks, settings.epochs]
+    families = {
+        family: {
+            "trials": _spread([line.reached.get(family, {}).get(1, 0) for line in courses]),
+            "reached": {str(epoch): _spread([line.reached.get(family, {}).get(epoch, 0) for line in courses]) for epoch in marks},
+            "epochs": _spread([line.epochs_by_family.get(family, 0) for line in courses]),
+        }
+        for family in settings.families
+    }
+    return {
+        "simulations": len(courses),
+        "slots": slots,
+        "families": families,
+        "states": {state: _spread([line.states.get(state, 0) for line in courses]) for state in ("COMPLETE", "PRUNED", "FAIL")},
+        "epochs": _spread([line.epochs for line in courses]),
+        "hours": _spread([line.elapsed_s / 3600 for line in courses]),
+        "gpu_hours": _spread([line.busy_s / 3600 * gpus for line in courses]),
+    }
+
+
+def _spread(values: list[float] | list[int]) -> list[float]:
+    return [round(float(value), 6) for value in (statistics.mean(values), min(values), max(values))]
+
+
+def _text(facts: Mapping[str, Any], settings: SearchSettings) -> str:
+    """Return the same as lines for people."""
+    from ecg_tune.search.tally import duration
+
+    how = f"{facts['slots']} at once, {settings.sampler} + {settings.scheduler}"
+    head = [
+        f"{settings.trials} trials of at most {settings.epochs} epochs, {how}",
+        f"{facts['simulations']} simulated searches: mean (lowest to highest)",
+    ]
+    epochs = list(next(iter(facts["families"].values()))["reached"])
+    table = [["family", "s/epoch", "trials", *(f"to epoch {epoch}" for epoch in epochs), "epochs"]]
+    for family, one in facts["families"].items():
+        reached = [f"{one['reached'][epoch][0]:.0f}" for epoch in epochs]
+        table.append([family, f"{facts['epoch_s'][family]:.1f}", f"{one['trials'][0]:.0f}", *reached, f"{one['epochs'][0]:.0f}"])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    rows = ["  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))]) for line in table]
+
+    def shown(name: str, unit: Callable[[float], str]) -> str:
+        mean, low, high = facts[name]
+        return unit(mean) + (f" ({unit(low)} to {unit(high)})" if low < high else "")
+
+    states = ", ".join(f"{spread[0]:.0f} {state}" for state, spread in facts["states"].items() if spread[0])
+    totals = [
+        f"epochs     {shown('epochs', lambda n: f'{n:.0f}')}; trials: {states}",
+        f"time       {shown('hours', lambda hours: duration(hours * 3600))}",
+        f"GPU-hours  {shown('gpu_hours', lambda hours: f'{hours:.2g}') if facts['gpu_hours'][2] else 'none, no GPU is used'}",
+        f"disk       {shown('disk_gb', lambda gb: f'{gb:.2g} GB')} of checkpoints at most",
+    ]
+    return "\n".join([*head, *rows, *totals, f"costs: {facts['costs']}", f"curves: {facts['curves']}"])

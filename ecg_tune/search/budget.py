@@ -1,0 +1,81 @@
+"""What ends a search before it has all its trials: time, epochs, GPU-hours, a value that is good enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from optuna.trial import FrozenTrial
+
+from ecg_tune.config import SearchSettings
+
+BUDGETS = ("max_hours", "total_epochs", "gpu_hours")
+"""Values of `ended_by` of a trial that was stopped, with its checkpoint, when that budget was spent."""
+TARGET = "target"
+"""`ended_by` of the trial that reached the target value, and of those that ran beside it."""
+
+ENDS = (*BUDGETS, TARGET)
+
+
+class Budget:
+    """Counts what a study has spent.
+
+    Epochs and GPU-hours count over the whole study, every run of it; wall time counts from the start of this run. Epochs in
+    progress are finished, so that with n slots up to n - 1 epochs more are trained than `total_epochs` says.
+
+    Args:
+        rows: All of the study's rows, superseded ones too.
+        gpus: Share of a GPU that a trial of a family holds.
+        clock: Seconds.
+    """
+
+    def __init__(
+        self,
+        settings: SearchSettings,
+        rows: Iterable[FrozenTrial],
+        *,
+        gpus: Callable[[str], float] = lambda family: 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings, self.gpus, self.clock = settings, gpus, clock
+        self.since, self.epochs, self.gpu_s, self.reached = clock(), 0, 0.0, False
+        self.seconds: dict[int, float] = {}
+        for row in _trained(list(rows)):
+            family = str(row.user_attrs.get("family", ""))
+            self.epochs += len(row.intermediate_values)
+            self.seconds[row.number] = float(row.user_attrs.get("seconds") or 0.0)
+            self.gpu_s += gpus(family) * self.seconds[row.number]
+            self.reached |= self.reaches(max(row.intermediate_values.values(), default=float("-inf")))
+
+    def epoch(self, number: int, family: str, value: float, seconds: float) -> None:
+        """Count an epoch.
+
+        Args:
+            seconds: Of the whole trial so far.
+        """
+        self.epochs += 1
+        self.gpu_s += self.gpus(family) * max(0.0, seconds - self.seconds.get(number, 0.0))
+        self.seconds[number] = max(seconds, self.seconds.get(number, 0.0))
+        self.reached |= self.reaches(value)
+
+    def spent(self) -> str | None:
+        """Return which limit is reached, None while there is none."""
+        settings = self.settings
+        if self.reached:
+            return TARGET
+        limits = {
+            "max_hours": (settings.max_hours, (self.clock() - self.since) / 3600),
+            "total_epochs": (settings.total_epochs, self.epochs),
+            "gpu_hours": (settings.gpu_hours, self.gpu_s / 3600),
+        }
+        return next((name for name, (limit, used) in limits.items() if limit is not None and used >= limit), None)
+
+    def reaches(self, value: float) -> bool:
+        """Return whether a value is good enough to end the search."""
+        return self.settings.target is not None and value >= self.settings.target
+
+
+def _trained(rows: list[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the rows whose epochs were trained in this study, each once: a lengthened row that went on holds its older one's."""
+    went_on = {row.user_attrs["continued_from"] for row in rows if row.user_attrs.get("goes_on")}
+    return [row for row in rows if row.number not in went_on and "imported_from" not in row.user_attrs]

@@ -1,0 +1,143 @@
+"""Finished rows that a search goes on with: lengthened, after a budget was raised or more epochs were asked for, or imported.
+
+A finished row of an Optuna study can't be reopened. A trial that goes on is a new row with the same parameters and seed, its
+values copied, `continued_from` the old one, which gets `superseded_by` and counts no more.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
+
+from ecg_tune.config import SearchSettings
+from ecg_tune.errors import ConfigError, StudyError
+from ecg_tune.search.budget import ENDS
+from ecg_tune.search.queue import QUEUED, drawn
+from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.study import newest_trials, set_attr
+
+INHERITED = ("family", "seed", "is_default", "queued")
+IMPORTED = ("family", "seed", "epochs", "seconds", "device", "n_parameters", "per_class_auc", "best_epoch", "objectives")
+
+
+def lengthen(study: optuna.Study, space: SearchSpace, settings: SearchSettings) -> list[tuple[int, int, int]]:
+    """Make new rows of the finished ones that have not all their epochs.
+
+    Returns:
+        (old number, new number, epochs kept) of each; 0 epochs kept where the schedule depends on the last epoch, so that
+        the trial starts again.
+    """
+    _repair(study)
+    lengthened = []
+    for row in newest_trials(study):
+        if _short(row, settings):
+            number = len(study.get_trials(deepcopy=False))
+            config = space.suggest(FixedTrial(row.params)).config
+            goes_on = space.goes_on(row.user_attrs["config"], config)
+            values = dict(row.intermediate_values) if goes_on else {}
+            attrs = {name: row.user_attrs[name] for name in INHERITED if name in row.user_attrs}
+            attrs |= {"path": row.user_attrs["path"] if goes_on else trial_path(number), "config": config}
+            attrs |= {"continued_from": row.number, "goes_on": goes_on}
+            add_running(study, row.params, row.distributions, attrs, values)
+            set_attr(study, row.number, "superseded_by", number)
+            lengthened.append((row.number, number, len(values)))
+    return lengthened
+
+
+def import_rows(study: optuna.Study, other: optuna.Study, space: SearchSpace, settings: SearchSettings) -> tuple[int, int]:
+    """Copy another study's finished trials that fit this one: same data, same metric, parameters inside this space.
+
+    Sampler and rungs learn from them; they don't count as trials of this search. Nothing is taken twice.
+
+    Returns:
+        How many were taken, and how many do not fit this space.
+
+    Raises:
+        StudyError: The other study's values do not compare with this one's.
+    """
+    for name in ("data_fingerprint", "metric", "minimise"):
+        mine, theirs = study.user_attrs.get(name), other.user_attrs.get(name)
+        if mine != theirs:
+            raise StudyError(f"{other.study_name} can't be imported: its {name} is {str(theirs)[:16]!r}, this study's {str(mine)[:16]!r}")
+    known = {row.user_attrs.get("imported_from") for row in newest_trials(study)}
+    taken = misfits = 0
+    for row in newest_trials(other):
+        origin = f"{other.study_name}#{row.number}"
+        if row.state not in (TrialState.COMPLETE, TrialState.PRUNED) or origin in known or not row.intermediate_values:
+            continue
+        copy = _imported(row, space, settings, same_length=other.user_attrs.get("max_epochs") == settings.epochs)
+        if copy is None:
+            misfits += 1
+            continue
+        copy.user_attrs["imported_from"] = origin
+        study.add_trial(copy)
+        taken += 1
+    return taken, misfits
+
+
+def adopt(study: optuna.Study) -> None:
+    """Take over open rows that this engine did not make, such as Optuna's own `enqueue_trial`: what they fix goes to the queue.
+
+    The row itself counts no more: it has no config, seed or place for checkpoints.
+    """
+    for row in study.get_trials(deepcopy=False):
+        if not row.state.is_finished() and "config" not in row.user_attrs:
+            set_attr(study, row.number, "superseded_by", QUEUED)
+            study._storage.set_trial_state_values(row._trial_id, TrialState.FAIL)
+
+
+def trial_path(number: int) -> str:
+    """Return the folder of a trial's checkpoints, relative to the study."""
+    return f"checkpoints/trial_{number:05d}"
+
+
+def add_running(
+    study: optuna.Study, params: Any, distributions: Any, attrs: dict[str, Any], values: dict[int, float] | None = None
+) -> None:
+    """Add a RUNNING row with all that it stands for, in one transaction: a killed driver leaves all of it or nothing."""
+    row = create_trial(
+        state=TrialState.RUNNING, params=dict(params), distributions=dict(distributions), user_attrs=attrs, intermediate_values=values or {}
+    )
+    row.datetime_start = datetime.now()
+    study.add_trial(row)
+
+
+def _short(row: FrozenTrial, settings: SearchSettings) -> bool:
+    if not row.state.is_finished() or "path" not in row.user_attrs:
+        return False
+    ended_by, last = row.user_attrs.get("ended_by"), max(row.intermediate_values, default=0)
+    return ended_by in ENDS or (ended_by == "max_epochs" and last < settings.epochs)
+
+
+def _repair(study: optuna.Study) -> None:
+    """Finish what a driver that was killed between the two writes of `lengthen` had begun."""
+    rows = study.get_trials(deepcopy=False)
+    for row in rows:
+        old = row.user_attrs.get("continued_from")
+        if old is not None and "superseded_by" not in rows[old].user_attrs:
+            set_attr(study, old, "superseded_by", row.number)
+
+
+def _imported(row: FrozenTrial, space: SearchSpace, settings: SearchSettings, *, same_length: bool) -> FrozenTrial | None:
+    """Return a row as this study would hold it; None when its parameters or config are not of this space."""
+    given = {"family": row.user_attrs.get("family"), **row.params}
+    try:
+        proposal, distributions = drawn(space, given)
+        whole = row.state == TrialState.COMPLETE and same_length
+        ended_by = row.user_attrs.get("ended_by") if whole else "imported"
+        copy = create_trial(
+            state=TrialState.COMPLETE if whole else TrialState.PRUNED,
+            params={name: given[name] for name in distributions},
+            distributions=distributions,
+            values=row.values if whole else None,
+            intermediate_values={epoch: value for epoch, value in row.intermediate_values.items() if epoch <= settings.epochs},
+            user_attrs={name: row.user_attrs[name] for name in IMPORTED if name in row.user_attrs},
+        )
+    except (ValueError, ConfigError):
+        return None
+    copy.user_attrs |= {"ended_by": ended_by, "config": proposal.config, "is_default": False}
+    same = same_length and proposal.config == row.user_attrs.get("config")
+    return copy if same or (not same_length and space.goes_on(row.user_attrs.get("config", {}), proposal.config)) else None

@@ -1,0 +1,99 @@
+"""`ecg-tune preview`: what it says, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecg_tune.cli.main import run
+from ecg_tune.config import SearchSettings
+from ecg_tune.search.book import Book
+from ecg_tune.search.preview import Curve, Silent, simulate
+from ecg_tune.search.study import create_study, study_attributes
+from search_spaces import SpaceContext, search_space
+
+FLAGS = ("--families", "cnn1d,resnet1d", "--profile", "small", "--max-epochs", "4", "--slots", "2", "--sampler", "random")
+
+
+def previewed(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run(["preview", *map(str, arguments), *FLAGS, "--simulations", "2", "--json"]) == 0
+    facts: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return facts
+
+
+@pytest.fixture(scope="module")
+def searched(toy_data, tmp_path_factory) -> Path:
+    """Return a study of 20 trials whose epochs took 3600 s (cnn1d) and 7200 s (resnet1d), as its rows say."""
+    folder = tmp_path_factory.mktemp("preview") / "study"
+    settings = SearchSettings(families=("cnn1d", "resnet1d"), profile="small", max_epochs=4, trials=20, sampler="random")
+    study = create_study(folder, study_attributes(toy_data, settings))
+    space = search_space(settings.families, SpaceContext("small", 4))
+
+    def curve(task: Any) -> Curve:
+        return [(0.6 + 0.01 * epoch + 0.001 * task.number, 3600.0 if task.family == "cnn1d" else 7200.0) for epoch in range(4)]
+
+    book = Book(study, space, settings, Silent())
+    simulate(book, curve, slots=2)
+    return folder
+
+
+def test_costs_and_curves_come_from_an_earlier_study(searched, toy_data, tmp_path, capsys):
+    facts = previewed(capsys, tmp_path / "new", "--data", toy_data.folder, "--trials", 12, "--costs-from", searched)
+    assert facts["epoch_s"] == {"cnn1d": 3600.0, "resnet1d": 7200.0}
+    one, other = facts["families"]["cnn1d"], facts["families"]["resnet1d"]
+    assert one["trials"][0] + other["trials"][0] == 12
+    assert facts["epochs"][0] == one["epochs"][0] + other["epochs"][0]
+    assert one["trials"] == one["reached"]["1"]
+    assert one["reached"]["1"][0] >= one["reached"]["3"][0] >= one["reached"]["4"][0]
+    busy_hours = one["epochs"][0] + 2 * other["epochs"][0]
+    assert busy_hours / 2 <= facts["hours"][0] <= busy_hours / 2 + 8
+    assert facts["gpu_hours"] == [0, 0, 0]
+    assert not (tmp_path / "new").exists()
+
+
+def test_of_a_study_that_exists_only_what_is_left_is_previewed(searched, toy_data, capsys):
+    before = (searched / "study.db").read_bytes()
+    facts = previewed(capsys, searched, "--data", toy_data.folder, "--trials", 26, "--costs-from", searched)
+    assert sum(family["trials"][0] for family in facts["families"].values()) == 6
+    assert sum(states[0] for states in facts["states"].values()) == 26
+    assert (searched / "study.db").read_bytes() == before
+
+
+def test_epochs_are_probed_when_no_earlier_study_is_given(toy_data, tmp_path, capsys):
+    facts = previewed(capsys, tmp_path / "new", "--data", toy_data.folder, "--trials", 8)
+    assert all(seconds > 0 for seconds in facts["epoch_s"].values())
+    assert "assumed" in facts["curves"]
+    assert facts["disk_gb"][0] > 0
+
+
+def test_a_person_gets_a_table_that_says_what_is_assumed(searched, toy_data, tmp_path, capsys):
+    code = run(["preview", str(tmp_path / "new"), "--data", str(toy_data.folder), *FLAGS, "--trials", "12", "--costs-from", str(searched)])
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "SYNTHETIC" in out
+    assert "12 trials of at most 4 epochs, 2 at once, random + asha" in out
+    assert "to epoch 1  to epoch 3  to epoch 4" in out
+    assert "GPU-hours  none" in out
+    assert "curves: resampled from" in out
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (("--families", "rnn"), "has no ended trial of rnn"),
+        (("--gpu-share", "auto"), "give --gpus-per-trial and --slots"),
+    ],
+)
+def test_what_can_not_be_previewed_is_refused(searched, toy_data, tmp_path, capsys, changed, message):
+    arguments = ["preview", str(tmp_path / "new"), "--data", str(toy_data.folder), *FLAGS, "--costs-from", str(searched), *changed]
+    assert run(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_another_study_than_the_flags_describe_is_refused(searched, toy_data, capsys):
+    assert run(["preview", str(searched), "--data", str(toy_data.folder), *FLAGS, "--metric", "macro_f1"]) == 2
+    assert "was searched with other metric" in capsys.readouterr().err
