@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test check
+.PHONY: setup demo test test-kill check
 setup: .venv/.ready
 
 .venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
@@ -18,6 +18,10 @@ demo: setup
 
 test: setup
 	.venv/bin/pytest
+
+# `make test` has one case of each kind of fault, this 20
+test-kill: setup
+	FAULTS=$${FAULTS:-20} .venv/bin/pytest tests/faults
 
 check: setup
 	.venv/bin/ruff check .

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 
+import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ecg_tune.search.budget import ENDS
-from ecg_tune.search.study import objective
+from ecg_tune.search.study import newest_trials, objective
 
 TOP = 3
 
@@ -26,9 +26,14 @@ class Keeper:
         kept: Family → its best rows, best first.
     """
 
-    def __init__(self, rows: Iterable[FrozenTrial], folder: Path) -> None:
+    def __init__(self, study: optuna.Study, folder: Path) -> None:
         self.folder = folder
         self.kept: dict[str, list[FrozenTrial]] = defaultdict(list)
+        rows = newest_trials(study)
+        used = {row.user_attrs.get("path") for row in rows}
+        for row in study.get_trials(deepcopy=False):
+            if row.user_attrs.get("path") not in used:  # it was lengthened from the start, in a folder of its own
+                self._remove(row)
         for row in rows:
             self.ended(row)
 
@@ -51,4 +56,5 @@ class Keeper:
         del best[TOP:]
 
     def _remove(self, row: FrozenTrial) -> None:
-        shutil.rmtree(self.folder / str(row.user_attrs["path"]), ignore_errors=True)
+        if "path" in row.user_attrs:
+            shutil.rmtree(self.folder / str(row.user_attrs["path"]), ignore_errors=True)

@@ -17,7 +17,7 @@ from ecg_tune.errors import ConfigError, StudyError
 from ecg_tune.search.budget import ENDS
 from ecg_tune.search.queue import QUEUED, drawn
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import newest_trials, set_attr
+from ecg_tune.search.study import newest_trials, set_attr, supersede
 
 INHERITED = ("family", "seed", "is_default", "queued")
 IMPORTED = ("family", "seed", "epochs", "seconds", "device", "n_parameters", "per_class_auc", "best_epoch", "objectives")
@@ -30,7 +30,6 @@ def lengthen(study: optuna.Study, space: SearchSpace, settings: SearchSettings) 
         (old number, new number, epochs kept) of each; 0 epochs kept where the schedule depends on the last epoch, so that
         the trial starts again.
     """
-    _repair(study)
     lengthened = []
     for row in newest_trials(study):
         if _short(row, settings):
@@ -42,7 +41,7 @@ def lengthen(study: optuna.Study, space: SearchSpace, settings: SearchSettings) 
             attrs |= {"path": row.user_attrs["path"] if goes_on else trial_path(number), "config": config}
             attrs |= {"continued_from": row.number, "goes_on": goes_on}
             add_running(study, row.params, row.distributions, attrs, values)
-            set_attr(study, row.number, "superseded_by", number)
+            supersede(study, row.number, by=number)
             lengthened.append((row.number, number, len(values)))
     return lengthened
 
@@ -110,15 +109,6 @@ def _short(row: FrozenTrial, settings: SearchSettings) -> bool:
         return False
     ended_by, last = row.user_attrs.get("ended_by"), max(row.intermediate_values, default=0)
     return ended_by in ENDS or (ended_by == "max_epochs" and last < settings.epochs)
-
-
-def _repair(study: optuna.Study) -> None:
-    """Finish what a driver that was killed between the two writes of `lengthen` had begun."""
-    rows = study.get_trials(deepcopy=False)
-    for row in rows:
-        old = row.user_attrs.get("continued_from")
-        if old is not None and "superseded_by" not in rows[old].user_attrs:
-            set_attr(study, old, "superseded_by", row.number)
 
 
 def _imported(row: FrozenTrial, space: SearchSpace, settings: SearchSettings, *, same_length: bool) -> FrozenTrial | None:

@@ -156,7 +156,7 @@ class _Tidying:
 
     def __init__(self, listener: Listener, study: optuna.Study, folder: Path) -> None:
         self.listener, self.study = listener, study
-        self.keeper = Keeper(newest_trials(study), folder)
+        self.keeper = Keeper(study, folder)
 
     def started(self, number: int, family: str, *, continued_at: int) -> None:
         self.listener.started(number, family, continued_at=continued_at)

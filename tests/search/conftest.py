@@ -8,6 +8,9 @@ import optuna
 import pytest
 from optuna.trial import BaseTrial
 
+from ecg_tune.config import SearchSettings
+from ecg_tune.search.assignment import Assignment
+from ecg_tune.search.book import Book
 from ecg_tune.search.space import Proposal, SearchSpace
 
 
@@ -44,6 +47,37 @@ class Log:
 
     def said(self, text: str) -> None:
         self.lines.append(("said", text))
+
+
+EPOCHS = 4
+
+
+def settings(**changes: Any) -> SearchSettings:
+    return SearchSettings(**{"families": ("slow", "fast"), "trials": 12, "max_epochs": EPOCHS, "grace_epochs": 1, "seed": 3, **changes})
+
+
+def result(task: Assignment, epoch: int, *, epochs: int = EPOCHS, **changes: Any) -> dict[str, Any]:
+    complete = epoch == epochs
+    value = task.config["quality"] * (1 - 0.5**epoch)
+    return {"epoch": epoch, "value": value, "complete": complete, "ended_by": "max_epochs" if complete else "", "epochs": epoch, **changes}
+
+
+def play(book: Book, *, steps: int | None = None, slots: int = 1, epochs: int = EPOCHS) -> None:
+    """Run trials as a cluster of `slots` would, at most `steps` epochs, then let go of everything."""
+    running: list[tuple[Assignment, int]] = []
+    while steps is None or steps > 0:
+        while len(running) < slots and (task := book.next_assignment()):
+            running.append((task, task.reported))
+        if not running:
+            return
+        task, epoch = running.pop(0)
+        said = result(task, epoch + 1, epochs=epochs)
+        stop = book.record(task.number, said)
+        if stop or said["complete"]:
+            book.close(task.number, said)
+        else:
+            running.append((task, epoch + 1))
+        steps = None if steps is None else steps - 1
 
 
 @pytest.fixture

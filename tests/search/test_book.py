@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ecg_tune.config import SearchSettings
 from ecg_tune.errors import ConfigError
-from ecg_tune.search.book import Assignment, Book
+from ecg_tune.search.book import Book
 from ecg_tune.search.rungs import rungs_of
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import best_trials, last_failure, newest_trials
+from ecg_tune.search.study import best_trials, last_failure, newest_trials, pareto_front
 
-from .conftest import TOY_SPACE, Log, suggest
-
-EPOCHS = 4
-
-
-def settings(**changes: Any) -> SearchSettings:
-    return SearchSettings(**{"families": ("slow", "fast"), "trials": 12, "max_epochs": EPOCHS, "grace_epochs": 1, "seed": 3, **changes})
-
-
-def result(task: Assignment, epoch: int, **changes: Any) -> dict[str, Any]:
-    complete = epoch == EPOCHS
-    value = task.config["quality"] * (1 - 0.5**epoch)
-    return {"epoch": epoch, "value": value, "complete": complete, "ended_by": "max_epochs" if complete else "", "epochs": epoch, **changes}
-
-
-def play(book: Book, *, steps: int | None = None, slots: int = 1) -> None:
-    """Run trials as a cluster of `slots` would, at most `steps` epochs, then let go of everything."""
-    running: list[tuple[Assignment, int]] = []
-    while steps is None or steps > 0:
-        while len(running) < slots and (task := book.next_assignment()):
-            running.append((task, task.reported))
-        if not running:
-            return
-        task, epoch = running.pop(0)
-        said = result(task, epoch + 1)
-        stop = book.record(task.number, said)
-        if stop or said["complete"]:
-            book.close(task.number, said)
-        else:
-            running.append((task, epoch + 1))
-        steps = None if steps is None else steps - 1
+from .conftest import EPOCHS, TOY_SPACE, Log, play, result, settings, suggest
 
 
 def test_a_search_ends_with_complete_and_pruned_rows_only(study, log):
@@ -173,13 +143,124 @@ def test_a_draw_that_no_config_takes_fails_its_row_and_the_search_goes_on(study,
     assert study.trials[1].user_attrs["failure"].startswith("hidden_size must be a multiple of 4")
 
 
-def test_errors_in_a_row_end_the_search_instead_of_eating_it(study, log):
+def failed(reason: str = "error", **facts: Any) -> dict[str, Any]:
+    return {"fail_reason": reason, "failure": "No space left on device", "complete": False, **facts}
+
+
+def test_failures_of_every_family_end_the_search_instead_of_eating_it(study, log):
     book = Book(study, TOY_SPACE, settings(trials=100), log)
     while task := book.next_assignment():
-        book.close(task.number, {"fail_reason": "error", "failure": "No space left on device", "complete": False})
+        book.close(task.number, failed())
     assert book.gave_up
-    assert len(study.trials) == 10
-    assert last_failure(study) == "trial 9 failed (error): No space left on device"
+    assert len(study.trials) < 25
+    assert last_failure(study).endswith("failed (error): No space left on device")
+
+
+def test_a_family_that_always_fails_is_drawn_no_more_and_this_is_said(study, log):
+    book = Book(study, TOY_SPACE, settings(trials=40), log)
+    while task := book.next_assignment():
+        for epoch in range(1, EPOCHS + 1):
+            if task.family == "slow" or book.record(task.number, result(task, epoch)):
+                break
+        book.close(task.number, failed("nan") if task.family == "slow" else result(task, epoch))
+    families = [t.user_attrs["family"] for t in study.trials]
+    assert families.count("slow") == 5
+    assert len(families) == 40
+    said = [line[1] for line in log.lines if line[0] == "said"]
+    assert said == ["slow is drawn no more: its last 5 trials failed (see `ecg-tune status`)"]
+
+
+def test_a_success_between_failures_keeps_a_family(study, log):
+    book = Book(study, TOY_SPACE, settings(trials=20, family_failures=2, sampler="random"), log)
+    for turn in range(20):
+        task = book.next_assignment()
+        assert task is not None
+        book.close(task.number, failed() if turn % 4 == 0 else {**result(task, EPOCHS)})
+    assert book.dropped == []
+
+
+def test_a_trial_out_of_memory_is_tried_once_more_with_half_the_micro_batch(study, log):
+    book = Book(study, TOY_SPACE, settings(trials=2), log)
+    first = book.next_assignment()
+    assert first is not None
+    book.record(first.number, result(first, 1))
+    book.close(first.number, failed("oom", micro_batch=32))
+    assert study.trials[first.number].state == TrialState.RUNNING
+    again = Book(study, TOY_SPACE, settings(trials=2), log).next_assignment()  # whether the driver lives on or not
+    assert again is not None
+    assert (again.number, again.reported, again.micro_batch) == (first.number, 1, 16)
+    book.close(first.number, failed("oom", micro_batch=16))
+    assert study.trials[first.number].user_attrs["fail_reason"] == "oom"
+    assert ("said", "trial 0 ran out of memory: it is tried once more with micro-batches of 16, same effective batch") in log.lines
+
+
+def test_a_single_record_that_does_not_fit_fails_at_once(study, log):
+    book = Book(study, TOY_SPACE, settings(trials=1), log)
+    task = book.next_assignment()
+    assert task is not None
+    book.close(task.number, failed("oom", micro_batch=1))
+    assert study.trials[0].user_attrs["fail_reason"] == "oom"
+
+
+def test_a_remark_of_a_trial_is_said_once(study, log):
+    book = Book(study, TOY_SPACE, settings(trials=1), log)
+    task = book.next_assignment()
+    assert task is not None
+    for epoch in (1, 2):
+        book.record(task.number, result(task, epoch, say="memory ran out: micro-batches of 8, same effective batch"))
+    assert [line for line in log.lines if line[0] == "said"] == [
+        ("said", "trial 0: memory ran out: micro-batches of 8, same effective batch")
+    ]
+
+
+def test_queued_configs_follow_the_defaults_once_and_what_they_leave_open_is_drawn(study, log):
+    space = replace(TOY_SPACE, queued=({"family": "slow", "slow.quality": 0.75}, {"family": "fast"}))
+    play(Book(study, space, settings(trials=3), log))
+    play(Book(study, space, settings(trials=6), log))
+    assert study.trials[2].params == {"family": "slow", "slow.quality": 0.75}
+    assert study.trials[3].params["family"] == "fast"
+    assert 0 <= study.trials[3].params["fast.quality"] <= 1
+    assert [t.user_attrs["is_default"] for t in study.trials] == [True, True, False, False, False, False]
+    assert ["queued" in t.user_attrs for t in study.trials] == [True, True, True, True, False, False]
+
+
+def test_a_row_is_written_whole_or_not_at_all(study, log, monkeypatch):
+    whole = optuna.create_study(direction="maximize")
+    play(Book(whole, TOY_SPACE, settings(), Log()))
+    book = Book(study, TOY_SPACE, settings(), log)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "add_trial", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            book.next_assignment()
+    assert study.trials == []
+    play(Book(study, TOY_SPACE, settings(), log))
+    assert [t.params for t in study.trials] == [t.params for t in whole.trials]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsgaii", "gp", "qmc", "random"])
+def test_several_objectives_are_stopped_by_the_first_and_give_a_pareto_front(tmp_path, log, sampler):
+    storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'two.db'}")
+    study = optuna.create_study(storage=storage, study_name="two", directions=["maximize", "minimize"])
+    costly = settings(trials=20, sampler=sampler, minimise=("parameters",))
+    book = Book(study, TOY_SPACE, costly, log)
+    while task := book.next_assignment():
+        cost = [round(100 * task.config["quality"] ** 2)]
+        for epoch in range(1, EPOCHS + 1):
+            if book.record(task.number, result(task, epoch, costs=cost)):
+                break
+        book.close(task.number, result(task, epoch, costs=cost))
+    rows = newest_trials(study)
+    assert {t.state for t in rows} == {TrialState.COMPLETE, TrialState.PRUNED}
+    assert all(t.intermediate_values for t in rows)
+    assert all(t.values[1] == round(100 * t.user_attrs["config"]["quality"] ** 2) for t in rows if t.state == TrialState.COMPLETE)
+    assert all(len(t.user_attrs["objectives"]) == 2 for t in rows)
+    assert [t.number for t in pareto_front(study)] == sorted(
+        (t.number for t in study.best_trials), key=lambda n: -study.trials[n].values[0]
+    )
 
 
 def test_rows_that_plain_optuna_left_open_are_tried_after_the_defaults(study, log):

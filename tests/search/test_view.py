@@ -149,10 +149,10 @@ def test_what_a_sampler_sees_is_bounded_and_holds_the_best(sampler):
     values = np.random.default_rng(0).random(400)
     for number, value in enumerate(values):
         view.add(row(number, {"family": "tree", "tree.rate": 0.01, "tree.depth": 3}, value=float(value)))
-        assert len(view.seen("tree")) <= 40
-    seen = {kept.number for kept in view.seen("tree")}
+        seen = {kept.number for kept in view.seen("tree")}
+        assert len(seen) <= 40
+        assert set(range(max(0, number - 7), number + 1)) <= seen  # the newest
     assert set(np.argsort(values)[-8:].tolist()) <= seen
-    assert set(range(395, 400)) <= seen
 
 
 def test_the_pareto_front_survives_the_bound():
@@ -216,6 +216,19 @@ def test_families_take_turns_and_share_nothing(sampler):
     rows = searched(view, 12)
     assert [drawn.params["family"] for drawn in rows] == ["net", "tree"] * 6
     assert {name.split(".")[0] for seen in view.seen("net") for name in seen.params} == {"net"}
+
+
+def test_tpe_goes_on_trying_all_families():
+    view = new_view("tpe")
+    for number in range(30):
+        params = {f"{FAMILIES[number % 2]}.{name}": value for name, value in (("rate", 0.01), ("depth", 3), ("kind", "plain"))}
+        view.add(row(number, {"family": FAMILIES[number % 2], **params}, value=float(number % 2)))
+    drawn = []
+    for number in range(30, 60):
+        drawn.append(ended(number, view.propose(number, suggest, families=FAMILIES)))
+        view.add(row(number, drawn[-1].params, value=float(drawn[-1].params["family"] == "tree")))
+    n_net = sum(kept.params["family"] == "net" for kept in drawn)
+    assert 10 <= n_net < 20  # in turn only: all of them tree's otherwise
 
 
 def test_a_closed_row_replaces_its_running_copy_and_a_lengthened_one_its_older_row():

@@ -1,0 +1,85 @@
+"""A search is hit at a random moment by SIGKILL to its driver, a worker or a node, and nothing is lost. FAULTS=20: so often each."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import signal
+from collections.abc import Sequence
+
+import pytest
+from optuna.trial import FrozenTrial
+
+from .checks import changed_rows, wrong_decisions, wrong_rows
+from .evidence import repeated_epochs, steps_of
+from .outcomes import Outcome
+from .processes import parent_of, wait_for, workers_of
+from .searches import SILENCE_S, TRIALS, Search, nodes_running, unfinished, wait_for_the_moment
+
+CASES = range(int(os.environ.get("FAULTS", "1")))
+MOST_RUNS = 3
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_killed_driver_loses_nothing(search: Search, outcomes: list[Outcome], case: int) -> None:
+    with search.started() as process:
+        wait_for_the_moment(search, process, case)
+        workers = workers_of(search.scratch)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    rows = search.rows()
+    go_on(search, process.returncode)
+    check(search, "driver", rows, workers, outcomes)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_killed_worker_loses_nothing(search: Search, outcomes: list[Outcome], case: int) -> None:
+    with search.started() as process:
+        wait_for_the_moment(search, process, case)
+        assert wait_for(lambda: workers_of(search.scratch), at_most_s=60), search.said()
+        rows, victim = search.rows(), random.Random(case).choice(sorted(workers_of(search.scratch)))
+        os.kill(victim, signal.SIGKILL)
+        go_on(search, process.wait(SILENCE_S))
+    check(search, "worker", rows, {victim}, outcomes)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_killed_node_loses_nothing(search: Search, outcomes: list[Outcome], case: int) -> None:
+    with nodes_running(search.scratch) as cluster:
+        search = dataclasses.replace(search, address=cluster.address)
+        with search.started() as process:
+            wait_for_the_moment(search, process, case)
+            node = random.Random(case).randrange(len(cluster.raylets))
+            rows = search.rows()
+            victims = {worker for worker in workers_of(search.scratch) if parent_of(worker) == cluster.raylets[node]}
+            cluster.kill(node)
+            go_on(search, process.wait(SILENCE_S))
+    check(search, "node", rows, victims, outcomes)
+
+
+def go_on(search: Search, code: int) -> None:
+    """Run the same command until it says that the search is done."""
+    for _ in range(MOST_RUNS):
+        if code == 0:
+            return
+        code = search.run()
+    assert code == 0, search.said()
+
+
+def check(search: Search, kind: str, before: Sequence[FrozenTrial], victims: set[int], outcomes: list[Outcome]) -> None:
+    """Compare the study as it is now with its rows at the fault, and the logs of the killed workers with those of the others.
+
+    Hit are the open trials of which a victim made a step, or which no process made that lived at the fault.
+    """
+    steps, rows, repeated = steps_of(search.study, search.scratch), search.rows(), {}
+    for row in (row for row in before if row.number in unfinished(before)):
+        own = [step for step in steps if step.number == row.number]
+        lost = [step for step in own if step.worker in victims]
+        if lost or kind == "driver" or not own:
+            repeated[row.number] = repeated_epochs(lost, [s for s in own if s.worker not in victims], row.intermediate_values)
+    changed = changed_rows(before, rows)
+    outcomes.append(Outcome(kind, len(repeated), tuple(repeated.values()), len(changed) + abs(TRIALS - len(rows))))
+    wrong = [*changed, *wrong_rows(rows), *wrong_decisions(rows, search.arrivals(before))]
+    wrong += [f"trial {number}: {n} epochs trained again" for number, n in repeated.items() if n > 1]
+    assert not wrong, "\n".join([*wrong, search.said()])

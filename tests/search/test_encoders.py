@@ -1,0 +1,92 @@
+"""Fusions that start from the best single-modality trials of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import FixedTrial, TrialState, create_trial
+
+from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig, to_dict
+from ecg_tune.errors import StudyError
+from ecg_tune.models import ResNetConfig, RNNConfig, trial_config
+from ecg_tune.search.encoders import encoders_of
+from ecg_tune.search.study import create_study, open_study
+from ecg_tune.training.checkpoint import load_saved
+from ecg_tune.training.learner import Learner, learning_data
+from ecg_tune.training.snapshots import save_snapshot
+from search_spaces import SPACES, SpaceContext, search_space
+
+TRAINING = TrainingConfig(max_epochs=1, crop_s=1.0)
+CONFIGS = {
+    "rnn": TrialConfig("rnn", RNNConfig(hidden_size=8, num_layers=1, dropout=0.0), TRAINING),
+    "resnet": TrialConfig("resnet", ResNetConfig(layers=(1,), width=4, stem="small"), TRAINING, ImageConfig(size=32)),
+}
+
+
+@pytest.fixture
+def source(toy_data, tmp_path) -> Path:
+    """Return a study with two COMPLETE trials of each single modality, the second better."""
+    import torch
+
+    folder = tmp_path / "singles"
+    study = create_study(folder, {"data_fingerprint": toy_data.fingerprint, "minimise": [], "max_epochs": 1})
+    loaded = learning_data(toy_data, torch.device("cpu"))
+    for number, (family, value) in enumerate((f, v) for v in (0.6, 0.7) for f in CONFIGS):
+        learner = Learner(CONFIGS[family], loaded, seed=number)
+        learner.step()
+        path = f"checkpoints/trial_{number:05d}"
+        save_snapshot(folder / path, 1, learner.state_dict())
+        attrs = {"family": family, "config": to_dict(CONFIGS[family]), "path": path, "seed": number}
+        study.add_trial(create_trial(state=TrialState.COMPLETE, value=value, user_attrs=attrs))
+    return folder
+
+
+def test_the_best_of_each_modality_are_copied_with_their_weights(source, toy_data, tmp_path):
+    found = encoders_of(source, toy_data, into=tmp_path / "fusions")()
+    assert found is not None
+    assert (found.signal.family, found.image.family) == ("rnn", "resnet")
+    assert Path(found.signal.path).name == "singles_00002.pth"
+    assert load_saved(Path(found.image.path)).trial == 3
+    assert Path(found.signal.path).parent == tmp_path / "fusions" / "encoders"
+
+
+def test_a_fusion_is_drawn_from_scratch_or_from_them_and_trains(source, toy_data, tmp_path):
+    import torch
+
+    context = SpaceContext("small", 1, encoders=encoders_of(source, toy_data, into=tmp_path / "fusions"))
+    space = search_space(("fusion",), context)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    configs = [trial_config(space.suggest(study.ask()).config) for _ in range(12)]
+    started = [config for config in configs if config.model.signal_checkpoint]
+    assert 0 < len(started) < 12
+    assert {config.model.frozen for config in started} == {True, False}
+    assert all(config.model.signal == CONFIGS["rnn"].model and config.image == CONFIGS["resnet"].image for config in started)
+    learner = Learner(started[0], learning_data(toy_data, torch.device("cpu")), seed=0)
+    weights = load_saved(Path(started[0].model.signal_checkpoint)).state
+    assert torch.equal(learner.model.signal.network.state_dict()["recurrent.weight_ih_l0"], weights["recurrent.weight_ih_l0"])
+
+
+def test_the_default_stays_the_classic_one_from_scratch(source, toy_data, tmp_path):
+    context = SpaceContext("small", 1, encoders=encoders_of(source, toy_data, into=tmp_path / "fusions"))
+    space = search_space(("fusion",), context)
+    classic = SPACES["fusion"].suggest(FixedTrial(dict(space.defaults[0])), SpaceContext("small", 1))
+    assert trial_config(space.suggest(FixedTrial(dict(space.defaults[0]))).config) == classic
+
+
+def test_the_study_itself_gives_none_until_both_modalities_have_one(toy_data, tmp_path):
+    folder = tmp_path / "own"
+    encoders = encoders_of(folder, toy_data, into=folder)
+    assert encoders() is None
+    create_study(folder, {"data_fingerprint": toy_data.fingerprint, "minimise": [], "max_epochs": 1})
+    assert encoders() is None
+
+
+def test_another_study_without_such_trials_or_of_other_data_is_refused(source, toy_data, tmp_path):
+    create_study(tmp_path / "empty", {"data_fingerprint": toy_data.fingerprint, "minimise": [], "max_epochs": 1})
+    with pytest.raises(StudyError, match="has no COMPLETE signal and image trial with its checkpoint"):
+        encoders_of(tmp_path / "empty", toy_data, into=tmp_path / "fusions")
+    open_study(source).set_user_attr("data_fingerprint", "0" * 64)
+    with pytest.raises(StudyError, match="was searched on other data"):
+        encoders_of(source, toy_data, into=tmp_path / "fusions")

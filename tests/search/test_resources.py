@@ -1,0 +1,56 @@
+"""How trials share a cluster, and what is refused before the start."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecg_tune.config import SearchSettings
+from ecg_tune.errors import ConfigError, UsageError
+from ecg_tune.search.resources import gpu_shares, plan
+
+BOX = {"CPU": 8.0, "GPU": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "nodes", "slots"),
+    [
+        ({}, [{"CPU": 2.0}], 2),
+        ({"cpus_per_trial": 2}, [{"CPU": 3.0}, {"CPU": 3.0}], 2),  # not three: a trial lies on one machine
+        ({}, [BOX], 2),
+        ({"gpus_per_trial": 0.25}, [BOX], 8),
+        ({"gpus_per_trial": 0.6}, [BOX], 2),  # 0.6 and 0.6 don't fit into one GPU
+        ({"gpus_per_trial": 2}, [BOX, BOX], 2),
+        ({"gpus_per_trial": 0}, [BOX], 8),
+        ({"slots": 3}, [BOX, BOX], 3),
+        ({}, [{"CPU": 0.0}, {"CPU": 4.0}], 4),  # a head without work
+    ],
+)
+def test_slots_are_counted_machine_by_machine(settings, nodes, slots):
+    assert plan(SearchSettings(**settings), nodes).slots == slots
+
+
+@pytest.mark.parametrize(
+    ("settings", "nodes", "message"),
+    [
+        ({"cpus_per_trial": 4}, [{"CPU": 3.0}, {"CPU": 3.0}], r"asks for 4 CPUs on one machine, the cluster has 3 CPUs and 0 GPUs, 3 CPUs"),
+        ({"gpus_per_trial": 1}, [{"CPU": 4.0}], r"asks for 1 GPUs on one machine, .* lower --gpus-per-trial"),
+        ({"gpus_per_trial": 1.5}, [BOX], r"asks for 1\.5 GPUs: more than one must be whole ones"),
+        ({}, [], r"the cluster has no machine"),
+    ],
+)
+def test_what_no_machine_has_is_refused_with_what_there_is(settings, nodes, message):
+    with pytest.raises(UsageError, match=message):
+        plan(SearchSettings(**settings), nodes)
+
+
+def test_measured_shares_are_requested_by_family():
+    shares = gpu_shares({"rnn": 3_000_000_000, "fusion": 15_000_000_000, "tiny": 1_000_000}, 40_000_000_000)
+    assert shares == {"rnn": 1 / 8, "fusion": 1 / 2, "tiny": 1 / 8}
+    fits = plan(SearchSettings(), [{"CPU": 16.0, "GPU": 1.0}], shares=shares)
+    assert fits.slots == 8
+    assert fits.request("fusion") == {"CPU": 1, "GPU": 0.5}
+
+
+def test_a_measured_and_a_given_share_exclude_each_other():
+    with pytest.raises(ConfigError, match=r"gpu_share=auto measures what gpus_per_trial=0\.5 fixes"):
+        SearchSettings(gpu_share="auto", gpus_per_trial=0.5)
