@@ -147,21 +147,30 @@ def mean_over_runs(labels: NDArray[np.generic], runs: Sequence[Run], weights: Ar
     return {name: values / len(runs) for name, values in total.items()}
 
 
-def intervals(
-    labels: NDArray[np.generic], runs: Sequence[Run], weights: Array, *, class_names: Sequence[str]
-) -> dict[str, Mapping[str, Interval]]:
-    """Return the interval of every metric: {"macro_avg" | class name: {metric: Interval}}.
+def macro_metric(labels: NDArray[np.generic], values: Mapping[str, Array], metric: str) -> Array:
+    """Return a metric's macro mean in every resample, (n_resamples,), over the classes that the full sample's mean counts.
 
-    Several runs (seeds of one trial) give the interval of their mean.
+    Args:
+        labels: (n_records, n_classes) of 0/1.
+        values: Of `mean_over_runs`.
     """
-    values = mean_over_runs(labels, runs, weights)
     n_positive = np.asarray(labels).astype(np.int64).sum(axis=0)
     everything: NDArray[np.bool_] = np.full(n_positive.shape, True)
     counted = {"auc_roc": (n_positive > 0) & (n_positive < len(labels)), "auc_pr": n_positive > 0}
+    return macro_of_resamples(values[metric], defined=counted.get(metric, everything))
+
+
+def intervals(
+    labels: NDArray[np.generic], values: Mapping[str, Array], *, class_names: Sequence[str]
+) -> dict[str, Mapping[str, Interval]]:
+    """Return the interval of every metric: {"macro_avg" | class name: {metric: Interval}}.
+
+    Args:
+        labels: (n_records, n_classes) of 0/1.
+        values: Of `mean_over_runs`.
+    """
     found: dict[str, Mapping[str, Interval]] = {
-        "macro_avg": {
-            name: percentile_interval(macro_of_resamples(values[name], defined=counted.get(name, everything))) for name in METRIC_NAMES
-        }
+        "macro_avg": {name: percentile_interval(macro_metric(labels, values, name)) for name in METRIC_NAMES}
     }
     for k, class_name in enumerate(class_names):
         found[class_name] = {name: percentile_interval(values[name][:, k]) for name in METRIC_NAMES}

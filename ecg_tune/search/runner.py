@@ -175,7 +175,7 @@ class _Tidying:
 
 @contextmanager
 def _ray_session() -> Iterator[None]:
-    """Use the Ray that runs in this process, or start one on this machine for the time of the search."""
+    """Use the Ray that runs in this process, or join the cluster that RAY_ADDRESS names, or start one here for the time of the search."""
     if ray.is_initialized():
         yield
         return
@@ -183,7 +183,7 @@ def _ray_session() -> Iterator[None]:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are rows of the study, not tracebacks
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError) as error:
+    except (ConnectionError, RuntimeError, ValueError) as error:  # ValueError: RAY_ADDRESS is no address
         raise WorkFailedError(f"Ray could not be started: {error}") from error
     try:
         yield

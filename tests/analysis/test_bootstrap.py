@@ -51,7 +51,7 @@ def test_intervals_are_percentiles_of_the_loop_and_count_the_resamples_without_p
     labels, probabilities, patients = made_up()
     weights = patient_weights(patients, n_resamples=300, seed=3)
     run = Run(probabilities, np.full(3, 0.5))
-    found = intervals(labels, [run], weights, class_names=NAMES)
+    found = intervals(labels, mean_over_runs(labels, [run], weights), class_names=NAMES)
     values = resampled_metrics(labels, run, weights)["auc_roc"]
     low, high = np.nanpercentile(values[:, 2], [2.5, 97.5])
     assert found["HYP"]["auc_roc"].low == pytest.approx(low)
@@ -76,7 +76,7 @@ def test_a_class_without_positives_has_no_auc_interval_and_does_not_spoil_the_ma
     labels, probabilities, patients = made_up()
     labels[:, 1] = 0
     weights = patient_weights(patients, n_resamples=100, seed=5)
-    found = intervals(labels, [Run(probabilities, np.full(3, 0.5))], weights, class_names=NAMES)
+    found = intervals(labels, mean_over_runs(labels, [Run(probabilities, np.full(3, 0.5))], weights), class_names=NAMES)
     assert np.isnan(found["MI"]["auc_roc"].low)
     assert found["MI"]["auc_roc"].n_undefined == 100
     assert np.isfinite(found["MI"]["specificity"].low)
@@ -87,7 +87,7 @@ def test_a_class_without_positives_has_no_auc_interval_and_does_not_spoil_the_ma
 def test_a_constant_predictor_has_an_auc_of_one_half_in_every_resample() -> None:
     labels, _, patients = made_up()
     weights = patient_weights(patients, n_resamples=100, seed=6)
-    found = intervals(labels, [Run(np.full((40, 3), 0.3), np.full(3, 0.5))], weights, class_names=NAMES)
+    found = intervals(labels, mean_over_runs(labels, [Run(np.full((40, 3), 0.3), np.full(3, 0.5))], weights), class_names=NAMES)
     assert (found["NORM"]["auc_roc"].low, found["NORM"]["auc_roc"].high) == (0.5, 0.5)
     assert found["NORM"]["sensitivity"].high == 0.0
 
@@ -95,7 +95,7 @@ def test_a_constant_predictor_has_an_auc_of_one_half_in_every_resample() -> None
 def test_the_interval_holds_the_point_estimate() -> None:
     labels, probabilities, patients = made_up(300, decimals=6)
     weights = patient_weights(patients, n_resamples=500, seed=7)
-    found = intervals(labels, [Run(probabilities, np.full(3, 0.5))], weights, class_names=NAMES)
+    found = intervals(labels, mean_over_runs(labels, [Run(probabilities, np.full(3, 0.5))], weights), class_names=NAMES)
     point = ECGMetrics(NAMES).calculate_metrics(labels, probabilities)
     for row in ("macro_avg", *NAMES):
         for metric in METRIC_NAMES:

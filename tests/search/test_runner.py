@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+from wsgiref.util import setup_testing_defaults
 
+import optuna
 import pytest
 from optuna.trial import TrialState
+from optuna_dashboard import wsgi
 
 from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import StudyError
@@ -22,8 +27,9 @@ from ecg_tune.search.study import hold_study, newest_trials, open_study, search_
 FLAGS = ("--families", "rnn,resnet", "--profile", "small", "--max-epochs", "4", "--slots", "2")
 
 
-def start(study: Path, data: PreparedData, *, trials: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "ecg_tune", "search", str(study), "--data", str(data.folder), "--trials", str(trials), *FLAGS]
+def start(study: Path, data: PreparedData, *, trials: int, changes: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    flags = [*FLAGS, *changes]  # the last one of a flag counts
+    command = [sys.executable, "-m", "ecg_tune", "search", str(study), "--data", str(data.folder), "--trials", str(trials), *flags]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
@@ -120,6 +126,42 @@ def test_more_trials_run_only_the_new_ones(searched, toy_data):
     assert "trial 7 (" not in out.split("study study:")[0]
 
 
+def test_a_larger_max_epochs_lengthens_the_complete_trials_and_only_them(searched, toy_data, tmp_path):
+    study, _, _ = searched
+    copy = tmp_path / "moved"  # as on another machine
+    shutil.copytree(study, copy, ignore=shutil.ignore_patterns("ray"))
+    before = {t.number: t for t in newest_trials(open_study(copy))}
+    code, out, err = finish(start(copy, toy_data, trials=len(before), changes=("--max-epochs", "5")))
+    assert code == 0, err
+    rows = newest_trials(open_study(copy))
+    complete = [t for t in before.values() if t.state == TrialState.COMPLETE]
+    lengthened = {t.user_attrs["continued_from"]: t for t in rows if "continued_from" in t.user_attrs}
+    assert set(lengthened) == {t.number for t in complete}
+    assert len(rows) == len(before)
+    for old in complete:
+        new = lengthened[old.number]
+        assert new.params == old.params
+        assert f"trial {old.number} is lengthened as trial {new.number}" in out
+        if old.user_attrs["config"]["training"]["schedule"] == "plateau":
+            assert {epoch: new.intermediate_values[epoch] for epoch in old.intermediate_values} == old.intermediate_values
+    assert {t.number: t.datetime_complete for t in rows if t.number in before} == {
+        n: t.datetime_complete for n, t in before.items() if t.state == TrialState.PRUNED
+    }
+    assert all(len(t.intermediate_values) == 5 for t in rows if t.state == TrialState.COMPLETE)
+
+
+def test_a_spent_budget_ends_the_search_with_0_and_says_how_to_go_on(toy_data, tmp_path):
+    code, out, err = finish(start(tmp_path / "study", toy_data, trials=6, changes=("--total-epochs", "5", "--progress", "jsonl")))
+    assert code == 0, err
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [e["event"] for e in events][-1] == "finished"
+    assert 5 <= sum(e["event"] == "epoch" for e in events) <= 6
+    assert "ended by --total-epochs; go on with: ecg-tune search" in err
+    rows = newest_trials(open_study(tmp_path / "study"))
+    assert all(t.state.is_finished() for t in rows)
+    assert {t.user_attrs["ended_by"] for t in rows} <= {"max_epochs", "asha", "total_epochs"}
+
+
 def test_status_tells_the_same_as_the_study(searched):
     study, _, _ = searched
     command = [sys.executable, "-m", "ecg_tune", "status", str(study), "--json"]
@@ -135,6 +177,19 @@ def test_status_tells_the_same_as_the_study(searched):
     assert sum(facts["rungs"].values()) == sum(len(v) for v in rungs.values.values()) > 0
 
 
+def test_the_study_opens_in_plain_optuna_and_in_optuna_dashboard(searched):
+    study, _, _ = searched
+    storage = f"sqlite:///{study / 'study.db'}"
+    plain = optuna.load_study(study_name="study", storage=storage)
+    assert [t.state for t in plain.trials] == [t.state for t in newest_trials(open_study(study))]
+    environ: dict[str, Any] = {"PATH_INFO": f"/api/studies/{plain._study_id}", "QUERY_STRING": "after=0"}
+    setup_testing_defaults(environ)
+    page = b"".join(wsgi(storage)(environ, lambda status, headers, *rest: None))
+    shown = json.loads(page)["trials"]
+    assert [trial["state"].upper() for trial in shown] == [t.state.name for t in plain.trials]
+    assert {attr["key"] for attr in shown[0]["user_attrs"]} >= {"family", "config", "seconds", "checkpoint", "per_class_auc"}
+
+
 def test_a_second_search_on_a_held_study_is_refused(searched, toy_data):
     study, _, _ = searched
     with hold_study(study):
@@ -145,8 +200,6 @@ def test_a_second_search_on_a_held_study_is_refused(searched, toy_data):
 
 def test_the_search_reads_no_test_record(searched, toy_data, tmp_path):
     """With the test part's files gone a search still runs: it never needed them."""
-    import shutil
-
     copy = tmp_path / "data"
     shutil.copytree(toy_data.folder, copy)
     shutil.rmtree(copy / "test")

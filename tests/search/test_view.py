@@ -151,6 +151,7 @@ def test_what_a_sampler_sees_is_bounded_and_holds_the_best(sampler):
         view.add(row(number, {"family": "tree", "tree.rate": 0.01, "tree.depth": 3}, value=float(value)))
         seen = {kept.number for kept in view.seen("tree")}
         assert len(seen) <= 40
+        assert not any(kept.system_attrs for kept in view.seen("tree"))  # a study's file may hold pickles
         assert set(range(max(0, number - 7), number + 1)) <= seen  # the newest
     assert set(np.argsort(values)[-8:].tolist()) <= seen
 
@@ -219,16 +220,12 @@ def test_families_take_turns_and_share_nothing(sampler):
 
 
 def test_tpe_goes_on_trying_all_families():
-    view = new_view("tpe")
-    for number in range(30):
-        params = {f"{FAMILIES[number % 2]}.{name}": value for name, value in (("rate", 0.01), ("depth", 3), ("kind", "plain"))}
-        view.add(row(number, {"family": FAMILIES[number % 2], **params}, value=float(number % 2)))
-    drawn = []
-    for number in range(30, 60):
-        drawn.append(ended(number, view.propose(number, suggest, families=FAMILIES)))
-        view.add(row(number, drawn[-1].params, value=float(drawn[-1].params["family"] == "tree")))
-    n_net = sum(kept.params["family"] == "net" for kept in drawn)
-    assert 10 <= n_net < 20  # in turn only: all of them tree's otherwise
+    view, drawn = new_view("tpe"), []
+    for number in range(60):
+        params = view.propose(number, suggest, families=FAMILIES)
+        drawn.append(params["family"])
+        view.add(row(number, params, value=float(params["family"] == "tree")))
+    assert 10 <= drawn[30:].count("net") < 20
 
 
 def test_a_closed_row_replaces_its_running_copy_and_a_lengthened_one_its_older_row():
@@ -250,10 +247,3 @@ def test_running_rows_change_what_is_proposed_next(sampler):
     for number in range(20, 25):
         view.add(row(number, alone, TrialState.RUNNING, space=x_only))
     assert view.propose(25, x_only, families=("one",)) != alone
-
-
-@pytest.mark.parametrize("sampler", LEARNING)
-def test_attributes_of_the_study_never_reach_a_sampler(sampler):
-    view = new_view(sampler)
-    searched(view, 3)
-    assert all(not seen.system_attrs and not seen.user_attrs for family in FAMILIES for seen in view.seen(family))
