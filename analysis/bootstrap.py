@@ -160,9 +160,7 @@ def macro_metric(labels: NDArray[np.generic], values: Mapping[str, Array], metri
     return macro_of_resamples(values[metric], defined=counted.get(metric, everything))
 
 
-def intervals(
-    labels: NDArray[np.generic], values: Mapping[str, Array], *, class_names: Sequence[str]
-) -> dict[str, Mapping[str, Interval]]:
+def intervals(labels: NDArray[np.generic], values: Mapping[str, Array], *, class_names: Sequence[str]) -> dict[str, Mapping[str, Interval]]:
     """Return the interval of every metric: {"macro_avg" | class name: {metric: Interval}}.
 
     Args:

@@ -49,12 +49,14 @@ def detailed_text(
     best: str,
     thresholds: Mapping[str, Mapping[str, Array]],
     intervals: Intervals | None = None,
+    sections: Sequence[Sequence[str]] = (),
 ) -> str:
     """Return `DETAILED_METRICS_REPORT.txt`: every metric of every model at both thresholds.
 
     Args:
         half: {model: metrics at 0.5}; may be empty.
         thresholds: {model: {"seed 0": (n_classes,)}} that `results` rest on.
+        sections: Lines of what comes after the models: comparisons, calibration and the like.
     """
     lines = [RULE, f"{TITLE}: ALL METRICS", RULE, *evidence_lines(evidence), f"{'Best model:':<20}{best} (by validation macro AUC)"]
     for name, metrics in results.items():
@@ -67,6 +69,8 @@ def detailed_text(
             lines += ["", *_interval_lines(intervals[name])]
         if name in half:
             lines += ["", "At 0.5, mean over seeds:", metrics_text(half[name], class_names=evidence.class_names)]
+    for section in sections:
+        lines += ["", RULE, section[0], RULE, *section[1:]]
     return "\n".join(lines) + "\n"
 
 
@@ -114,7 +118,7 @@ def _remarks(results: Results, standings: Sequence[Standing], best: str) -> list
         lines.append("The choice stays: it was made on validation.")
     if len(results) > 1:
         lines.append("Overlapping intervals don't show two models to be equal, and the models share their records:")
-        lines.append("only a paired comparison tells them apart.")
+        lines.append("only a paired comparison tells them apart (end of DETAILED_METRICS_REPORT.txt).")
     for standing in standings:
         if standing.search_value is not None:
             gap = standing.search_value - standing.validation_macro_auc

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.bootstrap import Interval
 from analysis.ecg_metrics import AVERAGES, COUNTS, Metrics
+from analysis.evaluated import Evidence
 from ecg_tune.config import CLASS_NAMES
 from ecg_tune.metrics import Array
 
@@ -66,7 +67,7 @@ def generate_macro_table(
                 limits = intervals[name]["macro_avg"][metric]
                 row |= {f"{column}_lo": limits.low, f"{column}_hi": limits.high}
         rows.append(row)
-    return _written(pd.DataFrame(rows), output_dir, f"{MACRO_FILE}{suffix}")
+    return write_table(pd.DataFrame(rows), output_dir, f"{MACRO_FILE}{suffix}")
 
 
 def generate_per_class_tables(
@@ -79,7 +80,7 @@ def generate_per_class_tables(
 ) -> dict[str, pd.DataFrame]:
     """Return {metric: one row a model, one column a class} for F1, sensitivity and AUC-ROC (02 to 04)."""
     return {
-        metric: _written(per_class_table(results, metric, class_names=class_names), output_dir, f"{PER_CLASS_FILES[metric]}{suffix}")
+        metric: write_table(per_class_table(results, metric, class_names=class_names), output_dir, f"{PER_CLASS_FILES[metric]}{suffix}")
         for metric in metrics
     }
 
@@ -116,7 +117,7 @@ def generate_best_model_table(
     for column in ("TP", "FP", "FN", "TN", "Support"):
         if (table[column].dropna() % 1 == 0).all():
             table[column] = table[column].astype("Int64")
-    return _written(table, output_dir, BEST_FILE)
+    return write_table(table, output_dir, BEST_FILE)
 
 
 def predictions_table(
@@ -136,8 +137,16 @@ def predictions_table(
     return pd.DataFrame(columns)
 
 
-def _written(table: pd.DataFrame, folder: Path | str | None, name: str) -> pd.DataFrame:
+def with_evidence(table: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
+    """Return the table with what its numbers rest on in the last columns: split, records, patients, data, whether synthetic."""
+    facts = {"Split": evidence.split, "Records": evidence.n_records, "Patients": evidence.n_patients}
+    facts |= {"Data_Fingerprint": evidence.fingerprint, "Synthetic": evidence.synthetic}
+    return table.assign(**{key: value for key, value in facts.items() if key not in table})
+
+
+def write_table(table: pd.DataFrame, folder: Path | str | None, name: str, *, number_format: str = "%.4f") -> pd.DataFrame:
+    """Write `<folder>/<name>.csv` unless `folder` is None, and return the table."""
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        table.to_csv(Path(folder) / f"{name}.csv", index=False, float_format="%.4f", lineterminator="\n")
+        table.to_csv(Path(folder) / f"{name}.csv", index=False, float_format=number_format, lineterminator="\n")
     return table

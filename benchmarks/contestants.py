@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import optuna
+from optuna.samplers import BaseSampler
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
@@ -16,6 +17,7 @@ from ecg_tune.config import SearchSettings
 from ecg_tune.search.assignment import Assignment
 from ecg_tune.search.book import Book
 from ecg_tune.search.preview import Silent
+from ecg_tune.search.rungs import Rungs
 from ecg_tune.search.space import SearchSpace
 
 ENDLESS = 100_000
@@ -34,6 +36,22 @@ class OurBook(Book):
         return self.study.get_trials(deepcopy=False)[number].params
 
 
+class PooledBook(OurBook):
+    """Ours, but that trials of all families stand at the same rungs."""
+
+    def __init__(self, space: SearchSpace, **settings: Any) -> None:
+        super().__init__(space, **settings)
+        self.rungs: Rungs = _Pooled(self.rule)
+
+
+class _Pooled(Rungs):
+    def enter(self, family: str, number: int, epoch: int, value: float) -> bool:
+        return super().enter("", number, epoch, value)
+
+    def end(self, family: str, number: int, epoch: int) -> None:
+        super().end("", number, epoch)
+
+
 class RayBook:
     """Ray's `OptunaSearch` and `ASHAScheduler` as shipped, called in the order of Tune's controller.
 
@@ -41,11 +59,21 @@ class RayBook:
     value, trials that were stopped early are told as complete, a NaN stops nothing and stays RUNNING.
     """
 
-    def __init__(self, space: SearchSpace, *, families: tuple[str, ...], epochs: int, seed: int, **scheduler: Any) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        families: tuple[str, ...],
+        epochs: int,
+        seed: int,
+        sampler: Callable[[int], BaseSampler] | None = None,
+        **scheduler: Any,
+    ) -> None:
         self.settings = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed)
         self.drawn: list[dict[str, Any]] = []
         logging.getLogger("ray.tune").setLevel(logging.ERROR)
-        self.searcher = OptunaSearch(lambda trial: dict(space.suggest(trial).config), metric="value", mode="max", seed=seed)
+        suggester: dict[str, Any] = {"sampler": sampler(seed)} if sampler else {"seed": seed}
+        self.searcher = OptunaSearch(lambda trial: dict(space.suggest(trial).config), metric="value", mode="max", **suggester)
         self.scheduler = ASHAScheduler(metric="value", mode="max", max_t=epochs, **scheduler)
 
     def next_assignment(self) -> Assignment:

@@ -88,11 +88,22 @@ def create_study(folder: Path, attributes: Mapping[str, Any]) -> optuna.Study:
         study = open_study(folder)
         _check_fits(study, attributes, folder)
     else:
-        directions = [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in attributes["minimise"])]
-        study = optuna.create_study(storage=_storage(folder), study_name=folder.resolve().name, directions=directions)
+        _make_database(folder, n_costs=len(attributes["minimise"]))
+        study = open_study(folder)
     for name, value in attributes.items():
         study.set_user_attr(name, value)
     return study
+
+
+def _make_database(folder: Path, *, n_costs: int) -> None:
+    """Make a study's database under another name and rename it: who looks at the folder meanwhile sees none or a whole one."""
+    scratch = folder / f".{DATABASE}.part"
+    scratch.unlink(missing_ok=True)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{scratch}")
+    directions = [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * n_costs]
+    optuna.create_study(storage=storage, study_name=folder.resolve().name, directions=directions)
+    storage.engine.dispose()
+    scratch.replace(folder / DATABASE)
 
 
 def _check_fits(study: optuna.Study, attributes: Mapping[str, Any], folder: Path) -> None:

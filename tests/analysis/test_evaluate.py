@@ -26,7 +26,7 @@ FILES = {
     "01_macro_comparison.csv", "02_per_class_f1_comparison.csv", "03_per_class_sensitivity_comparison.csv",
     "04_per_class_auc_roc_comparison.csv", "05_best_model_detailed.csv", "01_macro_comparison_at_0.5.csv",
     "02_per_class_f1_comparison_at_0.5.csv", "03_per_class_sensitivity_comparison_at_0.5.csv",
-    "EVALUATION_SUMMARY.txt", "DETAILED_METRICS_REPORT.txt", "predictions.csv",
+    "EVALUATION_SUMMARY.txt", "DETAILED_METRICS_REPORT.txt", "predictions.csv", "11_paired_comparisons.csv",
     "visualizations/06_model_comparison_bars.png", "visualizations/07_heatmap_f1_score.png",
     "visualizations/07_heatmap_sensitivity.png", "visualizations/07_heatmap_specificity.png",
     "visualizations/07_heatmap_auc_roc.png", "visualizations/08_confusion_matrices.png",
@@ -167,6 +167,21 @@ def test_the_reports_say_what_the_numbers_rest_on(result: EvaluationResult, data
         assert fact in summary
 
 
+def test_paired_comparisons_agree_with_the_tables_and_stand_in_the_detailed_report(result: EvaluationResult, data: PreparedData) -> None:
+    table = pd.read_csv(result.out / "11_paired_comparisons.csv")
+    assert set(table["Model_A"] + table["Model_B"]) == {"CNN1DRNNModel"}
+    macro = pd.read_csv(result.out / "01_macro_comparison.csv", index_col="Model")
+    auc = table[table["Quantity"] == "macro AUC-ROC"].iloc[0]
+    assert auc["Difference"] == pytest.approx(macro.loc["CNN1D", "AUC-ROC"] - macro.loc["RNNModel", "AUC-ROC"], abs=1.1e-4)
+    per_class = pd.read_csv(result.out / "04_per_class_auc_roc_comparison.csv", index_col="Model")
+    delong = table[table["Quantity"] == "AUC-ROC"].set_index("Class")
+    assert dict(delong["A"]) == pytest.approx(dict(per_class.loc["CNN1D"]), abs=5.1e-5)
+    text = (result.out / "DETAILED_METRICS_REPORT.txt").read_text()
+    assert f"{delong.loc['MI', 'Difference']:.4f}" in text.split("PAIRED COMPARISONS, 1 pair")[1]
+    facts = table[["Records", "Patients", "Data_Fingerprint", "Split", "Synthetic"]].iloc[0].tolist()
+    assert facts == [60, 30, data.fingerprint, "official", True]
+
+
 def test_one_model_and_a_class_without_positives_are_reported_too(tmp_path: Path) -> None:
     data = made_up_data(tmp_path / "data", absent=4)
     save_model(tmp_path / "models" / "RNNModel_best.pth", saved_model(data, "RNNModel"))
@@ -242,7 +257,9 @@ def test_a_whole_evaluation_can_be_scripted(tmp_path: Path) -> None:
     summary = analysis.save_summary_report(results, best, config, out).read_text()
     assert "BEST MODEL: CNN1D" in summary
     assert "2 times so far, this one included (evaluate 2)" in summary
-    assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == {f for f in FILES if "at_0.5" not in f} - {"predictions.csv"}
+    assert {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} == {
+        f for f in FILES if "at_0.5" not in f and not f.startswith("11")
+    } - {"predictions.csv"}
     with pytest.raises(DataError, match="holds the model 'RNNModel', but 'CNN1D' was asked for"):
         analysis.load_model("CNN1D", config.SAVE_DIR / "RNNModel_best.pth", config)
     with pytest.raises(ConfigError, match="unknown model type 'signals': did you mean 'signal'"):

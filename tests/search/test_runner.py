@@ -68,7 +68,7 @@ def searched(toy_data, tmp_path_factory) -> tuple[Path, dict[int, object], str]:
 def test_an_interrupted_search_says_how_to_go_on(toy_data, tmp_path):
     process = start(tmp_path / "study", toy_data, trials=8)
     code, out, err = interrupt_after(process, tmp_path / "study", 3, by=signal.SIGTERM)
-    assert code == 130
+    assert code == 130, err
     assert f"go on with: ecg-tune search {tmp_path / 'study'}" in err
     assert "--trials 8" in err
     assert "unfinished: the search was interrupted" in out

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from ecg_tune.config import TrainingConfig, TrialConfig, to_dict
-from ecg_tune.models import RNNConfig
+import trainables.base
+from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig, to_dict
+from ecg_tune.models import ResNetConfig, RNNConfig
 from ecg_tune.training.snapshots import newest_snapshot
 from trainables.base import LearnerTrainable, Shared
 
@@ -81,6 +86,57 @@ def test_a_reused_worker_carries_nothing_from_one_trial_to_the_next(shared, tmp_
     values(used, 2)
     used.reset_config(task(number=2, seed=9))
     assert values(used, 2) == fresh
+
+
+def test_a_used_worker_gives_the_bits_of_a_fresh_process(shared, tmp_path):
+    """Weights, optimiser, random states: all that the checkpoint holds is equal after another family's trial on the worker."""
+    image = TrialConfig("resnet", ResNetConfig(layers=(1,), width=4, stem="small"), CONFIG.training, ImageConfig(size=32))
+    used = worker(shared, {**task(number=1), "trial": to_dict(image)})
+    values(used, 2)
+    used.reset_config(task(number=2, seed=9))
+    values(used, 2)
+    code = """
+import sys, json
+from pathlib import Path
+from ecg_tune.data.prepared import open_prepared
+from trainables.base import LearnerTrainable, Shared
+trainable = object.__new__(LearnerTrainable)
+trainable.setup(json.loads(sys.argv[3]), Shared(data=open_prepared(Path(sys.argv[1])), folder=Path(sys.argv[2]), metric="macro_auc", threads=1))
+trainable.step(), trainable.step()
+"""
+    fresh = [sys.executable, "-c", code, str(shared.data.folder), str(tmp_path / "fresh"), json.dumps(task(number=2, seed=9))]
+    subprocess.run(fresh, check=True)
+    found = [newest_snapshot(folder / "checkpoints/trial_00002") for folder in (shared.folder, tmp_path / "fresh")]
+    states = [snapshot[1] for snapshot in found if snapshot]
+    assert len(states) == 2
+    assert_equal(*states)
+
+
+def assert_equal(one: Any, other: Any) -> None:
+    if isinstance(one, torch.Tensor):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one.keys() - {"seconds"}:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for mine, theirs in zip(one, other, strict=True):
+            assert_equal(mine, theirs)
+    else:
+        assert one == other
+
+
+def test_the_data_set_is_put_on_the_device_once_a_process(shared, monkeypatch):
+    copies = []
+    real = trainables.base.learning_data
+    monkeypatch.setattr(trainables.base, "learning_data", lambda data, device: copies.append(device) or real(data, device))
+    trainables.base._on_device.clear()
+    first = worker(shared, task(number=1))
+    values(first, 1)
+    first.reset_config(task(number=2))
+    values(first, 1)
+    assert len(copies) == 1
 
 
 def test_a_loss_that_is_not_finite_fails_with_reason_nan(shared):

@@ -1,0 +1,63 @@
+"""The files of an evaluation: tables, predictions, reports, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from analysis.answers import ModelAnswers
+from analysis.evaluated import figure_note
+from analysis.evaluation_result import PAIRED, EvaluationResult
+from analysis.paired_text import paired_lines
+from analysis.report import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
+from analysis.tables import (
+    THRESHOLDED,
+    generate_best_model_table,
+    generate_macro_table,
+    generate_per_class_tables,
+    predictions_table,
+    with_evidence,
+    write_table,
+)
+from analysis.visualizations import draw_answers, generate_visualizations
+from ecg_tune.data.prepared import Part
+
+HALF = "_at_0.5"
+PREDICTIONS = "predictions.csv"
+
+
+def write_evaluation(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswers]) -> None:
+    """Write everything into `result.out`."""
+    _write_tables(result, part, answers)
+    _write_reports(result, answers)
+    _draw(result, part, answers)
+
+
+def _write_tables(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswers]) -> None:
+    out, names = result.out, result.evidence.class_names
+    generate_macro_table(result.metrics, out, intervals=result.intervals)
+    generate_macro_table(result.metrics_at_half, out, suffix=HALF)
+    generate_per_class_tables(result.metrics, out, class_names=names)
+    generate_per_class_tables(result.metrics_at_half, out, class_names=names, metrics=THRESHOLDED, suffix=HALF)
+    generate_best_model_table(result.metrics, result.best, out, class_names=names, intervals=result.intervals)
+    for name, table in result.tables.items():
+        write_table(with_evidence(table, result.evidence), out, name, number_format="%.6g")
+    runs = {f"{model.name}_seed{seed.saved.seed}": seed.test for model in answers.values() for seed in model.seeds}
+    predictions_table(part.labels, part.records, runs, class_names=names).to_csv(out / PREDICTIONS, index=False, lineterminator="\n")
+
+
+def _write_reports(result: EvaluationResult, answers: Mapping[str, ModelAnswers]) -> None:
+    best, limits, evidence = result.best, result.intervals, result.evidence
+    write_text(summary_text(result.metrics, result.standings, evidence, best=best, intervals=limits), result.out / SUMMARY_FILE)
+    thresholds = {name: {f"seed {seed.saved.seed}": seed.f1_thresholds for seed in model.seeds} for name, model in answers.items()}
+    sections = [paired_lines(result.tables[PAIRED], best=best)]
+    text = detailed_text(
+        result.metrics, result.metrics_at_half, evidence, best=best, thresholds=thresholds, intervals=limits, sections=sections
+    )
+    write_text(text, result.out / DETAILED_FILE)
+
+
+def _draw(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswers]) -> None:
+    out, names, best, note = result.out, result.evidence.class_names, result.best, figure_note(result.evidence)
+    scores = {name: [seed.test for seed in model.seeds] for name, model in answers.items()}
+    generate_visualizations(result.metrics, out, class_names=names, best=best, intervals=result.intervals, note=note)
+    draw_answers(part.labels, scores, result.metrics[best], out, class_names=names, best=best, note=note)
