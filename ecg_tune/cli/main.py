@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ecg_tune.cli import dashboard, data, demo, evaluate, models, retrain, search, status, train
+from ecg_tune.cli import dashboard, data, demo, evaluate, models, preview, retrain, search, status, train
 from ecg_tune.errors import EcgTuneError, UsageError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(data.app, name="data")
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("models", epilog=models.EXAMPLE)(models.models)
 app.command("search", epilog=search.EXAMPLE)(search.search)
+app.command("preview", epilog=preview.EXAMPLE)(preview.preview)
 app.command("status", epilog=status.EXAMPLE)(status.status)
 app.command("dashboard", epilog=dashboard.EXAMPLE)(dashboard.dashboard)
 app.command("retrain", epilog=retrain.EXAMPLE)(retrain.retrain)

@@ -101,7 +101,8 @@ from pathlib import Path
 from ecg_tune.data.prepared import open_prepared
 from trainables.base import LearnerTrainable, Shared
 trainable = object.__new__(LearnerTrainable)
-trainable.setup(json.loads(sys.argv[3]), Shared(data=open_prepared(Path(sys.argv[1])), folder=Path(sys.argv[2]), metric="macro_auc", threads=1))
+shared = Shared(data=open_prepared(Path(sys.argv[1])), folder=Path(sys.argv[2]), metric="macro_auc", threads=1)
+trainable.setup(json.loads(sys.argv[3]), shared)
 trainable.step(), trainable.step()
 """
     fresh = [sys.executable, "-c", code, str(shared.data.folder), str(tmp_path / "fresh"), json.dumps(task(number=2, seed=9))]
