@@ -20,9 +20,10 @@ def patient_sums(values: Array, index: NDArray[np.intp]) -> Array:
         values: (…, n_records).
         index: (n_records,) of `patient_index`.
     """
-    sums = np.zeros((*values.shape[:-1], int(index.max()) + 1))
-    np.add.at(sums, (..., index), values)
-    return sums
+    rows = values.reshape(-1, values.shape[-1])
+    n_patients = int(index.max()) + 1
+    sums = [np.bincount(index, weights=row, minlength=n_patients) for row in rows]
+    return np.reshape(sums, (*values.shape[:-1], n_patients))
 
 
 def mean_standard_error(values: Array, index: NDArray[np.intp]) -> float:

@@ -15,10 +15,10 @@ RULES = (
     "Differences are the first model minus the second on the same test records, with 95 % intervals. AUC of a class: DeLong's test "
     "for records clustered in patients (Obuchowski 1997). Macro AUC and macro F1: paired bootstrap of patients, normal theory with "
     "the resamples' standard error. Right answers at the F1 thresholds of validation: McNemar's test, exact, mid-p, each patient "
-    "kept whole, of each model's best seed on validation; the other rows are means over seeds. Holm adjusts over all pairs of "
-    "models, for each quantity and class on its own, not over quantities and classes. n/a: no standard error (fewer than two "
-    "patients with a kind of record), or a class without positives or negatives. A test part that was opened before makes every p "
-    "value too small."
+    "kept whole, of each model's best seed on validation (only 1st, only 2nd: records that one of the two has right); the other "
+    "rows are means over seeds. Holm adjusts over all pairs of models, for each quantity and class on its own, not over quantities "
+    "and classes. n/a: no standard error (fewer than two patients with a kind of record), or a class without positives or "
+    "negatives. A test part that was opened before makes every p value too small."
 )
 
 
@@ -39,22 +39,19 @@ def paired_lines(table: pd.DataFrame, *, best: str) -> list[str]:
         head += f"; shown are the {len(pairs[(pairs == best).any(axis=1)])} with {best}, all are in the CSV"
     lines = [head, *textwrap.wrap(RULES, WIDTH)]
     for quantity in (*MACRO, AUC, RIGHT):
-        for class_name, group in shown[shown["Quantity"] == quantity].groupby("Class", sort=False):
-            lines += ["", f"{quantity}, {'mean over classes' if class_name == 'macro_avg' else class_name}", *_rows(group)]
+        lines += ["", *_rows(quantity, shown[shown["Quantity"] == quantity])]
     return lines
 
 
-def _rows(group: pd.DataFrame) -> list[str]:
+def _rows(quantity: str, group: pd.DataFrame) -> list[str]:
     names = [f"{row.Model_A} - {row.Model_B}" for row in group.itertuples()]
     width = max(map(len, names)) + 2
-    lines = [f"  {'':<{width}}{'difference':>11}  {'95 % interval':<20}{'p':>8}{'p (Holm)':>10}"]
+    apart = f"{'only 1st':>10}{'only 2nd':>10}" if quantity == RIGHT else ""
+    lines = [f"{quantity + ':':<{width + 11}}{'difference':>10}  {'95 % interval':<18}{'p':>8}{'p (Holm)':>10}{apart}"]
     for name, row in zip(names, group.itertuples(), strict=True):
         interval = f"[{number(row.Difference_lo)}, {number(row.Difference_hi)}]"
-        line = f"  {name:<{width}}{number(row.Difference):>11}  {interval:<20}{p_text(row.P):>8}{p_text(row.P_Holm):>10}"
-        apart = (
-            "" if pd.isna(row.Only_A_right) else f"   only the first right {row.Only_A_right:.0f}, only the second {row.Only_B_right:.0f}"
-        )
-        lines.append(line + apart)
+        line = f"{row.Class:<11}{name:<{width}}{number(row.Difference):>10}  {interval:<18}{p_text(row.P):>8}{p_text(row.P_Holm):>10}"
+        lines.append(line + (f"{row.Only_A_right:>10.0f}{row.Only_B_right:>10.0f}" if apart else ""))
     return lines
 
 

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from analysis.candidates import check_fit, find_candidates, rehearse
 from analysis.ecg_metrics import ECGMetrics, Metrics
-from analysis.evaluate import EvaluationResult, evaluate, get_test_loader
+from analysis.evaluate import evaluate, get_test_loader
 from analysis.evaluated import Standing, evidence_of, figure_note
+from analysis.evaluation_result import EvaluationResult
 from analysis.report import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
 from analysis.tables import generate_best_model_table
 from analysis.visualizations import draw_answers

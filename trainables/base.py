@@ -134,12 +134,13 @@ class LearnerTrainable(tune.Trainable):
 
     def _failed(self, reason: str, text: str) -> dict[str, Any]:
         learner, facts = self.learner, {"fail_reason": reason, "failure": text, "done": True, "complete": False}
-        facts |= {
-            "epochs": learner.epoch if learner else self.reported,
-            "seconds": sum(r.seconds for r in learner.history) if learner else 0.0,
-        }
+        facts |= {"epochs": learner.epoch if learner else self.reported, "seconds": 0.0}
         if learner:
-            facts["micro_batch"] = learner.micro_batches.size
+            facts |= {"seconds": sum(r.seconds for r in learner.history), "n_parameters": n_parameters(learner.model)}
+            facts |= {"micro_batch": learner.micro_batches.size}
+            if learner.best_epoch:
+                best = learner.history[learner.best_epoch - 1]
+                facts |= {"best_epoch": best.epoch, "per_class_auc": list(best.per_class_auc)}
         return facts | self._whereabouts(str(learner.device) if learner else "")
 
     @property

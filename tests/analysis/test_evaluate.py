@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import analysis
-from analysis.evaluate import EvaluationResult, evaluate
+from analysis.evaluate import evaluate
+from analysis.evaluation_result import EvaluationResult
 from ecg_tune.config import CLASS_NAMES, Config, TrainingConfig, TrialConfig
 from ecg_tune.data.prepared import RECORD_FIELDS, Part, PreparedData, open_prepared, read_ledger, write_prepared
 from ecg_tune.errors import ConfigError, DataError

@@ -1,0 +1,140 @@
+"""How far probabilities are from the frequencies they promise, for one class.
+
+- ECE: the mean distance of promised and observed frequency over bins of equal numbers of records (Nguyen & O'Connor, 2015).
+  It is too high in small samples even for perfect probabilities.
+- Brier score: mean squared error of the probability. Skill: the part of the error that is missing against always saying the
+  frequency of these records, the strictest constant answer (1 perfect, 0 no better, negative worse).
+- Slope and intercept (Cox, 1958; Van Calster et al., 2019): the logistic regression of the label on the logit. Slope 1 and
+  intercept 0 are ideal; a slope below 1 is overconfident; the intercept is that at slope 1, above 0 when the probabilities
+  are too low.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from scipy.stats import norm, rankdata
+
+from analysis.clusters import patient_sums
+from analysis.platt import logistic_fit, logits
+from ecg_tune.metrics import Array
+
+N_BINS = 10
+RESAMPLED = ("ECE", "Brier", "Brier_skill")
+REGRESSED = ("Slope", "Intercept")
+MEASURES = (*RESAMPLED, *REGRESSED)
+Estimate = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The measures of one prediction with what their intervals are made from.
+
+    Attributes:
+        values: {measure: value}; NaN where it is undefined.
+        resamples: {measure of `RESAMPLED`: (n_resamples,)}.
+        influence: {measure of `REGRESSED`: (n_records,)}, each record's share in the estimate's error.
+    """
+
+    values: dict[str, float]
+    resamples: dict[str, Array]
+    influence: dict[str, Array]
+
+
+def equal_mass_bins(probabilities: Array, n_bins: int = N_BINS) -> NDArray[np.intp]:
+    """Return each record's bin, 0..n_bins - 1, (n_records,): as equal in number as ties allow, equal probabilities together."""
+    ranks = rankdata(probabilities)
+    return np.minimum((ranks - 0.5) / len(ranks) * n_bins, n_bins - 1).astype(np.intp)
+
+
+def calibration(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> Calibration:
+    """Return all measures of one class.
+
+    Args:
+        positive: (n_records,).
+        probabilities: (n_records,) in [0, 1].
+        weights: (n_records, n_resamples) of `analysis.bootstrap.patient_weights`.
+    """
+    once = np.ones((len(positive), 1))
+    resamples, point = (_by_weights(positive, probabilities, w) for w in (weights, once))
+    values = {name: float(numbers[0]) for name, numbers in point.items()}
+    influence = {}
+    for name, (value, shares) in zip(REGRESSED, (_slope(positive, probabilities), _intercept(positive, probabilities)), strict=True):
+        values[name], influence[name] = value, shares
+    return Calibration(values, resamples, influence)
+
+
+def mean_calibration(several: Sequence[Calibration]) -> Calibration:
+    """Return the mean over seeds or classes; undefined in one is undefined in the mean."""
+    return Calibration(
+        {name: float(np.mean([one.values[name] for one in several])) for name in MEASURES},
+        {name: np.mean([one.resamples[name] for one in several], axis=0) for name in RESAMPLED},
+        {name: np.mean([one.influence[name] for one in several], axis=0) for name in REGRESSED},
+    )
+
+
+def estimates(found: Calibration, index: NDArray[np.intp]) -> dict[str, Estimate]:
+    """Return {measure: (value, low, high)}, 95 % intervals over patients.
+
+    Brier score and skill: percentiles of the resamples. ECE: the basic bootstrap interval, since resampling raises the ECE
+    once more; it takes that rise off and never goes below 0. Slope and intercept: normal, with the clustered sandwich
+    variance (Liang & Zeger, 1986).
+
+    Args:
+        index: (n_records,) of `analysis.clusters.patient_index`.
+    """
+    result = {}
+    for name in RESAMPLED:
+        kept = found.resamples[name][np.isfinite(found.resamples[name])]
+        low, high = np.percentile(kept, [2.5, 97.5]) if kept.size else (np.nan, np.nan)
+        value = found.values[name]
+        if name == "ECE":
+            low, high = max(0.0, 2 * value - high), max(0.0, 2 * value - low)
+        result[name] = (value, float(low), float(high))
+    n_patients = int(index.max()) + 1
+    for name in REGRESSED:
+        spread = np.sqrt(n_patients / max(n_patients - 1, 1) * np.square(patient_sums(found.influence[name], index)).sum())
+        reach = float(norm.ppf(0.975) * spread) if n_patients > 1 else np.nan
+        result[name] = (found.values[name], found.values[name] - reach, found.values[name] + reach)
+    return result
+
+
+def _by_weights(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> dict[str, Array]:
+    """Return ECE, Brier score and skill of every weighting, (n_weightings,) each. The bins are those of the full sample."""
+    bins = equal_mass_bins(probabilities)
+    members = (bins == np.arange(N_BINS)[:, None]).astype(np.float64)  # (bins, records)
+    total = weights.sum(axis=0)
+    gaps = (members * (probabilities - positive)) @ weights
+    frequency = positive.astype(np.float64) @ weights / total
+    brier = np.square(probabilities - positive) @ weights / total
+    reference = frequency * (1 - frequency)
+    skill = 1 - np.divide(brier, reference, out=np.full_like(brier, np.nan), where=reference > 0)
+    return {"ECE": np.abs(gaps).sum(axis=0) / total, "Brier": brier, "Brier_skill": skill}
+
+
+def _slope(positive: NDArray[np.bool_], probabilities: Array) -> tuple[float, Array]:
+    """Return slope and influence; NaN where no finite slope exists: one kind of record, or classes that don't overlap."""
+    score, nothing = logits(probabilities), np.full(len(positive), np.nan)
+    ill, well = score[positive], score[~positive]
+    if min(ill.size, well.size) == 0 or well.max() <= ill.min() or ill.max() <= well.min():
+        return float("nan"), nothing
+    design = np.column_stack([score, np.ones_like(score)])
+    coefficients = logistic_fit(design, positive.astype(np.float64))
+    return float(coefficients[0]), _influence(design, positive, expit(design @ coefficients))[:, 0]
+
+
+def _intercept(positive: NDArray[np.bool_], probabilities: Array) -> tuple[float, Array]:
+    score, ones = logits(probabilities), np.ones((len(positive), 1))
+    if not positive.any() or positive.all():
+        return float("nan"), np.full(len(positive), np.nan)
+    (shift,) = logistic_fit(ones, positive.astype(np.float64), offset=score)
+    return float(shift), _influence(ones, positive, expit(score + shift))[:, 0]
+
+
+def _influence(design: Array, positive: NDArray[np.bool_], chance: Array) -> Array:
+    information = (design * (chance * (1 - chance))[:, None]).T @ design
+    return np.asarray((design * (positive - chance)[:, None]) @ np.linalg.inv(information), dtype=np.float64)
