@@ -9,6 +9,8 @@ import numpy as np
 
 from analysis.bootstrap import Run
 from analysis.candidates import Candidate
+from analysis.platt import platt_parameters, platt_scaled
+from analysis.thresholds import sensitivity_thresholds
 from ecg_tune.data.prepared import Part
 from ecg_tune.metrics import Array
 from ecg_tune.training.checkpoint import SavedModel, build_predictor, load_saved
@@ -21,13 +23,23 @@ class SeedAnswers:
 
     Attributes:
         saved: What the file says, without its weights.
-        test: (n_records, n_classes) probabilities.
+        validation, test: (n_records, n_classes) probabilities of the two parts.
         f1_thresholds: (n_classes,), highest F1 on validation.
+        sensitivity_thresholds: (n_classes,), the highest that reach the wanted sensitivity on validation.
+        platt: (n_classes, 2), slope and intercept fitted on validation.
     """
 
     saved: SavedModel
+    validation: Array
     test: Array
     f1_thresholds: Array
+    sensitivity_thresholds: Array
+    platt: Array
+
+    @property
+    def calibrated(self) -> Array:
+        """Return the test probabilities after Platt scaling."""
+        return platt_scaled(self.test, self.platt)
 
 
 @dataclass(frozen=True)
@@ -47,17 +59,33 @@ class ModelAnswers:
         """Return every seed at its F1 thresholds."""
         return [Run(seed.test, seed.f1_thresholds) for seed in self.seeds]
 
+    @property
+    def runs_at_half(self) -> list[Run]:
+        """Return every seed at 0.5."""
+        return [Run(seed.test, np.full(seed.test.shape[1], 0.5)) for seed in self.seeds]
 
-def ask(candidate: Candidate, test: Part, *, device: str) -> ModelAnswers:
+    @property
+    def runs_at_sensitivity(self) -> list[Run]:
+        """Return every seed at the thresholds of the wanted sensitivity."""
+        return [Run(seed.test, seed.sensitivity_thresholds) for seed in self.seeds]
+
+
+def ask(candidate: Candidate, validation: Part, test: Part, *, sensitivity_target: float, device: str) -> ModelAnswers:
     """Return the answers of every seed of a retrained trial; one model is in memory at a time."""
-    pairs = zip(candidate.files, candidate.seeds, strict=True)
-    return ModelAnswers(candidate.name, tuple(_seed(path, saved, test, device) for path, saved in pairs))
+    seeds = []
+    for path, saved in zip(candidate.files, candidate.seeds, strict=True):
+        seeds.append(_seed(path, saved, validation, test, target=sensitivity_target, device=device))
+    return ModelAnswers(candidate.name, tuple(seeds))
 
 
-def _seed(path: Path, saved: SavedModel, test: Part, device: str) -> SeedAnswers:
+def _seed(path: Path, saved: SavedModel, validation: Part, test: Part, *, target: float, device: str) -> SeedAnswers:
     predictor = build_predictor(load_saved(path))
+    known = predict_probabilities(predictor, validation.signals_uv, device=device)
     return SeedAnswers(
         saved=saved,
+        validation=known,
         test=predict_probabilities(predictor, test.signals_uv, device=device),
         f1_thresholds=np.asarray(saved.thresholds["f1"], dtype=np.float64),
+        sensitivity_thresholds=sensitivity_thresholds(validation.labels, known, target=target),
+        platt=platt_parameters(validation.labels, known),
     )

@@ -94,27 +94,26 @@ def weighted_ranks(labels: NDArray[np.generic], scores: Array, weights: Array) -
     return auc, ap
 
 
-def resampled_metrics(labels: NDArray[np.generic], run: Run, weights: Array) -> dict[str, Array]:
+def resampled_metrics(labels: NDArray[np.generic], run: Run, weights: Array, *, ranks: bool = True) -> dict[str, Array]:
     """Return every metric of `METRIC_NAMES` in every resample, (n_resamples, n_classes) each.
 
     Args:
         labels: (n_records, n_classes) of 0/1.
         weights: (n_records, n_resamples) of `patient_weights`.
+        ranks: False leaves out `RANK_METRICS`, which do not depend on the thresholds and take most of the time.
     """
     truth = np.asarray(labels).astype(bool)
     guess = run.probabilities >= run.thresholds
     cells = [truth & guess, ~truth & guess, truth & ~guess, ~truth & ~guess]
     counts = np.stack([weights.T @ cell.astype(np.float64) for cell in cells], axis=-1)  # (n_resamples, n_classes, 4)
     values = rates(np.rint(counts).astype(np.int64))
-    ranks = [weighted_ranks(truth[:, k], run.probabilities[:, k], weights) for k in range(truth.shape[1])]
-    values |= {name: np.stack([pair[i] for pair in ranks], axis=1) for i, name in enumerate(RANK_METRICS)}
+    if ranks:
+        pairs = [weighted_ranks(truth[:, k], run.probabilities[:, k], weights) for k in range(truth.shape[1])]
+        values |= {name: np.stack([pair[i] for pair in pairs], axis=1) for i, name in enumerate(RANK_METRICS)}
     n_positive = counts[..., 0] + counts[..., 2]
     one_sided = (n_positive == 0) | (n_positive == weights.sum(axis=0)[:, None])
     usable = truth.any(axis=0) & ~truth.all(axis=0)
-    lost = one_sided & usable
-    for name in METRIC_NAMES:
-        values[name] = np.where(lost, np.nan, values[name])
-    return values
+    return {name: np.where(one_sided & usable, np.nan, numbers) for name, numbers in values.items()}
 
 
 def percentile_interval(values: Array) -> Interval:
@@ -138,13 +137,17 @@ def macro_of_resamples(values: Array, *, defined: NDArray[np.bool_]) -> Array:
     return np.asarray(values[:, defined].mean(axis=1), dtype=np.float64)
 
 
-def mean_over_runs(labels: NDArray[np.generic], runs: Sequence[Run], weights: Array) -> dict[str, Array]:
-    """Return every metric in every resample, the mean over `runs` on the same resamples, (n_resamples, n_classes) each."""
-    total = resampled_metrics(labels, runs[0], weights)
-    for run in runs[1:]:
-        for name, values in resampled_metrics(labels, run, weights).items():
-            total[name] = total[name] + values
-    return {name: values / len(runs) for name, values in total.items()}
+def mean_over_runs(
+    labels: NDArray[np.generic], runs: Sequence[Run], weights: Array, *, known_ranks: Mapping[str, Array] | None = None
+) -> dict[str, Array]:
+    """Return every metric in every resample, the mean over `runs` on the same resamples, (n_resamples, n_classes) each.
+
+    Args:
+        known_ranks: What this function returned for the same answers at other thresholds: its `RANK_METRICS` are taken over.
+    """
+    every = [resampled_metrics(labels, run, weights, ranks=known_ranks is None) for run in runs]
+    mean = {name: np.asarray(sum(one[name] for one in every) / len(runs), dtype=np.float64) for name in every[0]}
+    return mean if known_ranks is None else mean | {name: known_ranks[name] for name in RANK_METRICS}
 
 
 def macro_metric(labels: NDArray[np.generic], values: Mapping[str, Array], metric: str) -> Array:

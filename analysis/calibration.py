@@ -1,7 +1,7 @@
 """How far probabilities are from the frequencies they promise, for one class.
 
 - ECE: the mean distance of promised and observed frequency over bins of equal numbers of records (Nguyen & O'Connor, 2015).
-  It is too high in small samples even for perfect probabilities.
+  It is above 0 in small samples even for perfect probabilities; "ECE_if_perfect" says how far, on these records.
 - Brier score: mean squared error of the probability. Skill: the part of the error that is missing against always saying the
   frequency of these records, the strictest constant answer (1 perfect, 0 no better, negative worse).
 - Slope and intercept (Cox, 1958; Van Calster et al., 2019): the logistic regression of the label on the logit. Slope 1 and
@@ -26,6 +26,7 @@ from ecg_tune.metrics import Array
 N_BINS = 10
 RESAMPLED = ("ECE", "Brier", "Brier_skill")
 REGRESSED = ("Slope", "Intercept")
+PERFECT = "ECE_if_perfect"
 MEASURES = (*RESAMPLED, *REGRESSED)
 Estimate = tuple[float, float, float]
 
@@ -36,7 +37,7 @@ class Calibration:
 
     Attributes:
         values: {measure: value}; NaN where it is undefined.
-        resamples: {measure of `RESAMPLED`: (n_resamples,)}.
+        resamples: {measure of `RESAMPLED` or `PERFECT`: (n_resamples,)}.
         influence: {measure of `REGRESSED`: (n_records,)}, each record's share in the estimate's error.
     """
 
@@ -48,20 +49,29 @@ class Calibration:
 def equal_mass_bins(probabilities: Array, n_bins: int = N_BINS) -> NDArray[np.intp]:
     """Return each record's bin, 0..n_bins - 1, (n_records,): as equal in number as ties allow, equal probabilities together."""
     ranks = rankdata(probabilities)
-    return np.minimum((ranks - 0.5) / len(ranks) * n_bins, n_bins - 1).astype(np.intp)
+    return np.asarray((ranks - 0.5) / len(ranks) * n_bins, dtype=np.intp)
 
 
-def calibration(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> Calibration:
+def patient_signs(index: NDArray[np.intp], *, n_resamples: int, seed: int = 0) -> Array:
+    """Return +1 or -1 at random, equal for the records of one patient, (n_records, n_resamples)."""
+    rng = np.random.default_rng(seed)
+    return rng.choice((-1.0, 1.0), size=(int(index.max()) + 1, n_resamples))[index]
+
+
+def calibration(positive: NDArray[np.bool_], probabilities: Array, weights: Array, signs: Array) -> Calibration:
     """Return all measures of one class.
 
     Args:
         positive: (n_records,).
         probabilities: (n_records,) in [0, 1].
         weights: (n_records, n_resamples) of `analysis.bootstrap.patient_weights`.
+        signs: (n_records, n_resamples) of `patient_signs`. Random signs on the patients' errors give the errors of perfect
+            probabilities (wild bootstrap: Cameron, Gelbach & Miller, 2008).
     """
     once = np.ones((len(positive), 1))
     resamples, point = (_by_weights(positive, probabilities, w) for w in (weights, once))
-    values = {name: float(numbers[0]) for name, numbers in point.items()}
+    resamples[PERFECT] = np.abs(_gaps(positive, probabilities, signs)).sum(axis=0) / len(positive)
+    values = {name: float(numbers[0]) for name, numbers in point.items()} | {PERFECT: float(resamples[PERFECT].mean())}
     influence = {}
     for name, (value, shares) in zip(REGRESSED, (_slope(positive, probabilities), _intercept(positive, probabilities)), strict=True):
         values[name], influence[name] = value, shares
@@ -71,18 +81,18 @@ def calibration(positive: NDArray[np.bool_], probabilities: Array, weights: Arra
 def mean_calibration(several: Sequence[Calibration]) -> Calibration:
     """Return the mean over seeds or classes; undefined in one is undefined in the mean."""
     return Calibration(
-        {name: float(np.mean([one.values[name] for one in several])) for name in MEASURES},
-        {name: np.mean([one.resamples[name] for one in several], axis=0) for name in RESAMPLED},
-        {name: np.mean([one.influence[name] for one in several], axis=0) for name in REGRESSED},
+        {name: float(np.mean([one.values[name] for one in several])) for name in several[0].values},
+        {name: np.mean([one.resamples[name] for one in several], axis=0) for name in several[0].resamples},
+        {name: np.mean([one.influence[name] for one in several], axis=0) for name in several[0].influence},
     )
 
 
 def estimates(found: Calibration, index: NDArray[np.intp]) -> dict[str, Estimate]:
     """Return {measure: (value, low, high)}, 95 % intervals over patients.
 
-    Brier score and skill: percentiles of the resamples. ECE: the basic bootstrap interval, since resampling raises the ECE
-    once more; it takes that rise off and never goes below 0. Slope and intercept: normal, with the clustered sandwich
-    variance (Liang & Zeger, 1986).
+    Brier score and skill: percentiles of the resamples. ECE: the basic bootstrap interval, which takes off that resampling
+    raises the ECE once more; it starts at 0 when perfect probabilities would often show as much (in 2.5 % or more), and
+    does not end below the value. Slope and intercept: normal, with the clustered sandwich variance (Liang & Zeger, 1986).
 
     Args:
         index: (n_records,) of `analysis.clusters.patient_index`.
@@ -93,7 +103,8 @@ def estimates(found: Calibration, index: NDArray[np.intp]) -> dict[str, Estimate
         low, high = np.percentile(kept, [2.5, 97.5]) if kept.size else (np.nan, np.nan)
         value = found.values[name]
         if name == "ECE":
-            low, high = max(0.0, 2 * value - high), max(0.0, 2 * value - low)
+            ordinary = value <= np.percentile(found.resamples[PERFECT], 97.5)
+            low, high = 0.0 if ordinary else max(0.0, 2 * value - high), max(value, 2 * value - low)
         result[name] = (value, float(low), float(high))
     n_patients = int(index.max()) + 1
     for name in REGRESSED:
@@ -105,15 +116,18 @@ def estimates(found: Calibration, index: NDArray[np.intp]) -> dict[str, Estimate
 
 def _by_weights(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> dict[str, Array]:
     """Return ECE, Brier score and skill of every weighting, (n_weightings,) each. The bins are those of the full sample."""
-    bins = equal_mass_bins(probabilities)
-    members = (bins == np.arange(N_BINS)[:, None]).astype(np.float64)  # (bins, records)
     total = weights.sum(axis=0)
-    gaps = (members * (probabilities - positive)) @ weights
     frequency = positive.astype(np.float64) @ weights / total
     brier = np.square(probabilities - positive) @ weights / total
     reference = frequency * (1 - frequency)
     skill = 1 - np.divide(brier, reference, out=np.full_like(brier, np.nan), where=reference > 0)
-    return {"ECE": np.abs(gaps).sum(axis=0) / total, "Brier": brier, "Brier_skill": skill}
+    return {"ECE": np.abs(_gaps(positive, probabilities, weights)).sum(axis=0) / total, "Brier": brier, "Brier_skill": skill}
+
+
+def _gaps(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> Array:
+    """Return the weighted sums of promised minus observed in every bin, (n_bins, n_weightings)."""
+    members = (equal_mass_bins(probabilities) == np.arange(N_BINS)[:, None]).astype(np.float64)  # (bins, records)
+    return np.asarray((members * (probabilities - positive)) @ weights, dtype=np.float64)
 
 
 def _slope(positive: NDArray[np.bool_], probabilities: Array) -> tuple[float, Array]:

@@ -12,14 +12,16 @@ from pathlib import Path
 
 from analysis.answers import ModelAnswers, ask
 from analysis.bootstrap import Run, intervals, mean_over_runs, patient_weights
-from analysis.candidates import Candidate, check_fit, find_candidates, rehearse
+from analysis.candidates import check_fit, find_candidates, rehearse
 from analysis.ecg_metrics import ECGMetrics, Metrics, mean_metrics
 from analysis.evaluated import Bootstrap, Evidence, evidence_of
 from analysis.evaluation_files import write_evaluation
-from analysis.evaluation_result import EvaluationResult, statistics
+from analysis.evaluation_result import FITTED, AtThresholds, EvaluationResult, fitted_table, statistics
+from analysis.thresholds import SENSITIVITY_TARGET
 from ecg_tune.config import Config, check_choice, check_range
 from ecg_tune.data.loaders import BatchLoader, create_signal_dataloader
 from ecg_tune.data.prepared import LEDGER, Part, PreparedData, ledger_entries, open_prepared, open_test, read_ledger
+from ecg_tune.metrics import Array
 
 MODEL_TYPES = ("signal", "image", "fusion")
 
@@ -47,6 +49,7 @@ def evaluate(
     ledger_folder: Path | None = None,
     device: str = "cpu",
     n_bootstrap: int = 1000,
+    sensitivity_target: float = SENSITIVITY_TARGET,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> EvaluationResult:
@@ -58,6 +61,7 @@ def evaluate(
         study: What ledger and reports call it.
         ledger_folder: The study's folder, which gets a copy of the ledger; None for none.
         n_bootstrap: Resamples of the intervals; 1000 or more for a report.
+        sensitivity_target: What the third set of thresholds is to reach on validation, above 0, at most 1.
         seed: Seed of the resampling.
         progress: Called with one line a stage.
 
@@ -67,6 +71,7 @@ def evaluate(
     """
     tell = progress or (lambda line: None)
     check_range("bootstrap resamples", n_bootstrap, 1, 1_000_000)
+    check_range("sensitivity target", sensitivity_target, 0.01, 1.0)
     candidates = find_candidates(models_folder)
     check_fit(candidates, data)
     rehearse(candidates, data, device)
@@ -76,33 +81,27 @@ def evaluate(
     answers: dict[str, ModelAnswers] = {}
     for candidate in candidates:
         tell(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(part)} test records")
-        answers[candidate.name] = ask(candidate, part, device=device)
+        answers[candidate.name] = ask(candidate, data.validation, part, sensitivity_target=sensitivity_target, device=device)
     tell(f"bootstrap: {n_bootstrap} resamples of patients")
     evidence = dataclasses.replace(evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed)), openings=openings)
-    result = _result(candidates, part, answers, evidence, out)
-    tell(f"writing {out}")
-    write_evaluation(result, part, answers)
-    return result
-
-
-def _result(
-    candidates: Sequence[Candidate], part: Part, answers: Mapping[str, ModelAnswers], evidence: Evidence, out: Path
-) -> EvaluationResult:
-    names, bootstrap = evidence.class_names, evidence.bootstrap
-    assert bootstrap is not None, "an evaluation always has intervals"
-    weights = patient_weights(part.records["patient_id"], n_resamples=bootstrap.n_resamples, seed=bootstrap.seed)
+    weights = patient_weights(part.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
     resamples = {name: mean_over_runs(part.labels, model.runs, weights) for name, model in answers.items()}
-    metrics = {name: _mean_over_seeds(part, model.runs, names) for name, model in answers.items()}
-    return EvaluationResult(
+    at_f1 = _at_f1(part, answers, resamples, evidence)
+    tables = statistics(part, answers, resamples, weights, at_f1.metrics, class_names=data.class_names)
+    result = EvaluationResult(
         best=candidates[0].name,
         standings=tuple(candidate.standing for candidate in candidates),
-        metrics=metrics,
-        metrics_at_half={name: _mean_over_seeds(part, model.runs, names, threshold=0.5) for name, model in answers.items()},
-        intervals={name: intervals(part.labels, values, class_names=names) for name, values in resamples.items()},
-        tables=statistics(part, answers, resamples, metrics, class_names=names),
+        at_f1=at_f1,
+        at_half=_at(part, {name: model.runs_at_half for name, model in answers.items()}, resamples, weights, evidence),
+        at_sensitivity=_at(part, {name: model.runs_at_sensitivity for name, model in answers.items()}, resamples, weights, evidence),
+        tables=tables | {FITTED: fitted_table(answers, data.validation, split=evidence.split, class_names=data.class_names)},
+        sensitivity_target=sensitivity_target,
         evidence=evidence,
         out=out,
     )
+    tell(f"writing {out}")
+    write_evaluation(result, part, answers)
+    return result
 
 
 def merge_ledger(data: PreparedData, folder: Path) -> list[dict[str, str]]:
@@ -118,10 +117,28 @@ def merge_ledger(data: PreparedData, folder: Path) -> list[dict[str, str]]:
     return merged
 
 
-def _mean_over_seeds(part: Part, runs: Sequence[Run], class_names: Sequence[str], *, threshold: float | None = None) -> Metrics:
-    return mean_metrics(
-        [
-            ECGMetrics(class_names, run.thresholds if threshold is None else threshold).calculate_metrics(part.labels, run.probabilities)
-            for run in runs
-        ]
-    )
+def _at_f1(
+    part: Part, answers: Mapping[str, ModelAnswers], resamples: Mapping[str, Mapping[str, Array]], evidence: Evidence
+) -> AtThresholds:
+    names = evidence.class_names
+    metrics = {name: _mean_over_seeds(part, model.runs, names) for name, model in answers.items()}
+    return AtThresholds(metrics, {name: intervals(part.labels, values, class_names=names) for name, values in resamples.items()})
+
+
+def _at(
+    part: Part,
+    runs: Mapping[str, Sequence[Run]],
+    ranks: Mapping[str, Mapping[str, Array]],
+    weights: Array,
+    evidence: Evidence,
+) -> AtThresholds:
+    names, metrics, limits = evidence.class_names, {}, {}
+    for name, several in runs.items():
+        metrics[name] = _mean_over_seeds(part, several, names)
+        values = mean_over_runs(part.labels, several, weights, known_ranks=ranks[name])
+        limits[name] = intervals(part.labels, values, class_names=names)
+    return AtThresholds(metrics, limits)
+
+
+def _mean_over_seeds(part: Part, runs: Sequence[Run], class_names: Sequence[str]) -> Metrics:
+    return mean_metrics([ECGMetrics(class_names, run.thresholds).calculate_metrics(part.labels, run.probabilities) for run in runs])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from analysis.answers import ModelAnswers
+from analysis.calibration_table import calibration_lines
 from analysis.evaluated import figure_note
-from analysis.evaluation_result import PAIRED, EvaluationResult
+from analysis.evaluation_result import CALIBRATION, PAIRED, EvaluationResult
 from analysis.paired_text import paired_lines
 from analysis.report import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
 from analysis.tables import (
@@ -21,7 +22,7 @@ from analysis.tables import (
 from analysis.visualizations import draw_answers, generate_visualizations
 from ecg_tune.data.prepared import Part
 
-HALF = "_at_0.5"
+HALF, SENSITIVITY = "_at_0.5", "_at_sensitivity_target"
 PREDICTIONS = "predictions.csv"
 
 
@@ -35,9 +36,10 @@ def write_evaluation(result: EvaluationResult, part: Part, answers: Mapping[str,
 def _write_tables(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswers]) -> None:
     out, names = result.out, result.evidence.class_names
     generate_macro_table(result.metrics, out, intervals=result.intervals)
-    generate_macro_table(result.metrics_at_half, out, suffix=HALF)
     generate_per_class_tables(result.metrics, out, class_names=names)
-    generate_per_class_tables(result.metrics_at_half, out, class_names=names, metrics=THRESHOLDED, suffix=HALF)
+    for suffix, found in ((HALF, result.at_half), (SENSITIVITY, result.at_sensitivity)):
+        generate_macro_table(found.metrics, out, intervals=found.intervals, suffix=suffix)
+        generate_per_class_tables(found.metrics, out, class_names=names, metrics=THRESHOLDED, suffix=suffix)
     generate_best_model_table(result.metrics, result.best, out, class_names=names, intervals=result.intervals)
     for name, table in result.tables.items():
         write_table(with_evidence(table, result.evidence), out, name, number_format="%.6g")
@@ -48,11 +50,15 @@ def _write_tables(result: EvaluationResult, part: Part, answers: Mapping[str, Mo
 def _write_reports(result: EvaluationResult, answers: Mapping[str, ModelAnswers]) -> None:
     best, limits, evidence = result.best, result.intervals, result.evidence
     write_text(summary_text(result.metrics, result.standings, evidence, best=best, intervals=limits), result.out / SUMMARY_FILE)
-    thresholds = {name: {f"seed {seed.saved.seed}": seed.f1_thresholds for seed in model.seeds} for name, model in answers.items()}
-    sections = [paired_lines(result.tables[PAIRED], best=best)]
-    text = detailed_text(
-        result.metrics, result.metrics_at_half, evidence, best=best, thresholds=thresholds, intervals=limits, sections=sections
-    )
+    wanted = f"sensitivity >= {result.sensitivity_target:g} on validation"
+    thresholds = {
+        name: {f"thresholds, seed {seed.saved.seed}": seed.f1_thresholds for seed in model.seeds}
+        | {f"for {wanted}, seed {seed.saved.seed}": seed.sensitivity_thresholds for seed in model.seeds}
+        for name, model in answers.items()
+    }
+    others = {"At 0.5": result.at_half.metrics, f"At the thresholds for {wanted}": result.at_sensitivity.metrics}
+    sections = [paired_lines(result.tables[PAIRED], best=best), calibration_lines(result.tables[CALIBRATION], best=best)]
+    text = detailed_text(result.metrics, others, evidence, best=best, thresholds=thresholds, intervals=limits, sections=sections)
     write_text(text, result.out / DETAILED_FILE)
 
 

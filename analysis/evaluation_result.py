@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.answers import ModelAnswers
+from analysis.calibration_table import calibration_table
 from analysis.ecg_metrics import Metrics
 from analysis.evaluated import Evidence, Standing
 from analysis.paired import Answers, paired_table
@@ -16,7 +17,20 @@ from analysis.tables import Intervals
 from ecg_tune.data.prepared import Part
 from ecg_tune.metrics import Array
 
-PAIRED = "11_paired_comparisons"
+PAIRED, FITTED, CALIBRATION = "11_paired_comparisons", "12_fitted_on_validation", "13_calibration"
+
+
+@dataclass(frozen=True)
+class AtThresholds:
+    """All models at one rule's thresholds.
+
+    Attributes:
+        metrics: {model: mean over seeds of `ECGMetrics.calculate_metrics`}.
+        intervals: {model: {"macro_avg" or class: {metric: Interval}}}.
+    """
+
+    metrics: dict[str, Metrics]
+    intervals: Intervals
 
 
 @dataclass(frozen=True)
@@ -26,35 +40,71 @@ class EvaluationResult:
     Attributes:
         best: The model with the highest validation macro AUC.
         standings: The models, best first, with their validation results.
-        metrics: {model: mean over seeds of `ECGMetrics.calculate_metrics`} at the F1 thresholds of validation.
-        metrics_at_half: The same at 0.5.
-        intervals: {model: {"macro_avg" or class: {metric: Interval}}} for `metrics`.
+        at_f1, at_half, at_sensitivity: At the F1 thresholds of validation, at 0.5, and at those of the wanted sensitivity.
         tables: The statistics by the name of their file, e.g. "11_paired_comparisons".
+        sensitivity_target: What `at_sensitivity` was to reach on validation.
     """
 
     best: str
     standings: tuple[Standing, ...]
-    metrics: dict[str, Metrics]
-    metrics_at_half: dict[str, Metrics]
-    intervals: Intervals
+    at_f1: AtThresholds
+    at_half: AtThresholds
+    at_sensitivity: AtThresholds
     tables: dict[str, pd.DataFrame]
+    sensitivity_target: float
     evidence: Evidence
     out: Path
+
+    @property
+    def metrics(self) -> dict[str, Metrics]:
+        """Return the metrics that the headline tables show: at the F1 thresholds."""
+        return self.at_f1.metrics
+
+    @property
+    def intervals(self) -> Intervals:
+        """Return the intervals of `metrics`."""
+        return self.at_f1.intervals
 
 
 def statistics(
     part: Part,
     answers: Mapping[str, ModelAnswers],
     resamples: Mapping[str, Mapping[str, Array]],
+    weights: Array,
     metrics: Mapping[str, Metrics],
     *,
     class_names: Sequence[str],
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables of `EvaluationResult.tables`.
+    """Return the tables of `EvaluationResult.tables` that rest on the test part.
 
     Args:
-        resamples: {model: `mean_over_runs` of its runs}, on the same resamples.
+        resamples: {model: `mean_over_runs` of its runs at the F1 thresholds}, on the resamples of `weights`.
+        weights: (n_records, n_resamples) of `patient_weights`.
         metrics: {model: mean over seeds} at the F1 thresholds.
     """
+    labels, patients = part.labels, part.records["patient_id"]
     pairs = {name: Answers(model.runs, model.chosen, resamples[name], metrics[name]) for name, model in answers.items()}
-    return {PAIRED: paired_table(part.labels, part.records["patient_id"], pairs, class_names=class_names)}
+    return {
+        PAIRED: paired_table(labels, patients, pairs, class_names=class_names),
+        CALIBRATION: calibration_table(labels, patients, answers, weights, class_names=class_names),
+    }
+
+
+def fitted_table(answers: Mapping[str, ModelAnswers], validation: Part, *, split: str, class_names: Sequence[str]) -> pd.DataFrame:
+    """Return what was fitted on validation: one row a model file and class, thresholds and Platt's slope and intercept."""
+    rows = [
+        {
+            "Model": model.name,
+            "Seed": seed.saved.seed,
+            "Class": class_name,
+            "F1_threshold": seed.f1_thresholds[k],
+            "Sensitivity_threshold": seed.sensitivity_thresholds[k],
+            "Platt_slope": seed.platt[k, 0],
+            "Platt_intercept": seed.platt[k, 1],
+        }
+        for model in answers.values()
+        for seed in model.seeds
+        for k, class_name in enumerate(class_names)
+    ]
+    n_patients = len(set(validation.records["patient_id"].tolist()))
+    return pd.DataFrame(rows).assign(Split=f"{split}, validation part", Records=len(validation), Patients=n_patients)

@@ -43,7 +43,7 @@ def summary_text(
 
 def detailed_text(
     results: Results,
-    half: Results,
+    others: Mapping[str, Results],
     evidence: Evidence,
     *,
     best: str,
@@ -51,11 +51,11 @@ def detailed_text(
     intervals: Intervals | None = None,
     sections: Sequence[Sequence[str]] = (),
 ) -> str:
-    """Return `DETAILED_METRICS_REPORT.txt`: every metric of every model at both thresholds.
+    """Return `DETAILED_METRICS_REPORT.txt`: every metric of every model at each rule's thresholds.
 
     Args:
-        half: {model: metrics at 0.5}; may be empty.
-        thresholds: {model: {"seed 0": (n_classes,)}} that `results` rest on.
+        others: {"At 0.5": {model: metrics}} and the like.
+        thresholds: {model: {"thresholds, seed 0": (n_classes,)}} that `results` and `others` rest on.
         sections: Lines of what comes after the models: comparisons, calibration and the like.
     """
     lines = [RULE, f"{TITLE}: ALL METRICS", RULE, *evidence_lines(evidence), f"{'Best model:':<20}{best} (by validation macro AUC)"]
@@ -63,12 +63,12 @@ def detailed_text(
         lines += ["", RULE, name, RULE]
         for run, values in thresholds.get(name, {}).items():
             marks = ", ".join(f"{c} {value:.10g}" for c, value in zip(evidence.class_names, values, strict=True))
-            lines.append(f"thresholds, {run}: {marks}")
-        lines += ["", "At these thresholds, mean over seeds:", metrics_text(metrics, class_names=evidence.class_names)]
+            lines.append(f"{run}: {marks}")
+        lines += ["", "At the thresholds of the head, mean over seeds:", metrics_text(metrics, class_names=evidence.class_names)]
         if intervals is not None:
             lines += ["", *_interval_lines(intervals[name])]
-        if name in half:
-            lines += ["", "At 0.5, mean over seeds:", metrics_text(half[name], class_names=evidence.class_names)]
+        for where, other in others.items():
+            lines += ["", f"{where}, mean over seeds:", metrics_text(other[name], class_names=evidence.class_names)]
     for section in sections:
         lines += ["", RULE, section[0], RULE, *section[1:]]
     return "\n".join(lines) + "\n"

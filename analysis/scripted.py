@@ -118,7 +118,7 @@ def generate_best_model_analysis(results: Mapping[str, ModelResult], best: str, 
     evidence = evidence_of(open_prepared(config.data_dir), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
     names, chosen, out = evidence.class_names, results[best], Path(output_dir)
     generate_best_model_table(results, best, out, class_names=names)
-    thresholds = {name: {"as used": result.thresholds} for name, result in results.items()}
+    thresholds = {name: {"thresholds as used": result.thresholds} for name, result in results.items()}
     detail = write_text(detailed_text(results, {}, evidence, best=best, thresholds=thresholds), out / DETAILED_FILE)
     scores = {name: [result.probabilities] for name, result in results.items()}
     figures = draw_answers(chosen.labels, scores, chosen, out, best=best, class_names=names, note=figure_note(evidence))

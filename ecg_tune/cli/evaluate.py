@@ -18,6 +18,9 @@ def evaluate(
     data: StudyData = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("results"),
     bootstrap: Annotated[int, typer.Option(min=100, help="Resamples of patients for the intervals.")] = 1000,
+    sensitivity: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="What the thresholds of the ..._at_sensitivity_target tables reach on validation.")
+    ] = 0.9,
     device: Device = "auto",
 ) -> None:
     """Open the sealed test part once and write tables, figures and reports. Nothing is chosen on test."""
@@ -31,7 +34,7 @@ def evaluate(
     prepared = open_prepared(data or data_folder(open_study(source), source))
     result = run(
         source / "models" if is_study else source, prepared, out, study=str(source), ledger_folder=source if is_study else None,
-        n_bootstrap=bootstrap, device=pick_device(device), progress=print,
+        n_bootstrap=bootstrap, sensitivity_target=sensitivity, device=pick_device(device), progress=print,
     )  # fmt: skip
     print((out / "EVALUATION_SUMMARY.txt").read_text(encoding="utf-8"))
     print(f"best by validation: {result.best}; everything is in {out}")

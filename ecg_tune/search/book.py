@@ -113,8 +113,9 @@ class Book:
             return
         ended_by = str(result["ended_by"]) if result.get("complete") else self.stops.pop(number, self.settings.scheduler)
         best = self.rungs.best.get(number, -math.inf)
-        complete = bool(result.get("complete")) or (ended_by == TARGET and self.budget.reaches(best))
         objectives = [best, *result.get("costs", ())]
+        reached = ended_by == TARGET and self.budget.reaches(best) and len(objectives) == len(self.study.directions)
+        complete = bool(result.get("complete")) or reached
         facts = {name: result[name] for name in LAST_FACTS if name in result}
         self._set(number, {**facts, **({"objectives": objectives} if len(objectives) > 1 else {}), "ended_by": ended_by})
         if ended_by == "patience":

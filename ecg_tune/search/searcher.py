@@ -39,11 +39,14 @@ class StudySearcher(_NotPickled, Searcher):
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         return True
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]
-        """Return the next trial's config for the trainable, or `Searcher.FINISHED`."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        """Return the next trial's config for the trainable, None for "ask again", or `Searcher.FINISHED`.
+
+        It is not finished while a trial runs: that one may be handed out once more.
+        """
         assignment = self.book.next_assignment()
         if assignment is None:
-            return str(Searcher.FINISHED)
+            return None if self.numbers else str(Searcher.FINISHED)
         self.numbers[trial_id] = assignment.number
         task = {field.name: getattr(assignment, field.name) for field in dataclasses.fields(assignment)}
         return {**task, "trial": task.pop("config")}

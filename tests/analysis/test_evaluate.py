@@ -28,6 +28,8 @@ FILES = {
     "04_per_class_auc_roc_comparison.csv", "05_best_model_detailed.csv", "01_macro_comparison_at_0.5.csv",
     "02_per_class_f1_comparison_at_0.5.csv", "03_per_class_sensitivity_comparison_at_0.5.csv",
     "EVALUATION_SUMMARY.txt", "DETAILED_METRICS_REPORT.txt", "predictions.csv", "11_paired_comparisons.csv",
+    "12_fitted_on_validation.csv", "13_calibration.csv", "01_macro_comparison_at_sensitivity_target.csv",
+    "02_per_class_f1_comparison_at_sensitivity_target.csv", "03_per_class_sensitivity_comparison_at_sensitivity_target.csv",
     "visualizations/06_model_comparison_bars.png", "visualizations/07_heatmap_f1_score.png",
     "visualizations/07_heatmap_sensitivity.png", "visualizations/07_heatmap_specificity.png",
     "visualizations/07_heatmap_auc_roc.png", "visualizations/08_confusion_matrices.png",
@@ -103,8 +105,8 @@ def test_all_files_of_the_specification_are_written(result: EvaluationResult) ->
 
 def test_tables_have_exactly_the_agreed_columns(result: EvaluationResult) -> None:
     limits = [f"{column}_{end}" for column in MACRO for end in ("lo", "hi")]
-    assert list(pd.read_csv(result.out / "01_macro_comparison.csv").columns) == ["Model", *MACRO, *limits]
-    assert list(pd.read_csv(result.out / "01_macro_comparison_at_0.5.csv").columns) == ["Model", *MACRO]
+    for rule in ("", "_at_0.5", "_at_sensitivity_target"):
+        assert list(pd.read_csv(result.out / f"01_macro_comparison{rule}.csv").columns) == ["Model", *MACRO, *limits]
     for name in sorted(FILES):
         if name.startswith(("02", "03", "04")):
             assert list(pd.read_csv(result.out / name).columns) == ["Model", *CLASS_NAMES]

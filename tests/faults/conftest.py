@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -30,10 +31,15 @@ def search(data: Path, tmp_path: Path) -> Iterator[Search]:
     scratch = Path(tempfile.mkdtemp(prefix="kill", dir="/tmp"))  # sockets lie in it, and their paths must be short
     try:
         yield Search(study=tmp_path / "study", data=data, scratch=scratch)
-        assert wait_for(lambda: not processes_of(scratch), at_most_s=30), processes_of(scratch)
+        assert wait_for(lambda: not left(scratch), at_most_s=30), left(scratch)
     finally:
         end_all(scratch)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def left(scratch: Path) -> list[str]:
+    """Return what still runs, but for two agents of Ray's that outlive a killed driver by a minute and hold nothing."""
+    return [command for command in processes_of(scratch).values() if not re.match(r"ray::\w+Agent", command)]
 
 
 @pytest.fixture

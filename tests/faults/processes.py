@@ -34,6 +34,11 @@ def workers_of(folder: Path) -> set[int]:
     return {pid for pid, command in processes_of(folder).items() if re.match(r"ray::\w*Trainable", command)}
 
 
+def idle(workers: set[int]) -> set[int]:
+    """Return those of the workers that train no epoch right now."""
+    return {pid for pid in workers if b".train" not in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
 def parent_of(pid: int) -> int:
     """Return a process's parent: of a worker, the raylet of its node."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

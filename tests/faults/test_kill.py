@@ -6,6 +6,7 @@ import dataclasses
 import os
 import random
 import signal
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -14,7 +15,7 @@ from optuna.trial import FrozenTrial
 from .checks import changed_rows, wrong_decisions, wrong_rows
 from .evidence import repeated_epochs, steps_of
 from .outcomes import Outcome
-from .processes import parent_of, wait_for, workers_of
+from .processes import idle, parent_of, wait_for, workers_of
 from .searches import SILENCE_S, TRIALS, Search, nodes_running, unfinished, wait_for_the_moment
 
 CASES = range(int(os.environ.get("FAULTS", "1")))
@@ -30,7 +31,7 @@ def test_a_killed_driver_loses_nothing(search: Search, outcomes: list[Outcome], 
         assert process.wait() == -signal.SIGKILL
     rows = search.rows()
     go_on(search, process.returncode)
-    check(search, "driver", rows, workers, outcomes)
+    check(search, "driver", rows, outcomes, alive=workers, victims=workers)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -38,10 +39,11 @@ def test_a_killed_worker_loses_nothing(search: Search, outcomes: list[Outcome], 
     with search.started() as process:
         wait_for_the_moment(search, process, case)
         assert wait_for(lambda: workers_of(search.scratch), at_most_s=60), search.said()
-        rows, victim = search.rows(), random.Random(case).choice(sorted(workers_of(search.scratch)))
+        rows, workers = search.rows(), workers_of(search.scratch)
+        victim = random.Random(case).choice(sorted(workers))
         os.kill(victim, signal.SIGKILL)
         go_on(search, process.wait(SILENCE_S))
-    check(search, "worker", rows, {victim}, outcomes)
+    check(search, "worker", rows, outcomes, alive=workers, victims={victim})
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -51,11 +53,28 @@ def test_a_killed_node_loses_nothing(search: Search, outcomes: list[Outcome], ca
         with search.started() as process:
             wait_for_the_moment(search, process, case)
             node = random.Random(case).randrange(len(cluster.raylets))
-            rows = search.rows()
-            victims = {worker for worker in workers_of(search.scratch) if parent_of(worker) == cluster.raylets[node]}
+            rows, workers = search.rows(), workers_of(search.scratch)
+            victims = {worker for worker in workers if parent_of(worker) == cluster.raylets[node]}
             cluster.kill(node)
             go_on(search, process.wait(SILENCE_S))
-    check(search, "node", rows, victims, outcomes)
+    check(search, "node", rows, outcomes, alive=workers, victims=victims)
+
+
+def test_a_worker_killed_between_two_trials_loses_nothing(search: Search, outcomes: list[Outcome]) -> None:
+    """Tune itself gives up a trial that it was just handing to a warm worker when that one died, whatever the retries."""
+    with search.started() as process:
+        assert wait_for(lambda: search.share_done() > 0.1 or process.poll() is not None, at_most_s=SILENCE_S)
+        workers, victims, ended = workers_of(search.scratch), set[int](), 0
+        while not victims and process.poll() is None:
+            now = search.said().count("[max_epochs]") + search.said().count("PRUNED ")
+            victims, ended = (idle(workers) if now > ended else set()), now
+            time.sleep(0.002)
+        for victim in victims:  # at once: the moment is short
+            os.kill(victim, signal.SIGKILL)
+        rows = search.rows()
+        go_on(search, process.wait(SILENCE_S))
+    assert victims, search.said()
+    check(search, "idle worker", rows, outcomes, alive=workers, victims=victims)
 
 
 def go_on(search: Search, code: int) -> None:
@@ -67,17 +86,17 @@ def go_on(search: Search, code: int) -> None:
     assert code == 0, search.said()
 
 
-def check(search: Search, kind: str, before: Sequence[FrozenTrial], victims: set[int], outcomes: list[Outcome]) -> None:
-    """Compare the study as it is now with its rows at the fault, and the logs of the killed workers with those of the others.
+def check(search: Search, kind: str, before: Sequence[FrozenTrial], outcomes: list[Outcome], *, alive: set[int], victims: set[int]) -> None:
+    """Compare the study as it is now with its rows at the fault, and the logs of the killed workers with those of later ones.
 
-    Hit are the open trials of which a victim made a step, or which no process made that lived at the fault.
+    Hit are the open trials of which a victim made a step, or none of the workers that were alive at the fault.
     """
     steps, rows, repeated = steps_of(search.study, search.scratch), search.rows(), {}
     for row in (row for row in before if row.number in unfinished(before)):
         own = [step for step in steps if step.number == row.number]
-        lost = [step for step in own if step.worker in victims]
-        if lost or kind == "driver" or not own:
-            repeated[row.number] = repeated_epochs(lost, [s for s in own if s.worker not in victims], row.intermediate_values)
+        lost, others = [s for s in own if s.worker in victims], [s for s in own if s.worker not in victims]
+        if lost or not any(step.worker in alive for step in own):
+            repeated[row.number] = repeated_epochs(lost, others, row.intermediate_values)
     changed = changed_rows(before, rows)
     outcomes.append(Outcome(kind, len(repeated), tuple(repeated.values()), len(changed) + abs(TRIALS - len(rows))))
     wrong = [*changed, *wrong_rows(rows), *wrong_decisions(rows, search.arrivals(before))]
