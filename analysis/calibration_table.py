@@ -58,7 +58,7 @@ def calibration_table(
 
 
 def _cells(found: Calibration, index: NDArray[np.intp]) -> dict[str, float]:
-    cells = {}
+    cells: dict[str, float] = {}
     for measure, (value, low, high) in estimates(found, index).items():
         cells |= {measure: value, f"{measure}_lo": low, f"{measure}_hi": high}
         if measure == "ECE":

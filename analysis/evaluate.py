@@ -87,20 +87,21 @@ def evaluate(
     weights = patient_weights(part.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
     resamples = {name: mean_over_runs(part.labels, model.runs, weights) for name, model in answers.items()}
     at_f1 = _at_f1(part, answers, resamples, evidence)
-    tables = statistics(part, answers, resamples, weights, at_f1.metrics, class_names=data.class_names)
+    best, names = candidates[0].name, data.class_names
+    tables = statistics(part, answers, resamples, weights, at_f1.metrics, best=best, class_names=names)
     result = EvaluationResult(
-        best=candidates[0].name,
+        best=best,
         standings=tuple(candidate.standing for candidate in candidates),
         at_f1=at_f1,
         at_half=_at(part, {name: model.runs_at_half for name, model in answers.items()}, resamples, weights, evidence),
         at_sensitivity=_at(part, {name: model.runs_at_sensitivity for name, model in answers.items()}, resamples, weights, evidence),
-        tables=tables | {FITTED: fitted_table(answers, data.validation, split=evidence.split, class_names=data.class_names)},
+        tables=tables | {FITTED: fitted_table(answers, data.validation, split=evidence.split, class_names=names)},
         sensitivity_target=sensitivity_target,
         evidence=evidence,
         out=out,
     )
     tell(f"writing {out}")
-    write_evaluation(result, part, answers)
+    write_evaluation(result, part, answers, weights)
     return result
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from analysis.answers import ModelAnswers
-from analysis.calibration_table import calibration_lines
+from analysis.calibration_table import AFTER, BEFORE, calibration_lines
+from analysis.decision import decision_figure, decision_lines
 from analysis.evaluated import figure_note
-from analysis.evaluation_result import CALIBRATION, PAIRED, EvaluationResult
+from analysis.evaluation_result import CALIBRATION, DECISION, PAIRED, SUBGROUPS, EvaluationResult
 from analysis.paired_text import paired_lines
+from analysis.plots import saved
+from analysis.reliability import reliability_data, reliability_figure
 from analysis.report import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
+from analysis.subgroup_report import subgroup_figure, subgroup_lines
 from analysis.tables import (
     THRESHOLDED,
     generate_best_model_table,
@@ -19,18 +23,24 @@ from analysis.tables import (
     with_evidence,
     write_table,
 )
-from analysis.visualizations import draw_answers, generate_visualizations
+from analysis.visualizations import FOLDER, draw_answers, generate_visualizations
 from ecg_tune.data.prepared import Part
+from ecg_tune.metrics import Array
 
 HALF, SENSITIVITY = "_at_0.5", "_at_sensitivity_target"
 PREDICTIONS = "predictions.csv"
 
 
-def write_evaluation(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswers]) -> None:
-    """Write everything into `result.out`."""
+def write_evaluation(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswers], weights: Array) -> None:
+    """Write everything into `result.out`.
+
+    Args:
+        weights: (n_records, n_resamples) of `analysis.bootstrap.patient_weights`.
+    """
     _write_tables(result, part, answers)
     _write_reports(result, answers)
     _draw(result, part, answers)
+    _draw_statistics(result, part, answers[result.best], weights)
 
 
 def _write_tables(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswers]) -> None:
@@ -58,6 +68,7 @@ def _write_reports(result: EvaluationResult, answers: Mapping[str, ModelAnswers]
     }
     others = {"At 0.5": result.at_half.metrics, f"At the thresholds for {wanted}": result.at_sensitivity.metrics}
     sections = [paired_lines(result.tables[PAIRED], best=best), calibration_lines(result.tables[CALIBRATION], best=best)]
+    sections += [decision_lines(result.tables[DECISION]), subgroup_lines(result.tables[SUBGROUPS], model=best)]
     text = detailed_text(result.metrics, others, evidence, best=best, thresholds=thresholds, intervals=limits, sections=sections)
     write_text(text, result.out / DETAILED_FILE)
 
@@ -67,3 +78,20 @@ def _draw(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswe
     scores = {name: [seed.test for seed in model.seeds] for name, model in answers.items()}
     generate_visualizations(result.metrics, out, class_names=names, best=best, intervals=result.intervals, note=note)
     draw_answers(part.labels, scores, result.metrics[best], out, class_names=names, best=best, note=note)
+
+
+def _draw_statistics(result: EvaluationResult, part: Part, model: ModelAnswers, weights: Array) -> None:
+    folder, names, seed = result.out / FOLDER, result.evidence.class_names, model.seeds[model.chosen]
+    note = f"Model: {model.name}. {figure_note(result.evidence)}"
+    one = f" Seed {seed.saved.seed} of {len(model.seeds)}, the best on validation." if len(model.seeds) > 1 else ""
+    truth = part.labels.astype(bool)
+    curves = {
+        scaling: [reliability_data(truth[:, k], p[:, k], weights) for k in range(len(names))]
+        for scaling, p in ((BEFORE, seed.test), (AFTER, seed.calibrated))
+    }
+    n_positives = result.evidence.n_positives
+    figure = reliability_figure(curves, class_names=names, n_positives=[n_positives[name] for name in names], note=note + one)
+    saved(figure, folder / "13_reliability_curves.png")
+    saved(decision_figure(result.tables[DECISION], n_positives=n_positives, note=note), folder / "14_decision_curves.png")
+    figure = subgroup_figure(result.tables[SUBGROUPS], model=model.name, note=figure_note(result.evidence))
+    saved(figure, folder / "15_subgroups.png")

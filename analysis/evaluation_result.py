@@ -10,14 +10,17 @@ import pandas as pd
 
 from analysis.answers import ModelAnswers
 from analysis.calibration_table import calibration_table
+from analysis.decision import decision_table
 from analysis.ecg_metrics import Metrics
 from analysis.evaluated import Evidence, Standing
 from analysis.paired import Answers, paired_table
+from analysis.subgroups import subgroup_table
 from analysis.tables import Intervals
 from ecg_tune.data.prepared import Part
 from ecg_tune.metrics import Array
 
-PAIRED, FITTED, CALIBRATION = "11_paired_comparisons", "12_fitted_on_validation", "13_calibration"
+PAIRED, FITTED = "11_paired_comparisons", "12_fitted_on_validation"
+CALIBRATION, DECISION, SUBGROUPS = "13_calibration", "14_decision_curves", "15_subgroups"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def statistics(
     weights: Array,
     metrics: Mapping[str, Metrics],
     *,
+    best: str,
     class_names: Sequence[str],
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of `EvaluationResult.tables` that rest on the test part.
@@ -81,12 +85,15 @@ def statistics(
         resamples: {model: `mean_over_runs` of its runs at the F1 thresholds}, on the resamples of `weights`.
         weights: (n_records, n_resamples) of `patient_weights`.
         metrics: {model: mean over seeds} at the F1 thresholds.
+        best: The model chosen on validation.
     """
     labels, patients = part.labels, part.records["patient_id"]
     pairs = {name: Answers(model.runs, model.chosen, resamples[name], metrics[name]) for name, model in answers.items()}
     return {
         PAIRED: paired_table(labels, patients, pairs, class_names=class_names),
         CALIBRATION: calibration_table(labels, patients, answers, weights, class_names=class_names),
+        DECISION: decision_table(labels, answers[best], weights, class_names=class_names),
+        SUBGROUPS: subgroup_table(part, [seed.test for seed in answers[best].seeds], weights, class_names=class_names),
     }
 
 

@@ -97,7 +97,7 @@ def heatmap_figure(values: Array, *, rows: Sequence[str], columns: Sequence[str]
     axes.set_yticks(range(len(rows)), rows, fontsize=9)
     axes.set_title(f"{LABELS[metric]} per class", fontsize=10)
     figure.colorbar(image, ax=axes).ax.tick_params(labelsize=8)
-    _footer(figure, note)
+    footer(figure, note)
     return figure
 
 
@@ -144,22 +144,18 @@ def curves_figure(
         selected: The model drawn thick, with its area in the panels' titles.
     """
     thick = selected or next(iter(scores))
-    n_rows = -(-(len(class_names) + 1) // 3)
-    figure = Figure(figsize=(WIDTH_IN, 2.6 * n_rows), layout="constrained")
-    panels = list(np.atleast_2d(figure.subplots(n_rows, 3)).flat)
+    figure, panels, corner = class_panels(class_names)
     handles: list[Any] = []
-    for k, (axes, name) in enumerate(zip(panels, class_names, strict=False)):
+    for k, (axes, name) in enumerate(zip(panels, class_names, strict=True)):
         truth = np.asarray(labels[:, k]).astype(bool)
         lines = _class_curves(axes, kind, truth, {model: [s[:, k] for s in seeds] for model, seeds in scores.items()}, thick)
         handles = handles or lines
         axes.set_title(f"{name} (n+ = {truth.sum()}{_area(kind, truth, [s[:, k] for s in scores[thick]])})", fontsize=9)
-    corner = panels[len(class_names)]
-    _hide(panels[len(class_names) :])
     if handles and len(scores) > 1:
         corner.legend(handles, list(scores), loc="center left", fontsize=8, frameon=False, ncols=1 if len(scores) <= 12 else 2)
     mean = " Lines are means over seeds." if max(map(len, scores.values())) > 1 else ""
     whose = f" Areas in the titles: {thick} (thick)." if len(scores) > 1 else ""
-    _footer(figure, f"{note or f'n = {len(labels)} records.'} n+ = positives.{whose}{mean}")
+    footer(figure, f"{note or f'n = {len(labels)} records.'} n+ = positives.{whose}{mean}")
     return figure
 
 
@@ -201,6 +197,20 @@ def _hide(panels: Sequence[Axes]) -> None:
         axes.axis("off")
 
 
-def _footer(figure: Figure, note: str) -> None:
+def class_panels(class_names: Sequence[str]) -> tuple[Figure, list[Axes], Axes]:
+    """Return a figure with one titled panel a class, the panels, and an empty corner for the legend."""
+    n_rows = -(-(len(class_names) + 1) // 3)
+    figure = Figure(figsize=(WIDTH_IN, 2.6 * n_rows), layout="constrained")
+    panels = list(np.atleast_2d(figure.subplots(n_rows, 3)).flat)
+    for axes, name in zip(panels, class_names, strict=False):
+        axes.set_title(name, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    _hide(panels[len(class_names) :])
+    return figure, panels[: len(class_names)], panels[len(class_names)]
+
+
+def footer(figure: Figure, note: str) -> None:
+    """Write `note` under the figure, wrapped to its width."""
     if note:
         figure.supxlabel("\n".join(textwrap.wrap(note, round(figure.get_figwidth() * 14))), fontsize=8)

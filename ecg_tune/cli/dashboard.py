@@ -18,7 +18,8 @@ def dashboard(
 ) -> None:
     """Write one self-contained HTML page of the study; it needs no network."""
     from analysis.dashboard import write_dashboard
-    from ecg_tune.search.study import open_study, search_runs
+    from ecg_tune.search.lock import search_runs
+    from ecg_tune.search.study import open_study
 
     opened = open_study(study)
     target = write_dashboard(opened, out or study / "dashboard.html", search_running=search_runs(study))

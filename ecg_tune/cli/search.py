@@ -40,8 +40,9 @@ def search(
     """Search hyper-parameters. The same command again goes on where the study stands, however it ended."""
     from ecg_tune.cli.status import summary
     from ecg_tune.data.prepared import open_prepared
+    from ecg_tune.search.lock import hold_study
     from ecg_tune.search.loggers import callbacks
-    from ecg_tune.search.study import best_trials, hold_study, last_failure, study_exists
+    from ecg_tune.search.study import best_trials, last_failure, study_exists
 
     settings, prepared = read_settings(config, flags), open_prepared(data)
     view, trackers = _view(progress), callbacks(mlflow, wandb, name=study.resolve().name)

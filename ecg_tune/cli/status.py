@@ -27,9 +27,10 @@ def status(study: StudyFolder, as_json: Annotated[bool, typer.Option("--json", h
 
 def facts(study: optuna.Study, folder: Path) -> dict[str, Any]:
     """Return what `status` knows, as plain data."""
+    from ecg_tune.search.lock import search_runs
     from ecg_tune.search.rungs import rungs_of
     from ecg_tune.search.schedulers import rule_of
-    from ecg_tune.search.study import best_trials, count_states, newest_trials, pareto_front, search_runs
+    from ecg_tune.search.study import best_trials, count_states, newest_trials, pareto_front
 
     rows, attrs = newest_trials(study), study.user_attrs
     best = best_trials(study, 1)

@@ -28,7 +28,7 @@ from ecg_tune.search.rungs import rungs_of
 from ecg_tune.search.samplers import trial_seed
 from ecg_tune.search.schedulers import SCHEDULERS
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import newest_trials, set_attr
+from ecg_tune.search.study import get_row, newest_trials, row_id, set_attr
 from ecg_tune.search.view import SamplerView
 
 LAST_FACTS = ("epochs", "seconds", "device", "node", "worker", "n_parameters", "per_class_auc", "best_epoch", "micro_batch", "checkpoint")
@@ -59,6 +59,7 @@ class Book:
         self.reported = {number: max(self.row(number).intermediate_values, default=0) for number in self.unfinished}
         self.stops: dict[int, str] = {}
         self.told: set[tuple[int, str]] = set()
+        self.losses = Counter[int]()
         self.in_a_row, self.dropped = Counter[str](), list[str]()
         for row in rows:
             self.view.add(row)
@@ -87,7 +88,7 @@ class Book:
         self._say_once(number, str(result.get("say", "")))
         if epoch <= self.reported.get(number, 0):
             return False
-        self._storage.set_trial_intermediate_value(self._id(number), epoch, value)
+        self.study._storage.set_trial_intermediate_value(row_id(self.study, number), epoch, value)
         seconds = float(result.get("seconds", 0.0))
         set_attr(self.study, number, "seconds", seconds)
         self.reported[number] = epoch
@@ -131,6 +132,15 @@ class Book:
         self._set(number, {**kept, "ended_by": "failed", "fail_reason": reason, "failure": failure})
         self._tell(number, TrialState.FAIL, reason)
 
+    def retry_lost(self, number: int, *, counted: bool) -> bool:
+        """Hand a trial whose worker was lost out again, from its checkpoint, unless that happened more often than is retried."""
+        self.losses[number] += counted
+        if self.losses[number] > self.settings.retries:
+            return False
+        self.unfinished.append(number)
+        self.listener.said(f"trial {number}: its worker or node was lost")
+        return True
+
     def settle(self) -> None:
         """Close, for want of budget, the rows that no worker has taken up again."""
         while self.unfinished:
@@ -155,7 +165,7 @@ class Book:
 
     def row(self, number: int) -> FrozenTrial:
         """Return a row as it stands."""
-        return self._storage.get_trial(self._id(number))
+        return get_row(self.study, number)
 
     def _new(self) -> Assignment | None:
         """Draw a trial and write its row; None when no config takes what was drawn, which is a FAIL row then."""
@@ -227,13 +237,6 @@ class Book:
     def _set(self, number: int, attributes: Mapping[str, Any]) -> None:
         for name, value in attributes.items():
             set_attr(self.study, number, name, _plain(value))
-
-    def _id(self, number: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
-
-    @property
-    def _storage(self) -> optuna.storages.BaseStorage:
-        return self.study._storage
 
 
 def _directions(study: optuna.Study) -> list[str]:

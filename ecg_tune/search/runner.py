@@ -28,7 +28,7 @@ from ecg_tune.search.listener import Listener
 from ecg_tune.search.resources import Plan, plan
 from ecg_tune.search.searcher import StudyScheduler, StudySearcher
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import best_trials, last_failure, newest_trials, objective
+from ecg_tune.search.study import best_trials, get_row, last_failure, newest_trials, objective
 from ecg_tune.search.tally import Tally
 
 View = Callable[[Tally], AbstractContextManager[Listener]]
@@ -132,7 +132,8 @@ def _tuner(
             name=time.strftime("run_%Y%m%d_%H%M%S"),
             storage_path=str(folder.resolve() / "ray"),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trainables keep their own, in the study
-            failure_config=tune.FailureConfig(max_failures=settings.retries),
+            # the book hands lost trials out again: Tune would give one up that it was handing to a warm worker when that died
+            failure_config=tune.FailureConfig(max_failures=0),
             callbacks=list(callbacks),
             verbose=0,
         ),
@@ -165,8 +166,7 @@ class _Tidying:
         self.listener.epoch(number, family, epoch, value)
 
     def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
-        storage = self.study._storage
-        self.keeper.ended(storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)))
+        self.keeper.ended(get_row(self.study, number))
         self.listener.finished(number, family, state, value, reason)
 
     def said(self, text: str) -> None:

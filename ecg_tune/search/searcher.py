@@ -56,6 +56,8 @@ class StudySearcher(_NotPickled, Searcher):
         number = self.numbers.pop(trial_id)
         if error or result is None:
             reason, text, last = self.lost.pop(trial_id, ("error", "the worker was lost", {}))
+            if self.book.retry_lost(number, counted=reason != "preempted"):
+                return
             failure = f"lost more often than is retried (--retries): {text}"
             self.book.close(number, {**last, "fail_reason": reason, "failure": failure, "complete": False})
             return

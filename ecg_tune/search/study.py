@@ -7,10 +7,8 @@ sampler, seed, settings. Attributes of a trial: see `ecg_tune.search.book`.
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import StudyError
 from ecg_tune.search.schedulers import SCHEDULERS
 
-DATABASE, LOCK = "study.db", ".search.lock"
+DATABASE = "study.db"
 FIXED = ("data_fingerprint", "metric", "minimise", "families", "profile", "space", "memory_gb")
 """Attributes that a continued search must share with its study: its rows could not be compared otherwise."""
 
@@ -185,16 +183,24 @@ def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
 
 def set_attr(study: optuna.Study, number: int, name: str, value: Any) -> None:
     """Set an attribute of a row that is not finished."""
-    storage = study._storage
-    storage.set_trial_user_attr(storage.get_trial_id_from_study_id_trial_number(study._study_id, number), name, value)
+    study._storage.set_trial_user_attr(row_id(study, number), name, value)
+
+
+def get_row(study: optuna.Study, number: int) -> FrozenTrial:
+    """Return a row as it stands."""
+    return study._storage.get_trial(row_id(study, number))
+
+
+def row_id(study: optuna.Study, number: int) -> int:
+    """Return what the storage calls a row."""
+    return study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
 
 
 def supersede(study: optuna.Study, number: int, by: int) -> None:
     """Write `superseded_by` into a finished row, which Optuna itself refuses to touch. Studies in memory go without."""
     storage = getattr(study._storage, "_backend", study._storage)
     if isinstance(storage, optuna.storages.RDBStorage):
-        trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
-        row = {"trial_id": trial_id, "key": "superseded_by", "value_json": str(by)}
+        row = {"trial_id": row_id(study, number), "key": "superseded_by", "value_json": str(by)}
         with storage.engine.begin() as connection:
             connection.execute(text("DELETE FROM trial_user_attributes WHERE trial_id = :trial_id AND key = :key"), row)
             connection.execute(
@@ -216,32 +222,3 @@ def count_states(study: optuna.Study) -> dict[str, int]:
     """Return how many rows that count are in each state."""
     states = [trial.state for trial in newest_trials(study)]
     return {state.name: states.count(state) for state in TrialState}
-
-
-def search_runs(folder: Path) -> bool:
-    """Return whether a search holds the study right now; a killed one holds nothing."""
-    path = folder / LOCK
-    if not path.exists():
-        return False
-    with path.open() as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-@contextmanager
-def hold_study(folder: Path) -> Iterator[None]:
-    """Keep other searches off the study while the block runs. The operating system frees it when the process dies.
-
-    Raises:
-        StudyError: Another search holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StudyError(f"another search is running on {folder}: wait for it, or stop it first") from error
-        yield

@@ -28,6 +28,7 @@ FILES = {
     "04_per_class_auc_roc_comparison.csv", "05_best_model_detailed.csv", "01_macro_comparison_at_0.5.csv",
     "02_per_class_f1_comparison_at_0.5.csv", "03_per_class_sensitivity_comparison_at_0.5.csv",
     "EVALUATION_SUMMARY.txt", "DETAILED_METRICS_REPORT.txt", "predictions.csv", "11_paired_comparisons.csv",
+    "14_decision_curves.csv", "visualizations/13_reliability_curves.png", "visualizations/14_decision_curves.png",
     "12_fitted_on_validation.csv", "13_calibration.csv", "01_macro_comparison_at_sensitivity_target.csv",
     "02_per_class_f1_comparison_at_sensitivity_target.csv", "03_per_class_sensitivity_comparison_at_sensitivity_target.csv",
     "visualizations/06_model_comparison_bars.png", "visualizations/07_heatmap_f1_score.png",

@@ -13,7 +13,7 @@ from ecg_tune.errors import ConfigError
 from ecg_tune.search.book import Book
 from ecg_tune.search.rungs import rungs_of
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import best_trials, last_failure, newest_trials, pareto_front
+from ecg_tune.search.study import best_trials, last_failure, newest_trials, pareto_front, row_id
 
 from .conftest import EPOCHS, TOY_SPACE, Log, play, result, settings, suggest
 
@@ -114,7 +114,7 @@ def test_a_row_left_unjudged_at_a_rung_is_judged_when_the_search_goes_on(study, 
         book.record(task.number, {**result(task, 1), "value": 0.9})
     assert task is not None
     standing = len(book.rungs.values.get((task.family, 1), {}))
-    study._storage.set_trial_intermediate_value(book._id(task.number), 1, 0.1)  # and the driver dies before it could decide
+    study._storage.set_trial_intermediate_value(row_id(study, task.number), 1, 0.1)  # and the driver dies before it could decide
     again = Book(study, TOY_SPACE, settings(trials=30), log)
     expected = TrialState.PRUNED if standing >= 3 else TrialState.RUNNING
     assert study.trials[task.number].state == expected
@@ -200,6 +200,18 @@ def test_a_single_record_that_does_not_fit_fails_at_once(study, log):
     assert task is not None
     book.close(task.number, failed("oom", micro_batch=1))
     assert study.trials[0].user_attrs["fail_reason"] == "oom"
+
+
+def test_a_lost_trial_is_handed_out_again_from_where_it_stood_until_retries_are_used_up(study, log):
+    book = Book(study, TOY_SPACE, settings(trials=1, retries=2), log)
+    for epoch in (1, 2):
+        task = book.next_assignment()
+        assert task is not None
+        assert task.reported == epoch - 1
+        book.record(task.number, result(task, epoch))
+        assert book.retry_lost(task.number, counted=True)
+    assert book.retry_lost(task.number, counted=False)  # a preemption does not count
+    assert not book.retry_lost(task.number, counted=True)
 
 
 def test_a_remark_of_a_trial_is_said_once(study, log):

@@ -20,9 +20,10 @@ from optuna_dashboard import wsgi
 
 from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import StudyError
+from ecg_tune.search.lock import hold_study, search_runs
 from ecg_tune.search.rungs import rungs_of
 from ecg_tune.search.schedulers import rule_of
-from ecg_tune.search.study import hold_study, newest_trials, open_study, search_runs
+from ecg_tune.search.study import newest_trials, open_study
 
 FLAGS = ("--families", "rnn,resnet", "--profile", "small", "--max-epochs", "4", "--slots", "2")
 

@@ -1,0 +1,77 @@
+"""The subgroups as a section of the detailed report and as a forest plot."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.ecg_metrics import number
+from analysis.evaluated import WIDTH
+from analysis.plots import COLOURS, WIDTH_IN, footer
+from analysis.subgroups import LEAST_LABELS, LEAST_RECORDS
+
+RULES = (
+    f"AUC-ROC, mean over seeds, with 95 % intervals over patients. Suppressed: groups under {LEAST_RECORDS} records, classes with "
+    f"under {LEAST_LABELS} positives or negatives in the group. The macro AUC is the mean over the classes shown; 'all' is the same "
+    "classes' mean over all records. Among so many groups some stand out by chance; nothing here is a test."
+)
+
+
+def subgroup_lines(table: pd.DataFrame, *, model: str) -> list[str]:
+    """Return the section's lines: a block an attribute, a line a group and class shown, then what was suppressed."""
+    lines = [f"SUBGROUPS of {model}", *textwrap.wrap(RULES, WIDTH)]
+    for attribute, rows in table.groupby("Attribute", sort=False):
+        lines += ["", f"{str(attribute):<30}{'records':>8}{'patients':>9}{'n+':>6}   {'AUC':<25}{'all':>8}"]
+        for row in rows[rows["Suppressed"] == ""].itertuples():
+            macro = row.Class == "macro_avg"
+            name = f"{row.Group}, mean of {len(row.Classes.split())}" if macro else f"  {row.Class}"
+            size = f"{row.Records:>8}{row.Patients:>9}{'':>6}" if macro else f"{'':>17}{row.Positives:>6.0f}"
+            lines.append(f"{name:<30}{size}   {_cell(row.AUC, row.AUC_lo, row.AUC_hi):<25}{number(row.AUC_of_all):>8}")
+        for group, left_out in rows[rows["Suppressed"] != ""].groupby("Group", sort=False):
+            why = ", ".join(
+                row.Suppressed if row.Class == "macro_avg" else f"{row.Class} {row.Suppressed}" for row in left_out.itertuples()
+            )
+            size = f" ({left_out['Records'].iloc[0]} records)"
+            lines += textwrap.wrap(f"suppressed: {group}{size}: {why}", WIDTH, subsequent_indent=" " * 12)
+    return lines
+
+
+def subgroup_figure(table: pd.DataFrame, *, model: str, note: str = "") -> Figure:
+    """Draw the macro AUC of every group that has one, with its interval; a bar marks all records on the same classes."""
+    rows = table[(table["Class"] == "macro_avg") & (table["Suppressed"] == "")]
+    n_all = len(table[(table["Attribute"] == "all") & (table["Class"] != "macro_avg")])
+    labels, places, place = [], [], 0.0
+    for attribute, group in rows.groupby("Attribute", sort=False):
+        for row in group.itertuples():
+            labels.append(row.Group if attribute == "all" else f"{str(attribute).removesuffix(' (years)')}: {row.Group}")
+            places.append(place)
+            place += 1
+        place += 0.6
+    figure = Figure(figsize=(WIDTH_IN, 1.3 + 0.24 * place), layout="constrained")
+    axes = figure.subplots()
+    for y, row in zip(places, rows.itertuples(), strict=True):
+        axes.plot((row.AUC_lo, row.AUC_hi), (y, y), color="black", linewidth=1.1)
+        axes.plot(row.AUC, y, marker="o", markersize=5, color=COLOURS[0])
+        axes.plot(row.AUC_of_all, y, marker="|", markersize=9, markeredgewidth=1.6, color=COLOURS[1])
+        classes = "" if len(row.Classes.split()) == n_all else f", {' '.join(row.Classes.split())}"
+        text = f"{row.AUC:.3f} [{row.AUC_lo:.3f}, {row.AUC_hi:.3f}], n = {row.Records}{classes}"
+        axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
+    axes.set_yticks(places, labels, fontsize=8)
+    axes.set_ylim(max(places, default=0) + 0.7, -0.7)
+    axes.set_xlim(min(0.5, float(np.nanmin(rows["AUC_lo"], initial=0.5))) - 0.01, 1.005)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set_xlabel("AUC-ROC, mean over classes (no unit)", fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    footer(
+        figure,
+        f"Model: {model}. {note} Dots with 95 % intervals over patients; orange bars: all records, same classes. Groups without "
+        f"all {n_all} classes name theirs (a class needs {LEAST_LABELS} positives and negatives). n = records.",
+    )
+    return figure
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    return f"{number(value)} [{number(low)}, {number(high)}]"
