@@ -12,6 +12,7 @@ from analysis.candidates import Candidate
 from analysis.platt import platt_parameters, platt_scaled
 from analysis.thresholds import sensitivity_thresholds
 from ecg_tune.data.prepared import Part
+from ecg_tune.errors import DataError
 from ecg_tune.metrics import Array
 from ecg_tune.training.checkpoint import SavedModel, build_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
@@ -71,7 +72,11 @@ class ModelAnswers:
 
 
 def ask(candidate: Candidate, validation: Part, test: Part, *, sensitivity_target: float, device: str) -> ModelAnswers:
-    """Return the answers of every seed of a retrained trial; one model is in memory at a time."""
+    """Return the answers of every seed of a retrained trial; one model is in memory at a time.
+
+    Raises:
+        DataError: An answer is not a number.
+    """
     seeds = []
     for path, saved in zip(candidate.files, candidate.seeds, strict=True):
         seeds.append(_seed(path, saved, validation, test, target=sensitivity_target, device=device))
@@ -80,11 +85,14 @@ def ask(candidate: Candidate, validation: Part, test: Part, *, sensitivity_targe
 
 def _seed(path: Path, saved: SavedModel, validation: Part, test: Part, *, target: float, device: str) -> SeedAnswers:
     predictor = build_predictor(load_saved(path))
-    known = predict_probabilities(predictor, validation.signals_uv, device=device)
+    known, asked = (predict_probabilities(predictor, part.signals_uv, device=device) for part in (validation, test))
+    for part, probabilities in ((validation, known), (test, asked)):
+        if lost := int((~np.isfinite(probabilities)).any(axis=1).sum()):
+            raise DataError(f"the model in {path} answers {lost} of {len(part)} {part.name} records with NaN: retrain it")
     return SeedAnswers(
         saved=saved,
         validation=known,
-        test=predict_probabilities(predictor, test.signals_uv, device=device),
+        test=asked,
         f1_thresholds=np.asarray(saved.thresholds["f1"], dtype=np.float64),
         sensitivity_thresholds=sensitivity_thresholds(validation.labels, known, target=target),
         platt=platt_parameters(validation.labels, known),

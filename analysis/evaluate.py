@@ -13,10 +13,11 @@ from pathlib import Path
 from analysis.answers import ModelAnswers, ask
 from analysis.bootstrap import Run, intervals, mean_over_runs, patient_weights
 from analysis.candidates import check_fit, find_candidates, rehearse
+from analysis.cost_table import cost_table
 from analysis.ecg_metrics import ECGMetrics, Metrics, mean_metrics
 from analysis.evaluated import Bootstrap, Evidence, evidence_of
 from analysis.evaluation_files import write_evaluation
-from analysis.evaluation_result import FITTED, AtThresholds, EvaluationResult, fitted_table, statistics
+from analysis.evaluation_result import COST, FITTED, AtThresholds, EvaluationResult, fitted_table, statistics
 from analysis.thresholds import SENSITIVITY_TARGET
 from ecg_tune.config import Config, check_choice, check_range
 from ecg_tune.data.loaders import BatchLoader, create_signal_dataloader
@@ -95,7 +96,11 @@ def evaluate(
         at_f1=at_f1,
         at_half=_at(part, {name: model.runs_at_half for name, model in answers.items()}, resamples, weights, evidence),
         at_sensitivity=_at(part, {name: model.runs_at_sensitivity for name, model in answers.items()}, resamples, weights, evidence),
-        tables=tables | {FITTED: fitted_table(answers, data.validation, split=evidence.split, class_names=names)},
+        tables=tables
+        | {
+            FITTED: fitted_table(answers, data.validation, split=evidence.split, class_names=names),
+            COST: cost_table(candidates, data, device=device),
+        },
         sensitivity_target=sensitivity_target,
         evidence=evidence,
         out=out,

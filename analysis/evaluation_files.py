@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from analysis.answers import ModelAnswers
 from analysis.calibration_table import AFTER, BEFORE, calibration_lines
+from analysis.cost_table import cost_lines
 from analysis.decision import decision_figure, decision_lines
 from analysis.evaluated import figure_note
-from analysis.evaluation_result import CALIBRATION, DECISION, PAIRED, SUBGROUPS, EvaluationResult
+from analysis.evaluation_result import CALIBRATION, COST, DECISION, PAIRED, SUBGROUPS, EvaluationResult
 from analysis.paired_text import paired_lines
 from analysis.plots import saved
 from analysis.reliability import reliability_data, reliability_figure
@@ -52,7 +53,8 @@ def _write_tables(result: EvaluationResult, part: Part, answers: Mapping[str, Mo
         generate_per_class_tables(found.metrics, out, class_names=names, metrics=THRESHOLDED, suffix=suffix)
     generate_best_model_table(result.metrics, result.best, out, class_names=names, intervals=result.intervals)
     for name, table in result.tables.items():
-        write_table(with_evidence(table, result.evidence), out, name, number_format="%.6g")
+        facts = table if name == COST else with_evidence(table, result.evidence)  # the cost rests on no test record
+        write_table(facts, out, name, number_format="%.6g")
     runs = {f"{model.name}_seed{seed.saved.seed}": seed.test for model in answers.values() for seed in model.seeds}
     predictions_table(part.labels, part.records, runs, class_names=names).to_csv(out / PREDICTIONS, index=False, lineterminator="\n")
 
@@ -62,14 +64,17 @@ def _write_reports(result: EvaluationResult, answers: Mapping[str, ModelAnswers]
     write_text(summary_text(result.metrics, result.standings, evidence, best=best, intervals=limits), result.out / SUMMARY_FILE)
     wanted = f"sensitivity >= {result.sensitivity_target:g} on validation"
     thresholds = {
-        name: {f"thresholds, seed {seed.saved.seed}": seed.f1_thresholds for seed in model.seeds}
-        | {f"for {wanted}, seed {seed.saved.seed}": seed.sensitivity_thresholds for seed in model.seeds}
+        name: {f"F1 thresholds, seed {seed.saved.seed}": seed.f1_thresholds for seed in model.seeds}
+        | {f"thresholds for {wanted}, seed {seed.saved.seed}": seed.sensitivity_thresholds for seed in model.seeds}
         for name, model in answers.items()
     }
     others = {"At 0.5": result.at_half.metrics, f"At the thresholds for {wanted}": result.at_sensitivity.metrics}
     sections = [paired_lines(result.tables[PAIRED], best=best), calibration_lines(result.tables[CALIBRATION], best=best)]
     sections += [decision_lines(result.tables[DECISION]), subgroup_lines(result.tables[SUBGROUPS], model=best)]
-    text = detailed_text(result.metrics, others, evidence, best=best, thresholds=thresholds, intervals=limits, sections=sections)
+    sections.append(cost_lines(result.tables[COST]))
+    text = detailed_text(
+        result.metrics, others, evidence, best=best, thresholds=thresholds, rule="the F1 thresholds", intervals=limits, sections=sections
+    )
     write_text(text, result.out / DETAILED_FILE)
 
 

@@ -21,6 +21,7 @@ from ecg_tune.metrics import Array
 
 PAIRED, FITTED = "11_paired_comparisons", "12_fitted_on_validation"
 CALIBRATION, DECISION, SUBGROUPS = "13_calibration", "14_decision_curves", "15_subgroups"
+COST = "16_cost"
 
 
 @dataclass(frozen=True)

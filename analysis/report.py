@@ -48,6 +48,7 @@ def detailed_text(
     *,
     best: str,
     thresholds: Mapping[str, Mapping[str, Array]],
+    rule: str = "the thresholds as used",
     intervals: Intervals | None = None,
     sections: Sequence[Sequence[str]] = (),
 ) -> str:
@@ -56,6 +57,7 @@ def detailed_text(
     Args:
         others: {"At 0.5": {model: metrics}} and the like.
         thresholds: {model: {"thresholds, seed 0": (n_classes,)}} that `results` and `others` rest on.
+        rule: What the thresholds of `results` are called.
         sections: Lines of what comes after the models: comparisons, calibration and the like.
     """
     lines = [RULE, f"{TITLE}: ALL METRICS", RULE, *evidence_lines(evidence), f"{'Best model:':<20}{best} (by validation macro AUC)"]
@@ -64,7 +66,7 @@ def detailed_text(
         for run, values in thresholds.get(name, {}).items():
             marks = ", ".join(f"{c} {value:.10g}" for c, value in zip(evidence.class_names, values, strict=True))
             lines.append(f"{run}: {marks}")
-        lines += ["", "At the thresholds of the head, mean over seeds:", metrics_text(metrics, class_names=evidence.class_names)]
+        lines += ["", f"At {rule}, mean over seeds:", metrics_text(metrics, class_names=evidence.class_names)]
         if intervals is not None:
             lines += ["", *_interval_lines(intervals[name])]
         for where, other in others.items():

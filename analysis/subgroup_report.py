@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -24,7 +23,7 @@ def subgroup_lines(table: pd.DataFrame, *, model: str) -> list[str]:
     """Return the section's lines: a block an attribute, a line a group and class shown, then what was suppressed."""
     lines = [f"SUBGROUPS of {model}", *textwrap.wrap(RULES, WIDTH)]
     for attribute, rows in table.groupby("Attribute", sort=False):
-        lines += ["", f"{str(attribute):<30}{'records':>8}{'patients':>9}{'n+':>6}   {'AUC':<25}{'all':>8}"]
+        lines += ["", f"{attribute!s:<30}{'records':>8}{'patients':>9}{'n+':>6}   {'AUC':<25}{'all':>8}"]
         for row in rows[rows["Suppressed"] == ""].itertuples():
             macro = row.Class == "macro_avg"
             name = f"{row.Group}, mean of {len(row.Classes.split())}" if macro else f"  {row.Class}"
@@ -61,7 +60,7 @@ def subgroup_figure(table: pd.DataFrame, *, model: str, note: str = "") -> Figur
         axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
     axes.set_yticks(places, labels, fontsize=8)
     axes.set_ylim(max(places, default=0) + 0.7, -0.7)
-    axes.set_xlim(min(0.5, float(np.nanmin(rows["AUC_lo"], initial=0.5))) - 0.01, 1.005)
+    axes.set_xlim(min([0.5, *rows["AUC_lo"].dropna()]) - 0.01, 1.005)
     axes.tick_params(axis="x", labelsize=8)
     axes.set_xlabel("AUC-ROC, mean over classes (no unit)", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)

@@ -22,6 +22,10 @@ LEAST_RECORDS, LEAST_LABELS = 20, 10
 SEXES = {0: "male", 1: "female", -1: "unknown"}
 AGE_EDGES = (40, 60, 80)
 AGE_BANDS = ("under 40", "40 to 59", "60 to 79", "80 and over")
+COLUMNS = (
+    *("Attribute", "Group", "Class", "Records", "Patients", "Positives", "AUC", "AUC_lo", "AUC_hi", "AUC_of_all"),
+    *("Classes", "Suppressed", "Undefined_Resamples"),
+)
 Groups = Mapping[str, NDArray[np.bool_]]
 
 
@@ -53,7 +57,7 @@ def subgroup_table(part: Part, seeds: Sequence[Array], weights: Array, *, class_
     """
     everybody: NDArray[np.bool_] = np.full(len(part), True)
     rows = _group_rows("all", "all records", everybody, part, seeds, weights, class_names=class_names)
-    overall = {str(row["Class"]): row["AUC"] for row in rows}
+    overall = {str(row["Class"]): float(str(row["AUC"])) for row in rows}
     for attribute, groups in subgroups(part.records).items():
         large = {name: member for name, member in groups.items() if member.sum() >= LEAST_RECORDS}
         for name, member in large.items():
@@ -64,7 +68,7 @@ def subgroup_table(part: Part, seeds: Sequence[Array], weights: Array, *, class_
     for row in rows:
         shown = [overall[name] for name in str(row["Classes"]).split()]
         row["AUC_of_all"] = np.mean(shown) if shown else np.nan
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _group_rows(

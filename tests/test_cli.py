@@ -71,6 +71,14 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["search", "{tmp}/s", "--data", "{data}", "--trials", "many"], "--trials"),
         (["search", "{tmp}/s", "--data", "{data}", "--trials", "0"], "trials must be 1..1e+06, but got trials=0"),
         (["search", "{tmp}/s"], "Missing option '--data'"),
+        (["search", "{tmp}/s", "--data", "{data}", "--max-hours", "-1"], "max_hours must be 1e-06..1e+06, but got max_hours=-1.0"),
+        (["search", "{tmp}/s", "--data", "{data}", "--minimise", "flops"], "unknown objective to minimise 'flops'"),
+        (["search", "{tmp}/s", "--data", "{data}", "--minimise", "macs", "--sampler", "cmaes"], "cmaes follows one objective, but got 2"),
+        (["search", "{tmp}/s", "--data", "{data}", "--progress", "loud"], "unknown progress 'loud'"),
+        (["search", "{tmp}/s", "--data", "{data}", "--fusion-from", "{nowhere}"], "is not a study"),
+        (["search", "{tmp}/s", "--data", "{data}", "--gpu-share", "some"], "unknown gpu_share 'some'"),
+        (["search", "{tmp}/s", "--data", "{data}", "--enqueue", "{nowhere}.yaml"], "can't be read"),
+        (["preview", "{tmp}/s", "--data", "{data}", "--costs-from", "{nowhere}"], "is not a study"),
         (["status", "{nowhere}"], "is not a study"),
         (["dashboard", "{nowhere}"], "is not a study"),
         (["retrain", "{nowhere}"], "is not a study"),
@@ -107,6 +115,27 @@ def test_a_settings_file_is_read_strictly(yaml, message, tmp_path, prepared, cap
     assert code == 2
     assert message in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("yaml", "message"),
+    [
+        ("rnn.hiden_size: 32", "unknown parameter 'rnn.hiden_size': did you mean 'rnn.hidden_size'?"),
+        ("- rnn.hidden_size: 33", "rnn.hidden_size"),
+        ("- {rnn.cell: gru, cnn1d.depth: 3}", "one config has parameters of cnn1d and rnn: give `family`"),
+        ("- {family: rnn, cnn1d.depth: 3}", "cnn1d.depth has no use beside the other values"),
+        ("- 5", "expected parameters with values"),
+        ("- {family: vgg}", "vgg"),
+    ],
+)
+def test_queued_configs_are_checked_before_the_search_begins(yaml, message, tmp_path, prepared, capsys):
+    (tmp_path / "configs.yaml").write_text(yaml)
+    flags = ("--families", "rnn,cnn1d", "--profile", "small", "--enqueue", tmp_path / "configs.yaml")
+    code, err = say(capsys, "search", tmp_path / "s", "--data", prepared, *flags)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "s").exists()
 
 
 def test_numbers_are_read_as_people_write_them(tmp_path):

@@ -79,6 +79,7 @@ def read_settings(config: Path | None, flags: Mapping[str, Any]) -> SearchSettin
     from ecg_tune.metrics import METRICS
     from ecg_tune.search.samplers import SAMPLERS
     from ecg_tune.search.schedulers import SCHEDULERS
+    from ecg_tune.search.view import SamplerView
     from search_spaces import in_order
 
     merged = {"families": SearchSettings().families, **(read_yaml(config) if config else {}), **flags}
@@ -91,6 +92,8 @@ def read_settings(config: Path | None, flags: Mapping[str, Any]) -> SearchSettin
     check_choice("metric", settings.metric, METRICS)
     check_choice("sampler", settings.sampler, SAMPLERS)
     check_choice("scheduler", settings.scheduler, SCHEDULERS)
+    directions = ("maximize", *["minimize"] * len(settings.minimise))
+    SamplerView(settings.sampler, seed=settings.seed, families=settings.families, directions=directions)  # refuses what it can't
     return settings
 
 

@@ -40,6 +40,7 @@ def facts(study: optuna.Study, folder: Path) -> dict[str, Any]:
         "search_running": search_runs(folder),
         "states": count_states(study),
         "trials": len(rows),
+        "imported": sum("imported_from" in row.user_attrs for row in rows),
         "epochs": sum(len(row.intermediate_values) for row in rows),
         "metric": attrs.get("metric"),
         "best": _row(best[0]) if best else None,
@@ -65,8 +66,9 @@ def summary(study: optuna.Study, folder: Path) -> str:
     states = ", ".join(f"{count} {name}" for name, count in known["states"].items() if count) or "no trials yet"
     n_records = known["n_records"] or {}
     synthetic = "  SYNTHETIC data" if known["synthetic"] else ""
+    imported = f"; {known['imported']} of the trials imported" if known["imported"] else ""
     lines = [
-        f"study {known['study']}: {states}; {known['epochs']} epochs{synthetic}",
+        f"study {known['study']}: {states}; {known['epochs']} epochs{imported}{synthetic}",
         f"data {str(known['data_fingerprint'])[:12]}, split {known['split']}, leads {','.join(known['leads'] or [])}, "
         f"{n_records.get('train')} train / {n_records.get('validation')} validation records",
     ]

@@ -1,4 +1,4 @@
-"""A made-up study: invented learning curves, so that dashboards can be tested without training anything."""
+"""Tiny models and a made-up study: invented learning curves, so that dashboards can be tested without training anything."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
+
+from ecg_tune.config import TrainingConfig, TrialConfig
+from ecg_tune.data.prepared import PreparedData
+from ecg_tune.models import build_model, n_parameters
+from ecg_tune.models.rnn import RNNConfig
+from ecg_tune.training.checkpoint import SavedModel, describe_data
 
 FAMILIES = ("rnn", "resnet1d", "alexnet")
 SPACES: dict[str, dict[str, optuna.distributions.BaseDistribution]] = {
@@ -43,6 +50,32 @@ REASONS = (("oom", "CUDA out of memory: tried to allocate 2.1 GiB"), ("nan", "tr
 START = datetime(2026, 1, 5, 9, 0)
 MAX_EPOCHS = 20
 RUNGS = (3, 9)
+
+
+@pytest.fixture(scope="session")
+def toy_model() -> Callable[..., SavedModel]:
+    """Return `make_toy_model`, which makes an untrained model with answers far from 0.5."""
+    return make_toy_model
+
+
+def make_toy_model(
+    data: PreparedData, name: str, *, seed: int = 0, validation: float = 0.8, crop_s: float | None = None, scale: float = 4.0
+) -> SavedModel:
+    """Return a tiny recurrent model with random weights.
+
+    Args:
+        scale: Of the weights; 0 makes a constant predictor.
+    """
+    torch.manual_seed(seed + sum(map(ord, name)))
+    config = TrialConfig("rnn", RNNConfig(hidden_size=4, num_layers=1, dropout=0.0), TrainingConfig(crop_s=crop_s))
+    model = build_model(config.model, family="rnn", n_leads=len(data.leads), n_channels=0, n_classes=len(data.class_names))
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(scale)
+    return SavedModel(
+        name, config, describe_data(data), model.state_dict(), {"half": [0.5] * 5, "f1": [0.52, 0.5, 0.48, 0.51, 0.49]}, trial=1,
+        seed=seed, validation_macro_auc=validation, best_epoch=1, epochs=3, seconds=12.5, n_parameters=n_parameters(model), history=[],
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
