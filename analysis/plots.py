@@ -213,4 +213,4 @@ def class_panels(class_names: Sequence[str]) -> tuple[Figure, list[Axes], Axes]:
 def footer(figure: Figure, note: str) -> None:
     """Write `note` under the figure, wrapped to its width."""
     if note:
-        figure.supxlabel("\n".join(textwrap.wrap(note, round(figure.get_figwidth() * 14))), fontsize=8)
+        figure.supxlabel("\n".join(textwrap.wrap(note.replace(" %", "\u00a0%"), round(figure.get_figwidth() * 14))), fontsize=8)

@@ -67,11 +67,9 @@ def saved_model(data: PreparedData, name: str, *, seed: int = 0, validation: flo
     with torch.no_grad():
         for weights in model.parameters():
             weights.mul_(4)  # untrained answers would all be near 0.5
-    thresholds = {"half": [0.5] * 5, "f1": THRESHOLDS}
     return SavedModel(
-        name, config, describe_data(data), model.state_dict(), thresholds,
-        trial=1,
-        seed=seed, validation_macro_auc=validation, best_epoch=1, epochs=1, seconds=1.0, n_parameters=n_parameters(model), history=[],
+        name, config, describe_data(data), model.state_dict(), {"half": [0.5] * 5, "f1": THRESHOLDS}, trial=1, seed=seed,
+        validation_macro_auc=validation, best_epoch=1, epochs=1, seconds=1.0, n_parameters=n_parameters(model), history=[],
     )  # fmt: skip
 
 
@@ -179,10 +177,8 @@ def test_one_model_and_a_class_without_positives_are_reported_too(tmp_path: Path
     assert {str(p.relative_to(found.out)) for p in found.out.rglob("*") if p.is_file()} == FILES
     assert pd.read_csv(found.out / "04_per_class_auc_roc_comparison.csv")["HYP"].isna().all()
     assert "Here: HYP" in (found.out / "EVALUATION_SUMMARY.txt").read_text()
-    assert (
-        pd.read_csv(found.out / "05_best_model_detailed.csv", index_col="Class").loc["NORM", "TP"]
-        == found.metrics["RNNModel"]["NORM"]["tp"]
-    )
+    best = pd.read_csv(found.out / "05_best_model_detailed.csv", index_col="Class")
+    assert best.loc["NORM", "TP"] == found.metrics["RNNModel"]["NORM"]["tp"]
 
 
 def test_models_of_other_data_are_refused_before_the_test_part_is_opened(tmp_path: Path, data: PreparedData) -> None:

@@ -148,5 +148,5 @@ def test_answers_that_are_not_numbers_are_one_clear_line(
         return found
 
     monkeypatch.setattr("analysis.answers.predict_probabilities", spoiled)
-    with pytest.raises(DataError, match="RNNModel_best.pth answers 2 of 48 validation records with NaN: retrain it"):
+    with pytest.raises(DataError, match=r"RNNModel_best\.pth answers 2 of 48 validation records with NaN: retrain it"):
         evaluate(tmp_path / "m", data, tmp_path / "out", study="s", n_bootstrap=20)

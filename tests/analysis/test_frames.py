@@ -94,10 +94,17 @@ def test_a_class_without_positives_stays_nan() -> None:
     np.testing.assert_equal(auc, (0.6, np.nan))
 
 
-@pytest.mark.parametrize("directions", [["minimize"], ["maximize", "minimize"]])
-def test_a_study_that_is_not_one_maximised_metric_is_refused(directions: list[str]) -> None:
+def test_a_study_that_minimises_its_first_objective_is_refused() -> None:
     with pytest.raises(StudyError, match="optuna-dashboard"):
-        trial_rows(optuna.create_study(directions=directions))
+        trial_rows(optuna.create_study(directions=["minimize", "maximize"]))
+
+
+def test_of_several_objectives_the_metric_is_shown() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.add_trial(create_trial(values=[0.6, 1000.0]))
+    study.add_trial(create_trial(values=[0.7, 2000.0]))
+    assert [row.value for row in trial_rows(study)] == [0.6, 0.7]
+    assert [row.best_so_far for row in trial_rows(study)] == [0.6, 0.7]
 
 
 def test_parameters_of_a_family_are_its_own_without_the_choice_of_family(searched_study: optuna.Study) -> None:
