@@ -17,7 +17,7 @@ demo: setup
 	.venv/bin/ecg-tune demo
 
 test: setup
-	.venv/bin/pytest
+	.venv/bin/pytest -n 2 --dist loadfile
 
 # `make test` has one case of each kind of fault, this 20
 test-kill: setup

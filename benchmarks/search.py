@@ -142,8 +142,8 @@ def tiny(folder: Path) -> dict[str, Any]:
 
     def notice(n: int) -> None:
         workers = {str(row.user_attrs["worker"]) for row in study.get_trials(deepcopy=False)[-TINY // 6 :] if "worker" in row.user_attrs}
-        pids = [int(name.rpartition(":")[2]) for name in workers]
-        seen.append({"trials": n, "driver": rss_mb(os.getpid()), "workers": len(pids), "largest_worker": max(map(rss_mb, pids))})
+        sizes = [mb for name in workers if (mb := rss_mb(int(name.rpartition(":")[2])))]
+        seen.append({"trials": n, "driver": rss_mb(os.getpid()), "workers": len(sizes), "largest_worker": max(sizes, default=0.0)})
 
     shared = Shared(data=data, folder=folder / "tiny", metric="macro_auc", threads=1)
     space = search_space(given.families, SpaceContext("small", given.epochs))

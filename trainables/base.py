@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import traceback
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class LearnerTrainable(tune.Trainable):
         """Take another trial on the same worker."""
         self.task = new_config
         self.learner: Learner | None = None
+        gc.collect()  # a learner and its loader refer to each other; what the last trial held must be gone before the next begins
         self.reported, self.costs, self.checkpoint = int(new_config["reported"]), list[float](), ""
         return True
 

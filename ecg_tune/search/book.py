@@ -28,7 +28,7 @@ from ecg_tune.search.rungs import rungs_of
 from ecg_tune.search.samplers import trial_seed
 from ecg_tune.search.schedulers import SCHEDULERS
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import get_row, newest_trials, row_id, set_attr
+from ecg_tune.search.study import get_row, newest_trials, row_id, set_attrs
 from ecg_tune.search.view import SamplerView
 
 LAST_FACTS = ("epochs", "seconds", "device", "node", "worker", "n_parameters", "per_class_auc", "best_epoch", "micro_batch", "checkpoint")
@@ -90,7 +90,7 @@ class Book:
             return False
         self.study._storage.set_trial_intermediate_value(row_id(self.study, number), epoch, value)
         seconds = float(result.get("seconds", 0.0))
-        set_attr(self.study, number, "seconds", seconds)
+        set_attrs(self.study, number, {"seconds": seconds})
         self.reported[number] = epoch
         self.budget.epoch(number, family, value, seconds)
         self.listener.epoch(number, family, epoch, value)
@@ -101,7 +101,7 @@ class Book:
             self.stops[number] = spent
         elif cut:
             self.stops[number] = self.settings.scheduler
-            set_attr(self.study, number, "ended_by", self.settings.scheduler)  # a decision is kept: later others stand there
+            set_attrs(self.study, number, {"ended_by": self.settings.scheduler})  # a decision is kept: later others stand there
         return number in self.stops
 
     def close(self, number: int, result: Mapping[str, Any]) -> None:
@@ -201,7 +201,7 @@ class Book:
         size = int(result.get("micro_batch") or 0)
         if size <= 1 or "micro_batch_after_oom" in self.row(number).user_attrs:
             return False
-        set_attr(self.study, number, "micro_batch_after_oom", size // 2)
+        set_attrs(self.study, number, {"micro_batch_after_oom": size // 2})
         self.unfinished.append(number)
         self.listener.said(
             f"trial {number} ran out of memory: it is tried once more with micro-batches of {size // 2}, same effective batch"
@@ -235,8 +235,7 @@ class Book:
             self.listener.said(f"trial {number}: {text}")
 
     def _set(self, number: int, attributes: Mapping[str, Any]) -> None:
-        for name, value in attributes.items():
-            set_attr(self.study, number, name, _plain(value))
+        set_attrs(self.study, number, {name: _plain(value) for name, value in attributes.items()})
 
 
 def _directions(study: optuna.Study) -> list[str]:

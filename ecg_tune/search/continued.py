@@ -17,7 +17,7 @@ from ecg_tune.errors import ConfigError, StudyError
 from ecg_tune.search.budget import ENDS
 from ecg_tune.search.queue import QUEUED, drawn
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import newest_trials, set_attr, supersede
+from ecg_tune.search.study import newest_trials, set_attrs
 
 INHERITED = ("family", "seed", "is_default", "queued")
 IMPORTED = ("family", "seed", "epochs", "seconds", "device", "n_parameters", "per_class_auc", "best_epoch", "objectives")
@@ -41,7 +41,7 @@ def lengthen(study: optuna.Study, space: SearchSpace, settings: SearchSettings) 
             attrs |= {"path": row.user_attrs["path"] if goes_on else trial_path(number), "config": config}
             attrs |= {"continued_from": row.number, "goes_on": goes_on}
             add_running(study, row.params, row.distributions, attrs, values)
-            supersede(study, row.number, by=number)
+            set_attrs(study, row.number, {"superseded_by": number})
             lengthened.append((row.number, number, len(values)))
     return lengthened
 
@@ -84,7 +84,7 @@ def adopt(study: optuna.Study) -> None:
     """
     for row in study.get_trials(deepcopy=False):
         if not row.state.is_finished() and "config" not in row.user_attrs:
-            set_attr(study, row.number, "superseded_by", QUEUED)
+            set_attrs(study, row.number, {"superseded_by": QUEUED})
             study._storage.set_trial_state_values(row._trial_id, TrialState.FAIL)
 
 

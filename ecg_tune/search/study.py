@@ -7,6 +7,7 @@ sampler, seed, settings. Attributes of a trial: see `ecg_tune.search.book`.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -181,9 +182,24 @@ def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
     return [row for row in complete if not any(dominated(row, other) for other in complete)]
 
 
-def set_attr(study: optuna.Study, number: int, name: str, value: Any) -> None:
-    """Set an attribute of a row that is not finished."""
-    study._storage.set_trial_user_attr(row_id(study, number), name, value)
+def set_attrs(study: optuna.Study, number: int, attributes: Mapping[str, Any]) -> None:
+    """Set attributes of a row, all in one transaction: Optuna would make one of each, and a transaction waits for the disk.
+
+    Finished rows too, which Optuna itself refuses to touch. A study in memory has no transactions, and its finished rows stay.
+    """
+    storage = getattr(study._storage, "_backend", study._storage)
+    trial_id = row_id(study, number)
+    if not isinstance(storage, optuna.storages.RDBStorage):
+        if not get_row(study, number).state.is_finished():
+            for name, value in attributes.items():
+                storage.set_trial_user_attr(trial_id, name, value)
+        return
+    rows = [{"trial_id": trial_id, "key": name, "value_json": json.dumps(value)} for name, value in attributes.items()]
+    with storage.engine.begin() as connection:
+        connection.execute(text("DELETE FROM trial_user_attributes WHERE trial_id = :trial_id AND key = :key"), rows)
+        connection.execute(
+            text("INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (:trial_id, :key, :value_json)"), rows
+        )
 
 
 def get_row(study: optuna.Study, number: int) -> FrozenTrial:
@@ -194,18 +210,6 @@ def get_row(study: optuna.Study, number: int) -> FrozenTrial:
 def row_id(study: optuna.Study, number: int) -> int:
     """Return what the storage calls a row."""
     return study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
-
-
-def supersede(study: optuna.Study, number: int, by: int) -> None:
-    """Write `superseded_by` into a finished row, which Optuna itself refuses to touch. Studies in memory go without."""
-    storage = getattr(study._storage, "_backend", study._storage)
-    if isinstance(storage, optuna.storages.RDBStorage):
-        row = {"trial_id": row_id(study, number), "key": "superseded_by", "value_json": str(by)}
-        with storage.engine.begin() as connection:
-            connection.execute(text("DELETE FROM trial_user_attributes WHERE trial_id = :trial_id AND key = :key"), row)
-            connection.execute(
-                text("INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (:trial_id, :key, :value_json)"), row
-            )
 
 
 def last_failure(study: optuna.Study) -> str:

@@ -61,7 +61,7 @@ def test_a_driver_killed_while_lengthening_counts_no_trial_twice(study, log, mon
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("ecg_tune.search.continued.supersede", killed)
+        patch.setattr("ecg_tune.search.continued.set_attrs", killed)
         with pytest.raises(RuntimeError, match="killed"):
             lengthen(study, TOY_SPACE, longer)
     assert len(newest_trials(study)) == 3
