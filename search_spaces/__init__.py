@@ -67,8 +67,10 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
 
     def default(family: str) -> dict[str, Any]:
         choice = {"family": family} if len(chosen) > 1 else {}
+        if family == fusion.FAMILY and context.encoders:
+            choice[f"{family}.start"] = "scratch"  # the classic config, whatever encoders there are
         classic = resolve(
-            family, SPACES[family].defaults[context.profile], replace(context, rules={}, memory_gb=float("inf"), encoders=lambda: None)
+            family, SPACES[family].defaults[context.profile], replace(context, rules={}, memory_gb=float("inf"), encoders=None)
         )
         needed = state_gb(classic.model, family, context.n_leads)
         if needed > context.memory_gb:

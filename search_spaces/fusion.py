@@ -22,7 +22,7 @@ def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
 
     The rate is bounded by a recurrent encoder.
     """
-    trained = context.encoders()
+    trained = context.encoders() if context.encoders else None
     if trained is not None and trial.suggest_categorical(f"{FAMILY}.start", ("scratch", "trained")) == "trained":
         frozen = trial.suggest_categorical(f"{FAMILY}.frozen", (True, False))
         return _config(trial, context, _started(trained, frozen=frozen), trained.image.image)
@@ -72,7 +72,7 @@ SPACE = Space(
         profile: prefixed(
             FAMILY,
             resnet.IMAGE_DEFAULTS[profile],
-            {"start": "scratch", "signal_family": "rnn", "image_family": "resnet"},
+            {"signal_family": "rnn", "image_family": "resnet"},
             {f"rnn.{name}": value for name, value in rnn.MODEL_DEFAULTS[profile].items()},
             {f"resnet.{name}": value for name, value in resnet.MODEL_DEFAULTS[profile].items()},
             {"hidden_size": 32 if profile == "small" else 128, "dropout": 0.3},

@@ -26,7 +26,7 @@ class SpaceContext:
         rules: What the user changed, see `search_spaces.custom`.
         n_leads: Leads of the signal.
         memory_gb: What the parameters of no draw may exceed, see `search_spaces.memory`.
-        encoders: Gives the trained networks that a fusion may start from, None while there are none.
+        encoders: Gives the trained networks that a fusion may start from, None while there are none yet.
     """
 
     profile: str
@@ -34,7 +34,7 @@ class SpaceContext:
     rules: Mapping[str, Any] = field(default_factory=dict)
     n_leads: int = 3
     memory_gb: float = 2.0
-    encoders: Callable[[], TrainedEncoders | None] = lambda: None
+    encoders: Callable[[], TrainedEncoders | None] | None = None
 
     @property
     def small(self) -> bool:

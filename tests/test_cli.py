@@ -20,6 +20,7 @@ COMMANDS = [
     "train",
     "models",
     "search",
+    "preview",
     "status",
     "dashboard",
     "retrain",

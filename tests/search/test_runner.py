@@ -202,7 +202,7 @@ def test_a_second_search_on_a_held_study_is_refused(searched, toy_data):
 def test_the_search_reads_no_test_record(searched, toy_data, tmp_path):
     """With the test part's files gone a search still runs: it never needed them."""
     copy = tmp_path / "data"
-    shutil.copytree(toy_data.folder, copy)
+    shutil.copytree(toy_data.folder, copy, ignore=shutil.ignore_patterns("test_ledger.jsonl"))
     shutil.rmtree(copy / "test")
     code, _, err = finish(start(tmp_path / "study", PreparedData(copy, toy_data.manifest, toy_data.train, toy_data.validation), trials=2))
     assert code == 0, err
