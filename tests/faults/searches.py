@@ -18,7 +18,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from ecg_tune.search.study import DATABASE, newest_trials, open_study
+from ecg_tune.search.study import DATABASE, newest_trials, open_study, study_exists
 
 from .processes import marked
 
@@ -85,7 +85,7 @@ class Search:
 
     def rows(self) -> list[FrozenTrial]:
         """Return the rows that count; none when the study is not made yet."""
-        return newest_trials(open_study(self.study)) if self._ask("SELECT * FROM studies") else []
+        return newest_trials(open_study(self.study)) if study_exists(self.study) else []
 
     def share_done(self) -> float:
         """Return how much of the search lies behind, 0..1."""
@@ -94,7 +94,7 @@ class Search:
         return sum(n / EPOCHS if state in ("RUNNING", "WAITING") else 1 for state, n in rows) / TRIALS
 
     def _ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask the database for reading only: whoever opens it with Optuna while it is made makes its tables too."""
+        """Ask the database for reading only; a driver that was killed in a transaction leaves it so that this says nothing."""
         address = f"{(self.study / DATABASE).as_uri()}?mode=ro"
         with suppress(sqlite3.OperationalError), closing(sqlite3.connect(address, uri=True)) as database:  # not made yet
             return database.execute(query).fetchall()
