@@ -77,16 +77,18 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
             raise ConfigError(f"the classic {family} needs {needed:.3g} GB: raise memory_gb={context.memory_gb:g}, or leave {family} out")
         return choice | default_under(SPACES[family].defaults[context.profile], context.rules)
 
-    space = SearchSpace(suggest=suggest, defaults=tuple(default(family) for family in chosen), goes_on=goes_on)
+    space = SearchSpace(suggest=suggest, defaults=tuple(default(family) for family in chosen), lengthened=lengthened)
     return replace(space, queued=checked_configs(queued, space, chosen))
 
 
-def goes_on(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether a training under `old` is the beginning of one under `new`: they differ in the last epoch at most, and
-    the schedule does not depend on it (one-cycle and cosine do)."""
-    length = {"max_epochs": old["training"]["max_epochs"]}
-    same = {**new, "training": {**new["training"], **length}} == old
-    return same and (new["training"]["schedule"] == "plateau" or new == old)
+def lengthened(config: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], bool]:
+    """Return a trial's config with another last epoch, and whether its training so far is the beginning of that longer one.
+
+    It is with the plateau schedule; one-cycle and cosine depend on the last epoch.
+    """
+    training = config["training"]
+    same = training["schedule"] == "plateau" or training["max_epochs"] == epochs
+    return {**config, "training": {**training, "max_epochs": epochs}}, same
 
 
 def _drawn(trial: BaseTrial, family: str, context: SpaceContext) -> TrialConfig:

@@ -115,7 +115,8 @@ class LearnerTrainable(tune.Trainable):
         optional: dict[str, Any] = {"checkpoint": f"{self.task['path']}/{self.checkpoint}"} if self.checkpoint else {}
         if self.costs:
             optional["costs"] = self.costs
-        if result.micro_batch < learner.config.training.batch_size:
+        training = learner.config.training
+        if result.micro_batch < (training.micro_batch or training.batch_size):
             optional["say"] = f"memory ran out: micro-batches of {result.micro_batch}, same effective batch"
         return {
             "epoch": result.epoch,

@@ -62,6 +62,8 @@ def facts(study: optuna.Study, folder: Path) -> dict[str, Any]:
 
 def summary(study: optuna.Study, folder: Path) -> str:
     """Return the same as a few lines of text."""
+    from ecg_tune.search.study import last_failure
+
     known = facts(study, folder)
     states = ", ".join(f"{count} {name}" for name, count in known["states"].items() if count) or "no trials yet"
     n_records = known["n_records"] or {}
@@ -77,6 +79,7 @@ def summary(study: optuna.Study, folder: Path) -> str:
     if known["rungs"]:
         lines.append("rungs (family@epoch: trials): " + ", ".join(f"{name}: {count}" for name, count in known["rungs"].items()))
     if known["failures"]:
+        lines.append(last_failure(study))
         reasons = Counter(f"{row['family']} {row['reason']}" for row in known["failures"])
         lines.append("failures: " + ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())))
     for row in known["defaults"]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import optuna
-from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import ConfigError, StudyError
@@ -34,12 +34,15 @@ def lengthen(study: optuna.Study, space: SearchSpace, settings: SearchSettings) 
     for row in newest_trials(study):
         if _short(row, settings):
             number = len(study.get_trials(deepcopy=False))
-            config = space.suggest(FixedTrial(row.params)).config
-            goes_on = space.goes_on(row.user_attrs["config"], config)
+            config, goes_on = space.lengthened(row.user_attrs["config"], settings.epochs)
             values = dict(row.intermediate_values) if goes_on else {}
             attrs = {name: row.user_attrs[name] for name in INHERITED if name in row.user_attrs}
             attrs |= {"path": row.user_attrs["path"] if goes_on else trial_path(number), "config": config}
-            attrs |= {"continued_from": row.number, "goes_on": goes_on}
+            attrs |= {
+                "continued_from": row.number,
+                "goes_on": goes_on,
+                **({"seconds": row.user_attrs.get("seconds", 0.0)} if goes_on else {}),
+            }
             add_running(study, row.params, row.distributions, attrs, values)
             set_attrs(study, row.number, {"superseded_by": number})
             lengthened.append((row.number, number, len(values)))
@@ -129,5 +132,5 @@ def _imported(row: FrozenTrial, space: SearchSpace, settings: SearchSettings, *,
     except (ValueError, ConfigError):
         return None
     copy.user_attrs |= {"ended_by": ended_by, "config": proposal.config, "is_default": False}
-    same = same_length and proposal.config == row.user_attrs.get("config")
-    return copy if same or (not same_length and space.goes_on(row.user_attrs.get("config", {}), proposal.config)) else None
+    config, goes_on = space.lengthened(row.user_attrs["config"], settings.epochs)
+    return copy if goes_on and config == proposal.config else None

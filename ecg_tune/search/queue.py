@@ -37,8 +37,8 @@ class Queue:
     def __init__(self, space: SearchSpace, rows: Iterable[FrozenTrial]) -> None:
         rows = list(rows)
         known = {row.user_attrs.get("queued") for row in rows}
-        items = [Item(params, _key(params), True) for params in space.defaults]
-        items += [Item(params, _key(params)) for params in space.queued]
+        items = [Item(params, f"default {n}", is_default=True) for n, params in enumerate(space.defaults)]
+        items += [Item(params, json.dumps(params, sort_keys=True)) for params in space.queued]
         left_open = [row for row in rows if row.user_attrs.get("superseded_by") == QUEUED]
         items += [Item(row.system_attrs.get("fixed_params", row.params), f"row {row.number}") for row in left_open]
         self.items = [item for item in items if item.key not in known]
@@ -55,7 +55,3 @@ def drawn(space: SearchSpace, params: Mapping[str, Any]) -> tuple[Proposal, dict
         warnings.simplefilter("ignore", UserWarning)  # a value out of range: refused where the row is made
         proposal = space.suggest(fixed)
     return proposal, dict(fixed.distributions)
-
-
-def _key(params: Mapping[str, Any]) -> str:
-    return json.dumps(params, sort_keys=True)

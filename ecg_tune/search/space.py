@@ -50,11 +50,11 @@ class SearchSpace:
         suggest: A pure function of the trial's parameters.
         defaults: Parameters of the configs that every study tries first, one a family.
         queued: Parameters of the configs that the user wants tried next.
-        goes_on: Whether a training under the first config, unchanged, is the beginning of one under the second; false where
-            the schedule depends on the last epoch.
+        lengthened: Maps a trial's config and a later last epoch to its config with that, and whether the shorter training is the
+            beginning of the longer one; it is not where the schedule depends on the last epoch.
     """
 
     suggest: Callable[[BaseTrial], Proposal]
     defaults: tuple[dict[str, Any], ...] = ()
     queued: tuple[dict[str, Any], ...] = ()
-    goes_on: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] = lambda old, new: True
+    lengthened: Callable[[Mapping[str, Any], int], tuple[dict[str, Any], bool]] = lambda config, epochs: (dict(config), True)

@@ -171,7 +171,10 @@ def objective(trial: FrozenTrial) -> float:
 
 
 def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the COMPLETE rows that no other one beats in every objective, best value of the metric first."""
+    """Return the COMPLETE rows that no other one dominates, best value of the metric first.
+
+    Optuna's `best_trials` would count the older rows of lengthened trials too.
+    """
     signs = [1.0 if direction == StudyDirection.MAXIMIZE else -1.0 for direction in study.directions]
 
     def dominated(row: FrozenTrial, by: FrozenTrial) -> bool:

@@ -67,6 +67,6 @@ def test_open_trials_and_those_that_wait_for_budget_are_left_alone(study, log, t
 def test_a_trial_lengthened_from_the_start_leaves_nothing_of_its_older_row(study, folder):
     from dataclasses import replace
 
-    lengthen(study, replace(TOY_SPACE, goes_on=lambda old, new: False), settings(trials=25, max_epochs=9))
+    lengthen(study, replace(TOY_SPACE, lengthened=lambda config, epochs: (config, False)), settings(trials=25, max_epochs=9))
     Keeper(study, folder)
     assert left(folder) == set()

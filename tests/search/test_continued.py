@@ -45,7 +45,7 @@ def test_more_epochs_make_new_rows_of_the_complete_ones_only(study, log):
 
 def test_a_schedule_that_depends_on_the_last_epoch_starts_again(study, log):
     play(Book(study, TOY_SPACE, settings(trials=2), log))
-    space = replace(TOY_SPACE, goes_on=lambda old, new: False)
+    space = replace(TOY_SPACE, lengthened=lambda config, epochs: (config, False))
     made = lengthen(study, space, settings(trials=2, max_epochs=9))
     assert [kept for _, _, kept in made] == [0, 0]
     for _, new, _ in made:
@@ -128,18 +128,34 @@ def test_gpu_hours_count_shares_and_earlier_runs(study, log):
     assert task is not None
     book.record(task.number, {**result(task, 1), "seconds": 7200.0})  # the driver is killed: the row still knows
     assert Budget(limited, study.get_trials(), gpus=lambda family: 0.5).spent() == "gpu_hours"
+    Book(study, TOY_SPACE, limited, log, budget=Budget(limited, study.get_trials(), gpus=lambda family: 0.5)).settle()
+    lengthen(study, TOY_SPACE, limited)  # and so does the row that goes on with it
+    assert Budget(limited, study.get_trials(), gpus=lambda family: 0.5).spent() == "gpu_hours"
 
 
 def test_the_trial_that_reaches_the_target_is_complete_and_ends_the_search(study, log):
     aimed = settings(trials=50, target=0.4)
-    play(Book(study, TOY_SPACE, aimed, log), slots=3)
+    play(Book(study, TOY_SPACE, aimed, log), slots=2)  # the defaults: 0.25, 0.375, 0.4375
     rows = newest_trials(study)
-    reached = [t for t in rows if t.state == TrialState.COMPLETE and t.value >= 0.4]
-    assert len(reached) >= 1
-    assert "target" in {t.user_attrs["ended_by"] for t in reached} | {"target" if max(t.intermediate_values) == 4 else "" for t in reached}
-    assert all(t.state.is_finished() for t in rows)
-    assert len(rows) < 50
+    assert [(t.state, t.user_attrs["ended_by"], len(t.intermediate_values)) for t in rows] == [
+        (TrialState.COMPLETE, "target", 3),
+        (TrialState.COMPLETE, "target", 3),
+    ]
+    assert rows[0].value == pytest.approx(0.4375)
     assert Book(study, TOY_SPACE, aimed, log).next_assignment() is None
+
+
+def test_who_ran_beside_the_one_that_reached_the_target_is_stopped_early(study, log):
+    aimed = settings(trials=50, target=0.4)
+    book = Book(study, TOY_SPACE, aimed, log)
+    first, second = book.next_assignment(), book.next_assignment()
+    assert first is not None
+    assert second is not None
+    assert book.record(first.number, result(first, 1, value=0.5))
+    book.close(first.number, result(first, 1, value=0.5))
+    assert book.record(second.number, result(second, 1, value=0.2))
+    book.close(second.number, result(second, 1, value=0.2))
+    assert [(t.state, t.user_attrs["ended_by"]) for t in study.trials] == [(TrialState.COMPLETE, "target"), (TrialState.PRUNED, "target")]
 
 
 def test_rows_that_no_worker_took_up_are_closed_when_the_budget_is_spent(study, log):
