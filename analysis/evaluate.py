@@ -12,7 +12,7 @@ from pathlib import Path
 
 from analysis.answers import ModelAnswers, ask
 from analysis.bootstrap import Run, intervals, mean_over_runs, patient_weights
-from analysis.candidates import check_fit, find_candidates, rehearse
+from analysis.candidates import Candidate, check_fit, find_candidates, rehearse
 from analysis.cost_table import cost_table
 from analysis.ecg_metrics import ECGMetrics, Metrics, mean_metrics
 from analysis.evaluated import Bootstrap, Evidence, evidence_of
@@ -79,35 +79,47 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     part = open_test(data, "evaluate", study)
     openings = read_ledger(data) if ledger_folder is None else merge_ledger(data, ledger_folder)
+    evidence = dataclasses.replace(evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed)), openings=openings)
     answers: dict[str, ModelAnswers] = {}
     for candidate in candidates:
         tell(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(part)} test records")
         answers[candidate.name] = ask(candidate, data.validation, part, sensitivity_target=sensitivity_target, device=device)
     tell(f"bootstrap: {n_bootstrap} resamples of patients")
-    evidence = dataclasses.replace(evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed)), openings=openings)
     weights = patient_weights(part.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
+    result = _result(candidates, answers, part, weights, evidence, sensitivity_target=sensitivity_target, out=out)
+    costs = {COST: cost_table(candidates, data, device=device)}
+    fitted = {FITTED: fitted_table(answers, data.validation, split=evidence.split, class_names=data.class_names)}
+    result = dataclasses.replace(result, tables=result.tables | fitted | costs)
+    tell(f"writing {out}")
+    write_evaluation(result, part, answers, weights)
+    return result
+
+
+def _result(
+    candidates: Sequence[Candidate],
+    answers: Mapping[str, ModelAnswers],
+    part: Part,
+    weights: Array,
+    evidence: Evidence,
+    *,
+    sensitivity_target: float,
+    out: Path,
+) -> EvaluationResult:
+    """Return all that follows from the models' answers on the test part."""
     resamples = {name: mean_over_runs(part.labels, model.runs, weights) for name, model in answers.items()}
     at_f1 = _at_f1(part, answers, resamples, evidence)
-    best, names = candidates[0].name, data.class_names
-    tables = statistics(part, answers, resamples, weights, at_f1.metrics, best=best, class_names=names)
-    result = EvaluationResult(
+    best = candidates[0].name
+    return EvaluationResult(
         best=best,
         standings=tuple(candidate.standing for candidate in candidates),
         at_f1=at_f1,
         at_half=_at(part, {name: model.runs_at_half for name, model in answers.items()}, resamples, weights, evidence),
         at_sensitivity=_at(part, {name: model.runs_at_sensitivity for name, model in answers.items()}, resamples, weights, evidence),
-        tables=tables
-        | {
-            FITTED: fitted_table(answers, data.validation, split=evidence.split, class_names=names),
-            COST: cost_table(candidates, data, device=device),
-        },
+        tables=statistics(part, answers, resamples, weights, at_f1.metrics, best=best, class_names=evidence.class_names),
         sensitivity_target=sensitivity_target,
         evidence=evidence,
         out=out,
     )
-    tell(f"writing {out}")
-    write_evaluation(result, part, answers, weights)
-    return result
 
 
 def merge_ledger(data: PreparedData, folder: Path) -> list[dict[str, str]]:

@@ -59,15 +59,16 @@ def search(
     if not outcome.done:
         print(f"ecg-tune: interrupted; go on with: {again}", file=sys.stderr)
         raise typer.Exit(130)
-    if outcome.spent:
-        _print(f"ended by {_option(outcome.spent)}; go on with: {again}  (with a larger {_option(outcome.spent)})", quiet)
-    elif not best_trials(opened, 1):
+    if not outcome.spent and not best_trials(opened, 1):
         raise WorkFailedError(f"no trial was completed; {last_failure(opened)}")
-    else:
-        _print(
-            f"more trials: the same command with a larger --trials\nnext: ecg-tune dashboard {study}; ecg-tune retrain {study} --top 2",
-            quiet,
-        )
+    _print(_next(study, outcome, again), quiet)
+
+
+def _next(study: Path, outcome: Outcome, again: str) -> str:
+    """Return what to do after a search that ended."""
+    if outcome.spent:
+        return f"ended by {_option(outcome.spent)}; go on with: {again}  (with a larger {_option(outcome.spent)})"
+    return f"more trials: the same command with a larger --trials\nnext: ecg-tune dashboard {study}; ecg-tune retrain {study} --top 2"
 
 
 def _option(setting: str) -> str:

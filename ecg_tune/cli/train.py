@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ecg_tune.cli.options import DataFolder, Device, pick_device, read_yaml
 from ecg_tune.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecg_tune.config import TrainingConfig
+    from ecg_tune.training.epoch import EpochResult
 
 EXAMPLE = "Example: ecg-tune train rnn --data DATA --profile small --max-epochs 5"
 
@@ -31,7 +35,6 @@ def train(
     from ecg_tune.data.prepared import open_prepared
     from ecg_tune.models import MODELS, trial_config
     from ecg_tune.training.checkpoint import save_model
-    from ecg_tune.training.epoch import EpochResult
     from ecg_tune.training.fit import saved_model, train_model
     from search_spaces import SPACES, SpaceContext, resolve
 
@@ -43,21 +46,24 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     prepared = open_prepared(data)
     where = pick_device(device)
-
-    def show(result: EpochResult) -> None:
-        losses = f"loss {result.train_loss:.4f} train, {result.validation_loss:.4f} validation"
-        auc = f"validation macro AUC {result.metrics['macro_auc']:.4f}"
-        if result.micro_batch < (changed.training.micro_batch or changed.training.batch_size):
-            losses += f", memory ran out: micro-batches of {result.micro_batch}, same effective batch"
-        print(f"epoch {result.epoch}/{changed.training.max_epochs}: {auc}, {losses}, {result.seconds:.1f} s", flush=True)
-
-    fit = train_model(changed, prepared, seed=seed, device=where, on_epoch=show)
+    fit = train_model(
+        changed, prepared, seed=seed, device=where, on_epoch=lambda result: print(_line(result, changed.training), flush=True)
+    )
     name = MODELS[family].name
     target = out / f"{name}_best.pth"
     save_model(target, saved_model(fit, prepared, name=name, device=where))
     said = f"validation macro AUC {fit.best.metrics['macro_auc']:.4f} on {len(prepared.validation)} records"
     print(f"best: epoch {fit.best_epoch}, {said}{' (SYNTHETIC data)' if prepared.synthetic else ''}")
     print(f"wrote {target}\nnext: ecg-tune evaluate {out} --data {data} --out results/")
+
+
+def _line(result: EpochResult, training: TrainingConfig) -> str:
+    """Return an epoch as one line."""
+    losses = f"loss {result.train_loss:.4f} train, {result.validation_loss:.4f} validation"
+    auc = f"validation macro AUC {result.metrics['macro_auc']:.4f}"
+    if result.micro_batch < (training.micro_batch or training.batch_size):
+        losses += f", memory ran out: micro-batches of {result.micro_batch}, same effective batch"
+    return f"epoch {result.epoch}/{training.max_epochs}: {auc}, {losses}, {result.seconds:.1f} s"
 
 
 def _started_from(family: str, signal: Path | None, image: Path | None, *, frozen: bool) -> dict[str, Any]:

@@ -75,16 +75,15 @@ def run_search(
         WorkFailedError: Ray did not start, or trial after trial failed.
     """
     with _ray_session():
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        fits = plan(settings, nodes)  # refuses what can't be, before anything is measured
-        if measure_shares:
-            fits = plan(settings, nodes, shares=measure_shares())
-        lengthened = lengthen(study, space, settings) if not _target_reached(study, settings) else []
+        fits = _planned(settings, measure_shares)
+        reached = Budget(settings, study.get_trials(deepcopy=False)).reached
+        lengthened = [] if reached else lengthen(study, space, settings)
         budget = Budget(settings, study.get_trials(deepcopy=False), gpus=fits.gpu_share)
         tally = _tally(study, settings, fits)
         with view(tally) as listener:
             for old, new, kept in lengthened:
-                listener.said(f"trial {old} is lengthened as trial {new}, " + (f"from epoch {kept} on" if kept else RESTARTED))
+                how = f"from epoch {kept} on" if kept else "from the start: its schedule depends on the last epoch"
+                listener.said(f"trial {old} is lengthened as trial {new}, {how}")
             book = Book(study, space, settings, _Tidying(listener, study, folder), budget=budget)
             tally.standing, tally.gpus = (lambda: book.rungs.standing), GpuMeter()
             if budget.spent():
@@ -98,11 +97,11 @@ def run_search(
         return Outcome(done=book.done or (spent is not None and not book.open), spent=None if book.done else spent)
 
 
-RESTARTED = "from the start: its schedule depends on the last epoch"
-
-
-def _target_reached(study: optuna.Study, settings: SearchSettings) -> bool:
-    return Budget(settings, study.get_trials(deepcopy=False)).reached
+def _planned(settings: SearchSettings, measure_shares: Callable[[], Mapping[str, float]] | None) -> Plan:
+    """Return how trials share the cluster, what can't be refused before anything is measured."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    fits = plan(settings, nodes)
+    return plan(settings, nodes, shares=measure_shares()) if measure_shares else fits
 
 
 def _tuner(
