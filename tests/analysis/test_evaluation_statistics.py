@@ -16,7 +16,7 @@ from sklearn.metrics import brier_score_loss, f1_score, recall_score, roc_auc_sc
 from analysis.evaluate import evaluate
 from analysis.evaluation_result import EvaluationResult
 from ecg_tune.config import CLASS_NAMES
-from ecg_tune.data.prepared import PreparedData, open_prepared, read_ledger
+from ecg_tune.data.prepared import LEDGER, PreparedData, open_prepared, read_ledger
 from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.training.checkpoint import SavedModel, save_model
 
@@ -24,8 +24,8 @@ Maker = Callable[..., SavedModel]
 
 
 def copied(data: PreparedData, folder: Path) -> PreparedData:
-    """Return a copy of the data, whose test part may be opened."""
-    return open_prepared(Path(shutil.copytree(data.folder, folder)))
+    """Return a copy of the data, its test part not opened yet, whatever other tests did to the shared one."""
+    return open_prepared(Path(shutil.copytree(data.folder, folder, ignore=shutil.ignore_patterns(LEDGER))))
 
 
 @pytest.fixture(scope="module")
