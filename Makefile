@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test test-kill check
+.PHONY: setup demo test test-kill test-cluster test-cluster-full check
 setup: .venv/.ready
 
 .venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
@@ -17,11 +17,18 @@ demo: setup
 	.venv/bin/ecg-tune demo
 
 test: setup
-	.venv/bin/pytest -n 2 --dist loadfile
+	.venv/bin/pytest -n 2 --dist loadfile -m "not hosts"
 
 # `make test` has one case of each kind of fault, this 20
 test-kill: setup
 	FAULTS=$${FAULTS:-20} .venv/bin/pytest tests/faults
+
+# three hosts as network namespaces, each with an sshd: takes root and Debian's openssh-server, rsync, iproute2; says why where it can't
+test-cluster: setup
+	.venv/bin/pytest tests/cluster -m hosts
+
+test-cluster-full: setup
+	CLUSTER=full .venv/bin/pytest tests/cluster -m hosts
 
 check: setup
 	.venv/bin/ruff check .

@@ -18,16 +18,18 @@ import numpy as np
 from analysis.bootstrap import Run, intervals, patient_weights
 from ecg_tune.data.prepared import PreparedData, open_prepared
 from ecg_tune.models import MODELS, build_model, trial_config
+from ecg_tune.search.checkpoints import place_of
 from ecg_tune.search.study import best_trials, newest_trials, open_study, study_exists
 from ecg_tune.training.checkpoint import build_predictor, load_saved
+from ecg_tune.training.places import Place
 from ecg_tune.training.predictor import Predictor, predict_probabilities
 from ecg_tune.training.snapshots import newest_snapshot
 from ecg_tune.transforms.images import n_channels
 
 
-def validation_interval(folder: Path, trial: Any, data: PreparedData) -> tuple[float, float] | None:
+def validation_interval(place: Place, trial: Any, data: PreparedData) -> tuple[float, float] | None:
     """Return the 95 % interval of a trial's validation macro AUC, None if its weights are not kept."""
-    found = newest_snapshot(folder / trial.user_attrs["path"])
+    found = newest_snapshot(place, trial.user_attrs["path"])
     if found is None:
         return None
     config, n_leads = trial_config(trial.user_attrs["config"]), len(data.leads)
@@ -59,7 +61,7 @@ def rows_of(folder: Path, data: PreparedData) -> list[dict[str, Any]]:
         row["epoch_s"] = default.user_attrs["seconds"] / default.user_attrs["epochs"] if default in done else None
         row["parameters"] = default.user_attrs.get("n_parameters")
         if best is not None:
-            row |= {"best": best.value, "best_trial": best.number, "interval": validation_interval(folder, best, data)}
+            row |= {"best": best.value, "best_trial": best.number, "interval": validation_interval(place_of(study, folder), best, data)}
             row["best_parameters"] = best.user_attrs["n_parameters"]
         rows.append(row)
     return rows

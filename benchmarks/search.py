@@ -33,6 +33,7 @@ from ecg_tune.data.prepare import prepare
 from ecg_tune.data.prepared import open_prepared
 from ecg_tune.data.synthetic import synthesize
 from ecg_tune.search.runner import run_search
+from ecg_tune.training.places import Folder
 from search_spaces import SpaceContext, search_space
 from trainables import LearnerTrainable, Shared
 
@@ -115,7 +116,7 @@ def overhead(folder: Path) -> dict[str, Any]:
 
 
 def asking(folder: Path) -> dict[str, Any]:
-    """Return milliseconds of ask+tell by the study's size; `own_ms` is what is not the sampler's, at the largest."""
+    """Return milliseconds of a trial by the study's size; `own_ms` is neither the sampler's nor the database's, at the largest."""
     found = ask_tell(SIZES, folder / "asking")
     detail = {str(size): one for size, one in found.items()}
     return {
@@ -145,7 +146,7 @@ def tiny(folder: Path) -> dict[str, Any]:
         sizes = [mb for name in workers if (mb := rss_mb(int(name.rpartition(":")[2])))]
         seen.append({"trials": n, "driver": rss_mb(os.getpid()), "workers": len(sizes), "largest_worker": max(sizes, default=0.0)})
 
-    shared = Shared(data=data, folder=folder / "tiny", metric="macro_auc", threads=1)
+    shared = Shared(data=data, checkpoints=Folder(folder / "tiny"), metric="macro_auc", threads=1)
     space = search_space(given.families, SpaceContext("small", given.epochs))
     run_search(
         LearnerTrainable, space, {"shared": shared}, given,
@@ -184,7 +185,7 @@ def table(found: dict[str, Any]) -> str:
         wall = f"{found['overhead_wall_s']:.1f} s, ideal {found['overhead_ideal_s']:.0f} s"
         lines.append(f"{LONG} trials of {LONG_EPOCHS} s on {SLOTS} slots: {wall}, overhead {found['overhead_5s_pct']:.1f} %")
     for size, one in found.get("asking", {}).items():
-        parts = f"ask {one['ask_ms']:.1f}, tell {one['tell_ms']:.1f}; sampler {one['sampler_ms']:.1f}, ours {one['own_ms']:.1f}"
+        parts = f"sampler {one['sampler_ms']:.1f}, database {one['database_ms']:.1f}, ours {one['own_ms']:.1f}"
         lines.append(
             f"ask+tell at {int(size):>6,} trials: {one['ask_tell_ms']:6.1f} ms ({parts}); an epoch's record {one['record_ms']:.1f} ms"
         )

@@ -11,8 +11,8 @@ import pytest
 from ecg_tune.cli.main import run
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.book import Book
+from ecg_tune.search.making import create_study, study_attributes
 from ecg_tune.search.preview import Curve, Silent, simulate
-from ecg_tune.search.study import create_study, study_attributes
 from search_spaces import SpaceContext, search_space
 
 FLAGS = ("--families", "cnn1d,resnet1d", "--profile", "small", "--max-epochs", "4", "--slots", "2", "--sampler", "random")

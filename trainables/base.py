@@ -7,7 +7,6 @@ import socket
 import traceback
 from dataclasses import dataclass
 from os import getpid
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -15,11 +14,12 @@ import torch
 from ray import tune
 
 from ecg_tune.data.prepared import PreparedData
-from ecg_tune.errors import NonFiniteLossError
+from ecg_tune.errors import NonFiniteLossError, WorkFailedError
 from ecg_tune.models import n_parameters, trial_config
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.learner import Learner, LearningData, learning_data
 from ecg_tune.training.memory import out_of_memory
+from ecg_tune.training.places import Place
 from ecg_tune.training.probe import COSTS
 from ecg_tune.training.snapshots import newest_snapshot, save_snapshot
 
@@ -32,12 +32,12 @@ class Shared:
     """What all trials of a search share; travels once a node through the object store.
 
     Attributes:
-        folder: The study's folder, reachable from every node.
+        checkpoints: Where the study keeps them, reachable from every node.
         minimise: Rows of `COSTS`, the objectives beside the metric.
     """
 
     data: PreparedData
-    folder: Path
+    checkpoints: Place
     metric: str
     threads: int
     minimise: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Shared:
 class LearnerTrainable(tune.Trainable):
     """Trains one config of a study, going on from its own checkpoint whenever there is one.
 
-    Every epoch ends with an atomic checkpoint in the study's folder, before the result is reported: whatever dies, at most
+    Every epoch ends with an atomic checkpoint in the study's place, before the result is reported: whatever dies, at most
     one epoch is trained again. Results that the study does not hold yet are reported from the checkpoint, not retrained.
     """
 
@@ -72,6 +72,8 @@ class LearnerTrainable(tune.Trainable):
             return self._report(self.learner, result)
         except NonFiniteLossError as error:
             return self._failed("nan", str(error))
+        except WorkFailedError as error:  # its place for checkpoints does not answer
+            return self._failed("error", str(error))
         except Exception as error:  # whatever it is, the user finds it in the study's row
             if out_of_memory(error):
                 return self._failed("oom", str(error).splitlines()[0] if str(error) else type(error).__name__)
@@ -91,10 +93,10 @@ class LearnerTrainable(tune.Trainable):
         learner = Learner(trial_config(self.task["trial"]), _on_device[key], seed=self.task["seed"], metric=self.shared.metric)
         if self.task.get("micro_batch"):
             learner.micro_batches.size = self.task["micro_batch"]
-        found = newest_snapshot(self._folder, device=str(device))
+        found = newest_snapshot(self.shared.checkpoints, str(self.task["path"]), device=str(device))
         if found:  # else the trial begins anew; epochs that the study knows are not reported twice
-            self.checkpoint = found[0].name
-            learner.load_state_dict(found[1])
+            self.checkpoint, state = found
+            learner.load_state_dict(state)
         self.costs = [COSTS[name](learner.predictor, learner.data) for name in self.shared.minimise]
         return learner
 
@@ -106,13 +108,13 @@ class LearnerTrainable(tune.Trainable):
 
     def _train(self, learner: Learner) -> EpochResult:
         result = learner.step()
-        self.checkpoint = save_snapshot(self._folder, result.epoch, learner.state_dict()).name
+        self.checkpoint = save_snapshot(self.shared.checkpoints, str(self.task["path"]), result.epoch, learner.state_dict())
         return result
 
     def _report(self, learner: Learner, result: EpochResult) -> dict[str, Any]:
         history = learner.history[: result.epoch]
         best = max(history, key=lambda r: r.metrics[self.shared.metric])
-        optional: dict[str, Any] = {"checkpoint": f"{self.task['path']}/{self.checkpoint}"} if self.checkpoint else {}
+        optional: dict[str, Any] = {"checkpoint": self.checkpoint} if self.checkpoint else {}
         if self.costs:
             optional["costs"] = self.costs
         training = learner.config.training
@@ -145,10 +147,6 @@ class LearnerTrainable(tune.Trainable):
                 best = learner.history[learner.best_epoch - 1]
                 facts |= {"best_epoch": best.epoch, "per_class_auc": list(best.per_class_auc)}
         return facts | self._whereabouts(str(learner.device) if learner else "")
-
-    @property
-    def _folder(self) -> Path:
-        return self.shared.folder / str(self.task["path"])
 
     def _whereabouts(self, device: str) -> dict[str, str]:
         host = socket.gethostname()

@@ -8,15 +8,25 @@ from typing import Annotated
 import typer
 
 from ecg_tune.cli.options import StudyFolder
+from ecg_tune.cli.there import Insecure, JobsAddress, fetch, outbox, run_there
 
 EXAMPLE = "Example: ecg-tune dashboard STUDY"
 
 
 def dashboard(
+    context: typer.Context,
     study: StudyFolder,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where the page goes; default STUDY/dashboard.html.")] = None,
+    address: JobsAddress = None,
+    insecure: Insecure = False,
 ) -> None:
     """Write one self-contained HTML page of the study; it needs no network."""
+    if address:
+        home, there = out or Path(f"{study.name}.html"), outbox()
+        run_there(context, address, insecure=insecure, changes={"out": f"{there}/{home.name}"})
+        fetch(address, ["pack", there, "--remove"], home.parent, insecure=insecure)
+        print(f"brought it home: {home}")
+        return
     from analysis.dashboard import write_dashboard
     from ecg_tune.search.lock import search_runs
     from ecg_tune.search.study import open_study

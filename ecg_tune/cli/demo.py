@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from pathlib import Path
@@ -9,19 +10,19 @@ from typing import Annotated
 
 import typer
 
+from ecg_tune.errors import UsageError
+
 EXAMPLE = "Example: ecg-tune demo --out demo"
 
 
 def demo(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the demo; an earlier demo in it is replaced.")] = Path("demo"),
     records: Annotated[int, typer.Option(min=200, help="Synthetic records.")] = 600,
     trials: Annotated[int, typer.Option(min=3, help="Trials of the search.")] = 12,
     max_epochs: Annotated[int, typer.Option(min=1, help="Epochs a trial may run.")] = 6,
 ) -> None:
     """Synthetic data, search, dashboard, retraining, evaluation: minutes on two cores. Every number says SYNTHETIC."""
-    from ecg_tune.cli import dashboard, data, evaluate, retrain, search
-    from ecg_tune.errors import UsageError
-
     started = time.monotonic()
     records_folder, prepared, study, results = (out / name for name in ("ptbxl_synthetic", "data", "study", "results"))
     if out.exists() and not (out / ".ecg-tune-demo").exists() and any(out.iterdir()):
@@ -29,24 +30,18 @@ def demo(
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     (out / ".ecg-tune-demo").touch()
-    _title(1, f"ecg-tune data synthesize {records_folder} --records {records}")
-    data.synthesize(records_folder, records=records)
-    _title(2, f"ecg-tune data prepare {records_folder} {prepared}")
-    data.prepare(records_folder, prepared)
-    families = "rnn,resnet,fusion"
-    _title(
-        3, f"ecg-tune search {study} --data {prepared} --families {families} --profile small --trials {trials} --max-epochs {max_epochs}"
+    size = ["--families", "rnn,resnet,fusion", "--profile", "small", "--trials", trials, "--max-epochs", max_epochs]
+    steps = (
+        ["data", "synthesize", records_folder, "--records", records],
+        ["data", "prepare", records_folder, prepared],
+        ["search", study, "--data", prepared, *size],
+        ["dashboard", study],
+        ["retrain", study, "--top", 2, "--seeds", 1],
+        ["evaluate", study, "--out", results],
     )
-    search.search(study, prepared, families=families, profile="small", trials=trials, max_epochs=max_epochs)
-    _title(4, f"ecg-tune dashboard {study}")
-    dashboard.dashboard(study)
-    _title(5, f"ecg-tune retrain {study} --top 2 --seeds 1")
-    retrain.retrain(study, top=2, seeds=1)
-    _title(6, f"ecg-tune evaluate {study} --out {results}")
-    evaluate.evaluate(study, out=results)
+    for number, step in enumerate(steps, 1):
+        words = [str(word) for word in step]
+        print(f"\n[{number}/{len(steps)}] {shlex.join(['ecg-tune', *words])}", flush=True)
+        context.find_root().command.main(args=words, prog_name="ecg-tune", standalone_mode=False)
     print(f"\nDone in {(time.monotonic() - started) / 60:.1f} min. SYNTHETIC data: no number here says anything about patients.")
     print(f"Look at   {study / 'dashboard.html'}\n          {results / 'EVALUATION_SUMMARY.txt'}\n          {results / 'visualizations'}")
-
-
-def _title(number: int, command: str) -> None:
-    print(f"\n[{number}/6] {command}", flush=True)

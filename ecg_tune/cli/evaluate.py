@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from ecg_tune.cli.options import Device, StudyData, pick_device
+from ecg_tune.cli.there import Insecure, JobsAddress, fetch, outbox, run_there
 from ecg_tune.errors import UsageError
 
 EXAMPLE = "Example: ecg-tune evaluate STUDY --out results/   or   ecg-tune evaluate checkpoints/ --data DATA --out results/"
 
 
 def evaluate(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="STUDY|CHECKPOINTS", help="A study with retrained models, or a folder of *_best.pth.")],
     data: StudyData = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("results"),
@@ -22,8 +24,16 @@ def evaluate(
         float, typer.Option(min=0.01, max=1.0, help="What the thresholds of the ..._at_sensitivity_target tables reach on validation.")
     ] = 0.9,
     device: Device = "auto",
+    address: JobsAddress = None,
+    insecure: Insecure = False,
 ) -> None:
     """Open the sealed test part once and write tables, figures and reports. Nothing is chosen on test."""
+    if address:
+        there = outbox()
+        run_there(context, address, insecure=insecure, changes={"out": there})
+        fetch(address, ["pack", there, "--remove"], out, insecure=insecure)
+        print(f"brought it home: {out}")
+        return
     from analysis.evaluate import evaluate as run
     from ecg_tune.data.prepared import open_prepared
     from ecg_tune.search.study import data_folder, open_study, study_exists

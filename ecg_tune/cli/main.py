@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from ecg_tune.cli import dashboard, data, demo, evaluate, models, preview, retrain, search, status, train
+from ecg_tune.cli import dashboard, data, demo, doctor, evaluate, models, preview, pull, retrain, search, status, submit, train
 from ecg_tune.errors import EcgTuneError, UsageError
 
 app = typer.Typer(
@@ -24,11 +24,15 @@ app.add_typer(data.app, name="data")
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("models", epilog=models.EXAMPLE)(models.models)
 app.command("search", epilog=search.EXAMPLE)(search.search)
+app.command("submit", epilog=submit.EXAMPLE)(submit.submit)
 app.command("preview", epilog=preview.EXAMPLE)(preview.preview)
 app.command("status", epilog=status.EXAMPLE)(status.status)
 app.command("dashboard", epilog=dashboard.EXAMPLE)(dashboard.dashboard)
 app.command("retrain", epilog=retrain.EXAMPLE)(retrain.retrain)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command("pull", epilog=pull.EXAMPLE)(pull.pull)
+app.command("pack", hidden=True)(pull.pack)
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 
 

@@ -70,7 +70,7 @@ def _slots(settings: SearchSettings) -> tuple[int, float]:
         raise UsageError("--gpu-share auto is measured when the search starts: give --gpus-per-trial and --slots to preview it")
     here = {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
     gpus = float(here["GPU"] > 0) if settings.gpus_per_trial is None else settings.gpus_per_trial
-    return settings.slots or plan(settings, [here]).slots, gpus
+    return settings.slots or plan(settings, [here]).fits([here]), gpus
 
 
 def _curves(
@@ -133,7 +133,8 @@ def _copied(folder: Path, prepared: PreparedData, settings: SearchSettings) -> o
     """
     import optuna
 
-    from ecg_tune.search.study import FIXED, open_study, study_attributes, study_exists
+    from ecg_tune.search.making import FIXED, study_attributes
+    from ecg_tune.search.study import open_study, study_exists
 
     copy = optuna.create_study(direction="maximize")
     if study_exists(folder):

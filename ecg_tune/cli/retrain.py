@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecg_tune.cli.options import Device, StudyData, StudyFolder, headline, pick_device
+from ecg_tune.cli.there import Insecure, is_there, run_there
 from ecg_tune.errors import EcgTuneError, WorkFailedError
 
 if TYPE_CHECKING:
@@ -16,14 +17,23 @@ EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --seeds 3"
 
 
 def retrain(
+    context: typer.Context,
     study: StudyFolder,
     top: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 3,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 3,
     data: StudyData = None,
     device: Device = "auto",
+    address: Annotated[
+        str | None, typer.Option(metavar="A", help="auto or HOST:PORT: train on all machines of this cluster; a Jobs address: from there.")
+    ] = None,
+    insecure: Insecure = False,
 ) -> None:
     """Retrain the best trials on the training part and write STUDY/models. The test part stays sealed."""
+    if address and is_there(address):
+        run_there(context, address, insecure=insecure, changes={"address": "auto"})
+        return
     from analysis.retrain import retrain as run
+    from ecg_tune.cluster.spread import trainers
     from ecg_tune.data.prepared import open_prepared
     from ecg_tune.search.study import data_folder, open_study
 
@@ -40,7 +50,11 @@ def retrain(
         print(f"{said}validation macro AUC {outcome.validation_macro_auc:.4f} {trained}{change}", flush=True)
 
     print(headline(prepared))
-    manifest = run(opened, prepared, study, top=top, seeds=seeds, device=pick_device(device), on_done=show)
+    if address:
+        with trainers(address, insecure=insecure, device=device) as (spread, kind):
+            manifest = run(opened, prepared.in_memory(), study.resolve(), top=top, seeds=seeds, device=kind, on_done=show, map=spread)
+    else:
+        manifest = run(opened, prepared, study, top=top, seeds=seeds, device=pick_device(device), on_done=show)
     for model in manifest["models"]:
         mean, said = model["validation_macro_auc_mean"], model["search_value"]
         sd = "" if model["validation_macro_auc_sd"] is None else f" ± {model['validation_macro_auc_sd']:.4f} (sd over {seeds} seeds)"

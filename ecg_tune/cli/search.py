@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecg_tune.cli.options import DataFolder, StudyFolder, headline
+from ecg_tune.cli.options import DataFolder, StudyFolder, given, headline
 from ecg_tune.cli.settings import command_line, make_space, read_settings, takes_settings
-from ecg_tune.errors import ConfigError, WorkFailedError
+from ecg_tune.errors import ConfigError, UsageError, WorkFailedError
 
 if TYPE_CHECKING:
     import optuna
+    from sqlalchemy.engine import URL
 
     from ecg_tune.config import SearchSettings
     from ecg_tune.data.prepared import PreparedData
     from ecg_tune.search.runner import Outcome
     from ecg_tune.search.space import SearchSpace
 
+JOB_COMMAND = "ECG_TUNE_COMMAND"
+"""In the environment of a job: the command to give again where it was sent from."""
 EXAMPLE = "Example: ecg-tune search STUDY --data DATA --families rnn,resnet,fusion --profile small --trials 12 --max-epochs 4"
 
 
@@ -31,6 +34,10 @@ def search(
     data: DataFolder,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with these settings; flags win.")] = None,
     import_study: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Learn from another study's trials that fit.")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="A", help="Join the Ray cluster at auto or HOST:PORT; default RAY_ADDRESS, else start a Ray here.")
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Start or join a Ray that asks for no token.")] = False,
     progress: Annotated[str | None, typer.Option(help="live, plain or jsonl; default live in a terminal, else plain.")] = None,
     mlflow: Annotated[str | None, typer.Option(metavar="URI", help="Log trials to MLflow too.")] = None,
     wandb: Annotated[str | None, typer.Option(metavar="PROJECT", help="Log trials to Weights & Biases too.")] = None,
@@ -39,23 +46,34 @@ def search(
 ) -> None:
     """Search hyper-parameters. The same command again goes on where the study stands, however it ended."""
     from ecg_tune.cli.status import summary
+    from ecg_tune.cluster.session import ray_session
     from ecg_tune.data.prepared import open_prepared
+    from ecg_tune.search.checkpoints import check_place
+    from ecg_tune.search.database import database_of
     from ecg_tune.search.lock import hold_study
     from ecg_tune.search.loggers import callbacks
     from ecg_tune.search.study import best_trials, last_failure, study_exists
 
     settings, prepared = read_settings(config, flags), open_prepared(data)
+    address = address or os.environ.get("RAY_ADDRESS")
     view, trackers = _view(progress), callbacks(mlflow, wandb, name=study.resolve().name)
-    space = make_space(settings, prepared, study)
     quiet = progress == "jsonl"
+    url = database_of(study, settings.storage)
+    check_place(study, settings, lambda text: _print(text, quiet))
+    space = make_space(settings, prepared, study)
     _print(headline(prepared), quiet)
-    if settings.profile == "full" and not study_exists(study) and not quiet:
+    if settings.profile == "full" and not study_exists(study) and not quiet and not address:
         _say_cost(prepared, settings)
-    with hold_study(study):
-        opened = _opened(study, prepared, settings, space, import_study or [], quiet=quiet)
-        outcome = _run(opened, study, prepared, settings, space, view=view, trackers=trackers)
+    with hold_study(study, url) as guarded:
+        opened = guarded(_opened(study, url, prepared, settings, space, import_study or [], quiet=quiet))
+        with ray_session(address, insecure=insecure):
+            if address:
+                _check_cluster(opened, study, lambda text: _print(text, quiet))
+            outcome = _run(opened, study, prepared, settings, space, view=view, trackers=trackers, joined=bool(address))
     _print(summary(opened, study), quiet)
-    again = command_line("search", study, data, config, flags)
+    again = os.environ.get(JOB_COMMAND) or command_line(
+        "search", study, data, config, {**flags, **given(address=address, insecure=insecure or None)}
+    )
     if not outcome.done:
         print(f"ecg-tune: interrupted; go on with: {again}", file=sys.stderr)
         raise typer.Exit(130)
@@ -93,13 +111,14 @@ def _view(progress: str | None) -> Callable[..., Any]:
 
 
 def _opened(
-    folder: Path, prepared: PreparedData, settings: SearchSettings, space: SearchSpace, others: Sequence[Path], *, quiet: bool
+    folder: Path, url: URL, prepared: PreparedData, settings: SearchSettings, space: SearchSpace, others: Sequence[Path], *, quiet: bool
 ) -> optuna.Study:
     """Open or make the study, with the trials imported from others."""
     from ecg_tune.search.continued import import_rows
-    from ecg_tune.search.study import create_study, open_study, study_attributes
+    from ecg_tune.search.making import create_study, study_attributes
+    from ecg_tune.search.study import open_study
 
-    opened = create_study(folder, study_attributes(prepared, settings))
+    opened = create_study(folder, study_attributes(prepared, settings), url)
     for other in others:
         if other.resolve() == folder.resolve():
             raise ConfigError(f"--import-study {other} is the study itself: name another one")
@@ -117,11 +136,13 @@ def _run(
     *,
     view: Callable[..., Any],
     trackers: Sequence[Any],
+    joined: bool,
 ) -> Outcome:
+    from ecg_tune.search.checkpoints import place_of
     from ecg_tune.search.runner import run_search
     from trainables import TRAINABLES, Shared
 
-    shared = Shared(prepared.in_memory(), folder.resolve(), settings.metric, settings.cpus_per_trial, settings.minimise)
+    shared = Shared(prepared.in_memory(), place_of(opened, folder), settings.metric, settings.cpus_per_trial, settings.minimise)
     return run_search(
         TRAINABLES[settings.families[0]],
         space,
@@ -132,7 +153,22 @@ def _run(
         view=view,
         measure_shares=_measurer(prepared, settings) if settings.gpu_share else None,
         callbacks=trackers,
+        may_grow=joined,
     )
+
+
+def _check_cluster(opened: optuna.Study, folder: Path, say: Callable[[str], None]) -> None:
+    """Do the part of `ecg-tune doctor` that takes seconds: refuse what would make the search fail, say what else is odd."""
+    from ecg_tune.cluster.doctor import examine
+    from ecg_tune.search.checkpoints import place_of
+    from ecg_tune.training.places import Folder
+
+    place = place_of(opened, folder)
+    found = examine(folders=[place.root] if isinstance(place, Folder) else [])
+    for complaint in found.complaints:
+        if complaint.grave:
+            raise UsageError(f"{complaint} (`ecg-tune doctor` shows all)")
+        say(f"doctor: {complaint}")
 
 
 def _measurer(prepared: PreparedData, settings: SearchSettings) -> Callable[[], Mapping[str, float]]:
@@ -160,7 +196,7 @@ def _say_cost(prepared: PreparedData, settings: SearchSettings) -> None:
     from ecg_tune.training.probe import epoch_cost_s
     from search_spaces import SPACES, SpaceContext, resolve
 
-    if torch.cuda.is_available() or "RAY_ADDRESS" in os.environ:
+    if torch.cuda.is_available():
         return
     torch.set_num_threads(settings.cpus_per_trial)
     data = learning_data(prepared, torch.device("cpu"))

@@ -42,9 +42,12 @@ FLAGS: dict[str, tuple[type, str]] = {
     "gpus_per_trial": (float, "GPU share of a trial, e.g. 0.25; default 1 if there is a GPU."),
     "gpu_share": (str, "auto: measure each family's GPU memory and share GPUs accordingly."),
     "retries": (int, "How often a trial goes on after its worker or node was lost."),
+    "silence_s": (float, "Seconds without a report after which a trial is taken from its worker; default from epoch times."),
     "family_failures": (int, "Failures in a row after which a family is drawn no more."),
     "memory_gb": (float, "GB that a draw's parameters may take in training; default 2."),
     "fusion_from": (str, "Study whose best signal and image trials fusions start from; may be STUDY itself."),
+    "storage": (str, "postgresql://USER@HOST:PORT/DATABASE for the study; default: a file in STUDY. It is remembered."),
+    "checkpoints": (str, "Folder that all nodes reach, or s3://BUCKET/PREFIX; default STUDY. It is remembered."),
     "enqueue": (str, "YAML with parameters (one mapping or a list) of configs to try right after the defaults."),
 }
 LISTS = ("families", "minimise")
@@ -117,12 +120,14 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
     Raises:
         ConfigError: A rule or a queued config is not of this space.
     """
+    from ecg_tune.search.checkpoints import place_for
     from ecg_tune.search.encoders import encoders_of
     from search_spaces import SpaceContext, search_space
 
     context = SpaceContext(settings.profile, settings.epochs, settings.space, len(prepared.leads), settings.memory_gb)
     if settings.fusion_from:
-        context = replace(context, encoders=encoders_of(Path(settings.fusion_from), prepared, into=study))
+        source, place = Path(settings.fusion_from), place_for(study, settings)
+        context = replace(context, encoders=encoders_of(source, prepared, into=place, own=source.resolve() == study.resolve()))
     return search_space(settings.families, context, queued=settings.enqueue)
 
 
@@ -130,7 +135,8 @@ def command_line(name: str, folder: Path, data: Path, config: Path | None, flags
     """Return the command that was given, to be given again."""
     parts = ["ecg-tune", name, str(folder), "--data", str(data), *(["--config", str(config)] if config else [])]
     for flag, value in flags.items():
-        parts += ["--" + flag.replace("_", "-"), str(value)]
+        option = "--" + flag.replace("_", "-")
+        parts += [option] if value is True else [option, str(value)]
     return shlex.join(parts)
 
 

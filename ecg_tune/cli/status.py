@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecg_tune.cli.options import StudyFolder
+from ecg_tune.cli.there import Insecure, JobsAddress, run_there
 
 if TYPE_CHECKING:
     import optuna
@@ -17,8 +18,17 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: ecg-tune status STUDY --json"
 
 
-def status(study: StudyFolder, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+def status(
+    context: typer.Context,
+    study: StudyFolder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    address: JobsAddress = None,
+    insecure: Insecure = False,
+) -> None:
     """Say how many trials are in which state, what the rungs hold, and which config is best."""
+    if address:
+        run_there(context, address, insecure=insecure)
+        return
     from ecg_tune.search.study import open_study
 
     opened = open_study(study)

@@ -1,7 +1,8 @@
-"""Settings: what they are (`settings`), how they are read (`plain`), and their classic names (`classic`)."""
+"""Settings: what they are (`settings`, `search`), how they are read (`plain`), and their classic names (`classic`)."""
 
 from ecg_tune.config.classic import Config
 from ecg_tune.config.plain import check_choice, check_range, from_dict, nearest, to_dict
+from ecg_tune.config.search import SearchSettings
 from ecg_tune.config.settings import (
     CLASS_NAMES,
     LEAD_NAMES,
@@ -10,7 +11,6 @@ from ecg_tune.config.settings import (
     DataConfig,
     ImageConfig,
     ModelConfig,
-    SearchSettings,
     TrainingConfig,
     TrialConfig,
 )

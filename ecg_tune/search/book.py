@@ -74,7 +74,7 @@ class Book:
             if self.budget.spent() or self.gave_up:
                 return None
             if self.unfinished:
-                assignment = self._assignment(self.unfinished.pop(0))
+                assignment = _assignment(self.row(self.unfinished.pop(0)))
             elif self.n_trials < self.settings.trials:
                 assignment = self._new()
             else:
@@ -132,13 +132,13 @@ class Book:
         self._set(number, {**kept, "ended_by": "failed", "fail_reason": reason, "failure": failure})
         self._tell(number, TrialState.FAIL, reason)
 
-    def retry_lost(self, number: int, *, counted: bool) -> bool:
+    def retry_lost(self, number: int, why: str, *, counted: bool) -> bool:
         """Hand a trial whose worker was lost out again, from its checkpoint, unless that happened more often than is retried."""
         self.losses[number] += counted
         if self.losses[number] > self.settings.retries:
             return False
         self.unfinished.append(number)
-        self.listener.said(f"trial {number}: its worker or node was lost")
+        self.listener.said(f"trial {number}: its worker or node was lost ({why}); it goes on from its checkpoint")
         return True
 
     def settle(self) -> None:
@@ -185,16 +185,9 @@ class Book:
             return None
         self.families[number] = proposal.family
         add_running(self.study, params, distributions, {**attrs, "family": proposal.family, "config": proposal.config})
-        self.view.add(self.row(number))
-        return self._assignment(number)
-
-    def _assignment(self, number: int) -> Assignment:
         row = self.row(number)
-        attrs = row.user_attrs
-        reported = max(row.intermediate_values, default=0)
-        return Assignment(
-            number, attrs["family"], attrs["config"], attrs["seed"], attrs["path"], reported, attrs.get("micro_batch_after_oom")
-        )
+        self.view.add(row)
+        return _assignment(row)
 
     def _retry_smaller(self, number: int, result: Mapping[str, Any]) -> bool:
         """Hand a trial that ran out of memory out once more, from its checkpoint, with half the micro-batch."""
@@ -236,6 +229,12 @@ class Book:
 
     def _set(self, number: int, attributes: Mapping[str, Any]) -> None:
         set_attrs(self.study, number, {name: _plain(value) for name, value in attributes.items()})
+
+
+def _assignment(row: FrozenTrial) -> Assignment:
+    attrs = row.user_attrs
+    reported, smaller = max(row.intermediate_values, default=0), attrs.get("micro_batch_after_oom")
+    return Assignment(row.number, attrs["family"], attrs["config"], attrs["seed"], attrs["path"], reported, smaller)
 
 
 def _directions(study: optuna.Study) -> list[str]:

@@ -1,22 +1,79 @@
-"""Checkpoints bounded across trials: those of unfinished trials, and of each family's `TOP` best.
+"""Checkpoints: where a search keeps them, and bounded across trials: those of unfinished trials, and of each family's `TOP` best.
 
 A kept checkpoint holds the whole state of its training: the best epoch's weights for a fusion to start from, and the last
-epoch's for a lengthened trial to go on from.
+epoch's for a lengthened trial to go on from. Below a place of its own (`--checkpoints`, the study's attribute of that name) a
+study has a folder of its name; else they lie in the study's folder, wherever that is moved.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ecg_tune.config import SearchSettings
+from ecg_tune.errors import StudyError, UsageError
 from ecg_tune.search.budget import ENDS
-from ecg_tune.search.study import newest_trials, objective
+from ecg_tune.search.continued import CHECKPOINTS
+from ecg_tune.search.database import database_of
+from ecg_tune.search.study import find_study, newest_trials, objective
+from ecg_tune.training.places import Folder, Place, open_place
 
 TOP = 3
+PROBE = "checkpoints_can_be_written"
+
+
+def place_of(study: optuna.Study, folder: Path) -> Place:
+    """Return the place to which the paths of a study's checkpoints are relative.
+
+    Args:
+        folder: The study's.
+    """
+    where = study.user_attrs.get("checkpoints")
+    return open_place(where).below(study.study_name) if where else Folder(folder.resolve())
+
+
+def place_for(folder: Path, settings: SearchSettings) -> Place:
+    """Return the same for a search that has not begun: where its settings say, else where its study says."""
+    return _place(find_study(folder, database_of(folder, settings.storage)), folder, settings)
+
+
+def check_place(folder: Path, settings: SearchSettings, say: Callable[[str], None]) -> None:
+    """Refuse, before a search begins, a place for checkpoints that it can't use.
+
+    Args:
+        say: Is told when the study's checkpoints lie elsewhere so far.
+
+    Raises:
+        UsageError: Nothing can be written there from here.
+        StudyError: It holds another study's checkpoints.
+    """
+    study = find_study(folder, database_of(folder, settings.storage))
+    place = _place(study, folder, settings)
+    if str(place) == str(Folder(folder.resolve())):
+        return
+    if study is not None and str(place_of(study, folder)) != str(place):
+        say(f"checkpoints go to {place}; so far they went to {place_of(study, folder)}: without a copy of them open trials begin anew")
+    try:
+        strangers = place.names(CHECKPOINTS) if study is None else []
+        place.put(PROBE, lambda file: file.write(b"ecg-tune"))
+        place.remove(PROBE)
+    except OSError as error:
+        keys = "" if isinstance(place, Folder) else " and that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws, may write there"
+        reason = error.strerror if isinstance(place, Folder) and error.strerror else " ".join(str(error).split())
+        raise UsageError(f"checkpoints can't be written to {place}: {reason}: check that it exists{keys}") from error
+    if strangers:
+        raise StudyError(f"{place} holds checkpoints of another study of this name: remove them, or give another --checkpoints or STUDY")
+
+
+def _place(study: optuna.Study | None, folder: Path, settings: SearchSettings) -> Place:
+    if settings.checkpoints:
+        return open_place(settings.checkpoints).below(study.study_name if study else folder.resolve().name)
+    return place_of(study, folder) if study else Folder(folder.resolve())
 
 
 class Keeper:
@@ -27,34 +84,42 @@ class Keeper:
     """
 
     def __init__(self, study: optuna.Study, folder: Path) -> None:
-        self.folder = folder
+        self.place = place_of(study, folder)
         self.kept: dict[str, list[FrozenTrial]] = defaultdict(list)
         rows = newest_trials(study)
         used = {row.user_attrs.get("path") for row in rows}
-        for row in study.get_trials(deepcopy=False):
-            if row.user_attrs.get("path") not in used:  # it was lengthened from the start, in a folder of its own
-                self._remove(row)
-        for row in rows:
-            self.ended(row)
+        lengthened_anew = {row.user_attrs.get("path") for row in study.get_trials(deepcopy=False)} - used
+        gone = lengthened_anew | {path for row in rows for path in self._without_use(row)}
+        for name in self._there():
+            if f"{CHECKPOINTS}/{name}" in gone:
+                self._remove(f"{CHECKPOINTS}/{name}")
 
     def ended(self, row: FrozenTrial) -> None:
         """Take in a finished row: remove its checkpoints or those of the one that it displaces.
 
         Rows that run, or wait for more budget, are left alone.
         """
+        for path in self._without_use(row):
+            self._remove(path)
+
+    def _without_use(self, row: FrozenTrial) -> list[str]:
+        """Take in a row and return the paths that matter no more."""
         if not row.state.is_finished() or "path" not in row.user_attrs:
-            return
+            return []
         if row.state != TrialState.COMPLETE:
-            if row.user_attrs.get("ended_by") not in ENDS:
-                self._remove(row)
-            return
+            return [] if row.user_attrs.get("ended_by") in ENDS else [str(row.user_attrs["path"])]
         best = self.kept[str(row.user_attrs.get("family"))]
         best.append(row)
         best.sort(key=lambda r: (-objective(r), r.number))
-        for displaced in best[TOP:]:
-            self._remove(displaced)
+        displaced = [str(r.user_attrs["path"]) for r in best[TOP:]]
         del best[TOP:]
+        return displaced
 
-    def _remove(self, row: FrozenTrial) -> None:
-        if "path" in row.user_attrs:
-            shutil.rmtree(self.folder / str(row.user_attrs["path"]), ignore_errors=True)
+    def _there(self) -> list[str]:
+        with suppress(OSError):  # it is looked for again when the search goes on the next time
+            return self.place.names(CHECKPOINTS)
+        return []
+
+    def _remove(self, path: str) -> None:
+        with suppress(OSError):  # as above: a search does not end because something too much is kept
+            self.place.remove(path)

@@ -19,6 +19,7 @@ from ecg_tune.search.queue import QUEUED, drawn
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.study import newest_trials, set_attrs
 
+CHECKPOINTS = "checkpoints"
 INHERITED = ("family", "seed", "is_default", "queued")
 IMPORTED = ("family", "seed", "epochs", "seconds", "device", "n_parameters", "per_class_auc", "best_epoch", "objectives")
 
@@ -92,8 +93,8 @@ def adopt(study: optuna.Study) -> None:
 
 
 def trial_path(number: int) -> str:
-    """Return the folder of a trial's checkpoints, relative to the study."""
-    return f"checkpoints/trial_{number:05d}"
+    """Return the folder of a trial's checkpoints, relative to the place where the study keeps them."""
+    return f"{CHECKPOINTS}/trial_{number:05d}"
 
 
 def add_running(

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
 from ecg_tune.data.prepared import PreparedData
-from ecg_tune.errors import StudyError
+from ecg_tune.errors import StudyError, WorkFailedError
 from ecg_tune.models import MODELS, trial_config
+from ecg_tune.search.checkpoints import place_of
 from ecg_tune.search.space import TrainedEncoder, TrainedEncoders
 from ecg_tune.search.study import best_trials, objective, open_study, study_exists
-from ecg_tune.training.checkpoint import SavedModel, describe_data, save_model
+from ecg_tune.training.checkpoint import SavedModel, describe_data, write_model
+from ecg_tune.training.places import Place
 from ecg_tune.training.snapshots import newest_snapshot
 
+ENCODERS = "encoders"
 
-def encoders_of(source: Path, data: PreparedData, *, into: Path) -> Callable[[], TrainedEncoders | None]:
+
+def encoders_of(source: Path, data: PreparedData, *, into: Place, own: bool = False) -> Callable[[], TrainedEncoders | None]:
     """Return a function that gives the best signal and the best image trial of a study at the time it is called.
 
     Args:
-        source: The study; it may be the one that is being searched.
-        into: The study that is being searched; weights are copied to its `encoders/`.
+        into: Where the study that is being searched keeps its checkpoints; weights are copied to `encoders/` there.
+        own: `source` is the study that is being searched.
 
     Raises:
         StudyError: `source` is another study and does not exist, holds other data, or has no such trials yet.
+        WorkFailedError: Where either study keeps its checkpoints does not answer.
     """
-    own = source.resolve() == into.resolve()
     if not own:
         theirs = open_study(source).user_attrs.get("data_fingerprint")
         if theirs != data.fingerprint:
@@ -35,7 +40,10 @@ def encoders_of(source: Path, data: PreparedData, *, into: Path) -> Callable[[],
     def best() -> TrainedEncoders | None:
         if not study_exists(source):
             return None
-        found = [_best(source, kind, data, into) for kind in ("signal", "image")]
+        try:
+            found = [_best(source, kind, data, into) for kind in ("signal", "image")]
+        except OSError as error:
+            raise WorkFailedError(f"encoders of {source} can't be copied to {into}: {' '.join(str(error).split())}") from error
         return TrainedEncoders(*found) if None not in found else None  # type: ignore[arg-type]
 
     if not own and best() is None:
@@ -43,20 +51,21 @@ def encoders_of(source: Path, data: PreparedData, *, into: Path) -> Callable[[],
     return best
 
 
-def _best(source: Path, inputs: str, data: PreparedData, into: Path) -> TrainedEncoder | None:
-    for row in best_trials(open_study(source)):
+def _best(source: Path, inputs: str, data: PreparedData, into: Place) -> TrainedEncoder | None:
+    study = open_study(source)
+    for row in best_trials(study):
         attrs = row.user_attrs
         if MODELS[attrs["family"]].inputs == inputs and "path" in attrs:
-            target = into.resolve() / "encoders" / f"{source.resolve().name}_{row.number:05d}.pth"
-            if target.exists() or _copied(source / attrs["path"], row, data, target):
+            name = f"{source.resolve().name}_{row.number:05d}.pth"
+            if name in into.names(ENCODERS) or _copied(place_of(study, source), row, data, into, f"{ENCODERS}/{name}"):
                 config = trial_config(attrs["config"])
-                return TrainedEncoder(config.family, config.model, config.image, str(target))
+                return TrainedEncoder(config.family, config.model, config.image, str(into.below(f"{ENCODERS}/{name}")))
     return None
 
 
-def _copied(folder: Path, row: FrozenTrial, data: PreparedData, target: Path) -> bool:
+def _copied(place: Place, row: FrozenTrial, data: PreparedData, into: Place, name: str) -> bool:
     """Write a trial's best weights as a model file; False when its checkpoint is gone."""
-    found = newest_snapshot(folder)
+    found = newest_snapshot(place, row.user_attrs["path"])
     if found is None:
         return False
     state, attrs = found[1], row.user_attrs
@@ -76,5 +85,5 @@ def _copied(folder: Path, row: FrozenTrial, data: PreparedData, target: Path) ->
         n_parameters=int(attrs.get("n_parameters") or 0),
         history=[],
     )
-    save_model(target, saved)
+    into.put(name, partial(write_model, saved))
     return True

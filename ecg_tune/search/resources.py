@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ecg_tune.config import SearchSettings
@@ -18,11 +19,10 @@ HEADROOM = 1.25
 
 @dataclass(frozen=True)
 class Plan:
-    """Resources of a trial of each family, and the number of trials that run at once."""
+    """Resources of a trial of each family."""
 
     cpus: int
     gpus: float
-    slots: int
     shares: Mapping[str, float] = field(default_factory=dict)
 
     def gpu_share(self, family: str) -> float:
@@ -33,6 +33,51 @@ class Plan:
         """Return what Ray is asked for."""
         gpus = self.gpu_share(family)
         return {"CPU": self.cpus, "GPU": gpus} if gpus else {"CPU": self.cpus}
+
+    def fits(self, nodes: Sequence[Node]) -> int:
+        """Return how many trials machines run at once, those with the smallest share."""
+        least = min(self.shares.values(), default=self.gpus)
+        return sum(_fits(node, self.cpus, least) for node in nodes)
+
+
+class Slots:
+    """How many trials are out at once, counted anew as machines come and go.
+
+    Args:
+        most: What the user allows; None takes all that fits.
+        may_grow: Machines may join: `most` trials are out even where fewer fit, so that an autoscaler sees what is waited for.
+        nodes: Gives the machines that live now.
+        changed: Is told the number when it is another one than at the last look.
+    """
+
+    EVERY_S = 2.0
+
+    def __init__(
+        self,
+        fits: Plan,
+        most: int | None,
+        *,
+        may_grow: bool,
+        nodes: Callable[[], Sequence[Node]],
+        changed: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.plan, self.most, self.may_grow, self.nodes, self.changed, self.clock = fits, most, may_grow, nodes, changed, clock
+        self.number, self.looked_at = self._count(), clock()
+
+    def __call__(self) -> int:
+        """Return the number, one at least."""
+        if self.clock() - self.looked_at >= self.EVERY_S:
+            before, self.number, self.looked_at = self.number, self._count(), self.clock()
+            if before != self.number:
+                self.changed(self.number)
+        return self.number
+
+    def _count(self) -> int:
+        there = max(1, self.plan.fits(self.nodes()))
+        if self.most is None:
+            return there
+        return self.most if self.may_grow else min(self.most, there)
 
 
 def plan(settings: SearchSettings, nodes: Sequence[Node], *, shares: Mapping[str, float] | None = None) -> Plan:
@@ -56,9 +101,7 @@ def plan(settings: SearchSettings, nodes: Sequence[Node], *, shares: Mapping[str
             raise UsageError(
                 f"a trial asks for {most:g} {name}s on one machine, the cluster has {has}: lower --{option}-per-trial, or add machines"
             )
-    least = min((shares or {}).values(), default=gpus)
-    fits = sum(_fits(node, settings.cpus_per_trial, least) for node in nodes)
-    return Plan(cpus=settings.cpus_per_trial, gpus=gpus, slots=min(fits, settings.slots or fits), shares=shares or {})
+    return Plan(cpus=settings.cpus_per_trial, gpus=gpus, shares=shares or {})
 
 
 def gpu_shares(peaks: Mapping[str, int], total_bytes: int) -> dict[str, float]:

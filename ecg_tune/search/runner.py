@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +17,7 @@ import optuna
 import ray
 from ray import tune
 
+from ecg_tune.cluster.session import ray_session
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import WorkFailedError
 from ecg_tune.search.book import Book
@@ -25,11 +26,14 @@ from ecg_tune.search.checkpoints import Keeper
 from ecg_tune.search.continued import lengthen
 from ecg_tune.search.gpus import GpuMeter
 from ecg_tune.search.listener import Listener
-from ecg_tune.search.resources import Plan, plan
+from ecg_tune.search.resources import Node, Plan, Slots, plan
 from ecg_tune.search.searcher import StudyScheduler, StudySearcher
+from ecg_tune.search.silence import Silence
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.study import best_trials, get_row, last_failure, newest_trials, objective
 from ecg_tune.search.tally import Tally
+
+MANY = 100_000
 
 View = Callable[[Tally], AbstractContextManager[Listener]]
 
@@ -58,6 +62,7 @@ def run_search(
     view: View,
     measure_shares: Callable[[], Mapping[str, float]] | None = None,
     callbacks: Sequence[tune.Callback] = (),
+    may_grow: bool = False,
 ) -> Outcome:
     """Search until the study has `settings.trials` rows, none of them open; call it again to go on after any end.
 
@@ -69,18 +74,21 @@ def run_search(
         view: Makes the progress display.
         measure_shares: Measures each family's share of a GPU, on the cluster that is joined then.
         callbacks: Of Tune, for trackers.
+        may_grow: Machines may join while the search runs, see `Slots`.
 
     Raises:
         UsageError: One trial asks for more than any machine has.
         WorkFailedError: Ray did not start, or trial after trial failed.
     """
-    with _ray_session():
+    with ray_session():
         fits = _planned(settings, measure_shares)
         reached = Budget(settings, study.get_trials(deepcopy=False)).reached
         lengthened = [] if reached else lengthen(study, space, settings)
         budget = Budget(settings, study.get_trials(deepcopy=False), gpus=fits.gpu_share)
-        tally = _tally(study, settings, fits)
+        tally = _tally(study, settings)
         with view(tally) as listener:
+            slots = Slots(fits, settings.slots, may_grow=may_grow, nodes=_nodes, changed=partial(_slots_changed, tally, listener))
+            tally.slots = slots.number
             for old, new, kept in lengthened:
                 how = f"from epoch {kept} on" if kept else "from the start: its schedule depends on the last epoch"
                 listener.said(f"trial {old} is lengthened as trial {new}, {how}")
@@ -90,7 +98,7 @@ def run_search(
                 book.settle()
             elif not book.done:
                 with _terminate_as_interrupt():
-                    _tuner(trainable, shared, book, fits, folder, settings, callbacks).fit()
+                    _tuner(trainable, shared, book, fits, slots, folder, callbacks).fit()
         if book.gave_up:
             raise WorkFailedError(f"trial after trial failed, in every family; {last_failure(study)}")
         spent = budget.spent()
@@ -99,9 +107,18 @@ def run_search(
 
 def _planned(settings: SearchSettings, measure_shares: Callable[[], Mapping[str, float]] | None) -> Plan:
     """Return how trials share the cluster, what can't be refused before anything is measured."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = _nodes()
     fits = plan(settings, nodes)
     return plan(settings, nodes, shares=measure_shares()) if measure_shares else fits
+
+
+def _nodes() -> list[Node]:
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _slots_changed(tally: Tally, listener: Listener, slots: int) -> None:
+    listener.said(f"machines came or went: {slots} trials at once, {tally.slots} before")
+    tally.slots = slots
 
 
 def _tuner(
@@ -109,20 +126,20 @@ def _tuner(
     shared: Mapping[str, Any],
     book: Book,
     fits: Plan,
+    slots: Slots,
     folder: Path,
-    settings: SearchSettings,
     callbacks: Sequence[tune.Callback],
 ) -> tune.Tuner:
-    searcher = StudySearcher(book)
+    searcher = StudySearcher(book, slots)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MANY)  # the searcher bounds them
     return tune.Tuner(
         tune.with_resources(
             tune.with_parameters(trainable, **shared), lambda config: tune.PlacementGroupFactory([fits.request(config["family"])])
         ),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=StudyScheduler(searcher),
+            scheduler=StudyScheduler(searcher, Silence(book.settings.silence_s)),
             num_samples=-1,
-            max_concurrent_trials=fits.slots,
             reuse_actors=True,
             trial_name_creator=_trial_folder,
             trial_dirname_creator=_trial_folder,
@@ -143,8 +160,8 @@ def _trial_folder(trial: Any) -> str:
     return f"trial_{trial.config['number']:05d}"
 
 
-def _tally(study: optuna.Study, settings: SearchSettings, fits: Plan) -> Tally:
-    tally = Tally(trials=settings.trials, max_epochs=settings.epochs, slots=fits.slots)
+def _tally(study: optuna.Study, settings: SearchSettings) -> Tally:
+    tally = Tally(trials=settings.trials, max_epochs=settings.epochs)
     tally.states.update(t.state.name for t in newest_trials(study) if t.state.is_finished() and "imported_from" not in t.user_attrs)
     for trial in best_trials(study, 1):
         tally.best = (objective(trial), trial.number, str(trial.user_attrs["family"]))
@@ -173,29 +190,16 @@ class _Tidying:
 
 
 @contextmanager
-def _ray_session() -> Iterator[None]:
-    """Use the Ray that runs in this process, or join the cluster that RAY_ADDRESS names, or start one here for the time of the search."""
-    if ray.is_initialized():
-        yield
-        return
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are rows of the study, not tracebacks
-    try:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:  # ValueError: RAY_ADDRESS is no address
-        raise WorkFailedError(f"Ray could not be started: {error}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-@contextmanager
 def _terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a search as Ctrl-C does: Tune handles SIGINT only."""
+    """Let SIGTERM end a search as Ctrl-C does: Tune handles SIGINT only.
+
+    Its handler is called, no signal sent: Ray blocks SIGINT in the processes of its jobs.
+    """
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler):
+            handler(signal.SIGINT, frame)
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:

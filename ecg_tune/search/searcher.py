@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune import TuneError
+from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from ecg_tune.search.book import Book
+from ecg_tune.search.silence import Silence
+
+
+class SilentWorkerError(TuneError):
+    """A trial's worker reports nothing any more."""
 
 
 class _NotPickled:
@@ -26,13 +34,16 @@ class StudySearcher(_NotPickled, Searcher):
     Not `OptunaSearch`: that one calls early-stopped trials COMPLETE, drops the value at the stopping step and leaves NaN
     trials RUNNING.
 
+    Args:
+        slots: Gives how many trials may be out at once.
+
     Attributes:
         lost: Why the worker of a Tune trial was lost, and the trial's last result.
     """
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, slots: Callable[[], int]) -> None:
         super().__init__()
-        self.book = book
+        self.book, self.slots = book, slots
         self.numbers: dict[str, int] = {}
         self.lost: dict[str, tuple[str, str, dict[str, Any]]] = {}
 
@@ -44,6 +55,8 @@ class StudySearcher(_NotPickled, Searcher):
 
         It is not finished while a trial runs: that one may be handed out once more.
         """
+        if len(self.numbers) >= self.slots():
+            return None
         assignment = self.book.next_assignment()
         if assignment is None:
             return None if self.numbers else str(Searcher.FINISHED)
@@ -56,7 +69,7 @@ class StudySearcher(_NotPickled, Searcher):
         number = self.numbers.pop(trial_id)
         if error or result is None:
             reason, text, last = self.lost.pop(trial_id, ("error", "the worker was lost", {}))
-            if self.book.retry_lost(number, counted=reason != "preempted"):
+            if self.book.retry_lost(number, text, counted=reason != "preempted"):
                 return
             failure = f"lost more often than is retried (--retries): {text}"
             self.book.close(number, {**last, "fail_reason": reason, "failure": failure, "complete": False})
@@ -73,21 +86,50 @@ class StudySearcher(_NotPickled, Searcher):
 
 
 class StudyScheduler(_NotPickled, FIFOScheduler):
-    """Starts trials in order and stops those that the book cuts."""
+    """Starts trials in order, stops those that the book cuts, gives up workers that report nothing any more."""
 
-    def __init__(self, searcher: StudySearcher) -> None:
+    def __init__(self, searcher: StudySearcher, silence: Silence) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.searcher = searcher
+        self.searcher, self.silence = searcher, silence
+        self.given_up: dict[str, SilentWorkerError] = {}
+
+    def choose_trial_to_run(self, controller: Any) -> Trial | None:
+        """Return the next waiting trial. Tune asks in every turn of its loop, the only thing that it does without a result."""
+        tune: TuneController = controller._tune_controller
+        running = {trial.config["number"]: trial for trial in tune.get_live_trials() if _on_worker(tune, trial)}
+        for number, seconds in self.silence.overdue(running):
+            host = running[number].temporary_state.location.hostname or "its host"
+            error = SilentWorkerError(f"nothing was heard of it on {host} for {seconds:.0f} s")
+            self.given_up[running[number].trial_id] = error
+            _give_up(tune, running[number], error)
+        return super().choose_trial_to_run(controller)
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Return STOP or CONTINUE for a running trial's epoch."""
+        self.silence.report(trial.config["number"])
         cut = not result.get("fail_reason") and self.searcher.book.record(trial.config["number"], result)
         return str(TrialScheduler.STOP if cut else TrialScheduler.CONTINUE)
 
     def on_trial_error(self, controller: Any, trial: Trial) -> None:
         """Remember why a worker was lost for good; Tune calls the searcher right after, without the reason."""
-        error = trial.get_pickled_error()
+        error = self.given_up.pop(trial.trial_id, None) or trial.get_pickled_error()
         self.searcher.lost[trial.trial_id] = (*_named(error), dict(trial.last_result or {}))
+
+
+def _on_worker(tune: TuneController, trial: Trial) -> bool:
+    return trial in tune._trial_to_actor and (trial.status == Trial.RUNNING or trial in tune._resetting_trials)
+
+
+def _give_up(tune: TuneController, trial: Trial, error: SilentWorkerError) -> None:
+    """Take a trial from its worker as if that had failed; Tune itself would wait for ever while Ray believes in the host."""
+    worker = tune._trial_to_actor[trial]
+    if trial in tune._resetting_trials:  # a warm worker that did not even take it
+        tune._resetting_trials.discard(trial)
+        tune._set_trial_status(trial, Trial.RUNNING)
+        tune._unstage_trial_with_resources(trial)
+    tune._process_trial_failure(trial, exception=error)
+    tune._actor_manager.remove_actor(worker, kill=True)
+    tune._stopping_actors.pop(worker, None)
 
 
 def _named(error: Exception | None) -> tuple[str, str]:
@@ -97,4 +139,6 @@ def _named(error: Exception | None) -> tuple[str, str]:
         return "oom", text
     if isinstance(error, RayActorError) and error.preempted:
         return "preempted", text
+    if isinstance(error, SilentWorkerError):
+        return "timeout", text
     return "error", text

@@ -1,14 +1,14 @@
-"""The Optuna study, single source of truth of a search: create, open, check, read.
+"""The Optuna study, single source of truth of a search: open it, read it, set attributes of a row.
 
-A study is a folder; `study.db` is SQLite and its name there is the folder's name. Attributes of a study: data_fingerprint,
-data_path, split, leads, class_names, n_records, synthetic, metric, minimise, profile, families, max_epochs, rungs, scheduler,
-sampler, seed, settings. Attributes of a trial: see `ecg_tune.search.book`.
+A study is a folder; its rows are in the database that `ecg_tune.search.database` tells, under the folder's name. Attributes of
+a study: data_fingerprint, data_path, split, leads, class_names, n_records, synthetic, metric, minimise, profile, families,
+max_epochs, rungs, scheduler, sampler, seed, settings, and checkpoints where they lie elsewhere (see
+`ecg_tune.search.checkpoints`). Attributes of a trial: see `ecg_tune.search.book`.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,28 +16,20 @@ from typing import Any
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from ecg_tune.config import SearchSettings, to_dict
-from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import StudyError
-from ecg_tune.search.schedulers import SCHEDULERS
-
-DATABASE = "study.db"
-FIXED = ("data_fingerprint", "metric", "minimise", "families", "profile", "space", "memory_gb")
-"""Attributes that a continued search must share with its study: its rows could not be compared otherwise."""
+from ecg_tune.search.database import ADDRESS, DATABASE, EmptyDatabaseError, cant_be_read, database_of, on_server, open_storage, shown
+from ecg_tune.search.server import again
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def _storage(folder: Path) -> optuna.storages.RDBStorage:
-    return optuna.storages.RDBStorage(f"sqlite:///{folder / DATABASE}", engine_kwargs={"connect_args": {"timeout": 60}})
-
-
 def study_exists(folder: Path) -> bool:
-    """Return whether `folder` holds a study."""
-    return (folder / DATABASE).is_file()
+    """Return whether `folder` holds a study, or says where it is."""
+    return (folder / DATABASE).is_file() or (folder / ADDRESS).is_file()
 
 
 def open_study(folder: Path) -> optuna.Study:
@@ -48,19 +40,35 @@ def open_study(folder: Path) -> optuna.Study:
     """
     if not study_exists(folder):
         raise StudyError(f"{folder} is not a study ({DATABASE} is missing): `ecg-tune search {folder} --data DATA` makes one")
-    names = _names(folder)
-    if not names:
+    url = database_of(folder)
+    found = find_study(folder, url)
+    if found is None and on_server(url):
+        raise StudyError(f"{shown(url)} holds no study named {folder.resolve().name!r}: give the folder the name that its study has there")
+    if found is None:
         raise StudyError(f"{folder / DATABASE} is still empty: its search has just begun, or died in its first second; run it (again)")
+    return found
+
+
+def find_study(folder: Path, url: URL) -> optuna.Study | None:
+    """Open the study of a folder if its database holds it: in a file the only one, on a server the one of the folder's name.
+
+    Raises:
+        StudyError: The database can't be read, or its file holds several.
+    """
+    if not on_server(url) and not Path(str(url.database)).is_file():
+        return None
+    try:
+        storage = open_storage(url)
+        names = optuna.get_all_study_names(storage)
+    except EmptyDatabaseError:
+        return None
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+        raise cant_be_read(url, error) from error
+    if on_server(url):
+        names = [name for name in names if name == folder.resolve().name]
     if len(names) > 1:
         raise StudyError(f"{folder / DATABASE} holds {len(names)} studies ({', '.join(names)}), one was expected")
-    return optuna.load_study(study_name=names[0], storage=_storage(folder))
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return list(optuna.get_all_study_names(_storage(folder)))
-    except (optuna.exceptions.StorageInternalError, SQLAlchemyError, RuntimeError, sqlite3.DatabaseError) as error:
-        raise StudyError(f"{folder / DATABASE} can't be read: {str(error).splitlines()[0]}") from error
+    return optuna.load_study(study_name=names[0], storage=storage) if names else None
 
 
 def data_folder(study: optuna.Study, folder: Path) -> Path:
@@ -74,78 +82,6 @@ def data_folder(study: optuna.Study, folder: Path) -> Path:
             f"{folder} was not made by `ecg-tune search`, or died in its first second: it does not say what it was searched on"
         )
     return Path(study.user_attrs["data_path"])
-
-
-def create_study(folder: Path, attributes: Mapping[str, Any]) -> optuna.Study:
-    """Make a study, or open the one that is there and check that it fits.
-
-    Raises:
-        StudyError: The folder's study was made with other data, metric, families, profile or epochs.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    if study_exists(folder) and _names(folder):
-        study = open_study(folder)
-        _check_fits(study, attributes, folder)
-    else:
-        _make_database(folder, n_costs=len(attributes["minimise"]))
-        study = open_study(folder)
-    for name, value in attributes.items():
-        study.set_user_attr(name, value)
-    return study
-
-
-def _make_database(folder: Path, *, n_costs: int) -> None:
-    """Make a study's database under another name and rename it: who looks at the folder meanwhile sees none or a whole one."""
-    scratch = folder / f".{DATABASE}.part"
-    scratch.unlink(missing_ok=True)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{scratch}")
-    directions = [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * n_costs]
-    optuna.create_study(storage=storage, study_name=folder.resolve().name, directions=directions)
-    storage.engine.dispose()
-    scratch.replace(folder / DATABASE)
-
-
-def _check_fits(study: optuna.Study, attributes: Mapping[str, Any], folder: Path) -> None:
-    if "settings" not in study.user_attrs and study.get_trials(deepcopy=False):
-        raise StudyError(f"{folder} holds a study that was not made by `ecg-tune search`: give another folder")
-    for name in FIXED:
-        old, new = study.user_attrs.get(name, attributes[name]), attributes[name]
-        if old != new:
-            shown = [str(v)[:12] if name == "data_fingerprint" else v for v in (old, new)]
-            raise StudyError(
-                f"{folder} was searched with {name}={shown[0]!r}, this is {shown[1]!r}: give it the same, or start another study"
-            )
-    longest = study.user_attrs.get("max_epochs", attributes["max_epochs"])
-    if longest > attributes["max_epochs"]:
-        raise StudyError(
-            f"{folder} was searched with max_epochs={longest}, this is {attributes['max_epochs']}: trials can be lengthened, "
-            "not shortened; give as many or more, or start another study"
-        )
-
-
-def study_attributes(data: PreparedData, settings: SearchSettings) -> dict[str, Any]:
-    """Return what a study says about its data and settings."""
-    return {
-        "data_fingerprint": data.fingerprint,
-        "data_path": str(data.folder.resolve()),
-        "split": data.manifest["split"],
-        "leads": list(data.leads),
-        "class_names": list(data.class_names),
-        "n_records": {"train": len(data.train), "validation": len(data.validation)},
-        "synthetic": data.synthetic,
-        "metric": settings.metric,
-        "minimise": list(settings.minimise),
-        "profile": settings.profile,
-        "families": list(settings.families),
-        "max_epochs": settings.epochs,
-        "space": dict(settings.space),
-        "memory_gb": settings.memory_gb,
-        "rungs": list(SCHEDULERS[settings.scheduler](settings).marks),
-        "scheduler": settings.scheduler,
-        "sampler": settings.sampler,
-        "seed": settings.seed,
-        "settings": to_dict(settings),
-    }
 
 
 def newest_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -198,7 +134,11 @@ def set_attrs(study: optuna.Study, number: int, attributes: Mapping[str, Any]) -
                 storage.set_trial_user_attr(trial_id, name, value)
         return
     rows = [{"trial_id": trial_id, "key": name, "value_json": json.dumps(value)} for name, value in attributes.items()]
-    with storage.engine.begin() as connection:
+    again(lambda: _replace(storage.engine, rows))
+
+
+def _replace(engine: Engine, rows: list[dict[str, Any]]) -> None:
+    with engine.begin() as connection:
         connection.execute(text("DELETE FROM trial_user_attributes WHERE trial_id = :trial_id AND key = :key"), rows)
         connection.execute(
             text("INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (:trial_id, :key, :value_json)"), rows

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from ecg_tune.config import TrialConfig, to_dict
 from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.models import build_model, trial_config
+from ecg_tune.training.places import Folder, open_place
 from ecg_tune.training.predictor import Predictor
 from ecg_tune.transforms.images import n_channels
 
@@ -52,34 +53,39 @@ class SavedModel:
 
 def save_atomic(path: Path, content: dict[str, Any]) -> None:
     """Write `content` so that `path` always holds a whole file: the old one or the new one."""
-    write_scratch(path, content).replace(path)
+    Folder(path.parent).put(path.name, partial(torch.save, content))
 
 
-def write_scratch(path: Path, content: dict[str, Any]) -> Path:
-    """Write `content` beside `path`, to the disk itself, and return the file that is to be renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with scratch.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())  # a rename may outlive a power cut that its content did not
-    return scratch
-
-
-def load_weights(path: Path, *, device: str = "cpu") -> dict[str, Any]:
-    """Load a file of `save_atomic`. No code in it is run.
+def load_weights(where: Path | str, *, device: str = "cpu") -> dict[str, Any]:
+    """Load a file of `save_atomic`, from a path or an s3:// URI. No code in it is run.
 
     Raises:
-        DataError: Missing, cut, or not such a file.
+        DataError: Missing, cut, or not such a file; or it can't be reached.
     """
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        with open_place(str(where)).reading() as file:
+            return read_weights(file, str(where), device=device)
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist") from error
+        raise DataError(f"{where} does not exist") from error
+    except OSError as error:
+        raise DataError(f"{where} can't be read: {' '.join(str(error).split())}") from error
+
+
+def read_weights(file: BinaryIO, name: str, *, device: str = "cpu") -> dict[str, Any]:
+    """Load what an open file holds.
+
+    Args:
+        name: What to call it in messages.
+
+    Raises:
+        DataError: Cut, or not such a file.
+    """
+    try:
+        content = torch.load(file, map_location=device, weights_only=True)
     except (OSError, RuntimeError, EOFError, UnpicklingError, ValueError) as error:
-        raise DataError(f"{path} is not a whole checkpoint: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{name} is not a whole checkpoint: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict):
-        raise DataError(f"{path} is not a checkpoint of ecg-tune")
+        raise DataError(f"{name} is not a checkpoint of ecg-tune")
     return content
 
 
@@ -100,23 +106,28 @@ def describe_data(data: PreparedData) -> dict[str, Any]:
 
 def save_model(path: Path, saved: SavedModel) -> None:
     """Write a model file."""
+    Folder(path.parent).put(path.name, partial(write_model, saved))
+
+
+def write_model(saved: SavedModel, file: BinaryIO) -> None:
+    """Write a model into an open file."""
     content = {f.name: getattr(saved, f.name) for f in dataclasses.fields(saved)}
-    save_atomic(path, {**content, "config": to_dict(saved.config), "format": FORMAT})
+    torch.save({**content, "config": to_dict(saved.config), "format": FORMAT}, file)
 
 
-def load_saved(path: Path) -> SavedModel:
-    """Read a model file.
+def load_saved(where: Path | str) -> SavedModel:
+    """Read a model file, from a path or an s3:// URI.
 
     Raises:
         DataError: Not a model file of ecg-tune, or one of another format.
     """
-    content = load_weights(path)
+    content = load_weights(where)
     if content.pop("format", None) != FORMAT:
-        raise DataError(f"{path} is not a model file of ecg-tune (format {FORMAT})")
+        raise DataError(f"{where} is not a model file of ecg-tune (format {FORMAT})")
     try:
-        return SavedModel(**{**content, "config": trial_config(content["config"], where=str(path))})
+        return SavedModel(**{**content, "config": trial_config(content["config"], where=str(where))})
     except (KeyError, TypeError, ConfigError) as error:
-        raise DataError(f"{path} is not a model file of this version of ecg-tune: {error}") from error
+        raise DataError(f"{where} is not a model file of this version of ecg-tune: {error}") from error
 
 
 def build_predictor(saved: SavedModel) -> Predictor:

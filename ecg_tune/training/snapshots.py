@@ -1,50 +1,90 @@
 """The state of a training after each of its last two epochs, in files named by epoch and digest of the content.
 
-A file is renamed into place when it is whole, and its name says what it must hold: a cut or changed one is told from a whole
-one without trusting it, and the epoch before takes its place.
+A file appears when it is whole, and its name says what it must hold: a cut or changed one is told from a whole one without
+trusting it, and the epoch before takes its place.
 """
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
 
-from ecg_tune.errors import DataError
-from ecg_tune.training.checkpoint import load_weights, write_scratch
+import torch
+
+from ecg_tune.errors import DataError, WorkFailedError
+from ecg_tune.training.checkpoint import read_weights
+from ecg_tune.training.places import DIGEST, Place, digest
 
 PATTERN = "epoch_*.pt"
+PAUSES_S = (1.0, 5.0, 25.0)
+"""Waited before a place that does not answer is asked again; then the trial fails rather than go on without checkpoints."""
+
+T = TypeVar("T")
 
 
-def save_snapshot(folder: Path, epoch: int, state: dict[str, Any]) -> Path:
-    """Write the state after `epoch`, then remove all others but that of the epoch before.
+def save_snapshot(place: Place, folder: str, epoch: int, state: dict[str, Any]) -> str:
+    """Write the state after `epoch`, then remove the older ones but that of the epoch before.
+
+    Newer ones stay: another worker may have taken the trial over from this one, which was cut off and doesn't know.
 
     Returns:
-        The file: `epoch_00003-<first 16 hex digits of its SHA-256>.pt`.
+        Its name in the place: `folder/epoch_00003-<first 16 hex digits of its SHA-256>.pt`.
+
+    Raises:
+        WorkFailedError: It could not be written, however often it was tried.
     """
-    scratch = write_scratch(folder / f"epoch_{epoch:05d}", state)
-    target = folder / f"epoch_{epoch:05d}-{_digest(scratch)}.pt"
-    scratch.replace(target)
-    for other in folder.glob(PATTERN):
-        if other != target and not other.name.startswith(f"epoch_{epoch - 1:05d}-"):
-            other.unlink(missing_ok=True)
-    return target
+    form = f"{folder}/epoch_{epoch:05d}-{DIGEST}.pt"
+    unwritten = f"checkpoint {folder}/epoch_{epoch:05d} can't be written to {place}"
+    name = _patiently(unwritten, lambda: place.put(form, partial(torch.save, state)))
+    with suppress(OSError):  # the new one is there; what is left goes with the next epoch's
+        for other in _files(place, folder):
+            if other != PurePosixPath(name).name and (other < f"epoch_{epoch - 1:05d}" or other.startswith(f"epoch_{epoch:05d}-")):
+                place.remove(f"{folder}/{other}")
+    return name
 
 
-def newest_snapshot(folder: Path, *, device: str = "cpu") -> tuple[Path, dict[str, Any]] | None:
-    """Return the newest whole file and its state; None when there is none.
+def newest_snapshot(place: Place, folder: str, *, device: str = "cpu") -> tuple[str, dict[str, Any]] | None:
+    """Return the name of the newest whole file and its state; None when there is none.
 
     Not whole are files whose content is not what their name says, and those that torch can't read.
+
+    Raises:
+        WorkFailedError: The place does not answer, however often it is asked: there may well be one.
     """
-    for path in sorted(folder.glob(PATTERN), reverse=True):
-        try:
-            if path.stem.rpartition("-")[2] == _digest(path):
-                return path, load_weights(path, device=device)
-        except (DataError, FileNotFoundError):  # another process may have removed it
-            continue
+    unread = f"checkpoints {folder} can't be read from {place}"
+    for file in reversed(_patiently(unread, lambda: _files(place, folder))):
+        state = _patiently(unread, partial(_read, place, f"{folder}/{file}", device))
+        if state is not None:
+            return f"{folder}/{file}", state
     return None
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def _files(place: Place, folder: str) -> list[str]:
+    return [name for name in place.names(folder) if fnmatch(name, PATTERN)]
+
+
+def _read(place: Place, name: str, device: str) -> dict[str, Any] | None:
+    """Return a file's state; None when it is not whole, or another process has removed it."""
+    try:
+        with place.reading(name) as file:
+            return read_weights(file, name, device=device) if PurePosixPath(name).stem.rpartition("-")[2] == digest(file) else None
+    except (DataError, FileNotFoundError):
+        return None
+
+
+def _patiently(failure: str, do: Callable[[], T]) -> T:
+    """Return what `do` gives, which is tried again after each pause."""
+    for pause_s in PAUSES_S:
+        try:
+            return do()
+        except OSError:
+            time.sleep(pause_s)
+    try:
+        return do()
+    except OSError as error:
+        raise WorkFailedError(f"{failure}: {' '.join(str(error).split())}") from error

@@ -24,11 +24,11 @@ def load_encoders(model: nn.Module, config: TrialConfig) -> None:
         return
     chosen = config.model
     if chosen.signal_checkpoint:
-        saved = load_saved(Path(chosen.signal_checkpoint))
+        saved = load_saved(chosen.signal_checkpoint)
         _check(saved, chosen.signal_checkpoint, family=chosen.signal_family, same=saved.config.model == chosen.signal)
         _load(model.signal.network, saved)
     if chosen.image_checkpoint:
-        saved = load_saved(Path(chosen.image_checkpoint))
+        saved = load_saved(chosen.image_checkpoint)
         same = saved.config.model == chosen.image and saved.config.image == config.image
         _check(saved, chosen.image_checkpoint, family=chosen.image_family, same=same)
         _load(model.image.network, saved)

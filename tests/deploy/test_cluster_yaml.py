@@ -1,38 +1,99 @@
-"""`cluster.yaml` against Ray's own schema, and what it must and must not say."""
+"""`cluster.yaml` and `deploy/cluster-onprem.yaml` against Ray's own schema, and what they must and must not say."""
 
 from __future__ import annotations
 
 import copy
+import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 
 ROOT = Path(__file__).parents[2]
+FILES = ("cluster.yaml", "deploy/cluster-onprem.yaml")
 
 
-@pytest.fixture(scope="module")
-def cluster() -> dict:
-    return yaml.safe_load((ROOT / "cluster.yaml").read_text())
+def load(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / name).read_text())
 
 
-def test_rays_schema_accepts_it(cluster):
-    from ray.autoscaler._private.util import prepare_config, validate_config
-
-    prepared = prepare_config(copy.deepcopy(cluster))
-    validate_config(prepared)  # raises on anything that the schema doesn't know
-    assert prepared["head_node_type"] == "head"
+@pytest.fixture(params=FILES)
+def cluster(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return load(request.param)
 
 
-def test_every_start_asks_for_a_token_and_keeps_the_dashboard_on_loopback(cluster):
-    starts = [line for part in ("head", "worker") for line in cluster[f"{part}_start_ray_commands"] if "ray start" in line]
-    assert len(starts) == 2
-    assert all("RAY_AUTH_MODE=token" in line for line in starts)
-    assert "--dashboard-host=127.0.0.1" in starts[0]
-    assert "0.0.0.0" not in (ROOT / "cluster.yaml").read_text()
+def starts(cluster: dict[str, Any]) -> tuple[str, str]:
+    """Return the two commands that start Ray: the head's, a worker's."""
+    (head,) = (line for line in cluster["head_start_ray_commands"] if "ray start" in line)
+    (worker,) = (line for line in cluster["worker_start_ray_commands"] if "ray start" in line)
+    return head, worker
 
 
-def test_every_node_installs_the_pins_and_this_project(cluster):
-    text = " ".join(cluster["setup_commands"])
-    assert "requirements.txt" in text
-    assert "--no-deps -e ~/ecg-tune" in text
+def prepared(cluster: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration as Ray fills it in."""
+    from ray.autoscaler._private.util import prepare_config
+
+    return prepare_config(copy.deepcopy(cluster))
+
+
+def test_rays_schema_accepts_it(cluster, monkeypatch):
+    from ray.autoscaler._private.util import validate_config
+
+    monkeypatch.chdir(ROOT)  # file mounts are relative to it
+    validate_config(prepared(cluster))  # raises on anything that the schema doesn't know
+
+
+def test_every_ray_asks_for_the_token_that_every_node_is_given(cluster):
+    assert cluster["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
+    assert "chmod 600 ~/.ray/auth_token" in cluster["setup_commands"]
+    (written,) = (command for command in cluster["setup_commands"] if "> ~/.ray/cluster.env" in command)
+    assert " RAY_AUTH_MODE=token " in written
+    assert "grep -qs cluster.env ~/.bashrc || echo '. ~/.ray/cluster.env' >> ~/.bashrc" in cluster["setup_commands"]
+
+
+def test_the_dashboard_stays_on_loopback_and_nothing_is_opened(cluster):
+    head, worker = starts(cluster)
+    assert "--dashboard-host=127.0.0.1" in head
+    assert "dashboard" not in worker
+    assert "0.0.0.0" not in yaml.safe_dump(cluster)
+
+
+def test_every_node_gets_the_pins_and_all_packages_of_this_project(cluster):
+    commands = " ".join(prepared(cluster)["setup_commands"])
+    assert "-r ~/ecg-tune/requirements.txt" in commands
+    assert "--no-deps -e ~/ecg-tune" in commands
+    mounted = {Path(remote).name: local for remote, local in cluster["file_mounts"].items() if "/ecg-tune/" in remote}
+    assert all(name == local and (ROOT / local).exists() for name, local in mounted.items())
+    packages = {name.split(".")[0] for name in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]}
+    assert set(mounted) == packages | {"pyproject.toml", "requirements.txt", "README.md", "LICENSE"}
+
+
+def test_ray_adds_no_installation_of_its_own(cluster):
+    """Its defaults for AWS would put boto3 into the machine's Python, which isn't the one that runs Ray."""
+    filled = prepared(cluster)
+    assert filled["setup_commands"] == cluster["setup_commands"]
+    assert filled["worker_setup_commands"] == cluster["setup_commands"] + cluster.get("worker_setup_commands", [])
+    assert filled["head_setup_commands"] == cluster["setup_commands"] + cluster.get("head_setup_commands", [])
+
+
+def test_no_trial_runs_on_the_head_of_the_rented_cluster_and_workers_are_spot_gpus():
+    types = load("cluster.yaml")["available_node_types"]
+    head, worker = types["head"], types["gpu_worker"]
+    assert head["resources"] == {"CPU": 0}
+    assert "InstanceMarketOptions" not in head["node_config"], "the study lies on the head"
+    assert worker["resources"]["GPU"] == 1
+    assert worker["node_config"]["InstanceMarketOptions"]["MarketType"] == "spot"
+    assert worker["min_workers"] < worker["max_workers"]
+
+
+def test_the_walk_through_names_commands_and_options_that_we_have():
+    from ecg_tune.cli.main import app
+
+    lines = re.findall(r"^#   \d\. ecg-tune (.*?)(?:    |$)", (ROOT / "cluster.yaml").read_text(), re.MULTILINE)
+    ours = typer.main.get_command(app).commands
+    parsed = [ours[words[0]].make_context(words[0], words[1:]) for words in map(str.split, lines)]  # raises on what it doesn't know
+    assert [context.info_name for context in parsed] == ["doctor", "submit", "pull"]
+    assert {context.params["address"] for context in parsed} == {"http://127.0.0.1:8265"}

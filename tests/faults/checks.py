@@ -29,9 +29,9 @@ def changed_rows(before: Sequence[FrozenTrial], after: Sequence[FrozenTrial]) ->
     return wrong
 
 
-def wrong_rows(rows: Sequence[FrozenTrial]) -> list[str]:
+def wrong_rows(rows: Sequence[FrozenTrial], n_trials: int = TRIALS) -> list[str]:
     """Check that there are as many rows as asked for, and that each ended where its state says."""
-    wrong = [] if len(rows) == TRIALS else [f"{len(rows)} trials, not {TRIALS}"]
+    wrong = [] if len(rows) == n_trials else [f"{len(rows)} trials, not {n_trials}"]
     for row in rows:
         epochs, ended_by = list(row.intermediate_values), row.user_attrs.get("ended_by")
         right = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import time
 from collections.abc import Callable
@@ -11,11 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 MARK = "ECG_TUNE_FAULTS"
+TOKEN = secrets.token_hex(32)
 
 
 def marked(environment: dict[str, str], folder: Path) -> dict[str, str]:
     """Return an environment that all processes of a case share; Ray keeps its files below `folder`, whose path must be short."""
-    own = {MARK: str(folder), "RAY_TMPDIR": str(folder), "OMP_NUM_THREADS": "1", "RAY_AUTH_MODE": "disabled"}
+    own = {MARK: str(folder), "RAY_TMPDIR": str(folder), "OMP_NUM_THREADS": "1", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
     return {**environment, **own, "SPT_NOENV": "1"}  # else a worker's title overwrites the mark
 
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from ecg_tune.search.study import DATABASE, newest_trials, open_study, study_exists
+from ecg_tune.search.database import DATABASE
+from ecg_tune.search.study import newest_trials, open_study, study_exists
 
 from .processes import marked
 
@@ -38,18 +39,20 @@ class Search:
         data: Folder of the prepared data.
         scratch: Folder of Ray's files, the mark of the case's processes.
         address: Of a running cluster; "" lets the search start its own Ray.
+        flags: Beside `FLAGS`.
     """
 
     study: Path
     data: Path
     scratch: Path
     address: str = ""
+    flags: tuple[str, ...] = ()
 
     @contextmanager
     def started(self) -> Iterator[subprocess.Popen[bytes]]:
         """Start the command; what each run says goes to a file beside the study."""
         environment = marked(dict(os.environ), self.scratch) | ({"RAY_ADDRESS": self.address} if self.address else {})
-        command = [sys.executable, "-m", "ecg_tune", "search", self.study, "--data", self.data, *FLAGS]
+        command = [sys.executable, "-m", "ecg_tune", "search", self.study, "--data", self.data, *FLAGS, *self.flags]
         with self.study.with_suffix(f".{len(self.logs)}.log").open("w") as log:
             process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:

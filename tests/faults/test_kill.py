@@ -77,6 +77,20 @@ def test_a_worker_killed_between_two_trials_loses_nothing(search: Search, outcom
     check(search, "idle worker", rows, outcomes, alive=workers, victims=victims)
 
 
+def test_a_worker_that_hangs_is_given_up(search: Search, outcomes: list[Outcome]) -> None:
+    """Ray believes in it: the process is there and its host answers."""
+    search = dataclasses.replace(search, flags=("--silence-s", "8", "--retries", "20"))
+    with search.started() as process:
+        wait_for_the_moment(search, process, 0)
+        assert wait_for(lambda: workers_of(search.scratch) - idle(workers_of(search.scratch)), at_most_s=60), search.said()
+        rows, workers = search.rows(), workers_of(search.scratch)
+        victim = min(workers - idle(workers), default=min(workers))
+        os.kill(victim, signal.SIGSTOP)
+        go_on(search, process.wait(SILENCE_S))
+    assert any("nothing was heard of" in log.read_text() for log in search.logs), search.said()
+    check(search, "hung worker", rows, outcomes, alive=workers, victims={victim})
+
+
 def go_on(search: Search, code: int) -> None:
     """Run the same command until it says that the search is done."""
     for _ in range(MOST_RUNS):

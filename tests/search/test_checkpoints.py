@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -44,8 +45,7 @@ def test_the_best_of_each_family_are_kept(study, folder):
 
 def test_trial_by_trial_the_same_are_kept(study, folder):
     rows = study.trials
-    empty = type("Empty", (), {"get_trials": lambda self, deepcopy: []})()
-    keeper = Keeper(empty, folder)
+    keeper = Keeper(optuna.create_study(), folder)
     for row in rows:
         keeper.ended(row)
     assert left(folder) == best(study, "slow") | best(study, "fast")

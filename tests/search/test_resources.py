@@ -6,7 +6,7 @@ import pytest
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import ConfigError, UsageError
-from ecg_tune.search.resources import gpu_shares, plan
+from ecg_tune.search.resources import Slots, gpu_shares, plan
 
 BOX = {"CPU": 8.0, "GPU": 2.0}
 
@@ -26,7 +26,28 @@ BOX = {"CPU": 8.0, "GPU": 2.0}
     ],
 )
 def test_slots_are_counted_machine_by_machine(settings, nodes, slots):
-    assert plan(SearchSettings(**settings), nodes).slots == slots
+    chosen = SearchSettings(**settings)
+    found = Slots(plan(chosen, nodes), chosen.slots, may_grow=False, nodes=lambda: nodes, changed=lambda n: None)
+    assert found() == slots
+
+
+def test_slots_follow_machines_that_come_and_go():
+    now, nodes, told = 0.0, [BOX], list[int]()
+    found = Slots(plan(SearchSettings(), nodes), None, may_grow=False, nodes=lambda: nodes, changed=told.append, clock=lambda: now)
+    assert found() == 2
+    nodes = [BOX, BOX]
+    assert found() == 2  # it looks every two seconds
+    now = 2.0
+    assert found() == 4
+    nodes, now = [], 4.0
+    assert found() == 1  # what is out waits for a machine
+    assert told == [4, 1]
+
+
+def test_where_machines_may_join_as_many_trials_are_out_as_asked_for():
+    for may_grow, expected in ((True, 9), (False, 2)):
+        fits = plan(SearchSettings(slots=9), [BOX])
+        assert Slots(fits, 9, may_grow=may_grow, nodes=lambda: [BOX], changed=lambda n: None)() == expected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +68,7 @@ def test_measured_shares_are_requested_by_family():
     shares = gpu_shares({"rnn": 3_000_000_000, "fusion": 15_000_000_000, "tiny": 1_000_000}, 40_000_000_000)
     assert shares == {"rnn": 1 / 8, "fusion": 1 / 2, "tiny": 1 / 8}
     fits = plan(SearchSettings(), [{"CPU": 16.0, "GPU": 1.0}], shares=shares)
-    assert fits.slots == 8
+    assert fits.fits([{"CPU": 16.0, "GPU": 1.0}]) == 8
     assert fits.request("fusion") == {"CPU": 1, "GPU": 0.5}
 
 

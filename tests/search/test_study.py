@@ -10,13 +10,15 @@ import optuna
 import pytest
 
 from ecg_tune.errors import StudyError
-from ecg_tune.search.study import DATABASE, FIXED, create_study, open_study, study_exists
+from ecg_tune.search.database import DATABASE
+from ecg_tune.search.making import FIXED, create_study
+from ecg_tune.search.study import open_study, study_exists
 
 ATTRIBUTES = {**dict.fromkeys(FIXED, "same"), "minimise": [], "max_epochs": 4, "settings": {}}
 
 
 def test_who_looks_at_the_folder_while_a_study_is_made_sees_none_or_a_whole_one(tmp_path):
-    code = "import sys, pathlib; from ecg_tune.search.study import create_study as c; c(pathlib.Path(sys.argv[1]), eval(sys.argv[2]))"
+    code = "import sys, pathlib; from ecg_tune.search.making import create_study as c; c(pathlib.Path(sys.argv[1]), eval(sys.argv[2]))"
     seen: list[str] = []
     for number in range(3):
         folder = tmp_path / f"study{number}"

@@ -15,6 +15,7 @@ import torch
 import trainables.base
 from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig, to_dict
 from ecg_tune.models import ResNetConfig, RNNConfig
+from ecg_tune.training.places import Folder
 from ecg_tune.training.snapshots import newest_snapshot
 from trainables.base import LearnerTrainable, Shared
 
@@ -28,7 +29,7 @@ def task(*, reported: int = 0, number: int = 0, seed: int = 7, **training: Any) 
 
 @pytest.fixture
 def shared(toy_data, tmp_path) -> Shared:
-    return Shared(data=toy_data, folder=tmp_path, metric="macro_auc", threads=1)
+    return Shared(data=toy_data, checkpoints=Folder(tmp_path), metric="macro_auc", threads=1)
 
 
 def worker(shared: Shared, config: dict[str, Any]) -> LearnerTrainable:
@@ -41,8 +42,13 @@ def values(trainable: LearnerTrainable, n_epochs: int) -> list[tuple[int, float]
     return [(r["epoch"], r["value"]) for r in (trainable.step() for _ in range(n_epochs))]
 
 
+def root(shared: Shared) -> Path:
+    assert isinstance(shared.checkpoints, Folder)
+    return shared.checkpoints.root
+
+
 def snapshots(shared: Shared) -> list[Path]:
-    return sorted((shared.folder / "checkpoints/trial_00000").glob("*.pt"))
+    return sorted((root(shared) / "checkpoints/trial_00000").glob("*.pt"))
 
 
 def test_a_trial_ends_complete_and_leaves_its_best_weights(shared):
@@ -52,15 +58,15 @@ def test_a_trial_ends_complete_and_leaves_its_best_weights(shared):
     assert results[-1]["done"]
     assert results[-1]["ended_by"] == "max_epochs"
     assert results[-1]["best_epoch"] == max(results, key=lambda r: r["value"])["epoch"]
-    found = newest_snapshot(shared.folder / "checkpoints/trial_00000")
+    found = newest_snapshot(shared.checkpoints, "checkpoints/trial_00000")
     assert found is not None
     snapshot = found[1]
     assert (len(snapshot["history"]), snapshot["best_epoch"]) == (3, results[-1]["best_epoch"])
-    assert (shared.folder / results[-1]["checkpoint"]).exists()  # its name holds the digest
+    assert (root(shared) / results[-1]["checkpoint"]).exists()  # its name holds the digest
 
 
 def test_a_new_worker_goes_on_from_the_checkpoint_with_equal_values(shared, tmp_path):
-    expected = values(worker(dataclasses.replace(shared, folder=tmp_path / "whole"), task()), 3)
+    expected = values(worker(dataclasses.replace(shared, checkpoints=Folder(tmp_path / "whole")), task()), 3)
     assert values(worker(shared, task()), 1) == expected[:1]
     assert values(worker(shared, task(reported=1)), 2) == expected[1:]
 
@@ -81,7 +87,7 @@ def test_a_finished_training_that_was_never_closed_reports_its_end_again(shared)
 
 
 def test_a_reused_worker_carries_nothing_from_one_trial_to_the_next(shared, tmp_path):
-    fresh = values(worker(dataclasses.replace(shared, folder=tmp_path / "fresh"), task(number=2, seed=9)), 2)
+    fresh = values(worker(dataclasses.replace(shared, checkpoints=Folder(tmp_path / "fresh")), task(number=2, seed=9)), 2)
     used = worker(shared, task(number=1))
     values(used, 2)
     used.reset_config(task(number=2, seed=9))
@@ -99,15 +105,16 @@ def test_a_used_worker_gives_the_bits_of_a_fresh_process(shared, tmp_path):
 import sys, json
 from pathlib import Path
 from ecg_tune.data.prepared import open_prepared
+from ecg_tune.training.places import Folder
 from trainables.base import LearnerTrainable, Shared
 trainable = object.__new__(LearnerTrainable)
-shared = Shared(data=open_prepared(Path(sys.argv[1])), folder=Path(sys.argv[2]), metric="macro_auc", threads=1)
+shared = Shared(data=open_prepared(Path(sys.argv[1])), checkpoints=Folder(Path(sys.argv[2])), metric="macro_auc", threads=1)
 trainable.setup(json.loads(sys.argv[3]), shared)
 trainable.step(), trainable.step()
 """
     fresh = [sys.executable, "-c", code, str(shared.data.folder), str(tmp_path / "fresh"), json.dumps(task(number=2, seed=9))]
     subprocess.run(fresh, check=True)
-    found = [newest_snapshot(folder / "checkpoints/trial_00002") for folder in (shared.folder, tmp_path / "fresh")]
+    found = [newest_snapshot(place, "checkpoints/trial_00002") for place in (shared.checkpoints, Folder(tmp_path / "fresh"))]
     states = [snapshot[1] for snapshot in found if snapshot]
     assert len(states) == 2
     assert_equal(*states)
@@ -156,6 +163,17 @@ def test_any_other_error_fails_with_its_text(shared):
     assert "unknown family 'nonsense'" in result["failure"]
 
 
+def test_a_checkpoint_that_can_not_be_written_fails_the_trial_and_says_where(shared, tmp_path, monkeypatch):
+    monkeypatch.setattr("ecg_tune.training.snapshots.PAUSES_S", ())
+    trainable = worker(shared, task())
+    assert trainable.step()["epoch"] == 1
+    (tmp_path / "checkpoints" / "trial_00000").rename(tmp_path / "gone")
+    (tmp_path / "checkpoints" / "trial_00000").write_text("a file where the folder was")
+    result = trainable.step()
+    assert (result["fail_reason"], result["done"], result["complete"]) == ("error", True, False)
+    assert result["failure"].startswith(f"checkpoint checkpoints/trial_00000/epoch_00002 can't be written to {tmp_path}: ")
+
+
 def test_a_cut_checkpoint_falls_back_to_the_epoch_before(shared):
     expected = values(worker(shared, task()), 3)
     files = before, last = snapshots(shared)
@@ -188,7 +206,7 @@ def test_two_checkpoints_of_a_trial_are_kept(shared):
 
 
 def test_a_lengthened_trial_goes_on_where_the_shorter_one_had_ended(shared, tmp_path):
-    expected = values(worker(dataclasses.replace(shared, folder=tmp_path / "whole"), task(max_epochs=5)), 5)
+    expected = values(worker(dataclasses.replace(shared, checkpoints=Folder(tmp_path / "whole")), task(max_epochs=5)), 5)
     values(worker(shared, task(max_epochs=3)), 3)
     assert values(worker(shared, task(max_epochs=5, reported=3)), 2) == expected[3:]
 

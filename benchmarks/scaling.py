@@ -1,0 +1,106 @@
+"""How far does one driver carry? Trials of 5 s on logical clusters of 1 to 16 slots, and a driver's decisions a second for 1,000 workers.
+
+    python benchmarks/scaling.py [--slots 1,2,4,8,16] [--json]
+
+The clusters are real Rays with as many nodes as slots, one CPU each, all on this machine; the trials sleep, so that the machine's
+own cores do not bound them. Efficiency is the ideal time (trials · 5 s / slots) over the time from the first trial's start to the
+last one's end, starting workers included: a long search has it once. The decisions are those of the product's own searcher and
+scheduler in virtual time, on a study in SQLite: what a driver could do if Ray cost nothing. Takes about five minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import ray
+from ray.cluster_utils import Cluster
+from toys import FAMILIES, TOY_SPACE, Quiet, run_toy, sqlite_study, toy_curve
+
+from ecg_tune.config import SearchSettings
+from ecg_tune.search.book import Book
+from ecg_tune.search.preview import steps
+
+EACH, EPOCHS = 8, 5
+"""Trials a slot, and epochs of a second each."""
+WORKERS, DECISIONS, MANY_EPOCHS = 1_000, 3_000, 9
+MEMORY = 80 * 1024**2
+
+
+def main() -> None:
+    """Print the table, or one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--slots", default="1,2,4,8,16", help="comma-separated")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder:
+        found = {"clusters": [cluster(Path(folder), int(n)) for n in given.slots.split(",")], "driver": driver(Path(folder))}
+    print(json.dumps(found) if given.json else table(found))
+
+
+def cluster(folder: Path, slots: int) -> dict[str, float]:
+    """Return the wall time of a search on a cluster of `slots` nodes, and the ideal one."""
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": MEMORY})
+    try:
+        for _ in range(slots):
+            nodes.add_node(num_cpus=1, object_store_memory=MEMORY)
+        nodes.wait_for_nodes()
+        ray.init(address=nodes.address, log_to_driver=False, logging_level=logging.ERROR)
+        settings = SearchSettings(families=FAMILIES[:1], profile="small", trials=EACH * slots, max_epochs=EPOCHS, scheduler="none")
+        rows = run_toy(folder / f"of_{slots}", settings, seconds=1.0).get_trials(deepcopy=False)
+    finally:
+        ray.shutdown()
+        nodes.shutdown()
+    starts, ends = (
+        [row.datetime_start for row in rows if row.datetime_start],
+        [row.datetime_complete for row in rows if row.datetime_complete],
+    )
+    wall, ideal = (max(ends) - min(starts)).total_seconds(), float(EACH * EPOCHS)
+    return {"slots": slots, "trials": len(rows), "wall_s": wall, "ideal_s": ideal, "efficiency": ideal / wall}
+
+
+def driver(folder: Path) -> dict[str, float]:
+    """Return how many trials a second the searcher draws for the first of 1,000 workers, and how many results it then takes a second."""
+    settings = SearchSettings(families=FAMILIES, profile="small", trials=10**6, max_epochs=MANY_EPOCHS)
+    book = Book(sqlite_study(folder / "driver"), TOY_SPACE, settings, Quiet())
+    course = steps(book, lambda task: toy_curve(task.config, task.seed, epochs=MANY_EPOCHS, seconds=60.0), slots=WORKERS)
+    started = time.perf_counter()
+    next(course)  # all workers have a trial now
+    filled = time.perf_counter()
+    for _ in range(DECISIONS):
+        next(course)
+    took = time.perf_counter() - filled
+    trials = len(book.study.get_trials(deepcopy=False)) - WORKERS
+    return {
+        "workers": WORKERS,
+        "drawn_per_s": WORKERS / (filled - started),
+        "results_per_s": DECISIONS / took,
+        "of_them_new_trials": trials,
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the table."""
+    lines = ["slots | trials | wall s | ideal s | efficiency"]
+    for one in found["clusters"]:
+        lines.append(f"{one['slots']:5} | {one['trials']:6} | {one['wall_s']:6.1f} | {one['ideal_s']:7.1f} | {one['efficiency']:10.1%}")
+    one = found["driver"]
+    lines.append(
+        f"virtual time, {one['workers']} workers: {one['drawn_per_s']:.0f} trials drawn a second at the start, then "
+        f"{one['results_per_s']:.0f} results a second decided ({one['of_them_new_trials']} new trials among {DECISIONS})"
+    )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""`ecg-tune doctor`: is this cluster fit for a search?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecg_tune.cli.there import Insecure, is_there, run_there
+from ecg_tune.errors import WorkFailedError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ecg_tune.cluster.doctor import Diagnosis
+
+EXAMPLE = "Example: ecg-tune doctor studies/a --data DATA --address http://127.0.0.1:8265"
+
+WIDTH = 150
+SHOWN = ("python", "ray", "torch", "ecg-tune")
+
+
+def doctor(
+    context: typer.Context,
+    shared: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="Study or --checkpoints folder that all machines shall write and see.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Prepared data of the search to come.")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="A", help="auto or HOST:PORT to join, or a Jobs address; default RAY_ADDRESS, else this machine.")
+    ] = None,
+    cpus_per_trial: Annotated[int, typer.Option(min=1, help="As of the search to come.")] = 1,
+    gpus_per_trial: Annotated[float | None, typer.Option(min=0.0, help="As of the search to come.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    insecure: Insecure = False,
+) -> None:
+    """Ask every machine of the cluster, compare, and name what is wrong with its remedy. Exit code 1 when something is."""
+    if address and is_there(address):
+        run_there(context, address, insecure=insecure, changes={"address": "auto"})
+        return
+    from ecg_tune.cluster.doctor import examine
+    from ecg_tune.cluster.session import ray_session
+    from ecg_tune.config import SearchSettings
+    from ecg_tune.data.prepared import open_prepared
+    from ecg_tune.search.resources import plan
+
+    settings = SearchSettings(cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial)
+    fingerprint = open_prepared(data).fingerprint if data else ""
+    if shared:
+        shared.mkdir(parents=True, exist_ok=True)
+    with ray_session(address, insecure=True):  # an open door is one of the findings
+        found = examine(
+            folders=[shared] if shared else [], data=data, fingerprint=fingerprint, asks=lambda nodes: plan(settings, nodes) and None
+        )
+    print(json.dumps(asdict(found), indent=1)) if as_json else _show(found)
+    if found.complaints:
+        raise WorkFailedError(f"{len(found.complaints)} finding{'s' if len(found.complaints) > 1 else ''}, see above")
+
+
+def _show(found: Diagnosis) -> None:
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False)
+    console.width = max(console.width, WIDTH)
+    console.print(_table(found), crop=False, no_wrap=True, overflow="ignore")
+    for complaint in found.complaints:
+        console.print(f"[red]✗ {complaint.what}[/red]\n  → {complaint.remedy}", markup=True)
+    if not found.complaints:
+        console.print(f"[green]✓ {len(found.machines)} machines, nothing found wrong[/green]")
+
+
+def _table(found: Diagnosis) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    counted = {node["NodeID"]: node["Resources"] for node in found.nodes}
+    table = Table("machine", "CPUs", "GPUs", *SHOWN, "/dev/shm", "data", "writes", box=None, padding=(0, 2, 0, 0))
+    for column in table.columns:
+        column.no_wrap, column.min_width = True, 4
+    for machine in found.machines:
+        resources = counted[machine.node]
+        gpus = "; ".join(machine.gpus) or f"{resources.get('GPU', 0):g}"
+        wrote = "-" if not machine.wrote else "no" if any(machine.wrote.values()) else "yes"
+        facts = [
+            f"{resources.get('CPU', 0):g}",
+            gpus,
+            *(machine.versions[name] for name in SHOWN),
+            f"{machine.shm_gb:.1f} GB",
+            machine.data[:12] or "-",
+            wrote,
+        ]
+        table.add_row(*map(Text, [f"{machine.host} {machine.address}", *facts]))
+    return table

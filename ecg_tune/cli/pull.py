@@ -1,0 +1,83 @@
+"""`ecg-tune pull`: bring a study home from the cluster."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+import typer
+
+from ecg_tune.cli.there import Insecure, fetch
+from ecg_tune.errors import StudyError
+
+EXAMPLE = "Example: ecg-tune pull studies/a --address http://127.0.0.1:8265 --out a"
+SOURCE = "PULLED_FROM.txt"
+"""File in a study that was brought home; the next pull may replace that one, and no other."""
+STAYS = ("ray", "checkpoints", "study.url")
+
+
+def pull(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="Folder of the study on the cluster.")],
+    address: Annotated[str, typer.Option(metavar="URL", help="Jobs address, mostly a tunnel's end.")] = "http://127.0.0.1:8265",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where it goes; default the study's name.")] = None,
+    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Bring the kept checkpoints too: a search can go on here.")] = False,
+    insecure: Insecure = False,
+) -> None:
+    """Copy a study from the cluster, whole even while it is searched: its database as SQLite, models, dashboard, encoders."""
+    from ecg_tune.cli.status import summary
+    from ecg_tune.search.study import open_study
+
+    target, source = out or Path(PurePosixPath(study).name), f"{address} {study}\n"
+    if target.exists() and (not (target / SOURCE).is_file() or (target / SOURCE).read_text(encoding="utf-8") != source):
+        raise StudyError(f"{target} is there and was not pulled from {study} at {address}: give another --out")
+    scratch = target.with_name(f".{target.name}.part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        fetch(address, ["pack", study, *(["--checkpoints"] if checkpoints else [])], scratch, insecure=insecure)
+        (scratch / SOURCE).write_text(source, encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        scratch.replace(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    print(f"{summary(open_study(target), target)}\nwrote {target}")
+
+
+def pack(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study, or any folder.")],
+    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="A study's kept checkpoints too.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove it when it is printed.")] = False,
+) -> None:
+    """Print a folder as text, for `ecg-tune pull` and what else comes home from a cluster."""
+    from ecg_tune.cluster.parcel import write_parcel
+    from ecg_tune.search.study import study_exists
+
+    if study_exists(folder):
+        with tempfile.TemporaryDirectory() as scratch:
+            write_parcel(_study_entries(folder, Path(scratch), checkpoints=checkpoints), sys.stdout)
+    elif folder.is_dir():
+        write_parcel({path.name: path for path in sorted(folder.iterdir())}, sys.stdout)
+    else:
+        raise StudyError(f"{folder.absolute()} is not there: give the study's path on the cluster, relative to the home folder or absolute")
+    if remove:
+        shutil.rmtree(folder)
+
+
+def _study_entries(folder: Path, scratch: Path, *, checkpoints: bool) -> dict[str, Path]:
+    """Return what a study's parcel holds; its database and checkpoints are copied into `scratch` first."""
+    from ecg_tune.search.copying import copy_checkpoints, copy_to_sqlite
+    from ecg_tune.search.database import DATABASE
+    from ecg_tune.search.study import open_study
+
+    study = open_study(folder)
+    copy_to_sqlite(study, scratch / DATABASE)
+    left_out = (*STAYS, DATABASE, SOURCE)
+    entries = {
+        path.name: path for path in sorted(folder.iterdir()) if not path.name.startswith((".", DATABASE)) and path.name not in left_out
+    }
+    if checkpoints:
+        copy_checkpoints(study, folder, scratch)
+        entries |= {path.name: path for path in scratch.iterdir() if path.is_dir()}
+    return {**entries, DATABASE: scratch / DATABASE}

@@ -1,0 +1,84 @@
+"""`ecg-tune submit`: a search on a cluster, as a Ray job."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecg_tune.cli.options import StudyFolder
+from ecg_tune.cli.settings import read_settings, takes_settings
+from ecg_tune.cli.there import Insecure
+from ecg_tune.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecg_tune.cluster.jobs import SentJob
+
+EXAMPLE = "Example: ecg-tune submit studies/a --data DATA --families all --trials 200 --address http://127.0.0.1:8265"
+
+
+@takes_settings
+def submit(
+    study: StudyFolder,
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Prepared data on the cluster.")],
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with these settings, from here; flags win.")] = None,
+    address: Annotated[str, typer.Option(metavar="URL", help="Jobs address, mostly a tunnel's end.")] = "http://127.0.0.1:8265",
+    import_study: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Learn from another study there.")] = None,
+    progress: Annotated[str, typer.Option(help="plain or jsonl.")] = "plain",
+    detach: Annotated[bool, typer.Option("--detach", help="Don't follow it.")] = False,
+    insecure: Insecure = False,
+    *,
+    flags: dict[str, Any],
+) -> None:
+    """Search on a cluster: the same as `search` on its head. STUDY and DATA are paths there, relative ones in the home folder.
+
+    The job gets this project's code from here. It goes on when this command ends; sent again, it goes on where the study stands.
+    """
+    from ecg_tune.cluster.jobs import jobs_client, send
+
+    read_settings(config, flags)  # refuses here what the job would refuse
+    if progress not in ("plain", "jsonl"):
+        raise UsageError(f"--progress {progress} needs a terminal: a job prints plain or jsonl")
+    arguments, files = ["search", str(study), "--data", str(data), "--address", "auto", "--progress", progress], dict[str, bytes]()
+    for name, path in (("config", config), ("enqueue", flags.get("enqueue"))):
+        if path:
+            arguments += [f"--{name}", _packed(Path(path), files)]
+    for other in import_study or ():
+        arguments += ["--import-study", str(other)]
+    arguments += ["--insecure"] if insecure else []
+    arguments += _words({name: value for name, value in flags.items() if name != "enqueue"})
+    again = shlex.join(["ecg-tune", *sys.argv[1:]])
+    job = send(jobs_client(address, insecure=insecure), address, arguments, files=files, again=again)
+    print(f"job {job.number}\n{job.how_to()}\ngo on: the same command again, after any end", file=sys.stderr, flush=True)
+    if not detach:
+        _followed(job)
+
+
+def _followed(job: SentJob) -> None:
+    from ecg_tune.cluster.jobs import follow
+
+    try:
+        code = follow(job)
+    except KeyboardInterrupt:
+        print(f"ecg-tune: the job goes on\n{job.how_to()}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if code:
+        raise typer.Exit(code)
+
+
+def _packed(path: Path, files: dict[str, bytes]) -> str:
+    """Put a file among those that go with the job; return what names it there."""
+    from ecg_tune.cluster.jobs import FILES
+
+    name = f"{len(files)}_{os.path.basename(path)}"
+    files[name] = path.read_bytes()
+    return FILES + name
+
+
+def _words(flags: Mapping[str, Any]) -> list[str]:
+    return [word for name, value in flags.items() for word in ("--" + name.replace("_", "-"), str(value))]

@@ -1,0 +1,83 @@
+"""The Ray that a command works with: the one that runs in this process, a running cluster, or one of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+from ray.exceptions import AuthenticationError
+
+from ecg_tune.cluster.auth import REFUSED, check_joined, check_own, refuses_us
+from ecg_tune.errors import UsageError, WorkFailedError
+
+CONNECT_S = 10.0
+HINT = "`ray status` on the head shows whether it runs; from outside the cluster use `ecg-tune submit --address http://…`"
+
+
+@contextmanager
+def ray_session(address: str | None = None, *, insecure: bool = False) -> Iterator[None]:
+    """Use the Ray that runs in this process, else join a cluster for the time of the block, else start a Ray on this machine.
+
+    Args:
+        address: "auto" (the cluster that this machine belongs to) or HOST:PORT; None takes RAY_ADDRESS, or starts a Ray here.
+        insecure: Start or join one that lets in anyone who reaches its port.
+
+    Raises:
+        UsageError: There is no such cluster, it refuses our token, or it asks for none.
+        WorkFailedError: Ray did not start.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are rows of the study, not tracebacks
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address:
+        check_address(address)
+    elif not insecure:
+        check_own()
+    _start(address)
+    try:
+        if address and not insecure:
+            check_joined(ray.get_runtime_context().gcs_address)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _start(address: str | None) -> None:
+    try:
+        if address:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        else:  # "local": else Ray would take up one that happens to run here
+            ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except AuthenticationError as error:
+        raise UsageError(f"the Ray cluster at {address} {REFUSED}") from error
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        if address:
+            raise UsageError(f"the Ray cluster at {address} can't be joined: {first}; {HINT}") from error
+        raise WorkFailedError(f"Ray could not be started: {first}") from error
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no address of a cluster to join, one at which nothing answers, and one that refuses us.
+
+    Raises:
+        UsageError: With what to write instead.
+    """
+    if address in ("auto", "local"):
+        return
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host or not port.isdigit():
+        raise UsageError(f"--address {address} can't be joined: give auto or HOST:PORT of the head (its port is 6379 unless told); {HINT}")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise UsageError(f"nothing answers at --address {address} ({error}): {HINT}") from error
+    if refuses_us(address):
+        raise UsageError(f"the Ray cluster at {address} {REFUSED}")

@@ -1,0 +1,222 @@
+"""A real Ray on this machine that asks for a token: commands sent to it as jobs, its doctor, and who is let in."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socket import create_connection, socket
+
+import pytest
+
+from ecg_tune.cli.pull import SOURCE
+from ecg_tune.search.study import newest_trials, open_study
+
+from ..conftest import make_toy_data
+
+FLAGS = ("--families", "cnn1d,cnn1d_rnn", "--profile", "small", "--max-epochs", "2")
+
+
+@dataclass(frozen=True)
+class Head:
+    """A running head.
+
+    Attributes:
+        jobs: Its Jobs address.
+        gcs: HOST:PORT to join.
+        home: Home folder of its jobs.
+    """
+
+    jobs: str
+    gcs: str
+    home: Path
+    environment: dict[str, str]
+
+    def ecg_tune(self, *arguments: object, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as a user elsewhere, in an empty folder, and check its exit code."""
+        command = [sys.executable, "-m", "ecg_tune", *map(str, arguments)]
+        elsewhere = tempfile.mkdtemp(dir=self.home.parent)
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={**self.environment, **environment}, cwd=elsewhere, timeout=600, check=False
+        )
+        assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
+        return done
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
+    home = tmp_path_factory.mktemp("cluster") / "home"
+    home.mkdir()
+    (home / "token").write_text(secrets.token_hex(32))
+    scratch = tempfile.mkdtemp(prefix="jobs", dir="/tmp")  # sockets lie in it, and their paths must be short
+    ports = free_ports(6)
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(home / "token"),
+        "RAY_TMPDIR": scratch,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    names = (
+        "port",
+        "dashboard-port",
+        "dashboard-agent-listen-port",
+        "dashboard-agent-grpc-port",
+        "metrics-export-port",
+        "ray-client-server-port",
+    )
+    options = [f"--{name}={port}" for name, port in zip(names, ports, strict=True)]
+    start = ["ray", "start", "--head", "--block", "--dashboard-host=127.0.0.1", "--num-cpus=2", "--object-store-memory=150000000", *options]
+    with subprocess.Popen(start, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            answers(int(ports[1]))
+            yield Head(f"http://127.0.0.1:{ports[1]}", f"{own_address()}:{ports[0]}", home, environment)
+        finally:
+            process.terminate()
+            process.wait(60)
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def free_ports(n: int) -> list[int]:
+    """Return ports that nobody listens at."""
+    sockets = [socket() for _ in range(n)]
+    try:
+        for one in sockets:
+            one.bind(("", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def answers(port: int) -> None:
+    """Wait until somebody listens at a port of this machine."""
+    for _ in range(600):
+        with suppress(OSError), create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.1)
+
+
+def own_address() -> str:
+    """Return the address that Ray gives a node here."""
+    import ray
+
+    return ray.util.get_node_ip_address()
+
+
+@pytest.fixture(scope="module")
+def submitted(head: Head) -> Path:
+    """Return the study of a search that was sent as a job, with paths in the home folder there and files from here."""
+    make_toy_data(head.home / "data", n_records=(160, 80, 40))
+    settings = head.home.parent / "search.yaml"
+    settings.write_text("seed: 5\n")
+    queued = head.home.parent / "queued.yaml"
+    queued.write_text("- {family: cnn1d, cnn1d.depth: 3}\n")
+    sent = ("submit", "study", "--data", "data", "--trials", 4, *FLAGS, "--config", settings, "--enqueue", queued, "--address", head.jobs)
+    said = head.ecg_tune(*sent)
+    assert "trial 3 (" in said.stdout
+    assert "Running entrypoint" not in said.stdout
+    assert "stop:   ray job stop ecg-tune-" in said.stderr
+    again = " ".join(map(str, sent))
+    head.ecg_tune(*sent)  # sent again it finds all trials there
+    stopped = head.ecg_tune(*sent[:4], "--trials", 6, *sent[6:], "--total-epochs", 1)
+    assert f"go on with: ecg-tune {again.replace('--trials 4', '--trials 6')}" in stopped.stdout
+    return head.home / "study"
+
+
+def test_a_submitted_search_is_the_same_as_one_on_the_head(submitted: Path) -> None:
+    rows = newest_trials(open_study(submitted))
+    assert [row.state.name for row in rows] == ["COMPLETE"] * 4
+    assert rows[2].params["cnn1d.depth"] == 3
+    assert open_study(submitted).user_attrs["seed"] == 5
+
+
+def test_status_and_dashboard_of_a_study_there(submitted: Path, head: Head) -> None:
+    facts = json.loads(head.ecg_tune("status", "study", "--json", "--address", head.jobs).stdout)
+    assert facts["states"]["COMPLETE"] == 4
+    page = head.home.parent / "page.html"
+    head.ecg_tune("dashboard", "study", "--out", page, "--address", head.jobs)
+    assert "<html" in page.read_text()[:2000]
+    assert not any((head.home / ".ecg-tune").iterdir())
+
+
+def test_retrained_and_evaluated_there_and_brought_home(submitted: Path, head: Head) -> None:
+    said = head.ecg_tune("retrain", "study", "--top", 2, "--seeds", 1, "--address", head.jobs).stdout
+    assert "wrote " in said
+    results = head.home.parent / "results"
+    head.ecg_tune("evaluate", "study", "--out", results, "--bootstrap", 100, "--address", head.jobs)
+    assert (results / "EVALUATION_SUMMARY.txt").is_file()
+    assert len(list((results / "visualizations").glob("*.png"))) >= 5
+    target = head.home.parent / "brought"
+    for _ in range(2):  # the second replaces the first
+        head.ecg_tune("pull", "study", "--out", target, "--checkpoints", "--address", head.jobs)
+    assert {path.name for path in target.iterdir()} >= {"study.db", "models", "checkpoints", SOURCE}
+    there, here = open_study(submitted).get_trials(), open_study(target).get_trials()
+    assert [(t.number, t.params, t.values, t.user_attrs) for t in here] == [(t.number, t.params, t.values, t.user_attrs) for t in there]
+    kept = {path.name for path in (submitted / "checkpoints").rglob("*.pt")}
+    assert {path.name for path in (target / "checkpoints").rglob("*.pt")} == kept != set()
+
+
+def test_nothing_is_pulled_over_something_else(submitted: Path, head: Head, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    said = head.ecg_tune("pull", "study", "--out", tmp_path, "--address", head.jobs, code=2)
+    assert "was not pulled from study" in said.stderr
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_the_jobs_exit_code_and_message_come_home(head: Head) -> None:
+    said = head.ecg_tune("status", "nowhere", "--address", head.jobs, code=2)
+    assert "ecg-tune: nowhere is not a study" in said.stdout
+
+
+def test_the_doctor_finds_nothing_and_what_is_asked_too_much(head: Head) -> None:
+    said = head.ecg_tune("doctor", "shared", "--address", head.jobs).stdout
+    assert "1 machines, nothing found wrong" in said
+    assert not list((head.home / "shared").iterdir())
+    said = head.ecg_tune("doctor", "--cpus-per-trial", 64, "--address", head.gcs, code=1).stdout
+    assert "a trial asks for 64 CPUs on one machine" in said
+
+
+@pytest.mark.parametrize("token", ["", "0" * 64])
+def test_who_has_no_token_or_another_one_is_refused(head: Head, token: str) -> None:
+    given = {"RAY_AUTH_MODE": "token" if token else "disabled", "RAY_AUTH_TOKEN_PATH": "", "RAY_AUTH_TOKEN": token}
+    for command in (["status", "study", "--address", head.jobs], ["doctor", "--address", head.gcs]):
+        said = head.ecg_tune(*command, code=2, **given)
+        assert "refuses our token" in said.stderr, said.stderr
+        assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "study", "--data", "{data}", "--address", "ray://127.0.0.1:10001"], "give auto or HOST:PORT"),
+        (["search", "study", "--data", "{data}", "--address", "127.0.0.1:1"], "nothing answers at --address 127.0.0.1:1"),
+        (["status", "study", "--address", "127.0.0.1:8265"], "is no Jobs address: give http://HOST:PORT"),
+        (["status", "study", "--address", "http://127.0.0.1:1"], "no Ray answers at http://127.0.0.1:1"),
+        (["submit", "study", "--data", "data", "--trials", "0"], "trials"),
+        (["submit", "study", "--data", "data", "--progress", "live"], "a job prints plain or jsonl"),
+    ],
+)
+def test_what_is_no_address_is_refused(head: Head, submitted: Path, arguments: list[str], message: str) -> None:
+    said = head.ecg_tune(*(argument.format(data=head.home / "data") for argument in arguments), code=2)
+    assert message in said.stderr
+    assert said.stderr.count("\n") == 1
+
+
+def test_a_ray_without_a_token_is_not_started_unless_told(head: Head, submitted: Path) -> None:
+    command = ["search", "other", "--data", head.home / "data", "--trials", 1, *FLAGS]
+    said = head.ecg_tune(*command, code=2, RAY_AUTH_MODE="disabled")
+    assert "unset it, or say --insecure" in said.stderr
+    assert "1 COMPLETE" in head.ecg_tune(*command, "--insecure", RAY_AUTH_MODE="disabled").stdout
