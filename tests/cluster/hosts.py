@@ -13,9 +13,10 @@
 The client is a machine too: the user's computer has a HOME, a token and a /tmp/ray of its own, reaches the hosts by the network only,
 and this machine's own network is not touched at all. The bridge lies in a namespace as well, so that any number of tests can use the same
 addresses at the same time. No namespace has a name: they live as long as their processes, which the kernel kills when the test's
-process ends, even by SIGKILL; then mounts, cables and bridge are gone with them.
+process (to be exact: the thread that made them) ends, even by SIGKILL; then mounts, cables and bridge are gone with them.
 
-All machines share the file system except HOME, /tmp, /run and /dev/shm: any other folder is a shared folder; `hosts.shared` is one.
+All machines share the file system except HOME, /etc, /tmp, /run and /dev/shm: any other folder is a shared folder; `hosts.shared` is one.
+They share the clock, the cores and the memory too.
 """
 
 from __future__ import annotations

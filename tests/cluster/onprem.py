@@ -1,13 +1,15 @@
 """A cluster that `ray up` makes of the test's hosts from `deploy/cluster-onprem.yaml`, used as that file's first lines tell a user to.
 
-cluster = OnPremCluster(hosts)
-cluster.up()
-cluster.wait_for(hosts)
-with cluster.dashboard() as address:                 # http://127.0.0.1:8265 on the client
-    hosts.client.run(f"ecg-tune submit --address {address} …", env=TOKEN)
-cluster.head.run(f"{ENV} ecg-tune status STUDY")
-cluster.up("--no-restart", machines=[*hosts, hosts.add()])  # a host more
-cluster.down()
+    cluster = OnPremCluster(hosts)
+    cluster.up()
+    cluster.wait_for(hosts)
+    with cluster.dashboard() as address:  # http://127.0.0.1:8265 on the client
+        hosts.client.run(f"ecg-tune submit --address {address} …", env=TOKEN)
+    cluster.head.run(f"{ENV} ecg-tune status STUDY")
+    cluster.up("--no-restart", machines=[*hosts, hosts.add()])  # one host more
+    cluster.down()
+
+The client needs its token first: `hosts.client.run("ray get-auth-token --generate")`.
 """
 
 from __future__ import annotations
