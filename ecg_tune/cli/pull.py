@@ -67,12 +67,13 @@ def pack(
 
 def _study_entries(folder: Path, scratch: Path, *, checkpoints: bool) -> dict[str, Path]:
     """Return what a study's parcel holds; its database and checkpoints are copied into `scratch` first."""
-    from ecg_tune.search.copying import copy_checkpoints, copy_to_sqlite
+    from ecg_tune.search.copying import copy_checkpoints, copy_to_sqlite, forget_place
     from ecg_tune.search.database import DATABASE
     from ecg_tune.search.study import open_study
 
     study = open_study(folder)
     copy_to_sqlite(study, scratch / DATABASE)
+    forget_place(scratch / DATABASE, study.study_name)
     left_out = (*STAYS, DATABASE, SOURCE)
     entries = {
         path.name: path for path in sorted(folder.iterdir()) if not path.name.startswith((".", DATABASE)) and path.name not in left_out

@@ -81,6 +81,13 @@ def _insert(there: Connection, rows: Select[Any], here: Connection, table: Table
         here.execute(table.insert(), [dict(row) for row in some])
 
 
+def forget_place(copy: Path, name: str) -> None:
+    """Let a study that was copied look for its checkpoints beside it, not where the original's lie."""
+    study = optuna.load_study(study_name=name, storage=open_storage(URL.create("sqlite", database=str(copy))))
+    if study.user_attrs.get("checkpoints"):
+        study.set_user_attr("checkpoints", None)
+
+
 def copy_checkpoints(study: optuna.Study, folder: Path, target: Path) -> None:
     """Copy the checkpoints that are kept, from wherever they lie, below another folder under the same paths.
 

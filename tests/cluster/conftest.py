@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from ..conftest import make_toy_data
 from .hosts import Hosts, why_not
+from .onprem import OnPremCluster
 
 
 @pytest.fixture(scope="module")
@@ -16,3 +18,17 @@ def hosts() -> Iterator[Hosts]:
         pytest.skip(reason)
     with Hosts(3) as three:
         yield three
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[OnPremCluster]:
+    """Return a cluster on which three hosts have joined, with data in the shared folder; skip saying why where there can be none."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with Hosts(3) as hosts:
+        make_toy_data(hosts.shared / "data", n_records=(320, 80, 40))
+        hosts.client.run("umask 077; ray get-auth-token --generate")
+        cluster = OnPremCluster(hosts)
+        cluster.up()
+        cluster.wait_for(hosts)
+        yield cluster

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from ..faults.processes import wait_for
-from .hosts import Hosts
 from .onprem import TOKEN, OnPremCluster
 
 pytestmark = pytest.mark.hosts
@@ -35,16 +33,6 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
     except grpc.RpcError as error:
         print(error.code().name)
 """
-
-
-@pytest.fixture(scope="module")
-def cluster(hosts: Hosts) -> OnPremCluster:
-    """Return a cluster on which all hosts have joined."""
-    hosts.client.run("ray get-auth-token --generate")
-    cluster = OnPremCluster(hosts)
-    cluster.up()
-    cluster.wait_for(hosts)
-    return cluster
 
 
 def test_a_job_with_the_token_runs_on_every_machine(cluster: OnPremCluster) -> None:
@@ -87,9 +75,3 @@ def test_the_token_is_readable_by_its_owner_only(cluster: OnPremCluster) -> None
     for host in cluster.hosts:
         assert host.run(f"grep -rlF {token} /tmp/ray", check=False).stdout == ""
         assert not [line for line in host.processes() if token in line]
-
-
-def test_ray_down_leaves_no_process_behind(cluster: OnPremCluster) -> None:
-    cluster.down()
-    left = {host.name: host.processes() for host in cluster.hosts}
-    assert wait_for(lambda: not any(host.processes() for host in cluster.hosts), at_most_s=120), left

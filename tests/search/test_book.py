@@ -209,9 +209,9 @@ def test_a_lost_trial_is_handed_out_again_from_where_it_stood_until_retries_are_
         assert task is not None
         assert task.reported == epoch - 1
         book.record(task.number, result(task, epoch))
-        assert book.retry_lost(task.number, counted=True)
-    assert book.retry_lost(task.number, counted=False)  # a preemption does not count
-    assert not book.retry_lost(task.number, counted=True)
+        assert book.retry_lost(task.number, "lost", counted=True)
+    assert book.retry_lost(task.number, "lost", counted=False)  # a preemption does not count
+    assert not book.retry_lost(task.number, "lost", counted=True)
 
 
 def test_a_remark_of_a_trial_is_said_once(study, log):
