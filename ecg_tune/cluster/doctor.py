@@ -18,8 +18,9 @@ from ecg_tune.cluster.probe import Machine, look, seen
 from ecg_tune.errors import UsageError
 
 DASHBOARD_PORT = 8265
-SKEW_S, SHM_SHARE = 5.0, 0.3
+SKEW_S, SHMSHARE = 5.0, 0.3
 PATIENCE_S = 60.0
+SHARE = "put the study on a folder that every machine mounts at the same path, or its checkpoints on S3 (--checkpoints s3://…)"
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,14 @@ def examine(
                 path.unlink(missing_ok=True)
     complaints = [
         *(
-            Complaint(f"{address} does not answer", f"Ray still counts it as alive; look at it, or `ray stop` there ({PATIENCE_S:.0f} s)")
+            Complaint(f"{address} did not answer in {PATIENCE_S:.0f} s", "look at it, or `ray stop` there", grave=False)
             for address in silent
         ),
         *_versions(machines),
         *_shared(machines, sights),
         *_memory(machines, nodes),
         *_gpus(machines, nodes),
-        *_clocks(machines, started, took),
+        *_clocks(machines, took),
         *_data(machines, fingerprint),
         *_doors(machines),
         *_asked(asks, nodes),
@@ -139,15 +140,12 @@ def _shared(machines: Sequence[Machine], sights: Sequence[Mapping[str, Sequence[
     for machine in machines:
         for folder, error in machine.wrote.items():
             if error:
-                complaints.append(Complaint(f"{machine.address} can't write {folder} ({error})", _SHARE))
+                complaints.append(Complaint(f"{machine.address} can't write {folder} ({error})", SHARE))
     for folder in machines[0].wrote if machines else ():
         wrote = {machine.node for machine in machines if not machine.wrote[folder]}
         if any(set(sight.get(folder, ())) != wrote for sight in sights) and wrote == everyone:
-            complaints.append(Complaint(f"{folder} is another folder on some machines than on others", _SHARE))
+            complaints.append(Complaint(f"{folder} is another folder on some machines than on others", SHARE))
     return complaints
-
-
-_SHARE = "put the study on a folder that every machine mounts at the same path, or its checkpoints on S3 (--checkpoints s3://…)"
 
 
 def _memory(machines: Sequence[Machine], nodes: Sequence[Mapping[str, Any]]) -> list[Complaint]:
@@ -159,7 +157,7 @@ def _memory(machines: Sequence[Machine], nodes: Sequence[Mapping[str, Any]]) -> 
             grave=False,
         )
         for machine in machines
-        if machine.shm_gb < stores.get(machine.node, 0.0) * (1 - SHM_SHARE)
+        if machine.shm_gb < stores.get(machine.node, 0.0) * (1 - SHMSHARE)
     ]
 
 
@@ -180,13 +178,14 @@ def _gpus(machines: Sequence[Machine], nodes: Sequence[Mapping[str, Any]]) -> li
     return complaints
 
 
-def _clocks(machines: Sequence[Machine], started: float, took: float) -> list[Complaint]:
+def _clocks(machines: Sequence[Machine], took: float) -> list[Complaint]:
     middle = statistics.median(machine.clock_s for machine in machines) if machines else 0.0
     late = [machine for machine in machines if abs(machine.clock_s - middle) > SKEW_S + took]
     return [
         Complaint(
             f"the clock of {machine.address} is {machine.clock_s - middle:+.0f} s off the others",
             "let NTP set it (chrony, systemd-timesyncd)",
+            grave=False,
         )
         for machine in late
     ]

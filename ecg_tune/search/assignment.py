@@ -11,7 +11,7 @@ class Assignment:
     """One trial for a worker.
 
     Attributes:
-        path: Folder of its checkpoints, relative to the study.
+        path: Folder of its checkpoints, relative to where the study keeps them.
         reported: Epochs whose values the study already holds.
         micro_batch: Records at once; None: the whole batch, unless memory runs out.
     """

@@ -1,7 +1,7 @@
 """The book of a search: hands out trials, writes every result into the study, decides who stops. Knows no Ray.
 
 Attributes of a trial's row. From its start: family, config (resolved, plain data), seed, is_default, path (of its checkpoints,
-relative to the study), and for some queued (given parameters), continued_from, goes_on, imported_from. During: seconds. At
+relative to where the study keeps them), and for some queued (given parameters), continued_from, goes_on, imported_from. During: seconds. At
 its end: epochs, device, node, worker, n_parameters, per_class_auc, best_epoch, micro_batch, checkpoint (its name holds the
 digest), objectives (of several), ended_by ("max_epochs", "patience", the scheduler, a budget, "target" or "failed"); for
 failures fail_reason and failure (text). Of a row that was lengthened: superseded_by.
