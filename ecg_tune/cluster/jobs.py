@@ -137,15 +137,23 @@ def follow(job: SentJob, say: Callable[[str], object] = sys.stdout.write) -> int
     Raises:
         WorkFailedError: The cluster could not run it.
     """
-    passed = 0
+    passed, away = 0, False
+
+    def pass_on(line: str) -> None:
+        nonlocal passed, away
+        passed, away = passed + 1, False
+        say(line)
+
     while True:
         try:
-            passed = asyncio.run(_tail(job, say, passed))
+            asyncio.run(_tail(job, pass_on, passed))
             status = job.client.get_job_status(job.number)
             if status.is_terminal():
                 break
         except (aiohttp.ClientError, requests.RequestException, RuntimeError, OSError):  # the tunnel broke, or the head restarts
-            pass
+            if not away:
+                print(f"ecg-tune: no connection to {job.address}; the job goes on, this tries again", file=sys.stderr, flush=True)
+            away = True
         time.sleep(RETRY_S)
     details = job.client.get_job_info(job.number)
     if status == JobStatus.STOPPED:
@@ -155,8 +163,8 @@ def follow(job: SentJob, say: Callable[[str], object] = sys.stdout.write) -> int
     return int(details.driver_exit_code)
 
 
-async def _tail(job: SentJob, say: Callable[[str], object], passed: int) -> int:
-    """Pass on the lines of the command after the first `passed`; return how many there have been."""
+async def _tail(job: SentJob, say: Callable[[str], object], passed: int) -> None:
+    """Pass on the lines of the command that come after the first `passed`."""
     begun, line, seen = False, "", 0
     async for text in job.client.tail_job_logs(job.number):
         *lines, line = (line + text).split("\n")
@@ -167,8 +175,6 @@ async def _tail(job: SentJob, say: Callable[[str], object], passed: int) -> int:
                 seen += 1
                 if seen > passed:
                     say(whole + "\n")
-                    passed = seen
-    return passed
 
 
 def _root() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from ecg_tune.cli.pull import SOURCE
 from ecg_tune.search.study import newest_trials, open_study
 
 from ..conftest import make_toy_data
+from .tunnel import Tunnel
 
 FLAGS = ("--families", "cnn1d,cnn1d_rnn", "--profile", "small", "--max-epochs", "2")
 
@@ -141,6 +143,24 @@ def test_a_submitted_search_is_the_same_as_one_on_the_head(submitted: Path) -> N
     assert [row.state.name for row in rows] == ["COMPLETE"] * 4
     assert rows[2].params["cnn1d.depth"] == 3
     assert open_study(submitted).user_attrs["seed"] == 5
+
+
+def test_a_tunnel_that_breaks_does_not_end_a_search_and_no_line_comes_twice(submitted: Path, head: Head) -> None:
+    with Tunnel(int(head.jobs.rpartition(":")[2])) as tunnel:
+        command = ["submit", "broken", "--data", "data", "--trials", "8", *FLAGS, "--address", f"http://127.0.0.1:{tunnel.port}"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ecg_tune", *command], env=head.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout
+        lines = list(iter(process.stdout.readline, "trial 1 (cnn1d_rnn) starts\n"))
+        tunnel.cut()
+        time.sleep(3)
+        tunnel.mend()
+        out, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert "the job goes on, this tries again" in said
+    epochs = [line for line in "".join([*lines, out]).splitlines() if re.match(r"trial \d+ \(\w+\) epoch ", line)]
+    assert len(epochs) == len(set(epochs)) == sum(len(row.intermediate_values) for row in newest_trials(open_study(head.home / "broken")))
 
 
 def test_status_and_dashboard_of_a_study_there(submitted: Path, head: Head) -> None:
