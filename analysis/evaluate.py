@@ -80,10 +80,7 @@ def evaluate(
     part = open_test(data, "evaluate", study)
     openings = read_ledger(data) if ledger_folder is None else merge_ledger(data, ledger_folder)
     evidence = dataclasses.replace(evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed)), openings=openings)
-    answers: dict[str, ModelAnswers] = {}
-    for candidate in candidates:
-        tell(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(part)} test records")
-        answers[candidate.name] = ask(candidate, data.validation, part, sensitivity_target=sensitivity_target, device=device)
+    answers = _ask_all(candidates, data, part, tell, sensitivity_target=sensitivity_target, device=device)
     tell(f"bootstrap: {n_bootstrap} resamples of patients")
     weights = patient_weights(part.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
     result = _result(candidates, answers, part, weights, evidence, sensitivity_target=sensitivity_target, out=out)
@@ -93,6 +90,22 @@ def evaluate(
     tell(f"writing {out}")
     write_evaluation(result, part, answers, weights)
     return result
+
+
+def _ask_all(
+    candidates: Sequence[Candidate],
+    data: PreparedData,
+    part: Part,
+    tell: Callable[[str], None],
+    *,
+    sensitivity_target: float,
+    device: str,
+) -> dict[str, ModelAnswers]:
+    answers = {}
+    for candidate in candidates:
+        tell(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(part)} test records")
+        answers[candidate.name] = ask(candidate, data.validation, part, sensitivity_target=sensitivity_target, device=device)
+    return answers
 
 
 def _result(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,28 +41,33 @@ def retrain(
     opened = open_study(study)
     prepared = open_prepared(data or data_folder(opened, study))
 
-    def show(job: Job, outcome: Outcome) -> None:
-        said = f"{job.name} (trial {job.trial}, seed {job.seed}): "
-        if isinstance(outcome, EcgTuneError):
-            print(f"{said}failed: {outcome}", flush=True)
-            return
-        change = "" if job.search_value is None else f" ({outcome.validation_macro_auc - job.search_value:+.4f} against the search)"
-        trained = f"after {outcome.epochs} epochs, {outcome.seconds:.0f} s"
-        print(f"{said}validation macro AUC {outcome.validation_macro_auc:.4f} {trained}{change}", flush=True)
-
     print(headline(prepared))
     if address:
         with trainers(address, insecure=insecure, device=device) as (spread, kind):
-            manifest = run(opened, prepared.in_memory(), study.resolve(), top=top, seeds=seeds, device=kind, on_done=show, map=spread)
+            manifest = run(opened, prepared.in_memory(), study.resolve(), top=top, seeds=seeds, device=kind, on_done=_show, map=spread)
     else:
-        manifest = run(opened, prepared, study, top=top, seeds=seeds, device=pick_device(device), on_done=show)
-    for model in manifest["models"]:
-        mean, said = model["validation_macro_auc_mean"], model["search_value"]
-        sd = "" if model["validation_macro_auc_sd"] is None else f" ± {model['validation_macro_auc_sd']:.4f} (sd over {seeds} seeds)"
-        curse = "" if said is None else f"; the search said {said:.4f}, winner's curse {said - mean:+.4f}"
-        print(f"{model['name']}: {mean:.4f}{sd}{curse}")
+        manifest = run(opened, prepared, study, top=top, seeds=seeds, device=pick_device(device), on_done=_show)
+    _show_models(manifest, seeds)
     if len(manifest["models"]) < top and not manifest["failed"]:
         print(f"{top} trials were asked for, the study has {len(manifest['models'])} complete")
     if manifest["failed"]:
         raise WorkFailedError(f"{len(manifest['failed'])} trainings failed, the first with: {manifest['failed'][0]['error']}")
     print(f"wrote {study / 'models'}\nnext: ecg-tune evaluate {study} --out results/")
+
+
+def _show(job: Job, outcome: Outcome) -> None:
+    said = f"{job.name} (trial {job.trial}, seed {job.seed}): "
+    if isinstance(outcome, EcgTuneError):
+        print(f"{said}failed: {outcome}", flush=True)
+        return
+    change = "" if job.search_value is None else f" ({outcome.validation_macro_auc - job.search_value:+.4f} against the search)"
+    trained = f"after {outcome.epochs} epochs, {outcome.seconds:.0f} s"
+    print(f"{said}validation macro AUC {outcome.validation_macro_auc:.4f} {trained}{change}", flush=True)
+
+
+def _show_models(manifest: Mapping[str, Any], seeds: int) -> None:
+    for model in manifest["models"]:
+        mean, said = model["validation_macro_auc_mean"], model["search_value"]
+        sd = "" if model["validation_macro_auc_sd"] is None else f" ± {model['validation_macro_auc_sd']:.4f} (sd over {seeds} seeds)"
+        curse = "" if said is None else f"; the search said {said:.4f}, winner's curse {said - mean:+.4f}"
+        print(f"{model['name']}: {mean:.4f}{sd}{curse}")

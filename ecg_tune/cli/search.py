@@ -52,7 +52,7 @@ def search(
     from ecg_tune.search.database import database_of
     from ecg_tune.search.lock import hold_study
     from ecg_tune.search.loggers import callbacks
-    from ecg_tune.search.study import best_trials, last_failure, study_exists
+    from ecg_tune.search.study import study_exists
 
     settings, prepared = read_settings(config, flags), open_prepared(data)
     address = address or os.environ.get("RAY_ADDRESS")
@@ -71,9 +71,14 @@ def search(
                 _check_cluster(opened, study, lambda text: _print(text, quiet))
             outcome = _run(opened, study, prepared, settings, space, view=view, trackers=trackers, joined=bool(address))
     _print(summary(opened, study), quiet)
-    again = os.environ.get(JOB_COMMAND) or command_line(
-        "search", study, data, config, {**flags, **given(address=address, insecure=insecure or None)}
-    )
+    told = {**flags, **given(address=address, insecure=insecure or None)}
+    _end(opened, study, outcome, os.environ.get(JOB_COMMAND) or command_line("search", study, data, config, told), quiet=quiet)
+
+
+def _end(opened: optuna.Study, study: Path, outcome: Outcome, again: str, *, quiet: bool) -> None:
+    """Say what to do next, and with which exit code the command ends."""
+    from ecg_tune.search.study import best_trials, last_failure
+
     if not outcome.done:
         print(f"ecg-tune: interrupted; go on with: {again}", file=sys.stderr)
         raise typer.Exit(130)

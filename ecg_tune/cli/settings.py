@@ -133,11 +133,17 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
 
 def command_line(name: str, folder: Path, data: Path, config: Path | None, flags: Mapping[str, Any]) -> str:
     """Return the command that was given, to be given again."""
-    parts = ["ecg-tune", name, str(folder), "--data", str(data), *(["--config", str(config)] if config else [])]
+    config_words = ["--config", str(config)] if config else []
+    return shlex.join(["ecg-tune", name, str(folder), "--data", str(data), *config_words, *flag_words(flags)])
+
+
+def flag_words(flags: Mapping[str, Any]) -> list[str]:
+    """Return flags as words of a command line."""
+    found: list[str] = []
     for flag, value in flags.items():
         option = "--" + flag.replace("_", "-")
-        parts += [option] if value is True else [option, str(value)]
-    return shlex.join(parts)
+        found += [option] if value is True else [option, str(value)]
+    return found
 
 
 def _names(value: Any, where: str) -> tuple[str, ...]:

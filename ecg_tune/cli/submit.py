@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ecg_tune.cli.options import StudyFolder
-from ecg_tune.cli.settings import read_settings, takes_settings
+from ecg_tune.cli.settings import flag_words, read_settings, takes_settings
 from ecg_tune.cli.there import Insecure
 from ecg_tune.errors import UsageError
 
@@ -51,7 +50,7 @@ def submit(
     for other in import_study or ():
         arguments += ["--import-study", str(other)]
     arguments += ["--insecure"] if insecure else []
-    arguments += _words({name: value for name, value in flags.items() if name != "enqueue"})
+    arguments += flag_words({name: value for name, value in flags.items() if name != "enqueue"})
     again = shlex.join(["ecg-tune", *sys.argv[1:]])
     job = send(jobs_client(address, insecure=insecure), address, arguments, files=files, again=again)
     print(f"job {job.number}\n{job.how_to()}\ngo on: the same command again, after any end", file=sys.stderr, flush=True)
@@ -78,7 +77,3 @@ def _packed(path: Path, files: dict[str, bytes]) -> str:
     name = f"{len(files)}_{os.path.basename(path)}"
     files[name] = path.read_bytes()
     return FILES + name
-
-
-def _words(flags: Mapping[str, Any]) -> list[str]:
-    return [word for name, value in flags.items() for word in ("--" + name.replace("_", "-"), str(value))]

@@ -13,11 +13,12 @@ from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 from ecg_tune.errors import UsageError
 
 PATIENCE_S = 10.0
-REFUSED = "refuses our token: put the head's into ~/.ray/auth_token (readable by you only) and set RAY_AUTH_MODE=token"
 REMEDY = (
     "start it with a token (`ray get-auth-token --generate`, then RAY_AUTH_MODE=token for every `ray start`, the same token file on "
     "every machine), or say --insecure"
 )
+OPEN = "the Ray cluster at {} asks for no token, anyone who reaches it can run code on it: " + REMEDY
+REFUSED = "refuses our token: put the head's into ~/.ray/auth_token (readable by you only) and set RAY_AUTH_MODE=token"
 
 
 def check_own() -> None:
@@ -44,7 +45,7 @@ def check_joined(address: str) -> None:
     """
     host = address.rpartition(":")[0]
     if not is_loopback(host) and lets_strangers_in(address):
-        raise UsageError(f"the Ray cluster at {address} asks for no token, anyone who reaches it can run code on it: {REMEDY}")
+        raise UsageError(OPEN.format(address))
 
 
 def is_loopback(host: str) -> bool:

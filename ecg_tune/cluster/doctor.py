@@ -81,21 +81,12 @@ def examine(
         for folder in folders:
             for path in folder.glob(f"{mark}*"):
                 path.unlink(missing_ok=True)
-    complaints = [
-        *(
-            Complaint(f"{address} did not answer in {PATIENCE_S:.0f} s", "look at it, or `ray stop` there", grave=False)
-            for address in silent
-        ),
-        *_versions(machines),
-        *_shared(machines, sights),
-        *_memory(machines, nodes),
-        *_gpus(machines, nodes),
-        *_clocks(machines, took),
-        *_data(machines, fingerprint),
-        *_doors(machines),
-        *_asked(asks, nodes),
+    silence = [
+        Complaint(f"{address} did not answer in {PATIENCE_S:.0f} s", "look at it, or `ray stop` there", grave=False) for address in silent
     ]
-    return Diagnosis(machines, silent, nodes, complaints)
+    compared = [*_versions(machines), *_shared(machines, sights), *_memory(machines, nodes), *_gpus(machines, nodes)]
+    compared += [*_clocks(machines, took), *_data(machines, fingerprint), *_doors(machines), *_asked(asks, nodes)]
+    return Diagnosis(machines, silent, nodes, [*silence, *compared])
 
 
 def _ask(

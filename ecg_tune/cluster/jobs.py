@@ -25,7 +25,7 @@ import requests
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from ecg_tune.cluster.auth import REFUSED, REMEDY, is_loopback
+from ecg_tune.cluster.auth import OPEN, REFUSED, is_loopback
 from ecg_tune.errors import UsageError, WorkFailedError
 
 PACKAGES = ("ecg_tune", "trainables", "search_spaces", "analysis")
@@ -78,7 +78,7 @@ def jobs_client(address: str, *, insecure: bool = False) -> JobSubmissionClient:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         if not insecure and not is_loopback(parts.hostname) and requests.get(f"{address.rstrip('/')}/api/jobs/", timeout=10).ok:
-            raise UsageError(f"the Ray cluster at {address} asks for no token, anyone who reaches it can run code on it: {REMEDY}")
+            raise UsageError(OPEN.format(address))
         return JobSubmissionClient(address)
     except AuthenticationError as error:
         raise UsageError(f"the Ray cluster at {address} {REFUSED}") from error

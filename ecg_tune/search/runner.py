@@ -70,7 +70,7 @@ def run_search(
         trainable: Its `setup` takes `shared` beside the config of `StudySearcher.suggest`; it reports `epoch`, `value`,
             `complete`, `ended_by`, and `fail_reason` when it failed.
         shared: What every trial gets, put into the object store once.
-        folder: The study's folder, on a path that every node reaches; the caller holds it (`hold_study`).
+        folder: The study's folder; the caller holds it (`hold_study`).
         view: Makes the progress display.
         measure_shares: Measures each family's share of a GPU, on the cluster that is joined then.
         callbacks: Of Tune, for trackers.
@@ -89,9 +89,7 @@ def run_search(
         with view(tally) as listener:
             slots = Slots(fits, settings.slots, may_grow=may_grow, nodes=_nodes, changed=partial(_slots_changed, tally, listener))
             tally.slots = slots.number
-            for old, new, kept in lengthened:
-                how = f"from epoch {kept} on" if kept else "from the start: its schedule depends on the last epoch"
-                listener.said(f"trial {old} is lengthened as trial {new}, {how}")
+            _say_lengthened(listener, lengthened)
             book = Book(study, space, settings, _Tidying(listener, study, folder), budget=budget)
             tally.standing, tally.gpus = (lambda: book.rungs.standing), GpuMeter()
             if budget.spent():
@@ -103,6 +101,12 @@ def run_search(
             raise WorkFailedError(f"trial after trial failed, in every family; {last_failure(study)}")
         spent = budget.spent()
         return Outcome(done=book.done or (spent is not None and not book.open), spent=None if book.done else spent)
+
+
+def _say_lengthened(listener: Listener, lengthened: Sequence[tuple[int, int, int]]) -> None:
+    for old, new, kept in lengthened:
+        how = f"from epoch {kept} on" if kept else "from the start: its schedule depends on the last epoch"
+        listener.said(f"trial {old} is lengthened as trial {new}, {how}")
 
 
 def _planned(settings: SearchSettings, measure_shares: Callable[[], Mapping[str, float]] | None) -> Plan:
