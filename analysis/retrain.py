@@ -17,6 +17,7 @@ from typing import Any
 
 import optuna
 import torch
+from optuna.trial import FrozenTrial
 
 from ecg_tune.config import TrialConfig
 from ecg_tune.data.prepared import PreparedData
@@ -50,13 +51,26 @@ Outcome = SavedModel | EcgTuneError
 Mapper = Callable[[Callable[[Job], Outcome], Iterable[Job]], Iterator[Outcome]]
 
 
-def plan_jobs(study: optuna.Study, folder: Path, *, top: int, seeds: int) -> list[Job]:
-    """Return the trainings of the `top` best COMPLETE trials, `seeds` each, best trial first.
+def chosen_trials(study: optuna.Study, *, top: int, per_family: bool = False) -> list[FrozenTrial]:
+    """Return the `top` best COMPLETE trials, of the study or of each family, best first."""
+    if not per_family:
+        return best_trials(study, top)
+    rows, taken = [], Counter[str]()
+    for row in best_trials(study):
+        family = str(row.user_attrs["config"]["family"])
+        taken[family] += 1
+        if taken[family] <= top:
+            rows.append(row)
+    return rows
+
+
+def plan_jobs(study: optuna.Study, folder: Path, *, top: int, seeds: int, per_family: bool = False) -> list[Job]:
+    """Return the trainings of the `top` best COMPLETE trials, of the study or of each family, `seeds` each, best trial first.
 
     Raises:
         StudyError: The study has no COMPLETE trial.
     """
-    rows = best_trials(study, top)
+    rows = chosen_trials(study, top=top, per_family=per_family)
     if not rows:
         raise StudyError(f"{folder} has no COMPLETE trial to retrain: let its search go on")
     metric = str(study.user_attrs["metric"])
@@ -92,6 +106,7 @@ def retrain(
     *,
     top: int,
     seeds: int,
+    per_family: bool = False,
     device: str = "cpu",
     on_done: Callable[[Job, Outcome], None] | None = None,
     map: Mapper = map,
@@ -102,11 +117,12 @@ def retrain(
     others: the manifest lists it under "failed".
 
     Args:
+        per_family: Take the `top` best of each family, not of the study.
         on_done: Called after every training, with the model or the error.
         map: Runs the trainings; the built-in one takes them one by one.
     """
     check_data(study, data)
-    jobs = plan_jobs(study, folder, top=top, seeds=seeds)
+    jobs = plan_jobs(study, folder, top=top, seeds=seeds, per_family=per_family)
     (folder / MODELS_FOLDER / MANIFEST).unlink(missing_ok=True)  # it would describe models that are being replaced
     metric = str(study.user_attrs["metric"])
     done: list[tuple[Job, SavedModel]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from ecg_tune.errors import EcgTuneError, WorkFailedError
 if TYPE_CHECKING:
     from analysis.retrain import Job, Outcome
 
-EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --seeds 3"
+EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --per-family --seeds 3"
 
 
 def retrain(
@@ -22,6 +23,7 @@ def retrain(
     study: StudyFolder,
     top: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 3,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 3,
+    per_family: Annotated[bool, typer.Option("--per-family", help="Take the best of each family, not of the whole study.")] = False,
     data: StudyData = None,
     device: Device = "auto",
     address: Annotated[
@@ -42,14 +44,14 @@ def retrain(
     prepared = open_prepared(data or data_folder(opened, study))
 
     print(headline(prepared))
+    which: dict[str, Any] = {"top": top, "seeds": seeds, "per_family": per_family, "on_done": _show}
     if address:
         with trainers(address, insecure=insecure, device=device) as (spread, kind):
-            manifest = run(opened, prepared.in_memory(), study.resolve(), top=top, seeds=seeds, device=kind, on_done=_show, map=spread)
+            manifest = run(opened, prepared.in_memory(), study.resolve(), device=kind, map=spread, **which)
     else:
-        manifest = run(opened, prepared, study, top=top, seeds=seeds, device=pick_device(device), on_done=_show)
+        manifest = run(opened, prepared, study, device=pick_device(device), **which)
     _show_models(manifest, seeds)
-    if len(manifest["models"]) < top and not manifest["failed"]:
-        print(f"{top} trials were asked for, the study has {len(manifest['models'])} complete")
+    _show_missing(manifest, top, per_family=per_family)
     if manifest["failed"]:
         raise WorkFailedError(f"{len(manifest['failed'])} trainings failed, the first with: {manifest['failed'][0]['error']}")
     print(f"wrote {study / 'models'}\nnext: ecg-tune evaluate {study} --out results/")
@@ -71,3 +73,12 @@ def _show_models(manifest: Mapping[str, Any], seeds: int) -> None:
         sd = "" if model["validation_macro_auc_sd"] is None else f" ± {model['validation_macro_auc_sd']:.4f} (sd over {seeds} seeds)"
         curse = "" if said is None else f"; the search said {said:.4f}, winner's curse {said - mean:+.4f}"
         print(f"{model['name']}: {mean:.4f}{sd}{curse}")
+
+
+def _show_missing(manifest: Mapping[str, Any], top: int, *, per_family: bool) -> None:
+    if manifest["failed"]:
+        return
+    found = Counter(model["family"] if per_family else "the study" for model in manifest["models"])
+    for where, number in found.items():
+        if number < top:
+            print(f"{top} trials were asked for, {where} has {number} complete")
