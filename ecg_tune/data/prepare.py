@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ecg_tune.config import CLASS_NAMES, LEAD_NAMES, DataConfig, check_choice
 from ecg_tune.data.labels import describe_rule, multi_hot
+from ecg_tune.data.origin import Origin
 from ecg_tune.data.prepared import PARTS, Part, write_prepared
 from ecg_tune.data.ptbxl import CHECKSUMS, DATABASE, PtbxlTable, read_ptbxl
 from ecg_tune.data.quality import count_flags, signal_flags, table_flags
@@ -70,7 +71,7 @@ def prepare(source: Path, target: Path, config: DataConfig, *, damaged: str = "r
     if reading.damaged and damaged == "refuse":
         ecg_id, reason = next(iter(reading.damaged.items()))
         raise DamagedRecordError(f"{len(reading.damaged)} of {len(table)} records are damaged; the first is ecg_id {ecg_id}: {reason}")
-    parts = {name: _part(name, table, labels, reading) for name in PARTS}
+    parts = {name: _part(name, table, labels, reading, config.sampling_rate_hz) for name in PARTS}
     kept = np.concatenate([reading.rows[name] for name in PARTS])
     check_patients_disjoint(part_of[kept], table.patient_id[kept])
     for name in ("train", "validation"):
@@ -133,7 +134,7 @@ def _read_signals(
     )
 
 
-def _part(name: str, table: PtbxlTable, labels: NDArray[np.uint8], reading: _Reading) -> Part:
+def _part(name: str, table: PtbxlTable, labels: NDArray[np.uint8], reading: _Reading, sampling_rate_hz: int) -> Part:
     rows, signals_uv = reading.rows[name], reading.signals_uv[name]
     flags = table_flags(table.age[rows], {note: noted[rows] for note, noted in table.notes.items()}) | signal_flags(signals_uv)
     records = {
@@ -146,7 +147,9 @@ def _part(name: str, table: PtbxlTable, labels: NDArray[np.uint8], reading: _Rea
         "fold": table.fold[rows],
         "flags": flags,
     }
-    return Part(name=name, signals_uv=signals_uv, labels=labels[rows], records=records)
+    files = table.filenames[sampling_rate_hz]
+    origin = Origin(tuple(table.scp_codes[row] for row in rows), tuple(files[row] for row in rows))
+    return Part(name=name, signals_uv=signals_uv, labels=labels[rows], records=records, origin=origin)
 
 
 def _check_classes(part: Part) -> None:
@@ -167,6 +170,8 @@ def _facts(table: PtbxlTable, config: DataConfig, parts: dict[str, Part], readin
     kept = sum(len(part) for part in parts.values())
     return {
         "source": {"name": table.folder.resolve().name, "version": table.version, "records": len(table)},
+        "source_folder": str(table.folder.resolve()),
+        "superclass_of": dict(table.superclass_of),
         "synthetic": table.synthetic,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "class_names": list(CLASS_NAMES),

@@ -7,6 +7,7 @@
       train/       signals.npy  (n_records, n_samples, n_leads) int16 microvolts
       validation/  labels.npy   (n_records, n_classes) uint8, multi-hot
       test/        records.npz  ecg_id, patient_id, sex, age, device, site, fold, flags: (n_records,) each
+                   origin.json  the records' SCP statements and files; not in the fingerprint, older data sets have none
       test_ledger.jsonl         one line for every opening of the test part
 
 The test part is sealed: `PreparedData` holds train and validation only, and `open_test`, which writes the ledger, is the
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tune.data.origin import Origin, read_origin, write_origin
 from ecg_tune.errors import DataError, SealedTestError
 
 PARTS = ("train", "validation", "test")
@@ -42,12 +44,14 @@ class Part:
         labels: (n_records, n_classes) uint8, multi-hot in the order of the manifest's class names.
         records: One array (n_records,) for each name in `RECORD_FIELDS`. `sex` is 0 male, 1 female, -1 unknown;
             `age` in years (90 means over 89, NaN unknown); `flags` the bits of `ecg_tune.data.quality`.
+        origin: Read for the test part only; None for the others and for data without one.
     """
 
     name: str
     signals_uv: NDArray[np.int16]
     labels: NDArray[np.uint8]
     records: Mapping[str, NDArray[Any]]
+    origin: Origin | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -129,9 +133,10 @@ def write_prepared(folder: Path, parts: Mapping[str, Part], facts: Mapping[str, 
         np.save(target / "labels.npy", np.ascontiguousarray(part.labels, dtype=np.uint8))
         np.savez(target / "records.npz", **{key: part.records[key] for key in RECORD_FIELDS})  # type: ignore[arg-type]
         digests |= {f"{name}/{key}": value for key, value in _digests(part).items()}
+    origins = {name: write_origin(folder / name, parts[name].origin) for name in PARTS}
     fingerprint = _fingerprint(facts, digests)
     counts = {name: _counts(parts[name], facts["class_names"]) for name in PARTS}
-    manifest = {**facts, "counts": counts, "digests": digests, "fingerprint": fingerprint}
+    manifest = {**facts, "counts": counts, "digests": digests, "origins": origins, "fingerprint": fingerprint}
     scratch = folder / (MANIFEST + ".part")
     scratch.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     scratch.replace(folder / MANIFEST)
@@ -178,7 +183,8 @@ def open_test(data: PreparedData, purpose: str, study: str = "") -> Part:
     line = {"fingerprint": data.fingerprint, "purpose": purpose, "study": study, "time": datetime.now(UTC).isoformat(timespec="seconds")}
     with (data.folder / LEDGER).open("a", encoding="utf-8") as ledger:
         ledger.write(json.dumps(line) + "\n")
-    return _read_part(data.folder, "test", data.manifest)
+    part = _read_part(data.folder, "test", data.manifest)
+    return replace(part, origin=read_origin(data.folder / "test", data.manifest.get("origins", {}).get("test"), n_records=len(part)))
 
 
 def read_ledger(data: PreparedData) -> list[dict[str, str]]:

@@ -81,7 +81,7 @@ def read_ptbxl(folder: Path) -> PtbxlTable:
         )
     database = _read_csv(folder / DATABASE, DATABASE_COLUMNS)
     superclass_of, known = _read_statements(folder / STATEMENTS)
-    checksums = _read_checksums(folder / CHECKSUMS)
+    checksums = read_checksums(folder / CHECKSUMS)
     cells = _by_ecg_id(_Cells(folder / DATABASE, database))
     table = _build(cells, superclass_of, checksums)
     _check_codes(cells, table, known)
@@ -205,7 +205,7 @@ def _read_statements(path: Path) -> tuple[dict[str, str], frozenset[str]]:
     return superclass_of, frozenset(codes)
 
 
-def _read_checksums(path: Path) -> dict[str, str]:
+def read_checksums(path: Path) -> dict[str, str]:
     """Return file -> SHA-256 of a listing as `sha256sum` writes it."""
     if not path.is_file():
         return {}
