@@ -94,7 +94,13 @@ class StudyScheduler(_NotPickled, FIFOScheduler):
         self.given_up: dict[str, SilentWorkerError] = {}
 
     def choose_trial_to_run(self, controller: Any) -> Trial | None:
-        """Return the next waiting trial. Tune asks in every turn of its loop, the only thing that it does without a result."""
+        """Return the next waiting trial: one without a worker first, which a warm one takes at once.
+
+        Tune would have a warm worker take the trial whose own worker is starting, and end that one. A worker that takes longer
+        to start than others need for a trial would then never start, and its machine never be used.
+
+        Tune asks in every turn of its loop, the only thing that it does without a result.
+        """
         tune: TuneController = controller._tune_controller
         running = {trial.config["number"]: trial for trial in tune.get_live_trials() if _on_worker(tune, trial)}
         for number, seconds in self.silence.overdue(running):
@@ -102,7 +108,8 @@ class StudyScheduler(_NotPickled, FIFOScheduler):
             error = SilentWorkerError(f"nothing was heard of it on {host} for {seconds:.0f} s")
             self.given_up[running[number].trial_id] = error
             _give_up(tune, running[number], error)
-        return super().choose_trial_to_run(controller)
+        waiting = [trial for trial in tune.get_live_trials() if trial.status == Trial.PENDING and trial not in tune._trial_to_actor]
+        return min(waiting, key=lambda trial: int(trial.config["number"]), default=None) or super().choose_trial_to_run(controller)
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Return STOP or CONTINUE for a running trial's epoch."""
