@@ -18,10 +18,10 @@ import numpy as np
 from analysis.bootstrap import Run, intervals, patient_weights
 from ecg_tune.data.prepared import PreparedData, open_prepared
 from ecg_tune.models import MODELS, build_model, trial_config
+from ecg_tune.places import Place
 from ecg_tune.search.checkpoints import place_of
 from ecg_tune.search.study import best_trials, newest_trials, open_study, study_exists
 from ecg_tune.training.checkpoint import build_predictor, load_saved
-from ecg_tune.training.places import Place
 from ecg_tune.training.predictor import Predictor, predict_probabilities
 from ecg_tune.training.snapshots import newest_snapshot
 from ecg_tune.transforms.images import n_channels

@@ -32,8 +32,8 @@ from ecg_tune.config import DataConfig, SearchSettings
 from ecg_tune.data.prepare import prepare
 from ecg_tune.data.prepared import open_prepared
 from ecg_tune.data.synthetic import synthesize
+from ecg_tune.places import Folder
 from ecg_tune.search.runner import run_search
-from ecg_tune.training.places import Folder
 from search_spaces import SpaceContext, search_space
 from trainables import LearnerTrainable, Shared
 

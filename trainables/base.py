@@ -16,10 +16,10 @@ from ray import tune
 from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import NonFiniteLossError, WorkFailedError
 from ecg_tune.models import n_parameters, trial_config
+from ecg_tune.places import Place
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.learner import Learner, LearningData, learning_data
 from ecg_tune.training.memory import out_of_memory
-from ecg_tune.training.places import Place
 from ecg_tune.training.probe import COSTS
 from ecg_tune.training.snapshots import newest_snapshot, save_snapshot
 

@@ -165,8 +165,8 @@ def _run(
 def _check_cluster(opened: optuna.Study, folder: Path, say: Callable[[str], None]) -> None:
     """Do the part of `ecg-tune doctor` that takes seconds: refuse what would make the search fail, say what else is odd."""
     from ecg_tune.cluster.doctor import examine
+    from ecg_tune.places import Folder
     from ecg_tune.search.checkpoints import place_of
-    from ecg_tune.training.places import Folder
 
     place = place_of(opened, folder)
     found = examine(folders=[place.root] if isinstance(place, Folder) else [])

@@ -53,7 +53,7 @@ class SearchSettings:
         enqueue: Parameters of configs to try right after the defaults; what one leaves open is drawn.
         fusion_from: Study whose best single-modality trials fusions may start from.
         storage: PostgreSQL database of the study, `ecg_tune.search.database`; None: `study.db` in its folder.
-        checkpoints: Folder or s3:// URI that all nodes reach, `ecg_tune.training.places`; None: the study's folder.
+        checkpoints: Folder or s3:// URI that all nodes reach, `ecg_tune.places`; None: the study's folder.
     """
 
     families: tuple[str, ...] = ("rnn",)

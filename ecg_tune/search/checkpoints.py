@@ -17,11 +17,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import StudyError, UsageError
+from ecg_tune.places import Folder, Place, open_place
 from ecg_tune.search.budget import ENDS
 from ecg_tune.search.continued import CHECKPOINTS
 from ecg_tune.search.database import database_of
 from ecg_tune.search.study import find_study, newest_trials, objective
-from ecg_tune.training.places import Folder, Place, open_place
 
 TOP = 3
 PROBE = "checkpoints_can_be_written"

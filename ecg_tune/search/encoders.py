@@ -11,11 +11,11 @@ from optuna.trial import FrozenTrial
 from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import StudyError, WorkFailedError
 from ecg_tune.models import MODELS, trial_config
+from ecg_tune.places import Place
 from ecg_tune.search.checkpoints import place_of
 from ecg_tune.search.space import TrainedEncoder, TrainedEncoders
 from ecg_tune.search.study import best_trials, objective, open_study, study_exists
 from ecg_tune.training.checkpoint import SavedModel, describe_data, write_model
-from ecg_tune.training.places import Place
 from ecg_tune.training.snapshots import newest_snapshot
 
 ENCODERS = "encoders"

@@ -13,10 +13,10 @@ from sqlalchemy.engine import URL
 from ecg_tune.config import SearchSettings, to_dict
 from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import StudyError
+from ecg_tune.places import open_place
 from ecg_tune.search.database import DATABASE, database_of, on_server, open_storage, remember
 from ecg_tune.search.schedulers import SCHEDULERS
 from ecg_tune.search.study import find_study, open_study
-from ecg_tune.training.places import open_place
 
 FIXED = ("data_fingerprint", "metric", "minimise", "families", "profile", "space", "memory_gb")
 """Attributes that a continued search must share with its study: its rows could not be compared otherwise."""

@@ -16,7 +16,7 @@ from ecg_tune.config import TrialConfig, to_dict
 from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.models import build_model, trial_config
-from ecg_tune.training.places import Folder, open_place
+from ecg_tune.places import Folder, open_place
 from ecg_tune.training.predictor import Predictor
 from ecg_tune.transforms.images import n_channels
 

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import torch
 
 from ecg_tune.errors import DataError, WorkFailedError
+from ecg_tune.places import DIGEST, Place, digest
 from ecg_tune.training.checkpoint import read_weights
-from ecg_tune.training.places import DIGEST, Place, digest
 
 PATTERN = "epoch_*.pt"
 PAUSES_S = (1.0, 5.0, 25.0)

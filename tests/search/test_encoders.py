@@ -11,12 +11,12 @@ from optuna.trial import FixedTrial, TrialState, create_trial
 from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig, to_dict
 from ecg_tune.errors import StudyError
 from ecg_tune.models import ResNetConfig, RNNConfig, trial_config
+from ecg_tune.places import Folder
 from ecg_tune.search.encoders import encoders_of
 from ecg_tune.search.making import create_study
 from ecg_tune.search.study import open_study
 from ecg_tune.training.checkpoint import load_saved
 from ecg_tune.training.learner import Learner, learning_data
-from ecg_tune.training.places import Folder
 from ecg_tune.training.snapshots import save_snapshot
 from search_spaces import SPACES, SpaceContext, search_space
 

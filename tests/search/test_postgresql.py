@@ -26,6 +26,7 @@ from sqlalchemy import event
 from ecg_tune.cli.main import run
 from ecg_tune.data.prepared import open_prepared
 from ecg_tune.errors import StudyError, WorkFailedError
+from ecg_tune.places import Folder
 from ecg_tune.search import server
 from ecg_tune.search.book import Book
 from ecg_tune.search.continued import lengthen
@@ -37,7 +38,6 @@ from ecg_tune.search.making import create_study
 from ecg_tune.search.server import SearchLock
 from ecg_tune.search.study import best_trials, data_folder, get_row, newest_trials, open_study, set_attrs, study_exists
 from ecg_tune.training.checkpoint import load_saved
-from ecg_tune.training.places import Folder
 
 from ..conftest import make_toy_data
 from ..faults.processes import end_all, marked, wait_for

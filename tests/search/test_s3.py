@@ -14,13 +14,13 @@ import torch
 
 from ecg_tune.cli.main import run
 from ecg_tune.errors import ConfigError, DataError, StudyError, UsageError, WorkFailedError
+from ecg_tune.places import DIGEST, Bucket, Folder, Place, open_place
 from ecg_tune.search.book import Book
 from ecg_tune.search.checkpoints import Keeper, check_place, place_of
 from ecg_tune.search.encoders import encoders_of
 from ecg_tune.search.making import create_study
 from ecg_tune.training import snapshots
 from ecg_tune.training.checkpoint import load_saved, load_weights
-from ecg_tune.training.places import DIGEST, Bucket, Folder, Place, open_place
 from ecg_tune.training.snapshots import newest_snapshot, save_snapshot
 
 from ..servers import S3, s3_running
@@ -91,7 +91,7 @@ def test_an_upload_that_is_interrupted_leaves_no_object(s3, prefix, monkeypatch)
         stream.write(file.read(1000))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ecg_tune.training.places.shutil.copyfileobj", interrupted)
+    monkeypatch.setattr("ecg_tune.places.shutil.copyfileobj", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write(b"x" * 5000, Bucket(s3.uri(prefix)), "a/file")
     assert s3.files(prefix) == {}

@@ -15,7 +15,7 @@ import torch
 import trainables.base
 from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig, to_dict
 from ecg_tune.models import ResNetConfig, RNNConfig
-from ecg_tune.training.places import Folder
+from ecg_tune.places import Folder
 from ecg_tune.training.snapshots import newest_snapshot
 from trainables.base import LearnerTrainable, Shared
 
@@ -105,7 +105,7 @@ def test_a_used_worker_gives_the_bits_of_a_fresh_process(shared, tmp_path):
 import sys, json
 from pathlib import Path
 from ecg_tune.data.prepared import open_prepared
-from ecg_tune.training.places import Folder
+from ecg_tune.places import Folder
 from trainables.base import LearnerTrainable, Shared
 trainable = object.__new__(LearnerTrainable)
 shared = Shared(data=open_prepared(Path(sys.argv[1])), checkpoints=Folder(Path(sys.argv[2])), metric="macro_auc", threads=1)

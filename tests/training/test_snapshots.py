@@ -6,7 +6,7 @@ import hashlib
 
 import torch
 
-from ecg_tune.training.places import Folder
+from ecg_tune.places import Folder
 from ecg_tune.training.snapshots import newest_snapshot, save_snapshot
 
 
