@@ -17,22 +17,23 @@ from analysis.sections import View, sections_of
 from analysis.summary import StudySummary, summarise
 
 
-def write_dashboard(study: optuna.Study, out: Path, *, search_running: bool = False) -> Path:
+def write_dashboard(study: optuna.Study, out: Path, *, search_running: bool = False, folder: Path | None = None) -> Path:
     """Write the study's dashboard and return its path.
 
     The file appears whole: it is written beside `out` and moved there, so that an open page is never half new.
 
     Args:
-        study: Any Optuna study with one maximised objective; what it didn't record is shown as not recorded.
+        study: Any Optuna study whose first objective is maximised; what it didn't record is shown as not recorded.
         out: The HTML file; its folder is made when missing.
         search_running: Whether a search is adding trials, which the header then says.
+        folder: The study's, for the commands that the page shows; None takes its name.
 
     Raises:
-        StudyError: The study has several objectives or minimises.
+        StudyError: The study's first objective is minimised.
     """
     now = datetime.now()
     rows = trial_rows(study)
-    page = dashboard_html(rows, summarise(study, rows), now=now, search_running=search_running)
+    page = dashboard_html(rows, summarise(study, rows, folder), now=now, search_running=search_running)
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.{os.getpid()}.part")

@@ -6,17 +6,19 @@ Rows that a lengthened trial has replaced (``superseded_by``) are left out, so t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from ecg_tune.errors import StudyError
-from ecg_tune.search.study import newest_trials, objective
+from ecg_tune.search.rungs import rungs_of
+from ecg_tune.search.schedulers import rule_of
+from ecg_tune.search.study import newest_trials, objective, pareto_front
 
 STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
 
@@ -27,9 +29,12 @@ class TrialRow:
 
     Attributes:
         state: One of `STATES`.
-        value: The trial's own value; None unless it is COMPLETE.
+        value: The trial's own value of the metric; None unless it is COMPLETE.
+        values: Of every objective, the metric first; () unless it is COMPLETE.
+        on_front: COMPLETE, and no other trial is at least as good in every objective and better in one; False with one objective.
         best_so_far: Highest value of the COMPLETE trials up to this number (as Optuna's history counts); None before the first.
-        epochs: Epochs trained so far.
+        epochs: Epochs that reported a value.
+        rungs: The rungs at which early stopping compares it, in epochs, ascending.
         seconds: Training seconds; None when not recorded.
         end: None while the trial has not ended.
         intermediate: Epoch (1-based) → metric at that epoch, in order of epochs; values that are not finite are left out.
@@ -41,13 +46,18 @@ class TrialRow:
     state: str
     family: str
     value: float | None
+    values: tuple[float, ...]
+    on_front: bool
     best_so_far: float | None
     epochs: int
+    rungs: tuple[int, ...]
     seconds: float | None
     ended_by: str | None
     fail_reason: str | None
     failure: str | None
     worker: str | None
+    node: str | None
+    device: str | None
     start: datetime | None
     end: datetime | None
     params: Mapping[str, Any]
@@ -59,6 +69,7 @@ class TrialRow:
     seed: int | None
     is_default: bool
     continued_from: int | None
+    imported: bool
     config: Mapping[str, Any]
 
     @property
@@ -79,13 +90,17 @@ def trial_rows(study: optuna.Study) -> list[TrialRow]:
         raise StudyError(f"study {study.study_name!r} minimises, and the dashboard shows a maximised metric: open it in optuna-dashboard")
     families = study.user_attrs.get("families") or []
     otherwise = families[0] if len(families) == 1 else "model"
+    trials = newest_trials(study)
+    standing = _standing(trials, study.user_attrs)
+    front = {trial.number for trial in pareto_front(study)} if len(study.directions) > 1 else set()
     rows: list[TrialRow] = []
     best: float | None = None
-    for trial in sorted(newest_trials(study), key=lambda t: t.number):
+    for trial in sorted(trials, key=lambda t: t.number):
         value = objective(trial) if trial.state == TrialState.COMPLETE else None
         if value is not None:
             best = value if best is None else max(best, value)
-        rows.append(_row(trial, value, best, otherwise))
+        place = _Place(_family(trial, otherwise), value, best, trial.number in front, tuple(sorted(standing.get(trial.number, ()))))
+        rows.append(_row(trial, place))
     return rows
 
 
@@ -110,21 +125,42 @@ def parameters_of(rows: Iterable[TrialRow], family: str | None = None) -> list[s
     return [name for name in names if family is None or name != "family"]
 
 
-def _row(trial: FrozenTrial, value: float | None, best: float | None, otherwise: str) -> TrialRow:
+class _Place(NamedTuple):
+    """What of a row depends on the whole study."""
+
+    family: str
+    value: float | None
+    best_so_far: float | None
+    on_front: bool
+    rungs: tuple[int, ...]
+
+
+def _standing(trials: Sequence[FrozenTrial], attributes: Mapping[str, Any]) -> dict[int, set[int]]:
+    """Return the rungs at which each trial stands, by its number: those that the search itself and `ecg-tune status` count."""
+    rule = rule_of(attributes)
+    found: dict[int, set[int]] = {}
+    for (_, epoch), values in rungs_of(trials if rule.marks else (), rule).values.items():
+        for number in values if epoch in rule.marks else ():
+            found.setdefault(number, set()).add(epoch)
+    return found
+
+
+def _row(trial: FrozenTrial, place: _Place) -> TrialRow:
     attrs = trial.user_attrs
     curve = {epoch: metric for epoch, metric in sorted(trial.intermediate_values.items()) if math.isfinite(metric)}
     return TrialRow(
         number=trial.number,
         state=trial.state.name,
-        family=_family(trial, otherwise),
-        value=value,
-        best_so_far=best,
-        epochs=int(attrs.get("epochs", max(trial.intermediate_values, default=0))),
+        **place._asdict(),
+        values=tuple(trial.values) if trial.state == TrialState.COMPLETE else (),
+        epochs=len(trial.intermediate_values),
         seconds=attrs.get("seconds"),
         ended_by=attrs.get("ended_by"),
         fail_reason=attrs.get("fail_reason"),
         failure=attrs.get("failure"),
         worker=attrs.get("worker"),
+        node=attrs.get("node"),
+        device=attrs.get("device"),
         start=trial.datetime_start,
         end=trial.datetime_complete,
         params=dict(trial.params),
@@ -136,6 +172,7 @@ def _row(trial: FrozenTrial, value: float | None, best: float | None, otherwise:
         seed=attrs.get("seed"),
         is_default=bool(attrs.get("is_default", False)),
         continued_from=attrs.get("continued_from"),
+        imported="imported_from" in attrs,
         config=attrs.get("config") or {},
     )
 

@@ -145,8 +145,9 @@ SCRIPT = """
     const details = button.parentElement.querySelector("details");
     const done = await copyText(details.querySelector("pre.yaml").textContent);
     if (!done) details.open = true;
+    button.dataset.label ??= button.textContent;
     button.textContent = done ? "Copied" : "Select it below";
-    setTimeout(() => { button.textContent = "Copy YAML"; }, 1600);
+    setTimeout(() => { button.textContent = button.dataset.label; }, 1600);
   });
 
   const setPrinting = now => {

@@ -1,20 +1,31 @@
-"""Best trials: a table with their settings to copy, cost, and the AUC of every class."""
+"""Best trials: a table with their cost, the AUC of every class, and what to copy: their config, the command that retrains them.
+
+A `button.copy` copies the text of the `pre` beside it.
+"""
 
 from __future__ import annotations
 
 import html
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import yaml
 
-from analysis.figures.style import ABSENT, duration, number
+from analysis.figures.style import ABSENT, duration
 from analysis.frames import TrialRow, completed
 
 
 class BestTrial(NamedTuple):
-    """One line of the table; `class_auc` is () when not recorded, `config_yaml` parses back to the trial's config."""
+    """One line of the table.
+
+    Attributes:
+        class_auc: () when not recorded.
+        params_yaml: The searched parameters, as `ecg-tune search --enqueue` takes them.
+        config_yaml: All settings; "" when not recorded.
+        command: Retrains this trial, and those above it.
+    """
 
     rank: int
     number: int
@@ -27,8 +38,9 @@ class BestTrial(NamedTuple):
     ended_by: str | None
     is_default: bool
     class_auc: tuple[float, ...]
-    params: Mapping[str, Any]
+    params_yaml: str
     config_yaml: str
+    command: str
 
 
 class Best(NamedTuple):
@@ -40,26 +52,28 @@ class Best(NamedTuple):
     n_complete: int
 
 
-def best_data(rows: Sequence[TrialRow], *, metric: str, class_names: Sequence[str], top: int = 20) -> Best:
-    """Return the `top` COMPLETE trials, highest value first (earlier trials first among equals)."""
+def best_data(rows: Sequence[TrialRow], *, metric: str, class_names: Sequence[str], folder: str, top: int = 20) -> Best:
+    """Return the `top` COMPLETE trials, highest value first (earlier trials first among equals).
+
+    Args:
+        folder: The study's, for the commands.
+    """
     own = completed(rows)
     ranked = sorted(own, key=lambda row: (-(row.value or 0.0), row.number))[:top]
-    return Best(metric, tuple(class_names), tuple(_best(rank, row) for rank, row in enumerate(ranked, 1)), len(own))
+    return Best(metric, tuple(class_names), tuple(_best(rank, row, folder) for rank, row in enumerate(ranked, 1)), len(own))
 
 
 def best_table(data: Best) -> str:
-    """Return the table as HTML, everything escaped; the button's script is the page's."""
-    with_classes = any(trial.class_auc for trial in data.trials)
-    classes = data.class_names if with_classes else ()
-    heads = ["#", "Trial", "Family", data.metric, *(f"{name} AUC" for name in classes), "Epochs (best)", "Time", "Parameters", "Settings"]
-    align = {"Family": "t", "Settings": "t"}
-    head = "".join(f'<th class="{align.get(name, "n")}">{html.escape(name)}</th>' for name in heads)
+    """Return the table as HTML, everything escaped; the buttons' script is the page's."""
+    classes = data.class_names if any(trial.class_auc for trial in data.trials) else ()
+    numbers = [data.metric, *(f"{name} AUC" for name in classes), "Epochs (best)", "Time", "Parameters"]
+    heads = [("n", "#"), ("n", "Trial"), ("t", "Family"), *(("n", name) for name in numbers), ("t", "Config"), ("t", "Retrain")]
+    head = "".join(f'<th class="{kind}">{html.escape(name)}</th>' for kind, name in heads)
     body = "".join(_line(trial, classes) for trial in data.trials)
     return f'<div class="scroll"><table class="best"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _best(rank: int, row: TrialRow) -> BestTrial:
-    config = dict(row.config) or dict(row.params)
+def _best(rank: int, row: TrialRow, folder: str) -> BestTrial:
     return BestTrial(
         rank,
         row.number,
@@ -72,8 +86,9 @@ def _best(rank: int, row: TrialRow) -> BestTrial:
         row.ended_by,
         row.is_default,
         row.per_class_auc or (),
-        dict(row.params),
-        yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        _yaml(row.params),
+        _yaml(row.config),
+        f"ecg-tune retrain {shlex.quote(folder)} --top {rank} --seeds 3",
     )
 
 
@@ -90,13 +105,28 @@ def _line(trial: BestTrial, classes: Sequence[str]) -> str:
     family = html.escape(trial.family) + (' <span class="tag">default</span>' if trial.is_default else "")
     cells = "".join(f'<td class="n">{cell}</td>' for cell in numbers)
     start = f'<td class="n">{trial.rank}</td><td class="n">{trial.number}</td><td class="name">{family}</td>'
-    return f'<tr data-trial="{trial.number}">{start}{cells}<td>{_settings(trial)}</td></tr>'
+    return f'<tr data-trial="{trial.number}">{start}{cells}<td>{_config(trial)}</td><td>{_command(trial)}</td></tr>'
 
 
-def _settings(trial: BestTrial) -> str:
-    searched = ", ".join(f"{name.removeprefix(trial.family + '.')} {number(value)}" for name, value in trial.params.items())
+def _config(trial: BestTrial) -> str:
+    settings = f"<p>All settings</p><pre>{html.escape(trial.config_yaml)}</pre>" if trial.config_yaml else ""
+    if not trial.params_yaml:
+        return "no searched parameter" + (f"<details><summary>show</summary>{settings}</details>" if settings else "")
+    told = "<p>For <code>ecg-tune search --enqueue FILE</code></p>"
+    return _copied("Copy YAML", f"Copy the config of trial {trial.number} as YAML", trial.params_yaml, told, settings)
+
+
+def _command(trial: BestTrial) -> str:
+    others = f"<p>It retrains the best {trial.rank}: this trial and those above it.</p>" if trial.rank > 1 else ""
+    return _copied("Copy command", f"Copy the command that retrains trial {trial.number}", trial.command, "", others)
+
+
+def _copied(label: str, spoken: str, content: str, before: str, after: str) -> str:
     return (
-        f'<button type="button" class="copy" aria-label="Copy the settings of trial {trial.number} as YAML">Copy YAML</button>'
-        f"<details><summary>show</summary><p>{html.escape(searched) or 'no searched parameter'}</p>"
-        f'<pre class="yaml">{html.escape(trial.config_yaml)}</pre></details>'
+        f'<button type="button" class="copy" aria-label="{html.escape(spoken)}">{label}</button>'
+        f'<details><summary>show</summary>{before}<pre class="yaml">{html.escape(content)}</pre>{after}</details>'
     )
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True) if values else ""

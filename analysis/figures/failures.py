@@ -19,6 +19,7 @@ REASONS = {
     "preempted": "the machine was taken away",
 }
 NO_REASON = "reason not recorded"
+MOST_LINES, MOST_NAMED, MOST_CHARACTERS = 50, 12, 300
 
 
 class Failure(NamedTuple):
@@ -73,14 +74,28 @@ def failures_figure(data: Failures) -> go.Figure:
 
 
 def failures_table(data: Failures) -> str:
-    """Return the failed trials as an HTML table, everything escaped."""
-    rows = "".join(
-        f'<tr><td class="n">{f.number}</td><td>{html.escape(f.family)}</td><td>{html.escape(_spoken(f.reason))}</td>'
-        f'<td class="message">{html.escape(f.message[:300])}</td></tr>'
-        for f in data.failures
+    """Return the failures as an HTML table, one line for trials that said the same, everything escaped."""
+    alike: dict[tuple[str, str], list[Failure]] = {}
+    for failure in data.failures:
+        alike.setdefault((failure.reason, failure.message), []).append(failure)
+    ranked = sorted(alike.items(), key=lambda item: (-len(item[1]), item[1][0].number))
+    rows = "".join(_line(reason, message, same) for (reason, message), same in ranked[:MOST_LINES])
+    head = '<tr><th class="n">Trials</th><th>Which</th><th>Families</th><th>Reason</th><th>What it said</th></tr>'
+    more = f'<p class="soft">and {len(ranked) - MOST_LINES} more messages</p>' if len(ranked) > MOST_LINES else ""
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>{more}'
+
+
+def _line(reason: str, message: str, same: Sequence[Failure]) -> str:
+    which = ", ".join(f'<span data-trial="{failure.number}">{failure.number}</span>' for failure in same[:MOST_NAMED])
+    which += f" and {len(same) - MOST_NAMED} more" if len(same) > MOST_NAMED else ""
+    families = ", ".join(dict.fromkeys(failure.family for failure in same))
+    last = message.strip().splitlines()[-1] if message.strip() else ""
+    cut = last if len(last) <= MOST_CHARACTERS else f"{last[:MOST_CHARACTERS]}…"
+    whole = f"<details><summary>all of it</summary><pre>{html.escape(message)}</pre></details>" if message.strip() != cut else ""
+    return (
+        f'<tr><td class="n">{len(same)}</td><td>{which}</td><td>{html.escape(families)}</td><td>{html.escape(_spoken(reason))}</td>'
+        f'<td class="message">{html.escape(cut)}{whole}</td></tr>'
     )
-    head = '<tr><th class="n">Trial</th><th>Family</th><th>Reason</th><th>What it said</th></tr>'
-    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 
 def _spoken(reason: str) -> str:

@@ -8,14 +8,25 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import axis, draw, family_color, family_symbol, metric_name, template_text, text, value_range
+from analysis.figures.style import (
+    axis,
+    draw,
+    family_color,
+    family_symbol,
+    metric_name,
+    rounded,
+    text,
+    trial_hover,
+    trials,
+    value_range,
+)
 from analysis.frames import TrialRow, families_of
 
 BUDGETS = {"epochs": "epochs spent on the family", "hours": "training hours spent on the family"}
 
 
 class FamilyCourse(NamedTuple):
-    """One family's course: after each COMPLETE trial, what was spent by then and the best value by then.
+    """One family's course: at each COMPLETE trial that was the best so far, what was spent by then, its value, its number.
 
     Attributes:
         spent: What the family took in all, with its stopped, failed and unfinished trials.
@@ -62,17 +73,14 @@ def families_figure(data: Families) -> go.Figure:
         points = [*course.course, last]
         traces.append(
             go.Scatter(
-                x=[spent for spent, _, _ in points],
-                y=[value for _, value, _ in points],
+                x=rounded((spent for spent, _, _ in points), 5),
+                y=rounded(value for _, value, _ in points),
                 mode="lines+markers",
                 line={"shape": "hv", "width": 2, "color": family_color(course.family)},
                 marker={"symbol": family_symbol(course.family), "size": [7] * len(course.course) + [0]},
                 name=text(course.family),
-                customdata=[trial for _, _, trial in points],
-                hovertemplate=template_text(course.family)
-                + ", best %{y:.4f} after %{x:.4g} "
-                + data.budget
-                + " (trial %{customdata})<extra></extra>",
+                customdata=trials(trial for _, _, trial in points),
+                hovertemplate=trial_hover(course.family, f"best %{{y:.4f}} after %{{x:.4g}} {data.budget}"),
             )
         )
     reached = [value for course in data.courses for _, value, _ in course.course]
@@ -85,11 +93,10 @@ def families_figure(data: Families) -> go.Figure:
 
 def _course(own: Sequence[TrialRow], family: str, budget: str) -> FamilyCourse:
     spent, best, best_trial = 0.0, None, -1
-    course = []
+    course: list[tuple[float, float, int]] = []
     for row in sorted(own, key=lambda row: (row.end is None, row.end or datetime.max, row.number)):
         spent += row.epochs if budget == "epochs" else (row.seconds or 0.0) / 3600
-        if row.value is not None:
-            if best is None or row.value > best:
-                best, best_trial = row.value, row.number
+        if row.value is not None and (best is None or row.value > best):
+            best, best_trial = row.value, row.number
             course.append((spent, best, best_trial))
     return FamilyCourse(family, tuple(course), spent, None, len(own))

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import plotly.graph_objects as go
 
 from analysis.figures.style import (
+    ABSENT,
+    STATE_NAMES,
     axis,
     draw,
     family_color,
     family_symbol,
-    hover,
     metric_name,
+    rounded,
     template_text,
     text,
+    trial_hover,
+    trials,
     value_range,
     whole_ticks,
 )
-from analysis.frames import TrialRow, completed, families_of
+from analysis.frames import STATES, TrialRow, completed, families_of
 
 
 class Point(NamedTuple):
-    """A trial with a value, or with at least one epoch's metric."""
+    """A trial with a value, or with at least one epoch's metric; `best_epoch` is None when not recorded."""
 
     number: int
     reached: float
     family: str
     state: str
-    label: str
+    epochs: int
+    best_epoch: int | None
+    is_default: bool
 
 
 class Gain(NamedTuple):
@@ -64,7 +71,11 @@ class History(NamedTuple):
 
 def history_data(rows: Sequence[TrialRow], *, metric: str) -> History:
     """Return every trial's reached metric, the best so far, and default against best per family."""
-    points = [Point(row.number, row.reached, row.family, row.state, hover(row)) for row in rows if row.reached is not None]
+    points = [
+        Point(row.number, row.reached, row.family, row.state, row.epochs, row.best_epoch, row.is_default)
+        for row in rows
+        if row.reached is not None
+    ]
     best = [(row.number, row.best_so_far) for row in completed(rows) if row.best_so_far is not None]
     without = [row.number for row in rows if row.reached is None and row.end is not None]
     return History(metric, tuple(points), tuple(best), tuple(_gain(rows, family) for family in families_of(rows)), tuple(without))
@@ -76,21 +87,27 @@ def history_figure(data: History) -> go.Figure:
     for gain in data.gains:
         traces += _family_points(data, gain.family)
     last = max((p.number for p in data.points), default=1)
-    steps = [*data.best, *((last, value) for _, value in data.best[-1:])]
-    traces.append(
-        go.Scatter(
-            x=[n for n, _ in steps],
-            y=[v for _, v in steps],
-            mode="lines",
-            line={"shape": "hv", "width": 2},
-            name="best so far",
-            hovertemplate="best after trial %{x}: %{y:.4f}<extra></extra>",
-        )
-    )
+    traces.append(_best_line(data, last))
     traces += [_default_line(gain, last) for gain in data.gains if gain.default is not None]
     y_axis = axis(metric_name(data.metric), range=value_range(p.reached for p in data.points))
     x_axis = axis("trial number", range=[-0.03 * last - 0.5, 1.03 * last + 0.5], **whole_ticks(last))
     return draw(traces, height=440, xaxis=x_axis, yaxis=y_axis)
+
+
+def gains_table(data: History) -> str:
+    """Return what searching gained over each family's default config as an HTML table, everything escaped."""
+
+    def cell(value: float | None, trial: int | None) -> str:
+        shown = ABSENT if value is None else f'{value:.4f} <span class="soft">trial {trial}</span>'
+        return f'<td class="n">{shown}</td>'
+
+    lines = "".join(
+        f"<tr><td>{html.escape(g.family)}</td>{cell(g.default, g.default_trial)}{cell(g.best, g.best_trial)}"
+        f'<td class="n">{ABSENT if g.gained is None else format(g.gained, "+.4f")}</td></tr>'
+        for g in data.gains
+    )
+    head = '<tr><th>Family</th><th class="n">Default config</th><th class="n">Best trial</th><th class="n">Gained by searching</th></tr>'
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{lines}</tbody></table></div>'
 
 
 def _gain(rows: Sequence[TrialRow], family: str) -> Gain:
@@ -105,14 +122,30 @@ def _gain(rows: Sequence[TrialRow], family: str) -> Gain:
     )
 
 
+def _best_line(data: History, last: int) -> go.Scatter:
+    """Return the line of improvements: only where the best changes, so that it stays small."""
+    changes = [step for place, step in enumerate(data.best) if place == 0 or step[1] != data.best[place - 1][1]]
+    steps = [*changes, *((last, value) for _, value in changes[-1:])]
+    return go.Scatter(
+        x=[n for n, _ in steps],
+        y=rounded(v for _, v in steps),
+        mode="lines",
+        line={"shape": "hv", "width": 2},
+        name="best so far",
+        hovertemplate="best after trial %{x}: %{y:.4f}<extra></extra>",
+    )
+
+
 def _family_points(data: History, family: str) -> list[go.Scatter]:
     traces: list[go.Scatter] = []
-    for filled in (True, False):
-        points = [p for p in data.points if p.family == family and (p.state == "COMPLETE") == filled]
-        traces.append(
+    for state in STATES:
+        points = [p for p in data.points if p.family == family and p.state == state]
+        filled = state == "COMPLETE"
+        lines = ("%{y:.4f} at epoch %{customdata[2]} of %{customdata[1]}", "%{customdata[3]}")
+        traces += [
             go.Scatter(
                 x=[p.number for p in points],
-                y=[p.reached for p in points],
+                y=rounded(p.reached for p in points),
                 mode="markers",
                 marker={
                     "color": family_color(family),
@@ -122,24 +155,28 @@ def _family_points(data: History, family: str) -> list[go.Scatter]:
                 },
                 name=text(family),
                 legendgroup=text(family),
-                showlegend=bool(points) and not any(trace.showlegend for trace in traces),
-                customdata=[p.number for p in points],
-                text=[p.label for p in points],
-                hovertemplate="%{text}<extra></extra>",
+                showlegend=not traces,
+                customdata=trials(
+                    (p.number for p in points),
+                    (p.epochs for p in points),
+                    (p.best_epoch or ABSENT for p in points),
+                    ("default config" if p.is_default else "" for p in points),
+                ),
+                hovertemplate=trial_hover(f"{family} · {STATE_NAMES[state]}", *lines),
             )
-        )
+        ] * bool(points)
     return traces
 
 
 def _default_line(gain: Gain, last: int) -> go.Scatter:
     return go.Scatter(
         x=[0, last],
-        y=[gain.default, gain.default],
+        y=rounded([gain.default, gain.default]),
         mode="lines",
         line={"dash": "dot", "width": 1.5, "color": family_color(gain.family)},
         name=text(f"{gain.family} default"),
         legendgroup=text(gain.family),
         showlegend=False,
-        customdata=[gain.default_trial, gain.default_trial],
-        hovertemplate=template_text(f"default config of {gain.family}, trial {gain.default_trial}: ") + "%{y:.4f}<extra></extra>",
+        customdata=trials([gain.default_trial] * 2),
+        hovertemplate=f"default config of {template_text(gain.family)}: %{{y:.4f}}<br>trial %{{customdata[0]}}<extra></extra>",
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import draw, metric_name, number, short_name, text
+from analysis.figures.style import draw, metric_name, number, rounded, short_name, text, trials
 from analysis.figures.ticks import linear_ticks, log_ticks
 from analysis.frames import TrialRow, completed, parameters_of
 
@@ -54,7 +54,7 @@ def parallel_figure(data: Parallel) -> go.Figure:
     dimensions: list[dict[str, Any]] = [
         {
             "label": text(short_name(axis.name, data.family)),
-            "values": list(axis.positions),
+            "values": rounded(axis.positions),
             "tickvals": [position for position, _ in axis.ticks],
             "ticktext": [text(label) for _, label in axis.ticks],
             "range": list(axis.limits),
@@ -64,16 +64,17 @@ def parallel_figure(data: Parallel) -> go.Figure:
     low, high = min(data.values, default=0.0), max(data.values, default=1.0)
     if low == high:
         low, high = low - 0.01, high + 0.01
-    dimensions.append({"label": text(data.metric), "values": list(data.values), "range": [low, high], "tickformat": ".3f"})
+    dimensions.append({"label": text(data.metric), "values": rounded(data.values), "range": [low, high], "tickformat": ".3f"})
     line = {
-        "color": list(data.values),
+        "color": rounded(data.values),
         "colorscale": WORST_TO_BEST,
         "cmin": low,
         "cmax": high,
         "showscale": True,
         "colorbar": {"title": {"text": text(metric_name(data.metric)), "side": "right"}, "thickness": 12, "tickformat": ".3f"},
     }
-    figure = draw([go.Parcoords(dimensions=dimensions, line=line, labelangle=-18, labelside="top")], height=430)
+    lines = go.Parcoords(dimensions=dimensions, line=line, labelangle=-18, labelside="top", customdata=trials(data.numbers))
+    figure = draw([lines], height=430)
     return figure.update_layout(margin={"l": 70, "r": 20, "t": 96, "b": 28})
 
 

@@ -37,14 +37,13 @@ class RungSurvival(NamedTuple):
 
 
 def rung_survival_data(rows: Sequence[TrialRow], *, family: str, rungs: Sequence[int]) -> RungSurvival:
-    """Count the family's started trials at the start and at each rung.
+    """Count the family's started trials at the start and at each rung, as `ecg-tune status` does.
 
-    A trial stands at a rung when it trained that many epochs; one that is COMPLETE stands at every rung, because a trial that its own
-    patience ended is compared there with its best value.
+    A trial stands at a rung when it trained that many epochs, or was ended by its own patience before: then with its best value. A
+    COMPLETE trial that stands at no later rung went on to its end.
     """
     own = [row for row in rows if row.family == family and row.state != "WAITING"]
-    levels = [0, *sorted(rungs)]
-    return RungSurvival(family, tuple(_rung(own, level, following) for level, following in zip(levels, [*levels[1:], None], strict=True)))
+    return RungSurvival(family, tuple(_rung(own, level) for level in (0, *sorted(rungs))))
 
 
 def rung_survival_figure(data: RungSurvival) -> go.Figure:
@@ -72,12 +71,8 @@ def rung_survival_figure(data: RungSurvival) -> go.Figure:
     return figure.update_layout(legend={"traceorder": "normal"}, uniformtext={"minsize": 9, "mode": "hide"})
 
 
-def _rung(rows: Sequence[TrialRow], level: int, following: int | None) -> Rung:
-    standing = [row for row in rows if _stands(row, level)]
-    ended_here = [row for row in standing if not (row.state == "COMPLETE" or (following is not None and _stands(row, following)))]
+def _rung(rows: Sequence[TrialRow], level: int) -> Rung:
+    standing = [row for row in rows if level == 0 or level in row.rungs]
+    ended_here = [row for row in standing if not (row.state == "COMPLETE" or any(rung > level for rung in row.rungs))]
     pruned, failed, running = (sum(row.state == state for row in ended_here) for state in ("PRUNED", "FAIL", "RUNNING"))
     return Rung(level, len(standing), len(standing) - len(ended_here), pruned, failed, running)
-
-
-def _stands(row: TrialRow, level: int) -> bool:
-    return row.state == "COMPLETE" or row.epochs >= level

@@ -13,11 +13,14 @@ from analysis.figures.style import (
     draw,
     family_color,
     family_symbol,
-    hover,
     metric_name,
     number,
+    rounded,
     short_name,
+    template_text,
     text,
+    trial_hover,
+    trials,
     value_range,
 )
 from analysis.figures.ticks import linear_ticks, log_ticks
@@ -31,7 +34,6 @@ class SlicePoint(NamedTuple):
     x: Any
     y: float
     complete: bool
-    label: str
 
 
 class Slice(NamedTuple):
@@ -62,8 +64,7 @@ def slice_data(rows: Sequence[TrialRow], parameter: str, *, metric: str, family:
     points = []
     for row in having:
         raw = row.params[parameter]
-        label = hover(row, **{short_name(parameter, family): raw})
-        points.append(SlicePoint(row.number, str(raw) if as_text else raw, float(row.reached or 0.0), row.state == "COMPLETE", label))
+        points.append(SlicePoint(row.number, str(raw) if as_text else raw, float(row.reached or 0.0), row.state == "COMPLETE"))
     scale = "category" if as_text else "log" if getattr(distribution, "log", False) else "linear"
     categories = tuple(dict.fromkeys([*(str(c) for c in choices or ()), *(p.x for p in points)])) if as_text else ()
     reached = [row.reached for row in own if row.reached is not None]
@@ -74,12 +75,12 @@ def slice_figure(data: Slice) -> go.Figure:
     """Draw complete trials filled and the others open, on the parameter's own scale."""
     traces = []
     family = data.family or ""
-    for complete in (False, True):
+    for complete, name in ((False, "not complete"), (True, STATE_NAMES["COMPLETE"])):
         points = [p for p in data.points if p.complete == complete]
         traces.append(
             go.Scatter(
-                x=[text(p.x) if data.scale == "category" else p.x for p in points],
-                y=[p.y for p in points],
+                x=[text(p.x) for p in points] if data.scale == "category" else rounded(p.x for p in points),
+                y=rounded(p.y for p in points),
                 mode="markers",
                 marker={
                     "color": family_color(family) if complete else "#8d939c",
@@ -87,10 +88,11 @@ def slice_figure(data: Slice) -> go.Figure:
                     "size": 8 if complete else 6,
                     "opacity": 0.85,
                 },
-                name=STATE_NAMES["COMPLETE"] if complete else "not complete",
-                customdata=[p.number for p in points],
-                text=[p.label for p in points],
-                hovertemplate="%{text}<extra></extra>",
+                name=name,
+                customdata=trials(p.number for p in points),
+                hovertemplate=trial_hover(
+                    f"{family} · {name}", f"{template_text(short_name(data.parameter, data.family))} %{{x}}", "%{y:.4f}"
+                ),
                 showlegend=False,
             )
         )

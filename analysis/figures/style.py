@@ -13,7 +13,6 @@ from typing import Any
 import plotly.graph_objects as go
 
 from analysis.figures.ticks import linear_ticks
-from analysis.frames import TrialRow
 
 STATE_COLORS = {"COMPLETE": "#009e73", "PRUNED": "#8d939c", "FAIL": "#d55e00", "RUNNING": "#56b4e9", "WAITING": "#c9b458"}
 STATE_NAMES = {"COMPLETE": "complete", "PRUNED": "stopped early", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
@@ -54,16 +53,26 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def hover(row: TrialRow, **more: object) -> str:
-    """Return the hover text of a trial, escaped, lines joined by ``<br>``."""
-    first = f"trial {row.number} · {row.family} · {STATE_NAMES[row.state]}" + (" · default" if row.is_default else "")
-    lines = [first, *(f"{name} {number(value)}" for name, value in more.items())]
-    if row.value is not None:
-        lines.append(f"value {row.value:.4f}" + (f" (epoch {row.best_epoch})" if row.best_epoch else ""))
-    elif row.reached is not None:
-        lines.append(f"best epoch so far {row.reached:.4f}")
-    lines.append(f"{row.epochs} epochs" + (f", {duration(row.seconds)}" if row.seconds is not None else ""))
-    return "<br>".join(text(line) for line in lines)
+def trials(numbers: Iterable[int | None], *more: Iterable[object]) -> list[list[object]]:
+    """Return the `customdata` of points that stand for trials: the number first, then what else the hover text shows (escaped here)."""
+    others = [[text(value) if isinstance(value, str) else value for value in column] for column in more]
+    return [list(point) for point in zip(numbers, *others, strict=True)]
+
+
+def trial_hover(about: str, *lines: str) -> str:
+    """Return a hover template whose first line names the trial, e.g. "trial 7 · rnn · complete".
+
+    Args:
+        about: Plain text that is true of every point of the trace.
+        lines: Templates.
+    """
+    first = "trial %{customdata[0]}" + (f" · {template_text(about)}" if about else "")
+    return "<br>".join([first, *lines]) + "<extra></extra>"
+
+
+def rounded(values: Iterable[Any], digits: int = 6) -> list[Any]:
+    """Return numbers with so many significant digits: more can't be seen, and they are most of a page's size."""
+    return [float(f"{value:.{digits}g}") if isinstance(value, float) else value for value in values]
 
 
 def duration(seconds: float) -> str:

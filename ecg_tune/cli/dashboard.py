@@ -32,5 +32,5 @@ def dashboard(
     from ecg_tune.search.study import open_study
 
     opened = open_study(study)
-    target = write_dashboard(opened, out or study / "dashboard.html", search_running=search_runs(study))
+    target = write_dashboard(opened, out or study / "dashboard.html", search_running=search_runs(study), folder=study)
     print(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB); open it in a browser")

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -111,14 +112,11 @@ def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
 
     Optuna's `best_trials` would count the older rows of lengthened trials too.
     """
-    signs = [1.0 if direction == StudyDirection.MAXIMIZE else -1.0 for direction in study.directions]
-
-    def dominated(row: FrozenTrial, by: FrozenTrial) -> bool:
-        gains = [sign * (theirs - mine) for sign, mine, theirs in zip(signs, row.values, by.values, strict=True)]
-        return bool(min(gains) >= 0 and max(gains) > 0)
-
     complete = best_trials(study)
-    return [row for row in complete if not any(dominated(row, other) for other in complete)]
+    signs = np.array([1.0 if direction == StudyDirection.MAXIMIZE else -1.0 for direction in study.directions])
+    scores = np.array([row.values for row in complete]).reshape(len(complete), len(signs)) * signs
+    dominated = [bool(((scores >= own).all(axis=1) & (scores > own).any(axis=1)).any()) for own in scores]
+    return [row for row, worse in zip(complete, dominated, strict=True) if not worse]
 
 
 def set_attrs(study: optuna.Study, number: int, attributes: Mapping[str, Any]) -> None:

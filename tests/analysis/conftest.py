@@ -133,7 +133,7 @@ def study_attrs(families: tuple[str, ...], *, synthetic: bool) -> dict[str, Any]
         "scheduler": "asha",
         "sampler": "tpe",
         "seed": 0,
-        "settings": {},
+        "settings": {"scheduler": "asha", "profile": "full", "max_epochs": MAX_EPOCHS, "trials": 200},
     }
 
 

@@ -40,6 +40,10 @@ def study_of(*trials: optuna.trial.FrozenTrial) -> list[TrialRow]:
     return trial_rows(study)
 
 
+def curve(epochs: int) -> dict[int, float]:
+    return dict.fromkeys(range(1, epochs + 1), 0.5)
+
+
 def ended(minutes: int, **options: object) -> optuna.trial.FrozenTrial:
     trial = create_trial(**options)  # type: ignore[arg-type]
     trial.datetime_start = datetime(2026, 1, 1)
@@ -67,7 +71,7 @@ def test_history_compares_each_familys_default_with_its_best(rows: list[TrialRow
 
 def test_every_history_point_carries_its_trial_number(rows: list[TrialRow]) -> None:
     markers = [trace for trace in history_figure(history_data(rows, metric=METRIC)).data if trace.mode == "markers"]
-    numbers = [number for trace in markers for number in trace.customdata]
+    numbers = [point[0] for trace in markers for point in trace.customdata]
     assert sorted(numbers) == [row.number for row in rows if row.reached is not None]
 
 
@@ -81,14 +85,20 @@ def test_learning_curves_hold_every_reported_epoch(rows: list[TrialRow]) -> None
 
 
 def test_a_trial_at_a_rung_went_on_was_stopped_failed_or_runs() -> None:
-    rows = study_of(
-        create_trial(value=0.9, user_attrs={"family": "rnn", "epochs": 5, "ended_by": "patience"}),
-        create_trial(state=TrialState.PRUNED, user_attrs={"family": "rnn", "epochs": 3}, intermediate_values={3: 0.5}),
-        create_trial(state=TrialState.PRUNED, user_attrs={"family": "rnn", "epochs": 9}, intermediate_values={9: 0.6}),
-        create_trial(state=TrialState.FAIL, user_attrs={"family": "rnn", "epochs": 0}),
-        create_trial(state=TrialState.RUNNING, user_attrs={"family": "rnn"}, intermediate_values={4: 0.5}),
-        create_trial(state=TrialState.PRUNED, user_attrs={"family": "vgg", "epochs": 3}),
+    study = optuna.create_study(direction="maximize")
+    study.set_user_attr("settings", {"scheduler": "asha", "grace_epochs": 3, "max_epochs": 20})
+    rnn = {"family": "rnn"}
+    study.add_trials(
+        [
+            create_trial(value=0.9, user_attrs={**rnn, "ended_by": "patience"}, intermediate_values=curve(2)),
+            create_trial(state=TrialState.PRUNED, user_attrs=rnn, intermediate_values=curve(3)),
+            create_trial(state=TrialState.PRUNED, user_attrs=rnn, intermediate_values=curve(9)),
+            create_trial(state=TrialState.FAIL, user_attrs=rnn),
+            create_trial(state=TrialState.RUNNING, user_attrs=rnn, intermediate_values=curve(4)),
+            create_trial(state=TrialState.PRUNED, user_attrs={"family": "vgg"}, intermediate_values=curve(3)),
+        ]
     )
+    rows = trial_rows(study)
     start, three, nine = rung_survival_data(rows, family="rnn", rungs=(3, 9)).rungs
     assert start[1:] == (5, 4, 0, 1, 0)
     assert three[1:] == (4, 2, 1, 0, 1)
@@ -171,7 +181,7 @@ def test_slices_hold_each_trials_value_of_the_parameter(rows: list[TrialRow]) ->
 
 def test_timeline_has_one_lane_a_worker_and_one_bar_a_trial(rows: list[TrialRow]) -> None:
     data = timeline_data(rows)
-    assert set(data.lanes) == {row.worker for row in rows}
+    assert set(data.lanes) == {f"{row.worker} · {row.device}" for row in rows}
     assert sorted((bar.number, bar.start, bar.end) for bar in data.bars) == [(row.number, row.start, row.end) for row in rows]
     assert len(timeline_figure(data).data) == 3
 
@@ -186,11 +196,11 @@ def test_an_unfinished_bar_ends_now_when_a_search_runs_and_at_the_last_known_tim
 
 def test_families_are_compared_where_all_had_the_same_budget() -> None:
     rows = study_of(
-        ended(9, value=0.8, user_attrs={"family": "rnn", "epochs": 10, "seconds": 3600.0}),
-        ended(5, state=TrialState.PRUNED, user_attrs={"family": "rnn", "epochs": 3, "seconds": 1800.0}),
-        ended(20, value=0.9, user_attrs={"family": "rnn", "epochs": 10, "seconds": 3600.0}),
-        ended(8, value=0.7, user_attrs={"family": "vgg", "epochs": 15, "seconds": 3600.0}),
-        ended(8, state=TrialState.FAIL, user_attrs={"family": "alexnet", "epochs": 1}),
+        ended(9, value=0.8, intermediate_values=curve(10), user_attrs={"family": "rnn", "seconds": 3600.0}),
+        ended(5, state=TrialState.PRUNED, intermediate_values=curve(3), user_attrs={"family": "rnn", "seconds": 1800.0}),
+        ended(20, value=0.9, intermediate_values=curve(10), user_attrs={"family": "rnn", "seconds": 3600.0}),
+        ended(8, value=0.7, intermediate_values=curve(15), user_attrs={"family": "vgg", "seconds": 3600.0}),
+        ended(8, state=TrialState.FAIL, intermediate_values=curve(1), user_attrs={"family": "alexnet"}),
     )
     data = families_data(rows, metric=METRIC)
     courses = {course.family: course for course in data.courses}
@@ -214,7 +224,9 @@ def test_failures_are_counted_by_reason(searched_study: optuna.Study, rows: list
         (t.number, t.user_attrs["fail_reason"], t.user_attrs["failure"]) for t in failed
     ]
     assert sum(sum(trace.x) for trace in failures_figure(data).data) == len(failed)
-    assert failures_table(data).count("<tr>") == len(failed) + 1
+    table = failures_table(data)
+    assert table.count("<tr>") == len({t.user_attrs["failure"] for t in failed}) + 1
+    assert all(f'<span data-trial="{t.number}">' in table for t in failed)
 
 
 def test_a_failure_without_reason_says_so() -> None:
@@ -222,13 +234,15 @@ def test_a_failure_without_reason_says_so() -> None:
 
 
 def test_best_trials_are_optunas_highest_values_with_yaml_that_parses_back(searched_study: optuna.Study, rows: list[TrialRow]) -> None:
-    data = best_data(rows, metric=METRIC, class_names=("NORM", "MI", "STTC", "CD", "HYP"))
+    data = best_data(rows, metric=METRIC, class_names=("NORM", "MI", "STTC", "CD", "HYP"), folder="my study")
     complete = searched_study.get_trials(states=(TrialState.COMPLETE,))
     highest = sorted(complete, key=lambda t: -(t.value or 0))[:20]
     assert [t.number for t in data.trials] == [t.number for t in highest]
     assert [t.class_auc for t in data.trials] == [tuple(t.user_attrs["per_class_auc"]) for t in highest]
     assert [yaml.safe_load(t.config_yaml) for t in data.trials] == [t.user_attrs["config"] for t in highest]
-    assert best_table(data).count("<button") == 20
+    assert [yaml.safe_load(t.params_yaml) for t in data.trials] == [t.params for t in highest]
+    assert data.trials[2].command == "ecg-tune retrain 'my study' --top 3 --seeds 3"
+    assert best_table(data).count("<button") == 40
 
 
 def test_ticks_are_round_numbers_inside_the_axis() -> None:

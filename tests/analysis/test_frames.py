@@ -51,8 +51,8 @@ def test_an_early_stopped_trial_has_no_value_but_its_best_epoch(toy_study: Maker
 
 def test_a_row_that_a_longer_one_replaced_is_left_out() -> None:
     study = optuna.create_study(direction="maximize")
-    study.add_trial(create_trial(value=0.9, user_attrs={"superseded_by": 1, "epochs": 5}))
-    study.add_trial(create_trial(value=0.8, user_attrs={"continued_from": 0, "epochs": 9}))
+    study.add_trial(create_trial(value=0.9, user_attrs={"superseded_by": 1}, intermediate_values={1: 0.9}))
+    study.add_trial(create_trial(value=0.8, user_attrs={"continued_from": 0}, intermediate_values=dict.fromkeys(range(1, 10), 0.8)))
     rows = trial_rows(study)
     assert [(row.number, row.continued_from, row.best_so_far) for row in rows] == [(1, 0, 0.8)]
     assert summarise(study, rows).epochs == 9

@@ -56,7 +56,15 @@ class Opened:
 def made_up(name: str = "toy", *, family: str = "rnn", n_trials: int = 24) -> optuna.Study:
     """Return an invented study of `family` and resnet1d in memory."""
     study = optuna.create_study(study_name=name, direction="maximize")
-    attrs = {"metric": "macro_auc", "rungs": [3], "class_names": ["NORM", "MI"], "synthetic": True, "leads": ["I", "II", "V2"]}
+    rule = {"scheduler": "asha", "grace_epochs": 3, "max_epochs": 6}
+    attrs = {
+        "metric": "macro_auc",
+        "rungs": [3],
+        "settings": rule,
+        "class_names": ["NORM", "MI"],
+        "synthetic": True,
+        "leads": ["I", "II", "V2"],
+    }
     for key, value in attrs.items():
         study.set_user_attr(key, value)
     for number in range(n_trials):
@@ -140,7 +148,7 @@ def test_the_copy_button_gives_yaml_that_parses_back(browser: Any, page_file: Pa
     opened.page.locator("#paste").focus()
     opened.page.keyboard.press("Control+V")
     best = made_up().best_trial
-    assert yaml.safe_load(opened.page.locator("#paste").input_value()) == best.user_attrs["config"]
+    assert yaml.safe_load(opened.page.locator("#paste").input_value()) == best.params
 
 
 def test_markup_in_names_is_read_as_text_everywhere(browser: Any, tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""How the search went: history, learning curves, rungs, families, timeline, failures."""
+
+from __future__ import annotations
+
+from analysis.figures.failures import failures_data, failures_figure, failures_table
+from analysis.figures.families import Families, families_data, families_figure
+from analysis.figures.history import gains_table, history_data, history_figure
+from analysis.figures.learning_curves import learning_curves_data, learning_curves_figure
+from analysis.figures.rung_survival import rung_survival_data, rung_survival_figure
+from analysis.figures.style import ABSENT
+from analysis.figures.timeline import idle_said, timeline_data, timeline_figure
+from analysis.frames import completed, families_of
+from analysis.page import Panel, Section
+from analysis.sections.view import NOTHING_REPORTED, View, explained, section
+
+MOST_NAMED = 20
+
+
+def history(view: View) -> Section:
+    data = history_data(view.rows, metric=view.summary.metric)
+    note = ""
+    if data.without_value:
+        named = ", ".join(map(str, data.without_value[:MOST_NAMED]))
+        more = f" and {len(data.without_value) - MOST_NAMED} more" if len(data.without_value) > MOST_NAMED else ""
+        note = f"Not drawn, for they ended before their first epoch: trials {named}{more}."
+    if not data.points:
+        return explained("history", f"{NOTHING_REPORTED} {note}".strip())
+    return section("history", (Panel(figure=history_figure(data), note=note, html=gains_table(data)),))
+
+
+def learning_curves(view: View) -> Section:
+    families = families_of(row for row in view.rows if row.intermediate)
+    if not families:
+        return explained("curves", NOTHING_REPORTED)
+    summary = view.summary
+    curves = [learning_curves_data(view.rows, family=family, metric=summary.metric, rungs=summary.rungs) for family in families]
+    return section(
+        "curves", [Panel(title=data.family, figure=learning_curves_figure(data), note=data.said) for data in curves], panel_width=420
+    )
+
+
+def rungs(view: View) -> Section:
+    started = families_of(row for row in view.rows if row.state != "WAITING")
+    if not view.summary.rungs:
+        return explained("rungs", "This study recorded no rungs: its trials are not stopped early.")
+    if not started:
+        return explained("rungs", "No trial has started yet.")
+    data = [rung_survival_data(view.rows, family=family, rungs=view.summary.rungs) for family in started]
+    return section("rungs", [Panel(title=one.family, figure=rung_survival_figure(one)) for one in data], panel_width=340)
+
+
+def families(view: View) -> Section:
+    if not completed(view.rows):
+        return explained("families", "No trial is complete yet, so families can't be compared.")
+    panels = []
+    for budget, unit in (("epochs", "epochs"), ("hours", "training hours")):
+        data = families_data(view.rows, metric=view.summary.metric, budget=budget)
+        if any(course.spent for course in data.courses):
+            panels.append(Panel(title=f"Equal {unit}", figure=families_figure(data), note=_common(data, unit)))
+        else:
+            panels.append(Panel(title=f"Equal {unit}", empty=f"No trial recorded its {unit}."))
+    return section("families", panels, panel_width=520)
+
+
+def _common(data: Families, unit: str) -> str:
+    if len(data.courses) < 2:
+        return "This study holds one family: nothing to compare it with."
+    values = ", ".join(f"{c.family} {ABSENT if c.best_at_common is None else format(c.best_at_common, '.4f')}" for c in data.courses)
+    return f"Best value within the first {data.common:.3g} {unit}, which every family with a complete trial had: {values}."
+
+
+def timeline(view: View) -> Section:
+    data = timeline_data(view.rows, now=view.now)
+    if not data.bars:
+        return explained("timeline", "No trial has started yet.")
+    return section("timeline", (Panel(figure=timeline_figure(data), note=idle_said(data)),))
+
+
+def failures(view: View) -> Section:
+    data = failures_data(view.rows)
+    if not data.failures:
+        return explained("failures", "No trial has failed.")
+    return section("failures", (Panel(figure=failures_figure(data)), Panel(html=failures_table(data))), panel_width=520)

@@ -1,0 +1,74 @@
+"""What the parameters do: importances, parallel coordinates, slices, contour, rank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from analysis.figures.contour import contour_data, contour_figure
+from analysis.figures.importances import importances_figure
+from analysis.figures.parallel import parallel_data, parallel_figure
+from analysis.figures.rank import rank_data, rank_figure
+from analysis.figures.slices import slice_data, slice_figure
+from analysis.figures.thinning import thinned
+from analysis.frames import completed, parameters_of
+from analysis.page import Panel, Section
+from analysis.sections.view import View, by_family, section
+
+
+def importances(view: View) -> Section:
+    panels = []
+    for family, data in view.importances.items():
+        title = f"{family or 'All families'}, {data.n_trials} complete trials"
+        figure = None if data.missing else importances_figure(data)
+        panels.append(Panel(title=title, figure=figure, warning=data.warning, empty=data.missing))
+    return section("importances", panels, panel_width=440)
+
+
+def parallel(view: View) -> Section:
+    def panels(family: str) -> tuple[Panel, ...]:
+        data = parallel_data(view.rows, metric=view.summary.metric, family=family)
+        if not data.axes:
+            return (Panel(empty=f"{family}: no complete trial with a searched parameter yet."),)
+        return (Panel(figure=parallel_figure(data), least_width=min(110 * (len(data.axes) + 2), 1200)),)
+
+    return by_family("parallel", view, panels)
+
+
+def slices(view: View) -> Section:
+    def panels(family: str) -> tuple[Panel, ...]:
+        own = [row for row in view.rows if row.family == family and row.reached is not None]
+        kept = thinned(own)
+        data = [slice_data(kept.rows, name, metric=view.summary.metric, family=family) for name in parameters_of(own, family)]
+        if not data:
+            return (Panel(empty=f"{family}: no trial with a searched parameter has reported an epoch yet."),)
+        return (*([Panel(note=kept.said)] if kept.said else []), *(Panel(figure=slice_figure(one)) for one in data))
+
+    return by_family("slices", view, panels, panel_width=330)
+
+
+def contour(view: View) -> Section:
+    def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
+        kept = thinned(completed(view.rows, family))
+        data = contour_data(kept.rows, metric=view.summary.metric, family=family, parameters=(names[0], names[1]))
+        if len(data.pair.numbers) < 2:
+            return (Panel(empty=f"{family}: only {len(data.pair.numbers)} complete trials have both {names[0]} and {names[1]}."),)
+        return (Panel(figure=contour_figure(data), note=kept.said, warning=view.importances[family].warning),)
+
+    return by_family("contour", view, lambda family: _of_important(view, family, panels))
+
+
+def rank(view: View) -> Section:
+    def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
+        kept = thinned(completed(view.rows, family))
+        data = rank_data(kept.rows, metric=view.summary.metric, family=family, parameters=names)
+        return (*([Panel(note=kept.said)] if kept.said else []), *(Panel(figure=rank_figure(one)) for one in data if one.ranks))
+
+    return by_family("rank", view, lambda family: _of_important(view, family, panels), panel_width=400)
+
+
+def _of_important(view: View, family: str, panels: Callable[[str, list[str]], tuple[Panel, ...]]) -> tuple[Panel, ...]:
+    """Return the panels made of a family's parameters, the most important first, or why there are none."""
+    data = view.importances[family]
+    if data.missing:
+        return (Panel(empty=f"{family}: two parameters are chosen by importance. {data.missing}"),)
+    return panels(family, [name for name, _ in data.importances])
