@@ -18,6 +18,7 @@ from analysis.ecg_metrics import ECGMetrics, Metrics, mean_metrics
 from analysis.evaluated import Bootstrap, Evidence, evidence_of
 from analysis.evaluation_files import write_evaluation
 from analysis.evaluation_result import COST, FITTED, AtThresholds, EvaluationResult, fitted_table, statistics
+from analysis.mistakes.found import mistakes
 from analysis.thresholds import SENSITIVITY_TARGET
 from ecg_tune.config import Config, check_choice, check_range
 from ecg_tune.data.loaders import BatchLoader, create_signal_dataloader
@@ -86,9 +87,10 @@ def evaluate(
     result = _result(candidates, answers, part, weights, evidence, sensitivity_target=sensitivity_target, out=out)
     costs = {COST: cost_table(candidates, data, device=device)}
     fitted = {FITTED: fitted_table(answers, data.validation, split=evidence.split, class_names=data.class_names)}
-    result = dataclasses.replace(result, tables=result.tables | fitted | costs)
+    errors = mistakes(data, part, answers, weights, best=result.best)
+    result = dataclasses.replace(result, tables=result.tables | fitted | costs | errors)
     tell(f"writing {out}")
-    write_evaluation(result, part, answers, weights)
+    write_evaluation(result, data, part, answers, weights)
     return result
 
 

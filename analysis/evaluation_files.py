@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from analysis.answers import ModelAnswers
 from analysis.calibration_table import AFTER, BEFORE, calibration_lines
 from analysis.cost_table import cost_lines
 from analysis.decision import decision_figure, decision_lines
+from analysis.document.report_page import REPORT, report_page
 from analysis.evaluated import figure_note
-from analysis.evaluation_result import CALIBRATION, COST, DECISION, PAIRED, SUBGROUPS, EvaluationResult
+from analysis.evaluation_result import CALIBRATION, COST, DECISION, FITTED, PAIRED, SUBGROUPS, EvaluationResult
+from analysis.mistakes.found import DRAWN, WORST, draw_mistakes, mistake_sections
 from analysis.paired_text import paired_lines
 from analysis.plots import saved
 from analysis.reliability import reliability_data, reliability_figure
@@ -22,26 +25,30 @@ from analysis.tables import (
     generate_per_class_tables,
     predictions_table,
     with_evidence,
+    write_predictions,
     write_table,
 )
 from analysis.visualizations import FOLDER, draw_answers, generate_visualizations
-from ecg_tune.data.prepared import Part
+from ecg_tune.data.prepared import Part, PreparedData
 from ecg_tune.metrics import Array
 
 HALF, SENSITIVITY = "_at_0.5", "_at_sensitivity_target"
-PREDICTIONS = "predictions.csv"
 
 
-def write_evaluation(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswers], weights: Array) -> None:
+def write_evaluation(result: EvaluationResult, data: PreparedData, part: Part, answers: Mapping[str, ModelAnswers], weights: Array) -> None:
     """Write everything into `result.out`.
 
     Args:
         weights: (n_records, n_resamples) of `analysis.bootstrap.patient_weights`.
     """
-    _write_tables(result, part, answers)
-    _write_reports(result, answers)
     _draw(result, part, answers)
     _draw_statistics(result, part, answers[result.best], weights)
+    drawn = draw_mistakes(result.tables, data, part, answers, result.out / FOLDER, best=result.best, evidence=result.evidence)
+    shown = result.tables[WORST].assign(**{DRAWN: [*drawn, *[""] * (len(result.tables[WORST]) - len(drawn))]})
+    result = dataclasses.replace(result, tables=result.tables | {WORST: shown})
+    _write_tables(result, part, answers)
+    _write_reports(result, answers)
+    write_text(report_page(result, data.manifest), result.out / REPORT)
 
 
 def _write_tables(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswers]) -> None:
@@ -54,9 +61,9 @@ def _write_tables(result: EvaluationResult, part: Part, answers: Mapping[str, Mo
     generate_best_model_table(result.metrics, result.best, out, class_names=names, intervals=result.intervals)
     for name, table in result.tables.items():
         facts = table if name == COST else with_evidence(table, result.evidence)  # the cost rests on no test record
-        write_table(facts, out, name, number_format="%.6g")
+        write_table(facts, out, name, number_format=None if name == FITTED else "%.6g")  # a rounded threshold could move a record
     runs = {f"{model.name}_seed{seed.saved.seed}": seed.test for model in answers.values() for seed in model.seeds}
-    predictions_table(part.labels, part.records, runs, class_names=names).to_csv(out / PREDICTIONS, index=False, lineterminator="\n")
+    write_predictions(predictions_table(part.labels, part.records, runs, class_names=names), result.evidence, out)
 
 
 def _write_reports(result: EvaluationResult, answers: Mapping[str, ModelAnswers]) -> None:
@@ -71,7 +78,7 @@ def _write_reports(result: EvaluationResult, answers: Mapping[str, ModelAnswers]
     others = {"At 0.5": result.at_half.metrics, f"At the thresholds for {wanted}": result.at_sensitivity.metrics}
     sections = [paired_lines(result.tables[PAIRED], best=best), calibration_lines(result.tables[CALIBRATION], best=best)]
     sections += [decision_lines(result.tables[DECISION]), subgroup_lines(result.tables[SUBGROUPS], model=best)]
-    sections.append(cost_lines(result.tables[COST]))
+    sections += [*mistake_sections(result.tables, best=best), cost_lines(result.tables[COST])]
     text = detailed_text(
         result.metrics, others, evidence, best=best, thresholds=thresholds, rule="the F1 thresholds", intervals=limits, sections=sections
     )

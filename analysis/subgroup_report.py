@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.ecg_metrics import number
 from analysis.evaluated import WIDTH
-from analysis.plots import COLOURS, WIDTH_IN, footer
+from analysis.forest import ForestRow, forest_figure
 from analysis.subgroups import LEAST_LABELS, LEAST_RECORDS
 
 RULES = (
@@ -42,34 +42,18 @@ def subgroup_figure(table: pd.DataFrame, *, model: str, note: str = "") -> Figur
     """Draw the macro AUC of every group that has one, with its interval; a bar marks all records on the same classes."""
     rows = table[(table["Class"] == "macro_avg") & (table["Suppressed"] == "")]
     n_all = len(table[(table["Attribute"] == "all") & (table["Class"] != "macro_avg")])
-    labels, places, place = [], [], 0.0
-    for attribute, group in rows.groupby("Attribute", sort=False):
-        for row in group.itertuples():
-            labels.append(row.Group if attribute == "all" else f"{str(attribute).removesuffix(' (years)')}: {row.Group}")
-            places.append(place)
-            place += 1
-        place += 0.6
-    figure = Figure(figsize=(WIDTH_IN, 1.3 + 0.24 * place), layout="constrained")
-    axes = figure.subplots()
-    for y, row in zip(places, rows.itertuples(), strict=True):
-        axes.plot((row.AUC_lo, row.AUC_hi), (y, y), color="black", linewidth=1.1)
-        axes.plot(row.AUC, y, marker="o", markersize=5, color=COLOURS[0])
-        axes.plot(row.AUC_of_all, y, marker="|", markersize=9, markeredgewidth=1.6, color=COLOURS[1])
+    drawn = []
+    for row in rows.itertuples():
+        label = row.Group if row.Attribute == "all" else f"{str(row.Attribute).removesuffix(' (years)')}: {row.Group}"
         classes = "" if len(row.Classes.split()) == n_all else f", {' '.join(row.Classes.split())}"
         text = f"{row.AUC:.3f} [{row.AUC_lo:.3f}, {row.AUC_hi:.3f}], n = {row.Records}{classes}"
-        axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
-    axes.set_yticks(places, labels, fontsize=8)
-    axes.set_ylim(max(places, default=0) + 0.7, -0.7)
-    axes.set_xlim(min([0.5, *rows["AUC_lo"].dropna()]) - 0.01, 1.005)
-    axes.tick_params(axis="x", labelsize=8)
-    axes.set_xlabel("AUC-ROC, mean over classes (no unit)", fontsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    footer(
-        figure,
-        f"Model: {model}. {note} Dots with 95 % intervals over patients; orange bars: all records, same classes. Groups without "
+        drawn.append(ForestRow(row.Attribute, label, row.AUC, row.AUC_lo, row.AUC_hi, row.AUC_of_all, text))
+    return forest_figure(
+        drawn,
+        axis="AUC-ROC, mean over classes (no unit)",
+        note=f"Model: {model}. {note} Dots with 95 % intervals over patients; orange bars: all records, same classes. Groups without "
         f"all {n_all} classes name theirs (a class needs {LEAST_LABELS} positives and negatives). n = records.",
     )
-    return figure
 
 
 def _cell(value: float, low: float, high: float) -> str:

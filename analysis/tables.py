@@ -137,15 +137,31 @@ def predictions_table(
     return pd.DataFrame(columns)
 
 
+def write_predictions(table: pd.DataFrame, evidence: Evidence, folder: Path) -> None:
+    """Write `predictions.csv` and the same as `predictions.parquet`, whose metadata (`DataFrame.attrs`) say what it rests on."""
+    table.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
+    noted = table.copy()
+    noted.attrs = _facts(evidence)
+    noted.to_parquet(folder / "predictions.parquet", engine="pyarrow", index=False)
+
+
 def with_evidence(table: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     """Return the table with what its numbers rest on in the last columns: split, records, patients, data, whether synthetic."""
-    facts = {"Split": evidence.split, "Records": evidence.n_records, "Patients": evidence.n_patients}
-    facts |= {"Data_Fingerprint": evidence.fingerprint, "Synthetic": evidence.synthetic}
-    return table.assign(**{key: value for key, value in facts.items() if key not in table})
+    return table.assign(**{key: value for key, value in _facts(evidence).items() if key not in table})
 
 
-def write_table(table: pd.DataFrame, folder: Path | str | None, name: str, *, number_format: str = "%.4f") -> pd.DataFrame:
-    """Write `<folder>/<name>.csv` unless `folder` is None, and return the table."""
+def _facts(evidence: Evidence) -> dict[str, str | int | bool]:
+    return {
+        "Split": evidence.split,
+        "Records": evidence.n_records,
+        "Patients": evidence.n_patients,
+        "Data_Fingerprint": evidence.fingerprint,
+        "Synthetic": evidence.synthetic,
+    }
+
+
+def write_table(table: pd.DataFrame, folder: Path | str | None, name: str, *, number_format: str | None = "%.4f") -> pd.DataFrame:
+    """Write `<folder>/<name>.csv` unless `folder` is None, and return the table. No number format keeps every digit."""
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         table.to_csv(Path(folder) / f"{name}.csv", index=False, float_format=number_format, lineterminator="\n")

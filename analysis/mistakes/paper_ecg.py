@@ -1,0 +1,71 @@
+"""An ECG as it is printed: 25 mm a second, 10 mm a millivolt, on millimetre paper.
+
+Twelve leads stand in the usual three rows of four, a quarter of the time each, with lead II in full below; fewer leads get a
+row each. A row begins with the calibration pulse, 1 mV for 0.2 s. Printed 1:1 the figure is to scale; at any size a small
+square is 40 ms by 0.1 mV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ecg_tune.config import LEAD_NAMES
+from ecg_tune.metrics import Array
+
+MM_PER_S, MM_PER_MV, INCH = 25.0, 10.0, 25.4
+ROW_MM, PULSE_MM, MARGIN_MM, TITLE_MM, FOOT_MM = 30.0, 10.0, 5.0, 5.5, 6.0
+LAYOUT = (("I", "AVR", "V1", "V4"), ("II", "AVL", "V2", "V5"), ("III", "AVF", "V3", "V6"), ("II",))
+SHOWN = {"AVR": "aVR", "AVL": "aVL", "AVF": "aVF"}
+FINE, COARSE, INK = "#F6D5D2", "#E3A29C", "#111111"
+
+
+def ecg_figure(signal_mv: Array, *, leads: Sequence[str], sampling_rate_hz: int, title: Sequence[str]) -> Figure:
+    """Draw one record.
+
+    Args:
+        signal_mv: (n_samples, n_leads) in millivolts.
+        leads: Names of the columns.
+        title: Lines above the paper.
+    """
+    n_samples = len(signal_mv)
+    rows = LAYOUT if set(LEAD_NAMES) <= set(leads) else tuple((lead,) for lead in leads)
+    paper_mm = (PULSE_MM + MM_PER_S * n_samples / sampling_rate_hz + MARGIN_MM, ROW_MM * len(rows) + 2 * MARGIN_MM)
+    width = max(paper_mm[0], 120.0) + 2 * MARGIN_MM
+    height = paper_mm[1] + TITLE_MM * len(title) + FOOT_MM + 2 * MARGIN_MM
+    figure = Figure(figsize=(width / INCH, height / INCH))
+    axes = figure.add_axes((MARGIN_MM / width, (FOOT_MM + MARGIN_MM) / height, paper_mm[0] / width, paper_mm[1] / height))
+    _paper(axes, paper_mm)
+    for place, names in enumerate(rows):
+        middle = paper_mm[1] - MARGIN_MM - ROW_MM * (place + 0.5)
+        _pulse(axes, middle)
+        bounds = np.linspace(0, n_samples, len(names) + 1).round().astype(int)
+        for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True):
+            time_mm = PULSE_MM + MM_PER_S * np.arange(first, last) / sampling_rate_hz
+            axes.plot(time_mm, middle + MM_PER_MV * signal_mv[first:last, list(leads).index(name)], color=INK, linewidth=0.8, clip_on=False)
+            if first:
+                axes.plot([time_mm[0]] * 2, [middle - 2.5, middle + 2.5], color=INK, linewidth=0.5)
+            axes.text(time_mm[0] + 0.8, middle + ROW_MM / 2 - 4.5, SHOWN.get(name, name), fontsize=10, fontweight="bold", color=INK)
+    figure.text(MARGIN_MM / width, 1 - MARGIN_MM / height, "\n".join(title), va="top", fontsize=10.5, linespacing=1.35)
+    scale = f"25 mm/s, 10 mm/mV at {width:.0f} mm width; small square 40 ms × 0.1 mV; {sampling_rate_hz} Hz, unfiltered"
+    figure.text(MARGIN_MM / width, MARGIN_MM / height, scale, fontsize=9, color="#444444")
+    return figure
+
+
+def _paper(axes: Axes, size_mm: tuple[float, float]) -> None:
+    width, height = size_mm
+    for step, colour, line in ((1, FINE, 0.3), (5, COARSE, 0.6)):
+        axes.vlines(np.arange(0, width + 0.1, step), 0, height, color=colour, linewidth=line, zorder=0)
+        axes.hlines(np.arange(0, height + 0.1, step), 0, width, color=colour, linewidth=line, zorder=0)
+    axes.set_xlim(0, width)
+    axes.set_ylim(0, height)
+    axes.axis("off")
+
+
+def _pulse(axes: Axes, middle: float) -> None:
+    """Draw 1 mV for 0.2 s at the beginning of a row."""
+    x = np.array([1.5, 2.5, 2.5, 7.5, 7.5, 8.5])
+    axes.plot(x, middle + MM_PER_MV * np.array([0, 0, 1, 1, 0, 0]), color=INK, linewidth=0.8)
