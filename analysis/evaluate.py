@@ -21,8 +21,9 @@ from analysis.evaluation_result import COST, FITTED, AtThresholds, EvaluationRes
 from analysis.mistakes.found import mistakes
 from analysis.thresholds import SENSITIVITY_TARGET
 from ecg_tune.config import Config, check_choice, check_range
+from ecg_tune.data.ledger import LEDGER, ledger_entries
 from ecg_tune.data.loaders import BatchLoader, create_signal_dataloader
-from ecg_tune.data.prepared import LEDGER, Part, PreparedData, ledger_entries, open_prepared, open_test, read_ledger
+from ecg_tune.data.prepared import Part, PreparedData, open_prepared, open_test, read_ledger
 from ecg_tune.metrics import Array
 
 MODEL_TYPES = ("signal", "image", "fusion")

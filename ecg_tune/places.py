@@ -1,4 +1,4 @@
-"""Where checkpoints lie: below a folder that all nodes reach, or below a prefix of an S3 bucket.
+"""Where checkpoints and prepared data lie: below a folder, or below a prefix of an S3 bucket.
 
 Both do the same: list, write whole, read, remove. A file appears under its name when all of it is there, by a rename in a
 folder and by the end of the upload in a bucket; who is killed before leaves the old one or none. Names are relative, with
@@ -28,7 +28,7 @@ Write = Callable[[BinaryIO], object]
 
 
 class Folder:
-    """Files below a folder; of a cluster, one that all its nodes reach under the same path."""
+    """Files below a folder; for a cluster's checkpoints one that all its nodes reach under the same path."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -151,7 +151,7 @@ def open_place(where: str) -> Place:
     if "://" not in where:
         return Folder(Path(where).expanduser().absolute())
     if parts.scheme != "s3" or not parts.netloc:
-        raise ConfigError(f"{where} is no place for checkpoints: give a folder that all nodes reach, or s3://BUCKET/PREFIX")
+        raise ConfigError(f"{where} is no place that can be used: give a folder that all nodes reach, or s3://BUCKET/PREFIX")
     if "@" in parts.netloc:
         raise ConfigError(
             f"the URI s3://…@{parts.netloc.rpartition('@')[2]} holds keys, which would be kept in the study: leave them out and set "

@@ -54,7 +54,7 @@ def prepare(
 
 @app.command("describe", epilog="Example: ecg-tune data describe DATA --json")
 def describe(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Prepared data.")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Prepared data, or s3://BUCKET/PREFIX.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what a prepared data set holds. Of the test part only counts are shown; it stays sealed."""

@@ -28,7 +28,7 @@ def doctor(
     shared: Annotated[
         Path | None, typer.Argument(metavar="FOLDER", help="Study or --checkpoints folder that all machines shall write and see.")
     ] = None,
-    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Prepared data of the search to come.")] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="DIR", help="Prepared data of the search to come, or s3://….")] = None,
     address: Annotated[
         str | None, typer.Option(metavar="A", help="auto or HOST:PORT to join, or a Jobs address; default RAY_ADDRESS, else this machine.")
     ] = None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +20,7 @@ EXAMPLE = "Example: ecg-tune models --measure --data DATA --profile small"
 def models(
     profile: Annotated[str, typer.Option(help="Default configs to show: full, small or both.")] = "both",
     measure: Annotated[bool, typer.Option("--measure", help="Train a few records and say what an epoch of --data takes here.")] = False,
-    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Prepared data, for its leads, rate and length.")] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="DIR", help="Prepared data, for its leads, rate and length.")] = None,
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

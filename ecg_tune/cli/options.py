@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from ecg_tune.data.prepared import PreparedData
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
-DataFolder = Annotated[Path, typer.Option("--data", metavar="DIR", help="Prepared data (see `ecg-tune data prepare`).")]
-StudyData = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Prepared data, if it has moved since the search.")]
+DataFolder = Annotated[
+    str, typer.Option("--data", metavar="DIR", help="Prepared data (see `ecg-tune data prepare`), or s3://BUCKET/PREFIX.")
+]
+StudyData = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Prepared data, if it has moved since the search.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, or a CUDA device such as cuda:0.")]
 
 

@@ -131,10 +131,10 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
     return search_space(settings.families, context, queued=settings.enqueue)
 
 
-def command_line(name: str, folder: Path, data: Path, config: Path | None, flags: Mapping[str, Any]) -> str:
+def command_line(name: str, folder: Path, data: str, config: Path | None, flags: Mapping[str, Any]) -> str:
     """Return the command that was given, to be given again."""
     config_words = ["--config", str(config)] if config else []
-    return shlex.join(["ecg-tune", name, str(folder), "--data", str(data), *config_words, *flag_words(flags)])
+    return shlex.join(["ecg-tune", name, str(folder), "--data", data, *config_words, *flag_words(flags)])
 
 
 def flag_words(flags: Mapping[str, Any]) -> list[str]:

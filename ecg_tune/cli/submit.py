@@ -24,7 +24,7 @@ EXAMPLE = "Example: ecg-tune submit studies/a --data DATA --families all --trial
 @takes_settings
 def submit(
     study: StudyFolder,
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Prepared data on the cluster.")],
+    data: Annotated[str, typer.Option("--data", metavar="DIR", help="Prepared data on the cluster, or s3://BUCKET/PREFIX.")],
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with these settings, from here; flags win.")] = None,
     address: Annotated[str, typer.Option(metavar="URL", help="Jobs address, mostly a tunnel's end.")] = "http://127.0.0.1:8265",
     import_study: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Learn from another study there.")] = None,
@@ -39,11 +39,13 @@ def submit(
     The job gets this project's code from here. It goes on when this command ends; sent again, it goes on where the study stands.
     """
     from ecg_tune.cluster.jobs import jobs_client, send
+    from ecg_tune.places import open_place
 
+    open_place(data)
     read_settings(config, flags)  # refuses here what the job would refuse
     if progress not in ("plain", "jsonl"):
         raise UsageError(f"--progress {progress} needs a terminal: a job prints plain or jsonl")
-    arguments, files = ["search", str(study), "--data", str(data), "--address", "auto", "--progress", progress], dict[str, bytes]()
+    arguments, files = ["search", str(study), "--data", data, "--address", "auto", "--progress", progress], dict[str, bytes]()
     for name, path in (("config", config), ("enqueue", flags.get("enqueue"))):
         if path:
             arguments += [f"--{name}", _packed(Path(path), files)]

@@ -56,7 +56,7 @@ class Diagnosis:
 def examine(
     *,
     folders: Sequence[Path] = (),
-    data: Path | None = None,
+    data: str | None = None,
     fingerprint: str = "",
     asks: Callable[[Sequence[Mapping[str, float]]], object] | None = None,
 ) -> Diagnosis:
@@ -71,7 +71,7 @@ def examine(
     nodes = [node for node in ray.nodes() if node["Alive"]]
     mark = f".ecg-tune-doctor-{secrets.token_hex(4)}-"
     places = [str(folder.resolve()) for folder in folders]
-    given = {"folders": places, "mark": mark, "data": str(data or ""), "ports": [DASHBOARD_PORT]}
+    given = {"folders": places, "mark": mark, "data": data or "", "ports": [DASHBOARD_PORT]}
     started = time.time()
     try:
         machines, silent = _ask(nodes, look, lambda node: {"node": node["NodeID"], "address": node["NodeManagerAddress"], **given})

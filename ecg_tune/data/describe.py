@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecg_tune.data.prepared import PARTS, ledger_entries, read_manifest
+from ecg_tune.data.bucket import bucket_of, cache_of
+from ecg_tune.data.ledger import ledger_entries
+from ecg_tune.data.manifest import read_manifest
+from ecg_tune.data.prepared import PARTS
 
 COPIED = (
     *("synthetic", "source", "created", "fingerprint", "leads", "sampling_rate_hz", "n_samples", "class_names", "split", "label_rule"),
@@ -14,15 +17,16 @@ COPIED = (
 )
 
 
-def describe(folder: Path) -> dict[str, Any]:
-    """Return the facts of a prepared data set without opening any of its parts.
+def describe(where: Path | str) -> dict[str, Any]:
+    """Return the facts of a prepared data set, in a folder or a bucket, without opening any of its parts.
 
     Raises:
-        DataError: The folder isn't a prepared data set.
+        DataError: It isn't a prepared data set.
     """
-    manifest = read_manifest(folder)
+    manifest, bucket = read_manifest(where), bucket_of(where)
     facts = {key: manifest[key] for key in COPIED if key in manifest}
-    return {"folder": str(folder), **facts, "test_openings": ledger_entries(folder, str(manifest["fingerprint"]))}
+    openings = ledger_entries(Path(where) if bucket is None else cache_of(manifest), str(manifest["fingerprint"]), bucket)
+    return {"folder": str(where), **facts, "test_openings": openings}
 
 
 def describe_text(facts: Mapping[str, Any]) -> str:

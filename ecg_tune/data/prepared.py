@@ -8,8 +8,9 @@
       validation/  labels.npy   (n_records, n_classes) uint8, multi-hot
       test/        records.npz  ecg_id, patient_id, sex, age, device, site, fold, flags: (n_records,) each
                    origin.json  the records' SCP statements and files; not in the fingerprint, older data sets have none
-      test_ledger.jsonl         one line for every opening of the test part
+      test_ledger.jsonl         one line for every opening of the test part, see `ecg_tune.data.ledger`
 
+The folder may lie below a prefix of an S3 bucket, see `ecg_tune.data.bucket`.
 The test part is sealed: `PreparedData` holds train and validation only, and `open_test`, which writes the ledger, is the
 one way to the rest. Only `analysis/evaluate.py` and the export command call it.
 """
@@ -17,22 +18,24 @@ one way to the rest. Only `analysis/evaluate.py` and the export command call it.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_tune.data.origin import Origin, read_origin, write_origin
+from ecg_tune.data.bucket import bucket_of, cache_of, pulled
+from ecg_tune.data.ledger import enter, ledger_entries
+from ecg_tune.data.manifest import MANIFEST, fingerprint_of, read_manifest, write_manifest
+from ecg_tune.data.origin import ORIGIN, Origin, read_origin, write_origin
 from ecg_tune.errors import DataError, SealedTestError
+from ecg_tune.places import Bucket
 
 PARTS = ("train", "validation", "test")
 RECORD_FIELDS = ("ecg_id", "patient_id", "sex", "age", "device", "site", "fold", "flags")
-MANIFEST, LEDGER = "manifest.json", "test_ledger.jsonl"
+FILES = ("signals.npy", "labels.npy", "records.npz")
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,23 @@ class Part:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """The open parts of a prepared data set. Holds no test record."""
+    """The open parts of a prepared data set. Holds no test record.
+
+    Attributes:
+        folder: Where they lie on this machine.
+        bucket: From which they were pulled, and in which the test part is; None where `folder` is all there is.
+    """
 
     folder: Path
     manifest: Mapping[str, Any]
     train: Part
     validation: Part
+    bucket: Bucket | None = None
+
+    @property
+    def where(self) -> str:
+        """Return what to open to have the same again: a folder, or a bucket's URI."""
+        return str(self.bucket or self.folder.resolve())
 
     @property
     def fingerprint(self) -> str:
@@ -134,43 +148,29 @@ def write_prepared(folder: Path, parts: Mapping[str, Part], facts: Mapping[str, 
         np.savez(target / "records.npz", **{key: part.records[key] for key in RECORD_FIELDS})  # type: ignore[arg-type]
         digests |= {f"{name}/{key}": value for key, value in _digests(part).items()}
     origins = {name: write_origin(folder / name, parts[name].origin) for name in PARTS}
-    fingerprint = _fingerprint(facts, digests)
+    fingerprint = fingerprint_of(facts, digests)
     counts = {name: _counts(parts[name], facts["class_names"]) for name in PARTS}
     manifest = {**facts, "counts": counts, "digests": digests, "origins": origins, "fingerprint": fingerprint}
-    scratch = folder / (MANIFEST + ".part")
-    scratch.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    scratch.replace(folder / MANIFEST)
+    write_manifest(folder, manifest)
     return manifest
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a prepared data set.
-
-    Raises:
-        DataError: The folder isn't one.
-    """
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise DataError(f"{folder} holds no prepared data ({MANIFEST} is missing): make it with `ecg-tune data prepare PTBXL {folder}`")
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        honest = manifest["fingerprint"] == _fingerprint(manifest, manifest["digests"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is not a manifest ({error}): prepare the data again") from error
-    if not honest:
-        raise DataError(f"{path} was changed after the data were prepared: prepare the data again")
-    return manifest
-
-
-def open_prepared(folder: Path) -> PreparedData:
+def open_prepared(where: Path | str) -> PreparedData:
     """Open train and validation of a prepared data set; their content is checked against the manifest.
+
+    Args:
+        where: A folder, or s3://BUCKET/PREFIX, from which this machine then pulls what it has not.
 
     Raises:
         DataError: Not a prepared data set, or its arrays were changed or cut.
+        UsageError: The bucket can't be read.
     """
-    manifest = read_manifest(folder)
-    train, validation = (_read_part(folder, name, manifest) for name in ("train", "validation"))
-    return PreparedData(folder=folder, manifest=manifest, train=train, validation=validation)
+    manifest, bucket = read_manifest(where), bucket_of(where)
+    folder = Path(where) if bucket is None else cache_of(manifest)
+    if bucket is not None:
+        write_manifest(folder, manifest)
+    train, validation = (_held_part(folder, name, manifest, bucket) for name in ("train", "validation"))
+    return PreparedData(folder=folder, manifest=manifest, train=train, validation=validation, bucket=bucket)
 
 
 def open_test(data: PreparedData, purpose: str, study: str = "") -> Part:
@@ -179,31 +179,29 @@ def open_test(data: PreparedData, purpose: str, study: str = "") -> Part:
     Args:
         purpose: Why, e.g. "evaluate" or "export".
         study: The study or checkpoint folder it is opened for.
+
+    Raises:
+        UsageError: The data's bucket can't be read, or its ledger not be written.
     """
-    line = {"fingerprint": data.fingerprint, "purpose": purpose, "study": study, "time": datetime.now(UTC).isoformat(timespec="seconds")}
-    with (data.folder / LEDGER).open("a", encoding="utf-8") as ledger:
-        ledger.write(json.dumps(line) + "\n")
-    part = _read_part(data.folder, "test", data.manifest)
-    return replace(part, origin=read_origin(data.folder / "test", data.manifest.get("origins", {}).get("test"), n_records=len(part)))
+    enter(data.folder, data.bucket, fingerprint=data.fingerprint, purpose=purpose, study=study)
+    return _held_part(data.folder, "test", data.manifest, data.bucket)
 
 
 def read_ledger(data: PreparedData) -> list[dict[str, str]]:
     """Return the openings of this content's test part, oldest first."""
-    return ledger_entries(data.folder, data.fingerprint)
+    return ledger_entries(data.folder, data.fingerprint, data.bucket)
 
 
-def ledger_entries(folder: Path, fingerprint: str) -> list[dict[str, str]]:
-    """Return the openings of the test part with this fingerprint, oldest first; no part needs to be open.
+def _held_part(folder: Path, name: str, manifest: Mapping[str, Any], bucket: Bucket | None) -> Part:
+    """Return a part, pulled first where the data lie in a bucket; the test part's origin is read with it."""
+    digest = manifest.get("origins", {}).get(name) if name == "test" else None
 
-    Raises:
-        DataError: A line of the ledger can't be read.
-    """
-    path = folder / LEDGER
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    try:
-        return [entry for entry in map(json.loads, filter(None, lines)) if entry["fingerprint"] == fingerprint]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} holds a line that is not an opening of the test part ({error!r}): put the line right by hand") from error
+    def read() -> Part:
+        part = _read_part(folder, name, manifest)
+        return replace(part, origin=read_origin(folder / name, digest, n_records=len(part)))
+
+    files = [f"{name}/{file}" for file in (*FILES, *([ORIGIN] if digest else []))]
+    return read() if bucket is None else pulled(bucket, folder, files, read)
 
 
 def _read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> Part:
@@ -220,11 +218,6 @@ def _read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> Part:
         if manifest["digests"].get(f"{name}/{key}") != value:
             raise DataError(f"{source}: {key} differ from what the manifest recorded: prepare the data again")
     return part
-
-
-def _fingerprint(facts: Mapping[str, Any], digests: Mapping[str, str]) -> str:
-    identity = {k: facts[k] for k in ("class_names", "leads", "sampling_rate_hz", "split", "label_rule", "normalisation", "synthetic")}
-    return hashlib.sha256(json.dumps([identity, digests], sort_keys=True).encode()).hexdigest()
 
 
 def _digests(part: Part) -> dict[str, str]:

@@ -86,7 +86,7 @@ def study_attributes(data: PreparedData, settings: SearchSettings) -> dict[str, 
     """Return what a study says about its data and settings."""
     return {
         "data_fingerprint": data.fingerprint,
-        "data_path": str(data.folder.resolve()),
+        "data_path": data.where,
         "split": data.manifest["split"],
         "leads": list(data.leads),
         "class_names": list(data.class_names),

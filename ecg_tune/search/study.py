@@ -72,8 +72,8 @@ def find_study(folder: Path, url: URL) -> optuna.Study | None:
     return optuna.load_study(study_name=names[0], storage=storage) if names else None
 
 
-def data_folder(study: optuna.Study, folder: Path) -> Path:
-    """Return where the study's data lay when it was searched.
+def data_folder(study: optuna.Study, folder: Path) -> str:
+    """Return where the study's data lay when it was searched: a folder, or s3://BUCKET/PREFIX.
 
     Raises:
         StudyError: The study does not say: it was not made by `ecg-tune search`, or died in its first second.
@@ -82,7 +82,7 @@ def data_folder(study: optuna.Study, folder: Path) -> Path:
         raise StudyError(
             f"{folder} was not made by `ecg-tune search`, or died in its first second: it does not say what it was searched on"
         )
-    return Path(study.user_attrs["data_path"])
+    return str(study.user_attrs["data_path"])
 
 
 def newest_trials(study: optuna.Study) -> list[FrozenTrial]:

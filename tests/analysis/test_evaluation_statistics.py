@@ -16,7 +16,8 @@ from sklearn.metrics import brier_score_loss, f1_score, recall_score, roc_auc_sc
 from analysis.evaluate import evaluate
 from analysis.evaluation_result import EvaluationResult
 from ecg_tune.config import CLASS_NAMES
-from ecg_tune.data.prepared import LEDGER, PreparedData, open_prepared, read_ledger
+from ecg_tune.data.ledger import LEDGER
+from ecg_tune.data.prepared import PreparedData, open_prepared, read_ledger
 from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.training.checkpoint import SavedModel, save_model
 

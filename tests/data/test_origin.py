@@ -11,9 +11,10 @@ import pytest
 
 from ecg_tune.config import CLASS_NAMES, LEAD_NAMES, DataConfig
 from ecg_tune.data.labels import multi_hot
+from ecg_tune.data.manifest import MANIFEST
 from ecg_tune.data.origin import ORIGIN
 from ecg_tune.data.prepare import prepare
-from ecg_tune.data.prepared import MANIFEST, open_prepared, open_test
+from ecg_tune.data.prepared import open_prepared, open_test
 from ecg_tune.data.synthetic import synthesize
 from ecg_tune.data.twelve_leads import twelve_leads
 from ecg_tune.errors import DamagedRecordError, DataError

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from ecg_tune.config import DataConfig
+from ecg_tune.data.ledger import ledger_entries
+from ecg_tune.data.manifest import read_manifest
 from ecg_tune.data.prepare import prepare
-from ecg_tune.data.prepared import ledger_entries, open_prepared, open_test, read_ledger, read_manifest
+from ecg_tune.data.prepared import open_prepared, open_test, read_ledger
 from ecg_tune.errors import DataError, SealedTestError
 
 OFFICIAL = DataConfig(split="official")
