@@ -1,33 +1,37 @@
-"""Retrain the best trials of a study: each config with several seeds, on the training part.
+"""Retrain the best trials of a study: each config with several seeds, on train, or on train and validation.
 
-Validation gives early stopping and thresholds; the test part is never opened here.
+On train, validation gives early stopping and thresholds. On train and validation every model has a twin, the same config and
+seed trained on train alone, which gives all that validation decides. The test part is never opened here.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import optuna
-import torch
 from optuna.trial import FrozenTrial
 
-from ecg_tune.config import TrialConfig
+from analysis.history_figures import draw_histories
+from analysis.manifest import MANIFEST, Retrained, both_path, write_manifest
+from ecg_tune.config import TrialConfig, check_choice
 from ecg_tune.data.prepared import PreparedData
-from ecg_tune.errors import DataError, EcgTuneError, NonFiniteLossError, StudyError, WorkFailedError
+from ecg_tune.errors import DataError, EcgTuneError, StudyError, WorkFailedError
 from ecg_tune.models import MODELS, trial_config
-from ecg_tune.search.study import best_trials
-from ecg_tune.training.checkpoint import SavedModel, describe_data, load_saved, save_model
+from ecg_tune.search.study import best_trials, objective
+from ecg_tune.training.checkpoint import BOTH, TRAIN, SavedModel, load_saved, save_model
 from ecg_tune.training.fit import saved_model, train_model
+from ecg_tune.training.memory import out_of_memory
+from ecg_tune.training.twin import train_as_twin
 
-MODELS_FOLDER, MANIFEST = "models", "manifest.json"
+Outcome = SavedModel | EcgTuneError
+MODELS_FOLDER = "models"
+Key = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Job:
     Attributes:
         search_value: The trial's macro AUC in the search; None when the search went by another metric.
         path: Named after the trial, not its rank, which more trials may change.
+        twin: The same trained on train; None for the twin itself.
     """
 
     name: str
@@ -45,10 +50,27 @@ class Job:
     config: TrialConfig
     seed: int
     path: Path
+    twin: SavedModel | None = None
+
+    @property
+    def key(self) -> Key:
+        """Return trial and seed."""
+        return self.trial, self.seed
+
+    def with_validation(self, twin: SavedModel) -> Job:
+        """Return the training on train and validation that follows the twin's, whose job this is."""
+        light = dataclasses.replace(twin, name=self.name, state={})
+        return dataclasses.replace(self, path=both_path(self.path), twin=light)
 
 
-Outcome = SavedModel | EcgTuneError
-Mapper = Callable[[Callable[[Job], Outcome], Iterable[Job]], Iterator[Outcome]]
+Mapper = Callable[[Callable[[Job], Outcome], Iterable[Job]], Iterator[tuple[Job, Outcome]]]
+"""Runs trainings and gives each with its outcome, in the order in which they end."""
+
+
+def one_by_one(function: Callable[[Job], Outcome], jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+    """Run trainings in this process."""
+    for job in jobs:
+        yield job, function(job)
 
 
 def chosen_trials(study: optuna.Study, *, top: int, per_family: bool = False) -> list[FrozenTrial]:
@@ -79,7 +101,7 @@ def plan_jobs(study: optuna.Study, folder: Path, *, top: int, seeds: int, per_fa
         config = trial_config(row.user_attrs["config"], where=f"trial {row.number}")
         seen[config.family] += 1
         name = MODELS[config.family].name + (f"#{seen[config.family]}" if seen[config.family] > 1 else "")
-        value = float(row.value or 0.0) if metric == "macro_auc" else None
+        value = objective(row) if metric == "macro_auc" else None
         for seed in range(seeds):
             path = folder / MODELS_FOLDER / f"{MODELS[config.family].name}_trial{row.number}_seed{seed}.pth"
             jobs.append(Job(name, row.number, value, config, seed, path))
@@ -107,48 +129,80 @@ def retrain(
     top: int,
     seeds: int,
     per_family: bool = False,
+    on: str = TRAIN,
     device: str = "cpu",
+    on_start: Callable[[int, int], None] | None = None,
     on_done: Callable[[Job, Outcome], None] | None = None,
-    map: Mapper = map,
+    map: Mapper = one_by_one,
 ) -> dict[str, Any]:
-    """Retrain and write `folder`/models; return the manifest.
+    """Retrain, write `folder`/models with figures of the trainings, and return the manifest.
 
     Trainings that an earlier call finished are kept, so that an interrupted one goes on. One that fails does not stop the
     others: the manifest lists it under "failed".
 
     Args:
         per_family: Take the `top` best of each family, not of the study.
+        on: "train", or "train+validation", before which every twin is trained on train.
+        on_start: Called with the number of trainings to do and of those finished before; twice with "train+validation".
         on_done: Called after every training, with the model or the error.
-        map: Runs the trainings; the built-in one takes them one by one.
+        map: Runs the trainings.
     """
     check_data(study, data)
+    check_choice("part to retrain on", on, (TRAIN, BOTH))
     jobs = plan_jobs(study, folder, top=top, seeds=seeds, per_family=per_family)
     (folder / MODELS_FOLDER / MANIFEST).unlink(missing_ok=True)  # it would describe models that are being replaced
-    metric = str(study.user_attrs["metric"])
-    done: list[tuple[Job, SavedModel]] = []
+    work = partial(_train, data=data, device=device, metric=str(study.user_attrs["metric"]))
+    finish = partial(_finish, data=data, work=work, on_start=on_start, on_done=on_done, map=map)
+    twins, failed = finish(jobs)
+    models = twins
+    if on == BOTH:
+        later = [job.with_validation(twins[job.key]) for job in jobs if job.key in twins]
+        models, failed_later = finish(later)
+        failed += failed_later
+    done = [Retrained(job.name, job.search_value, job.path, twins[job.key], models[job.key]) for job in jobs if job.key in models]
+    draw_histories(done, folder / MODELS_FOLDER, class_names=data.class_names)
+    lost = [{"name": job.name, "trial": job.trial, "seed": job.seed, "error": str(error)} for job, error in failed]
+    return write_manifest(done, lost, folder / MODELS_FOLDER, study=study.study_name, data=data, on=on)
+
+
+def _finish(
+    jobs: Sequence[Job],
+    *,
+    data: PreparedData,
+    work: Callable[[Job], Outcome],
+    on_start: Callable[[int, int], None] | None,
+    on_done: Callable[[Job, Outcome], None] | None,
+    map: Mapper,
+) -> tuple[dict[Key, SavedModel], list[tuple[Job, EcgTuneError]]]:
+    """Return what is trained, by trial and seed, and what failed. Every model is written as soon as it is there."""
+    found = {job.key: kept for job in jobs if (kept := _kept(job, data))}
     failed: list[tuple[Job, EcgTuneError]] = []
-    for job, outcome in zip(jobs, map(partial(_train, data=data, device=device, metric=metric), jobs), strict=True):
+    missing = [job for job in jobs if job.key not in found]
+    if on_start:
+        on_start(len(missing), len(found))
+    for job, outcome in map(work, missing):
         if isinstance(outcome, SavedModel):
-            done.append((job, outcome))
+            found[job.key] = outcome
+            save_model(job.path, outcome)
         else:
             failed.append((job, outcome))
         if on_done:
             on_done(job, outcome)
-    return _write_manifest(done, failed, folder, study=study.study_name, data=data)
+    return found, failed
 
 
 def _train(job: Job, *, data: PreparedData, device: str, metric: str) -> Outcome:
     try:
-        saved = _kept(job, data) or saved_model(
-            train_model(job.config, data, seed=job.seed, device=device, metric=metric), data, name=job.name, trial=job.trial, device=device
-        )
-    except NonFiniteLossError as error:
+        if job.twin:
+            return train_as_twin(job.twin, data, device=device)
+        fit = train_model(job.config, data, seed=job.seed, device=device, metric=metric)
+        return saved_model(fit, data, name=job.name, trial=job.trial, device=device)
+    except EcgTuneError as error:
         return error
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
         return WorkFailedError(f"out of memory: {str(error).splitlines()[0]}")
-    saved = dataclasses.replace(saved, name=job.name)
-    save_model(job.path, saved)
-    return saved
 
 
 def _kept(job: Job, data: PreparedData) -> SavedModel | None:
@@ -160,41 +214,11 @@ def _kept(job: Job, data: PreparedData) -> SavedModel | None:
     except DataError:
         return None  # cut or of an older format: trained again
     same = (saved.trial, saved.seed, saved.config, saved.data["fingerprint"]) == (job.trial, job.seed, job.config, data.fingerprint)
-    return saved if same else None
-
-
-def _write_manifest(
-    done: list[tuple[Job, SavedModel]], failed: list[tuple[Job, EcgTuneError]], folder: Path, *, study: str, data: PreparedData
-) -> dict[str, Any]:
-    models, target = [], folder / MODELS_FOLDER
-    for name in dict.fromkeys(job.name for job, _ in done):
-        group = [(job, saved) for job, saved in done if job.name == name]
-        scores = [saved.validation_macro_auc for _, saved in group]
-        best_file = f"{name}_best.pth"
-        save_model(target / best_file, max(group, key=lambda pair: pair[1].validation_macro_auc)[1])
-        models.append(
-            {
-                "name": name,
-                "family": group[0][0].config.family,
-                "trial": group[0][0].trial,
-                "search_value": group[0][0].search_value,
-                "best_file": best_file,
-                "validation_macro_auc_mean": statistics.fmean(scores),
-                "validation_macro_auc_sd": statistics.stdev(scores) if len(scores) > 1 else None,
-                "seeds": [_seed_row(job, saved) for job, saved in group],
-            }
-        )
-    for stale in set(target.glob("*_best.pth")) - {target / str(model["best_file"]) for model in models}:
-        stale.unlink()
-    lost = [{"name": job.name, "trial": job.trial, "seed": job.seed, "error": str(error)} for job, error in failed]
-    manifest = {"study": study, **describe_data(data), "models": models, "failed": lost}
-    if models:
-        scratch = (target / MANIFEST).with_suffix(".part")
-        scratch.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        scratch.replace(target / MANIFEST)
-    return manifest
-
-
-def _seed_row(job: Job, saved: SavedModel) -> dict[str, Any]:
-    facts = {"validation_macro_auc": saved.validation_macro_auc, "epochs": saved.epochs, "seconds": saved.seconds}
-    return {"seed": job.seed, "file": job.path.name, **facts}
+    if job.twin:
+        same = same and (saved.epochs, saved.thresholds) == (job.twin.best_epoch, job.twin.thresholds)
+    if not same or saved.trained_on != (BOTH if job.twin else TRAIN):
+        return None
+    if saved.name != job.name:  # more trials have changed its rank
+        saved = dataclasses.replace(saved, name=job.name)
+        save_model(job.path, saved)
+    return saved

@@ -16,6 +16,7 @@ from ecg_tune.config import CLASS_NAMES, check_choice
 from ecg_tune.errors import DataError
 
 History = Sequence[Mapping[str, Any]]
+STYLES, ROWS_OF_LEGEND = ("-", "--", "-.", ":"), 12
 LABELS = {
     "macro_auc": "Validation macro AUC",
     "train_loss": "Training loss (BCE)",
@@ -54,14 +55,26 @@ class TrainingVisualizer:
 
     def plot_training_summary(self, history: History, save_path: Path | str | None = None) -> Figure:
         """Draw losses, macro AUC, per-class AUC and learning rate on one sheet."""
-        figure, axes = _figure(history, 4)
-        self._loss(axes[0], history)
-        self._macro(axes[1], history)
-        self._per_class(axes[2], history)
-        _line(axes[3], history, "learning_rate", COLOURS[0])
+        return self.plot_seeds([history], save_path=save_path)
+
+    def plot_seeds(self, histories: Sequence[History], *, title: str = "", save_path: Path | str | None = None) -> Figure:
+        """Draw what `plot_training_summary` draws, of several trainings of one config.
+
+        Thin lines are seeds, thick ones their mean, bands one standard deviation (n - 1), as far as every seed was trained.
+        """
+        if not histories:
+            raise DataError("there is no history to draw: pass one or more")
+        figure, axes = _figure(histories[0], 4)
+        self._loss(axes[0], *histories)
+        self._macro(axes[1], *histories)
+        self._per_class(axes[2], *histories)
+        _line(axes[3], histories, "learning_rate", COLOURS[0])
         axes[3].set_yscale("log")
         axes[3].tick_params(which="both", labelsize=8)
         axes[3].set_ylabel(LABELS["learning_rate"], fontsize=9)
+        if title:
+            seeds = f", {len(histories)} seeds: mean and standard deviation" if len(histories) > 1 else ""
+            figure.suptitle(f"{title}{seeds}", fontsize=10)
         return saved(figure, save_path)
 
     def compare_models_training(
@@ -78,30 +91,31 @@ class TrainingVisualizer:
             raise DataError("there is no history to draw: pass {name: history} with one or more")
         figure, (axes,) = _figure(next(iter(histories.values())), 1)
         for i, (name, history) in enumerate(histories.items()):
-            _checked(history)
-            _line(axes, history, metric, COLOURS[i % len(COLOURS)], label=name, style=("-", "--")[i // len(COLOURS) % 2])
+            style = STYLES[i // len(COLOURS) % len(STYLES)]
+            _line(axes, [history], metric, COLOURS[i % len(COLOURS)], label=name, style=style)
         axes.set_ylabel(LABELS[metric], fontsize=9)
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        columns = -(-len(histories) // ROWS_OF_LEGEND)
+        figure.set_figwidth(figure.get_figwidth() + 1.6 * (columns - 1))
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, ncols=columns)
         return saved(figure, save_path)
 
-    def _loss(self, axes: Axes, history: History) -> None:
-        _line(axes, history, "train_loss", COLOURS[0], label="training")
-        _line(axes, history, "validation_loss", COLOURS[1], label="validation")
-        _mark(axes, history, "validation_loss", COLOURS[1], lowest=True)
+    def _loss(self, axes: Axes, *histories: History) -> None:
+        _line(axes, histories, "train_loss", COLOURS[0], label="training")
+        _line(axes, histories, "validation_loss", COLOURS[1], label="validation")
+        _mark(axes, histories, "validation_loss", COLOURS[1], lowest=True)
         axes.set_ylabel("Loss (BCE)", fontsize=9)
         axes.legend(fontsize=8, frameon=False)
 
-    def _macro(self, axes: Axes, history: History) -> None:
-        _line(axes, history, "macro_auc", COLOURS[0])
-        _mark(axes, history, "macro_auc", COLOURS[0])
+    def _macro(self, axes: Axes, *histories: History) -> None:
+        _line(axes, histories, "macro_auc", COLOURS[0])
+        _mark(axes, histories, "macro_auc", COLOURS[0])
         axes.set_ylabel(LABELS["macro_auc"], fontsize=9)
 
-    def _per_class(self, axes: Axes, history: History) -> None:
-        epochs = [row["epoch"] for row in history]
+    def _per_class(self, axes: Axes, *histories: History) -> None:
         for k, name in enumerate(self.class_names):
-            values = np.array([row["per_class_auc"][k] for row in history], dtype=np.float64)
-            label = name if np.isfinite(values).any() else f"{name} (no AUC)"
-            axes.plot(epochs, values, color=COLOURS[k % len(COLOURS)], marker=".", label=label)
+            several = [[{"epoch": row["epoch"], "auc": row["per_class_auc"][k]} for row in history] for history in histories]
+            known = any(np.isfinite(row["auc"]) for history in several for row in history)
+            _line(axes, several, "auc", COLOURS[k % len(COLOURS)], label=name if known else f"{name} (no AUC)")
         axes.set_ylabel("Validation AUC", fontsize=9)
         axes.legend(fontsize=8, frameon=False, ncols=2)
 
@@ -124,15 +138,36 @@ def _checked(history: History) -> None:
         raise DataError("the history is empty: train for one epoch or more")
 
 
-def _line(axes: Axes, history: History, key: str, colour: str, *, label: str | None = None, style: str = "-") -> None:
-    epochs, values = [row["epoch"] for row in history], [row[key] for row in history]
-    axes.plot(epochs, values, color=colour, linestyle=style, marker=".", label=label)
-
-
-def _mark(axes: Axes, history: History, key: str, colour: str, *, lowest: bool = False) -> None:
-    values = np.array([row[key] for row in history], dtype=np.float64)
-    if not np.isfinite(values).any():
+def _line(axes: Axes, histories: Sequence[History], key: str, colour: str, *, label: str | None = None, style: str = "-") -> None:
+    """Draw one history, or the mean and standard deviation of several over thin lines of each."""
+    lines = []
+    for history in histories:
+        _checked(history)
+        lines.append(([row["epoch"] for row in history], np.array([row[key] for row in history], dtype=np.float64)))
+    if len(lines) == 1:
+        axes.plot(*lines[0], color=colour, linestyle=style, marker=".", label=label)
         return
-    i = int(np.nanargmin(values) if lowest else np.nanargmax(values))
-    axes.plot(history[i]["epoch"], values[i], marker="o", markersize=8, markerfacecolor="none", color=colour)
-    axes.set_title(f"{'lowest' if lowest else 'highest'} {values[i]:.4f} at epoch {history[i]['epoch']}", fontsize=9)
+    for epochs, values in lines:
+        axes.plot(epochs, values, color=colour, linewidth=0.7, alpha=0.5)
+    shortest = min(len(values) for _, values in lines)
+    values = np.stack([values[:shortest] for _, values in lines])
+    mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
+    epochs = lines[0][0][:shortest]
+    axes.plot(epochs, mean, color=colour, linestyle=style, linewidth=1.8, label=label)
+    axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
+
+
+def _mark(axes: Axes, histories: Sequence[History], key: str, colour: str, *, lowest: bool = False) -> None:
+    """Circle every history's best epoch and say its value in the title, mean ± standard deviation with several."""
+    best, word = [], "lowest" if lowest else "highest"
+    for history in histories:
+        values = np.array([row[key] for row in history], dtype=np.float64)
+        if np.isfinite(values).any():
+            i = int(np.nanargmin(values) if lowest else np.nanargmax(values))
+            best.append((history[i]["epoch"], values[i]))
+            axes.plot(*best[-1], marker="o", markersize=8, markerfacecolor="none", color=colour)
+    if len(best) == 1:
+        axes.set_title(f"{word} {best[0][1]:.4f} at epoch {best[0][0]}", fontsize=9)
+    elif best:
+        values = np.array([value for _, value in best])
+        axes.set_title(f"{word}: {values.mean():.4f} ± {values.std(ddof=1):.4f}", fontsize=9)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +16,7 @@ from ecg_tune.cli.there import Insecure, is_there, run_there
 from ecg_tune.errors import EcgTuneError, WorkFailedError
 
 if TYPE_CHECKING:
-    from analysis.retrain import Job, Outcome
+    from analysis.retrain import Job, Mapper, Outcome
 
 EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --per-family --seeds 3"
 
@@ -24,6 +27,10 @@ def retrain(
     top: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 3,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 3,
     per_family: Annotated[bool, typer.Option("--per-family", help="Take the best of each family, not of the whole study.")] = False,
+    on: Annotated[
+        str,
+        typer.Option(help="train, or train+validation: then each model also has a twin trained on train, for which validation decides."),
+    ] = "train",
     data: StudyData = None,
     device: Device = "auto",
     address: Annotated[
@@ -31,48 +38,101 @@ def retrain(
     ] = None,
     insecure: Insecure = False,
 ) -> None:
-    """Retrain the best trials on the training part and write STUDY/models. The test part stays sealed."""
+    """Retrain the best trials and write STUDY/models, several at once. The same command goes on; the test part stays sealed."""
     if address and is_there(address):
         run_there(context, address, insecure=insecure, changes={"address": "auto"})
         return
     from analysis.retrain import retrain as run
-    from ecg_tune.cluster.spread import trainers
+    from ecg_tune.config import check_choice
     from ecg_tune.data.prepared import open_prepared
     from ecg_tune.search.study import data_folder, open_study
+    from ecg_tune.training.checkpoint import BOTH, TRAIN
 
+    check_choice("part to retrain on", on, (TRAIN, BOTH))
     opened = open_study(study)
-    prepared = open_prepared(data or data_folder(opened, study))
-
+    prepared = open_prepared(data or data_folder(opened, study)).in_memory()
     print(headline(prepared))
-    which: dict[str, Any] = {"top": top, "seeds": seeds, "per_family": per_family, "on_done": _show}
-    if address:
-        with trainers(address, insecure=insecure, device=device) as (spread, kind):
-            manifest = run(opened, prepared.in_memory(), study.resolve(), device=kind, map=spread, **which)
-    else:
-        manifest = run(opened, prepared, study, device=pick_device(device), **which)
-    _show_models(manifest, seeds)
+    progress = Progress()
+    alone = top * seeds == 1 and not per_family
+    with _trainers(address or os.environ.get("RAY_ADDRESS"), insecure=insecure, device=device, alone=alone) as (spread, kind):
+        manifest = run(
+            opened, prepared, study.resolve(), top=top, seeds=seeds, per_family=per_family, on=on, device=kind,
+            on_start=progress.start, on_done=progress.done, map=spread,
+        )  # fmt: skip
+    _show_models(manifest)
     _show_missing(manifest, top, per_family=per_family)
     if manifest["failed"]:
         raise WorkFailedError(f"{len(manifest['failed'])} trainings failed, the first with: {manifest['failed'][0]['error']}")
     print(f"wrote {study / 'models'}\nnext: ecg-tune evaluate {study} --out results/")
 
 
-def _show(job: Job, outcome: Outcome) -> None:
-    said = f"{job.name} (trial {job.trial}, seed {job.seed}): "
-    if isinstance(outcome, EcgTuneError):
-        print(f"{said}failed: {outcome}", flush=True)
+@contextmanager
+def _trainers(address: str | None, *, insecure: bool, device: str, alone: bool) -> Iterator[tuple[Mapper, str]]:
+    """Give what runs the trainings, and on which device; without a Ray where only one training can run at once."""
+    from analysis.retrain import one_by_one
+    from ecg_tune.cluster.spread import trainers
+
+    kind = device if address else pick_device(device)
+    if not address and (alone or _places(kind) == 1):
+        yield one_by_one, kind
         return
+    with trainers(address, insecure=insecure, device=kind) as found:
+        yield found
+
+
+def _places(device: str) -> int:
+    """Return how many trainings this machine could run at once: one on a named GPU, one a GPU, one a core."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.device_count()
+    return 1 if device.startswith("cuda") else os.cpu_count() or 1
+
+
+class Progress:
+    """Prints a line as each training ends, with how many there are and about how long the others take."""
+
+    def __init__(self) -> None:
+        self.n_jobs = self.n_done = 0
+        self.started = time.monotonic()
+
+    def start(self, n_jobs: int, n_kept: int) -> None:
+        """Begin to count a round of trainings."""
+        self.n_jobs, self.n_done, self.started = n_jobs, 0, time.monotonic()
+        kept = f", {n_kept} were finished before" if n_kept else ""
+        print(f"{n_jobs} trainings to do{kept}", flush=True)
+
+    def done(self, job: Job, outcome: Outcome) -> None:
+        """Say what became of one."""
+        from ecg_tune.search.tally import duration
+
+        self.n_done += 1
+        what = f"{job.name} (trial {job.trial}, seed {job.seed})" + (" on train+validation" if job.twin else "")
+        left = (time.monotonic() - self.started) / self.n_done * (self.n_jobs - self.n_done)
+        end = f"; about {duration(left)} left" if left else ""
+        print(f"[{self.n_done}/{self.n_jobs}] {what}: {_became(job, outcome)}{end}", flush=True)
+
+
+def _became(job: Job, outcome: Outcome) -> str:
+    if isinstance(outcome, EcgTuneError):
+        return f"failed: {outcome}"
+    trained = f"{outcome.epochs} epochs, {outcome.seconds:.0f} s"
+    if job.twin:
+        return f"{trained}, as its twin's best"
     change = "" if job.search_value is None else f" ({outcome.validation_macro_auc - job.search_value:+.4f} against the search)"
-    trained = f"after {outcome.epochs} epochs, {outcome.seconds:.0f} s"
-    print(f"{said}validation macro AUC {outcome.validation_macro_auc:.4f} {trained}{change}", flush=True)
+    return f"validation macro AUC {outcome.validation_macro_auc:.4f}{change}, {trained}"
 
 
-def _show_models(manifest: Mapping[str, Any], seeds: int) -> None:
+def _show_models(manifest: Mapping[str, Any]) -> None:
     for model in manifest["models"]:
         mean, said = model["validation_macro_auc_mean"], model["search_value"]
-        sd = "" if model["validation_macro_auc_sd"] is None else f" ± {model['validation_macro_auc_sd']:.4f} (sd over {seeds} seeds)"
+        sd = (
+            ""
+            if model["validation_macro_auc_sd"] is None
+            else f" ± {model['validation_macro_auc_sd']:.4f} (sd over {len(model['seeds'])} seeds)"
+        )
         curse = "" if said is None else f"; the search said {said:.4f}, winner's curse {said - mean:+.4f}"
-        print(f"{model['name']}: {mean:.4f}{sd}{curse}")
+        print(f"{model['name']}: validation macro AUC {mean:.4f}{sd}{curse}")
 
 
 def _show_missing(manifest: Mapping[str, Any], top: int, *, per_family: bool) -> None:

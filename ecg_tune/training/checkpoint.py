@@ -21,6 +21,8 @@ from ecg_tune.training.predictor import Predictor
 from ecg_tune.transforms.images import n_channels
 
 FORMAT = 1
+TRAIN, BOTH = "train", "train+validation"
+"""What a model may have been trained on."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class SavedModel:
         trial: Row of the study it retrains; None when it was trained without a search.
         validation_macro_auc: Of the best epoch.
         history: One row an epoch, see `EpochResult.as_row`.
+        trained_on: "train", or "train+validation": then thresholds and `validation_macro_auc` are those of the twin that was
+            trained on train, and the epochs those that were best for it (`ecg_tune.training.twin`).
     """
 
     name: str
@@ -49,6 +53,7 @@ class SavedModel:
     seconds: float
     n_parameters: int
     history: list[dict[str, Any]]
+    trained_on: str = TRAIN
 
 
 def save_atomic(path: Path, content: dict[str, Any]) -> None:
