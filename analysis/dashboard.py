@@ -10,9 +10,11 @@ from pathlib import Path
 
 import optuna
 
+from analysis.cards import trial_cards
+from analysis.figures.style import STATE_COLORS, STATE_NAMES
 from analysis.frames import TrialRow, trial_rows
 from analysis.header import header_html
-from analysis.page import render_page
+from analysis.page import Page, make_page, page_html
 from analysis.sections import View, sections_of
 from analysis.summary import StudySummary, summarise
 
@@ -43,10 +45,24 @@ def write_dashboard(study: optuna.Study, out: Path, *, search_running: bool = Fa
 
 def dashboard_html(rows: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False) -> str:
     """Return the dashboard as one HTML text."""
+    return page_html(dashboard_page(rows, summary, now=now, search_running=search_running))
+
+
+def dashboard_page(rows: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False) -> Page:
+    """Return the dashboard in pieces."""
     foot = f"Written by ecg-tune on {now:%Y-%m-%d at %H:%M} from the study {html.escape(summary.name)}."
     if summary.synthetic:
         foot = f"SYNTHETIC data. {foot}"
-    title = f"{summary.name} · ecg-tune study" + (" (SYNTHETIC)" if summary.synthetic else "")
-    head = header_html(summary, now=now, search_running=search_running)
-    view = View(rows, summary, now if search_running else None)
-    return render_page(title=title, head=head, sections=sections_of(view), foot=foot)
+    return make_page(
+        title=f"{summary.name} · ecg-tune study" + (" (SYNTHETIC)" if summary.synthetic else ""),
+        head=header_html(summary, now=now, search_running=search_running),
+        sections=sections_of(View(rows, summary, now if search_running else None)),
+        foot=foot,
+        cards=trial_cards(rows),
+        facts={
+            "metric": summary.metric,
+            "classes": summary.class_names,
+            "rungs": summary.rungs,
+            "states": {state: (name, STATE_COLORS[state]) for state, name in STATE_NAMES.items()},
+        },
+    )

@@ -1,4 +1,4 @@
-"""One self-contained HTML page out of sections with figures.
+"""One self-contained HTML page out of sections with figures and the cards of the trials.
 
 Plain text is escaped here; `Panel.html` is the only place where markup comes in, and whoever fills it has escaped what it holds.
 """
@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from analysis.page_assets import SCRIPT, STYLE
-
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
-    "connect-src 'none'; form-action 'none'; base-uri 'none'"
-)
+from analysis.cards import Card, packed
+from analysis.page_assets import markup, policy, script, style
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,7 @@ class Panel:
         empty: Why there is no figure; "" when there is one.
         html: Trusted markup below the figure.
         least_width: Pixels below which the figure scrolls sideways instead of shrinking; 0 shrinks always.
+        alt: What the figure shows in a sentence, for who can't see it; "" takes its axes and series.
     """
 
     title: str = ""
@@ -42,6 +40,7 @@ class Panel:
     empty: str = ""
     html: str = ""
     least_width: int = 0
+    alt: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,26 +67,67 @@ class Section:
     panel_width: int = 0
 
 
-def render_page(*, title: str, head: str, sections: Sequence[Section], foot: str) -> str:
-    """Return the page.
+@dataclass(frozen=True)
+class Page:
+    """A page in pieces: a live one sends those that changed.
+
+    Attributes:
+        title: Plain text for the window.
+        markup: Id of an element → its trusted markup, from top to bottom: head, nav, the sections, foot.
+        figures: Key → the figure as JSON text that can stand inside a ``<script>`` element.
+        cards: Number → what the page tells of a trial.
+        facts: What else the script needs: metric, classes, rungs, states.
+    """
+
+    title: str
+    markup: Mapping[str, str]
+    figures: Mapping[str, str]
+    cards: Mapping[int, Card]
+    facts: Mapping[str, Any]
+
+
+def make_page(
+    *, title: str, head: str, sections: Sequence[Section], foot: str, cards: Mapping[int, Card], facts: Mapping[str, Any]
+) -> Page:
+    """Return a page's pieces.
 
     Args:
         title: Plain text for the window.
         head: Trusted markup above the sections.
         sections: In order.
         foot: Trusted markup below.
+        cards: Number → what is told of the trial.
+        facts: See `Page`.
     """
-    figures: dict[str, Any] = {}
-    body = "".join(_section(section, figures) for section in sections)
+    figures: dict[str, str] = {}
+    markup = {"head": f'<header id="head">{head}</header>'}
     links = "".join(f'<a href="#{section.key}">{html.escape(section.title)}</a>' for section in sections)
+    markup["nav"] = f'<nav id="nav" aria-label="Figures">{links}</nav>'
+    markup |= {section.key: _section(section, figures) for section in sections}
+    markup["foot"] = f'<footer id="foot">{foot}</footer>'
+    return Page(title, markup, figures, cards, facts)
+
+
+def page_html(page: Page, *, live: str = "") -> str:
+    """Return the page as one HTML text.
+
+    Args:
+        live: The version of a page that asks its server for news; "" for one that stands alone.
+    """
+    parts = dict(page.markup)
+    head, nav, foot = (parts.pop(name) for name in ("head", "nav", "foot"))
+    figures = ",".join(f'"{key}":{text}' for key, text in page.figures.items())
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(live=bool(live))}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n<body>"
-        f'<header>{head}</header><nav aria-label="Figures"><div>{links}</div></nav><main>{body}</main><footer>{foot}</footer>'
-        f'<script type="application/json" id="figures">{inline_json(figures)}</script>'
-        f"<script>{get_plotlyjs()}</script>\n<script>{SCRIPT}</script></body></html>\n"
+        f'<title>{html.escape(page.title)}</title><style>{style()}</style></head>\n<body data-version="{html.escape(live)}">'
+        f'<a class="skip" href="#main">Skip to the figures</a><p id="notice" class="banner" role="alert" hidden></p>{head}'
+        f'<div id="bar"><div class="row">{nav}<button type="button" id="theme" class="small"></button></div>{markup("filter")}</div>'
+        f'<main id="main">{"".join(parts.values())}</main>{foot}{markup("card")}'
+        f'<script type="application/json" id="figures">{{{figures}}}</script>'
+        f'<script type="application/json" id="facts">{inline_json({**page.facts, **packed(page.cards.values())})}</script>'
+        f"<script>{get_plotlyjs()}</script>\n<script>{script(live=bool(live))}</script></body></html>\n"
     )
 
 
@@ -97,49 +137,92 @@ def inline_json(value: object) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":")).translate(str.maketrans(escapes))
 
 
-def figure_json(figure: go.Figure) -> dict[str, Any]:
-    """Return a figure as plain data without its theme, which the page chooses."""
+def figure_json(figure: go.Figure, identity: str) -> dict[str, Any]:
+    """Return a figure as plain data without its theme, which the page chooses.
+
+    Args:
+        identity: What the figure is about: while it is the same, an update leaves the reader's zoom alone.
+    """
     plain: dict[str, Any] = json.loads(figure.to_json())
-    plain["layout"].pop("template", None)
+    layout = plain["layout"]
+    layout.pop("template", None)
+    titles = [layout.get(name, {}).get("title", {}).get("text", "") for name in ("xaxis", "yaxis")]
+    layout["uirevision"] = _digest(" · ".join([identity, *titles]))
+    seen: dict[str, int] = {}
+    for trace in plain["data"]:  # traces come and go: one is known by its name, so that a hidden one stays hidden
+        name = " · ".join(str(trace.get(part, "")) for part in ("type", "name", "legendgroup"))
+        seen[name] = seen.get(name, 0) + 1
+        trace["uid"] = _digest(f"{name} {seen[name]}")
     return plain
 
 
-def _section(section: Section, figures: dict[str, Any]) -> str:
+def _digest(text: str) -> str:
+    """Return an id that is safe in a selector."""
+    return f"t{zlib.crc32(text.encode()):x}"
+
+
+def _section(section: Section, figures: dict[str, str]) -> str:
     tabs = [_tab(section, index, figures) for index in range(len(section.tabs))]
     row = ""
     if len(section.tabs) > 1:
         buttons = "".join(
-            f'<button type="button" role="tab" aria-selected="{str(index == 0).lower()}" tabindex="{-1 if index else 0}" '
-            f'aria-controls="{section.key}-{index}">{html.escape(tab.label)}</button>'
+            f'<button type="button" role="tab" id="{section.key}-{index}-tab" aria-selected="{str(index == 0).lower()}" '
+            f'tabindex="{-1 if index else 0}" aria-controls="{section.key}-{index}">{html.escape(tab.label)}</button>'
             for index, tab in enumerate(section.tabs)
         )
         row = f'<div class="tabs" role="tablist" aria-label="{html.escape(section.title)}">{buttons}</div>'
     title, how = html.escape(section.title), html.escape(section.how)
-    return f'<section id="{section.key}"><h2>{title}</h2><p class="how">{how}</p>{row}{"".join(tabs)}</section>'
+    key = section.key
+    top = f'<h2 id="{key}-title">{title}</h2><p class="how">{how}</p>{row}'
+    return f'<section id="{key}" aria-labelledby="{key}-title">{top}{"".join(tabs)}</section>'
 
 
-def _tab(section: Section, index: int, figures: dict[str, Any]) -> str:
+def _tab(section: Section, index: int, figures: dict[str, str]) -> str:
     tab = section.tabs[index]
-    panels = "".join(_panel(panel, f"{section.key}-{index}-{place}", figures) for place, panel in enumerate(tab.panels))
     several = len(section.tabs) > 1
+    about = f"{section.title}, {tab.label}" if tab.label else section.title
+    panels = "".join(_panel(panel, f"{section.key}-{index}-{place}", about, figures) for place, panel in enumerate(tab.panels))
     columns = f"repeat(auto-fill, minmax(min(100%, {section.panel_width}px), 1fr))" if section.panel_width else "minmax(0, 1fr)"
-    role = f' role="tabpanel"{" hidden" if index else ""}' if several else ""
+    role = f' role="tabpanel" aria-labelledby="{section.key}-{index}-tab"{" hidden" if index else ""}' if several else ""
     name = f'<h3 class="tab-name">{html.escape(tab.label)}</h3>' if several else ""
     return f'<div id="{section.key}-{index}"{role}>{name}<div class="panels" style="--columns:{columns}">{panels}</div></div>'
 
 
-def _panel(panel: Panel, key: str, figures: dict[str, Any]) -> str:
+def _panel(panel: Panel, key: str, about: str, figures: dict[str, str]) -> str:
     parts = [f"<h3>{html.escape(panel.title)}</h3>"] if panel.title else []
     if panel.note:
         parts.append(f'<p class="note">{html.escape(panel.note)}</p>')
     if panel.warning:
         parts.append(f'<p class="note warn">{html.escape(panel.warning)}</p>')
     if panel.figure is not None:
-        figures[key] = figure_json(panel.figure)
-        height = figures[key]["layout"].get("height", 400)
-        least = f";min-width:{panel.least_width}px" if panel.least_width else ""
-        plot = f'<div class="plot" data-figure="{key}" style="height:{height}px{least}"></div>'
-        parts.append(f'<div class="plot-scroll">{plot}</div>' if panel.least_width else plot)
+        parts.append(_plot(panel, key, f"{about}: {panel.title}" if panel.title else about, figures))
     if panel.empty:
         parts.append(f'<p class="empty">{html.escape(panel.empty)}</p>')
-    return f'<div class="panel">{"".join(parts)}{panel.html}</div>'
+    return f'<div class="panel" id="{key}-panel">{"".join(parts)}{panel.html}</div>'
+
+
+def _plot(panel: Panel, key: str, about: str, figures: dict[str, str]) -> str:
+    plain = figure_json(panel.figure, about)
+    figures[key] = inline_json(plain)
+    height = plain["layout"].get("height", 400)
+    least = f";min-width:{panel.least_width}px" if panel.least_width else ""
+    label = html.escape(f"{about}. {panel.alt or _series(plain)}")
+    plot = (
+        f'<div class="plot" data-figure="{key}" role="img" tabindex="0" aria-label="{label}" aria-describedby="plot-keys" '
+        f'style="height:{height}px{least}"></div>'
+    )
+    return (
+        '<p class="whole">The filter does not act here: this figure counts all trials.</p>'
+        '<p class="whole none">No trial here passes the filter.</p>'
+        + (f'<div class="plot-scroll">{plot}</div>' if panel.least_width else plot)
+        + '<details class="data"><summary>Data as a table</summary><div class="scroll" tabindex="0"></div></details>'
+    )
+
+
+def _series(plain: dict[str, Any]) -> str:
+    """Return a figure's axes and series in a sentence."""
+    axes = [html.unescape(plain["layout"].get(name, {}).get("title", {}).get("text", "")) for name in ("yaxis", "xaxis")]
+    names = list(dict.fromkeys(html.unescape(str(trace["name"])) for trace in plain["data"] if trace.get("name")))
+    against = " against ".join(axis for axis in axes if axis)
+    shown = f"{against[:1].upper()}{against[1:]}." if against else "Chart."
+    return shown + (f" Series: {', '.join(names)}." if names else "")

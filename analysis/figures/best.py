@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from analysis.figures.style import ABSENT, duration
+from analysis.figures.style import ABSENT, duration, trial_link
 from analysis.frames import TrialRow, completed
 
 
@@ -104,7 +104,7 @@ def _line(trial: BestTrial, classes: Sequence[str]) -> str:
     ]
     family = html.escape(trial.family) + (' <span class="tag">default</span>' if trial.is_default else "")
     cells = "".join(f'<td class="n">{cell}</td>' for cell in numbers)
-    start = f'<td class="n">{trial.rank}</td><td class="n">{trial.number}</td><td class="name">{family}</td>'
+    start = f'<td class="n">{trial.rank}</td><td class="n">{trial_link(trial.number)}</td><td class="name">{family}</td>'
     return f'<tr data-trial="{trial.number}">{start}{cells}<td>{_config(trial)}</td><td>{_command(trial)}</td></tr>'
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import axis, draw, family_color, template_text, text, whole_ticks
+from analysis.figures.style import axis, draw, family_color, template_text, text, trial_link, whole_ticks
 from analysis.frames import TrialRow, families_of
 
 REASONS = {
@@ -86,7 +86,7 @@ def failures_table(data: Failures) -> str:
 
 
 def _line(reason: str, message: str, same: Sequence[Failure]) -> str:
-    which = ", ".join(f'<span data-trial="{failure.number}">{failure.number}</span>' for failure in same[:MOST_NAMED])
+    which = ", ".join(f"{trial_link(failure.number)}" for failure in same[:MOST_NAMED])
     which += f" and {len(same) - MOST_NAMED} more" if len(same) > MOST_NAMED else ""
     families = ", ".join(dict.fromkeys(failure.family for failure in same))
     last = message.strip().splitlines()[-1] if message.strip() else ""

@@ -75,6 +75,11 @@ def rounded(values: Iterable[Any], digits: int = 6) -> list[Any]:
     return [float(f"{value:.{digits}g}") if isinstance(value, float) else value for value in values]
 
 
+def trial_link(number: int) -> str:
+    """Return a trial's number as a link that opens its card."""
+    return f'<a href="#trial-{number}">{number}</a>'
+
+
 def duration(seconds: float) -> str:
     """Return seconds as the two largest units, e.g. "2 h 05 min"."""
     if seconds < 90:

@@ -31,12 +31,13 @@ class Page(HTMLParser):
         self.shown: list[str] = []
         self.scripts: list[str] = []
         self.figures: dict[str, Any] = {}
-        self._inside = ""
+        self.facts: dict[str, Any] = {}
+        self._inside, self._id = "", None
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        self._inside = tag
+        self._inside, self._id = tag, dict(attrs).get("id")
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = ""
@@ -44,8 +45,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._inside == "script":
             self.scripts.append(data)
-            if data.startswith('{"') or data == "{}":
-                self.figures = json.loads(data)
+            if self._id in ("figures", "facts"):
+                setattr(self, self._id, json.loads(data))
         elif self._inside != "style":
             self.shown.append(data)
 
@@ -168,7 +169,7 @@ def test_markup_in_names_is_shown_as_text_and_never_run(tmp_path: Path) -> None:
         trial.datetime_start = trial.datetime_complete
         study.add_trial(trial)
     page = page_of(study, tmp_path)
-    assert [tag for tag, _ in page.tags].count("script") == 3
+    assert [tag for tag, _ in page.tags].count("script") == 4
     assert "img" not in [tag for tag, _ in page.tags]
     assert f"Study {evil}" in page.text
     drawn = json.dumps(page.figures)

@@ -226,7 +226,7 @@ def test_failures_are_counted_by_reason(searched_study: optuna.Study, rows: list
     assert sum(sum(trace.x) for trace in failures_figure(data).data) == len(failed)
     table = failures_table(data)
     assert table.count("<tr>") == len({t.user_attrs["failure"] for t in failed}) + 1
-    assert all(f'<span data-trial="{t.number}">' in table for t in failed)
+    assert all(f'<a href="#trial-{t.number}">' in table for t in failed)
 
 
 def test_a_failure_without_reason_says_so() -> None:
