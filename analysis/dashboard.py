@@ -48,14 +48,20 @@ def dashboard_html(rows: Sequence[TrialRow], summary: StudySummary, *, now: date
     return page_html(dashboard_page(rows, summary, now=now, search_running=search_running))
 
 
-def dashboard_page(rows: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False) -> Page:
-    """Return the dashboard in pieces."""
+def dashboard_page(
+    rows: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False, live: bool = False
+) -> Page:
+    """Return the dashboard in pieces.
+
+    Args:
+        live: Whether it follows the search by itself.
+    """
     foot = f"Written by ecg-tune on {now:%Y-%m-%d at %H:%M} from the study {html.escape(summary.name)}."
     if summary.synthetic:
         foot = f"SYNTHETIC data. {foot}"
     return make_page(
         title=f"{summary.name} · ecg-tune study" + (" (SYNTHETIC)" if summary.synthetic else ""),
-        head=header_html(summary, now=now, search_running=search_running),
+        head=header_html(summary, now=now, search_running=search_running, live=live),
         sections=sections_of(View(rows, summary, now if search_running else None)),
         foot=foot,
         cards=trial_cards(rows),

@@ -19,15 +19,17 @@ BUDGET_NAMES = {
 }
 
 
-def header_html(summary: StudySummary, *, now: datetime, search_running: bool) -> str:
+def header_html(summary: StudySummary, *, now: datetime, search_running: bool, live: bool = False) -> str:
     """Return the header as HTML, everything escaped.
 
     Args:
         summary: The study's facts.
         now: When the page is written.
         search_running: Whether a search is adding trials at this moment.
+        live: Whether the page follows it.
     """
-    banners = [_banner(text) for text in _warnings(summary, now=now, search_running=search_running)]
+    more = "this page follows it" if live else "write this page again to see more"
+    banners = [_banner(text) for text in _warnings(summary, now=now, more=more if search_running else "")]
     tiles = "".join(_tile(*tile) for tile in _tiles(summary))
     facts = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in _facts(summary))
     return f'<h1>Study {html.escape(summary.name)}</h1><p class="soft">As of {now:%Y-%m-%d %H:%M}</p>{"".join(banners)}' + (
@@ -35,12 +37,12 @@ def header_html(summary: StudySummary, *, now: datetime, search_running: bool) -
     )
 
 
-def _warnings(summary: StudySummary, *, now: datetime, search_running: bool) -> Iterable[tuple[str, str]]:
+def _warnings(summary: StudySummary, *, now: datetime, more: str) -> Iterable[tuple[str, str]]:
     if summary.synthetic:
         yield "SYNTHETIC", "The records are simulated. No number on this page says anything about real patients."
     running = summary.counts.get("RUNNING", 0)
-    if search_running:
-        yield "Search running", f"{running} trials were in progress at {now:%H:%M}; write this page again to see more."
+    if more:
+        yield "Search running", f"{running} trials were in progress at {now:%H:%M}; {more}."
     elif running:
         yield "Unfinished", f"{running} trials never ended and no search is running: the same search command takes them up again."
     if not summary.counts:

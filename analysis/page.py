@@ -108,23 +108,26 @@ def make_page(
     return Page(title, markup, figures, cards, facts)
 
 
-def page_html(page: Page, *, live: str = "") -> str:
+def page_html(page: Page, *, live: str = "", notice: str = "", waiting: bool = False) -> str:
     """Return the page as one HTML text.
 
     Args:
         live: The version of a page that asks its server for news; "" for one that stands alone.
+        notice: Plain text that is said on top; "" for nothing.
+        waiting: A live page that loads again as soon as there is anything to show.
     """
     parts = dict(page.markup)
     head, nav, foot = (parts.pop(name) for name in ("head", "nav", "foot"))
     figures = ",".join(f'"{key}":{text}' for key, text in page.figures.items())
+    said = f'<p id="notice" class="banner" role="alert"{"" if notice else " hidden"}>{html.escape(notice)}</p>'
+    bar = f'<div class="row">{nav}<button type="button" id="theme" class="small"></button></div>{markup("filter")}'
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy(live=bool(live))}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f'<title>{html.escape(page.title)}</title><style>{style()}</style></head>\n<body data-version="{html.escape(live)}">'
-        f'<a class="skip" href="#main">Skip to the figures</a><p id="notice" class="banner" role="alert" hidden></p>{head}'
-        f'<div id="bar"><div class="row">{nav}<button type="button" id="theme" class="small"></button></div>{markup("filter")}</div>'
-        f'<main id="main">{"".join(parts.values())}</main>{foot}{markup("card")}'
+        f"<title>{html.escape(page.title)}</title><style>{style()}</style></head>\n"
+        f'<body data-version="{html.escape(live)}"{" data-waiting" * waiting}><a class="skip" href="#main">Skip to the figures</a>'
+        f'{said}{head}<div id="bar">{bar}</div><main id="main">{"".join(parts.values())}</main>{foot}{markup("card")}'
         f'<script type="application/json" id="figures">{{{figures}}}</script>'
         f'<script type="application/json" id="facts">{inline_json({**page.facts, **packed(page.cards.values())})}</script>'
         f"<script>{get_plotlyjs()}</script>\n<script>{script(live=bool(live))}</script></body></html>\n"

@@ -1,4 +1,4 @@
-"""`ecg-tune dashboard`: the study as one page."""
+"""`ecg-tune dashboard`: studies as pages, written once or served while their searches run."""
 
 from __future__ import annotations
 
@@ -7,26 +7,46 @@ from typing import Annotated
 
 import typer
 
-from ecg_tune.cli.options import StudyFolder
 from ecg_tune.cli.there import Insecure, JobsAddress, fetch, outbox, run_there
+from ecg_tune.errors import StudyError, UsageError
 
-EXAMPLE = "Example: ecg-tune dashboard STUDY"
+EXAMPLE = "Example: ecg-tune dashboard STUDY --serve"
+
+Studies = Annotated[list[Path], typer.Argument(metavar="STUDY...", help="Folders of studies.")]
 
 
 def dashboard(
     context: typer.Context,
-    study: StudyFolder,
+    studies: Studies,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where the page goes; default STUDY/dashboard.html.")] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Show live pages that follow the searches, until Ctrl-C.")] = False,
+    host: Annotated[str, typer.Option(help="Where to serve; beyond this machine the address holds a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8123,
     address: JobsAddress = None,
     insecure: Insecure = False,
 ) -> None:
-    """Write one self-contained HTML page of the study; it needs no network."""
+    """Write one self-contained HTML page of each study, or serve live ones; they need no network."""
+    if len(studies) > 1 and (out or address):
+        raise UsageError(f"{'--out' if out else '--address'} is for one STUDY, but got {len(studies)}: give one")
+    if serve and (out or address):
+        raise UsageError(
+            "--serve writes no file: leave --out out"
+            if out
+            else "--serve shows studies of this machine: run it on the head through `ssh -L`, or leave --serve out"
+        )
     if address:
-        home, there = out or Path(f"{study.name}.html"), outbox()
-        run_there(context, address, insecure=insecure, changes={"out": f"{there}/{home.name}"})
+        home, there = out or Path(f"{studies[0].name}.html"), outbox()
+        run_there(context, address, insecure=insecure, changes={"out": f"{there}/{home.name}", "host": None, "port": None})
         fetch(address, ["pack", there, "--remove"], home.parent, insecure=insecure)
         print(f"brought it home: {home}")
-        return
+    elif serve:
+        _serve(studies, host, port)
+    else:
+        for study in studies:
+            _write(study, out)
+
+
+def _write(study: Path, out: Path | None) -> None:
     from analysis.dashboard import write_dashboard
     from ecg_tune.search.lock import search_runs
     from ecg_tune.search.study import open_study
@@ -34,3 +54,13 @@ def dashboard(
     opened = open_study(study)
     target = write_dashboard(opened, out or study / "dashboard.html", search_running=search_runs(study), folder=study)
     print(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB); open it in a browser")
+
+
+def _serve(studies: list[Path], host: str, port: int) -> None:
+    from analysis.live_server import serve
+    from ecg_tune.search.study import study_exists
+
+    for study in studies:
+        if not study_exists(study):
+            raise StudyError(f"{study} is not a study (study.db is missing): start its search first, its page can be served from then on")
+    serve(studies, host=host, port=port, said=lambda text: print(text, flush=True))

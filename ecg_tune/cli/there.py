@@ -80,7 +80,7 @@ def arguments_of(context: typer.Context, changes: Mapping[str, Any]) -> list[str
         if value is None or value is False:
             continue
         if parameter.param_type_name == "argument":
-            words.append(str(value))
+            words += map(str, value) if isinstance(value, (list, tuple)) else [str(value)]
         else:
             option = max(parameter.opts, key=len)
             words += [option] if value is True else [option, str(value)]

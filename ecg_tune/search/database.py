@@ -13,6 +13,7 @@ import weakref
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import optuna
 from optuna.storages import RDBStorage
@@ -26,6 +27,8 @@ from ecg_tune.search.server import ServerStorage, advisory_key
 DATABASE, ADDRESS = "study.db", "study.url"
 DRIVER = "postgresql+psycopg"
 SQLITE_WAIT_S = 60
+READING_WAIT_S = 2
+"""How long somebody who only looks waits for a search that writes."""
 
 ALIVE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 """So that either side notices a cut network within a minute or so; the system's own time is hours."""
@@ -104,17 +107,21 @@ def connection_settings(url: URL) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in url.query}
 
 
-def open_storage(url: URL, *, create: bool = False) -> RDBStorage:
+def open_storage(url: URL, *, create: bool = False, reading: bool = False) -> RDBStorage:
     """Open a database.
 
     Args:
         create: Make the tables where there are none. Several may do so at once.
+        reading: Make nothing, and don't wait long for who writes.
 
     Raises:
         UsageError: The driver is not installed.
         StudyError: The server can't be reached, doesn't let us in, has no such database, or what is there can't be read.
     """
     try:
+        if not on_server(url) and reading:
+            there = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "rw", "uri": "true"})  # never makes a file
+            return RDBStorage(_template(there), engine_kwargs={"connect_args": {"timeout": READING_WAIT_S}}, skip_table_creation=True)
         if not on_server(url):
             return RDBStorage(_template(url), engine_kwargs={"connect_args": {"timeout": SQLITE_WAIT_S}})
         return _on_server(url, create=create)

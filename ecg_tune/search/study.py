@@ -33,8 +33,11 @@ def study_exists(folder: Path) -> bool:
     return (folder / DATABASE).is_file() or (folder / ADDRESS).is_file()
 
 
-def open_study(folder: Path) -> optuna.Study:
+def open_study(folder: Path, *, reading: bool = False) -> optuna.Study:
     """Open a study.
+
+    Args:
+        reading: Make nothing, and don't wait long for who writes.
 
     Raises:
         StudyError: There is none, or its database can't be read.
@@ -42,7 +45,7 @@ def open_study(folder: Path) -> optuna.Study:
     if not study_exists(folder):
         raise StudyError(f"{folder} is not a study ({DATABASE} is missing): `ecg-tune search {folder} --data DATA` makes one")
     url = database_of(folder)
-    found = find_study(folder, url)
+    found = find_study(folder, url, reading=reading)
     if found is None and on_server(url):
         raise StudyError(f"{shown(url)} holds no study named {folder.resolve().name!r}: give the folder the name that its study has there")
     if found is None:
@@ -50,7 +53,7 @@ def open_study(folder: Path) -> optuna.Study:
     return found
 
 
-def find_study(folder: Path, url: URL) -> optuna.Study | None:
+def find_study(folder: Path, url: URL, *, reading: bool = False) -> optuna.Study | None:
     """Open the study of a folder if its database holds it: in a file the only one, on a server the one of the folder's name.
 
     Raises:
@@ -59,7 +62,7 @@ def find_study(folder: Path, url: URL) -> optuna.Study | None:
     if not on_server(url) and not Path(str(url.database)).is_file():
         return None
     try:
-        storage = open_storage(url)
+        storage = open_storage(url, reading=reading)
         names = optuna.get_all_study_names(storage)
     except EmptyDatabaseError:
         return None

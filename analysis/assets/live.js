@@ -1,0 +1,53 @@
+// A live page asks its server for news; what did not change is not sent, what the reader did stays.
+
+const PAUSE_S = 2, LONGEST_PAUSE_S = 30;
+let since = document.body.dataset.version;
+
+const setAll = (target, changes, put = value => value) => {
+  for (const [key, value] of changes) if (value === null) target.delete(key); else target.set(key, put(value));
+};
+const notice = text => {
+  if (byId("notice").textContent !== text) byId("notice").textContent = text;
+  byId("notice").hidden = !text;
+};
+const take = news => {
+  if (news.markup && document.body.hasAttribute("data-waiting")) return location.reload();  // the first state there is
+  since = news.version;
+  if (news.title !== undefined) document.title = news.title;
+  if (news.notice !== undefined) told = news.notice;
+  if (news.facts) Object.assign(facts, news.facts);
+  setAll(trials, Object.entries(news.cards || {}).map(([number, card]) => [Number(number), card]));
+  for (const [key, figure] of Object.entries(news.figures || {})) if (figure) figures[key] = figure; else delete figures[key];
+  for (const [id, markup] of Object.entries(news.markup || {})) {
+    if (!markup) byId(id)?.remove();
+    else if (byId(id)) morph(byId(id), parsed(markup));
+    else byId("main").append(parsed(markup));
+  }
+  refilter();
+  follow();
+  const changed = new Set(Object.keys(news.figures || {}));
+  touch(plots().filter(plot => changed.has(plot.dataset.figure) || !drawn.has(plot)));
+  document.body.dataset.version = since;
+  return undefined;
+};
+
+let told = byId("notice").textContent, pause = PAUSE_S, timer = null;
+const ask = async () => {
+  clearTimeout(timer);
+  const token = new URLSearchParams(location.search).get("token");
+  try {
+    const answer = await fetch("news?" + new URLSearchParams({ since, ...(token ? { token } : {}) }), { cache: "no-store" });
+    if (answer.status === 200) take(await answer.json());
+    else if (answer.status !== 204) throw new Error(`it answered ${answer.status}`);
+    pause = PAUSE_S;
+    notice(told);
+  } catch (error) {
+    if (!(error instanceof TypeError) && !/^it answered/.test(error.message)) throw error;  // ours, not the network's
+    pause = Math.min(2 * pause, LONGEST_PAUSE_S);
+    notice("The server of this page does not answer any more: what you see is its last state. Start it again, and this page goes on.");
+  } finally {
+    timer = setTimeout(ask, pause * 1000);
+  }
+};
+document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); else clearTimeout(timer); });
+timer = setTimeout(ask, pause * 1000);
