@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
+from optuna.storages import RDBStorage
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,8 +18,6 @@ from ecg_tune.search.database import DATABASE, connection_settings, database_of,
 from ecg_tune.search.lock import search_runs
 from ecg_tune.search.study import open_study
 
-CHANGES = slice(24, 28)
-"""Where a SQLite file counts the transactions that changed it (sqlite.org/fileformat.html, 1.3.7)."""
 SERVER_CHANGES = """
 SELECT (SELECT max(trial_intermediate_value_id) FROM trial_intermediate_values),
   (SELECT max(trial_user_attribute_id) FROM trial_user_attributes), (SELECT max(study_user_attribute_id) FROM study_user_attributes),
@@ -51,19 +50,21 @@ def read_study(folder: Path) -> Iterator[tuple[optuna.Study, bool]]:
         StudyError: It is not there, is locked, or can't be read.
     """
     study = open_study(folder, reading=True)
+    storage = getattr(study._storage, "_backend", study._storage)
+    assert isinstance(storage, RDBStorage), "studies in folders are in databases"
     try:
         yield study, search_runs(folder)
     finally:
-        getattr(study._storage, "_backend", study._storage).engine.dispose()
+        storage.engine.dispose()
 
 
 def _file_mark(path: Path) -> tuple[Hashable, ...]:
+    """Return what the file system says of a file; opening it would, on closing, free the locks that this process has on it."""
     try:
-        with path.open("rb") as file:
-            stat, header = path.stat(), file.read(CHANGES.stop)
+        stat = path.stat()
     except FileNotFoundError:
         return ()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, header[CHANGES]
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _server_mark(url: URL) -> tuple[Hashable, ...]:

@@ -1,0 +1,208 @@
+"""A trial chosen anywhere is marked everywhere; the filter; keys. In a real browser, from disk, without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+from optuna.trial import TrialState
+
+from analysis.dashboard import write_dashboard
+
+from .pages import EVIL, Opened, made_up, needs_browser
+
+pytestmark = needs_browser
+
+HISTORY, CURVES, SLICE, TIMELINE = "history-0-0", "curves-0-0", "slices-0-0", "timeline-0-0"
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dashboard(made_up(), tmp_path_factory.mktemp("page") / "dashboard.html")
+
+
+@pytest.fixture
+def opened(browser: Any, page_file: Path) -> Opened:
+    return Opened(browser, page_file)
+
+
+def click_point(opened: Opened, key: str, number: int) -> None:
+    """Click where a figure draws a trial."""
+    plot = opened.page.locator(f"[data-figure={key}]")
+    plot.scroll_into_view_if_needed()
+    place = opened.figure(
+        key,
+        f"""(() => {{ const box = plot.getBoundingClientRect(), {{ xaxis, yaxis, _size }} = plot._fullLayout;
+          const has = c => c[0] === {number}, trace = plot.data.find(t => t.customdata?.some(has)), i = trace.customdata.findIndex(has);
+          return [box.left + _size.l + xaxis.d2p(trace.x[i]), box.top + _size.t + yaxis.d2p(trace.y[i])]; }})()""",
+    )
+    opened.page.mouse.move(*place)
+    opened.page.mouse.click(*place)
+    opened.drawn()
+
+
+def test_a_trial_clicked_in_one_figure_is_marked_in_the_others_and_opens_its_card(opened: Opened) -> None:
+    click_point(opened, HISTORY, 4)
+    card, trial = opened.page.locator("#card"), made_up().trials[4]
+    assert opened.page.url.endswith("#trial-4")
+    assert opened.marked(HISTORY) == [4]
+    assert opened.marked(CURVES) == list(trial.intermediate_values)
+    assert opened.marked(SLICE) == [pytest.approx(trial.params["rnn.learning_rate"], rel=1e-4)]
+    assert len(opened.marked(TIMELINE)) == 1
+    parallel = opened.figure("parallel-0-0", "[plot.data[0].customdata.at(-1)[0], plot.data[0].line.color.at(-1)]")
+    assert parallel == [4, 1]
+    assert opened.page.locator("tr[aria-current=true]").get_attribute("data-trial") == "4"
+    for fact in ("Trial 4", "complete", f"{trial.value:.4f}", "toy:1", "NORM", "0.900"):
+        assert fact in card.inner_text(), fact
+    assert yaml.safe_load(card.locator("#card-params pre").inner_text()) == trial.params
+    assert yaml.safe_load(card.locator("#card-config pre").inner_text()) == trial.user_attrs["config"]
+    assert opened.figure(HISTORY, "plot.clientWidth") == opened.figure(HISTORY, "plot._fullLayout.width") < 900
+    opened.page.keyboard.press("Escape")
+    opened.drawn()
+    assert not card.is_visible()
+    assert "#" not in opened.page.url
+    assert opened.marked(HISTORY) == []
+    assert opened.complaints == []
+
+
+def test_the_card_of_a_failed_trial_shows_what_it_said(browser: Any, tmp_path: Path) -> None:
+    page = write_dashboard(made_up(EVIL, family=f"rnn{EVIL}"), tmp_path / "evil.html")
+    opened = Opened(browser, Path(page))
+    opened.page.evaluate("location.hash = '#trial-5'")
+    opened.drawn()
+    card = opened.page.locator("#card").inner_text()
+    assert "Failure: oom" in card
+    assert card.count(EVIL) >= 2
+    assert opened.complaints == []
+
+
+def test_a_link_to_a_trial_opens_its_card_and_one_to_none_says_so(browser: Any, page_file: Path) -> None:
+    opened = Opened(browser, page_file)
+    opened.page.goto(f"{page_file.as_uri()}#trial-3")
+    opened.page.reload()
+    opened.drawn()
+    assert opened.page.locator("#card h2").first.inner_text() == "Trial 3"
+    assert opened.marked(HISTORY) == [3]
+    opened.page.evaluate("location.hash = '#trial-999'")
+    opened.drawn()
+    assert not opened.page.locator("#card").is_visible()
+    assert opened.page.locator("#said").inner_text() == "There is no trial 999."
+
+
+def test_everything_works_from_the_keyboard(opened: Opened) -> None:
+    page = opened.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.locator("[data-figure=history-0-0]").focus()
+    for key, number in (("ArrowRight", 0), ("ArrowRight", 1), ("ArrowLeft", 0), ("ArrowLeft", 23)):
+        page.keyboard.press(key)
+        opened.drawn()
+        assert page.url.endswith(f"#trial-{number}"), key
+    assert page.evaluate("document.activeElement.dataset.figure") == HISTORY
+    assert "trial 23" in page.locator("#said").inner_text()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "card-name"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.dataset.figure") == HISTORY
+    row = page.locator("table.best tr[data-trial] a").first
+    row.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "card-name"
+    assert page.locator("#card-name").inner_text() == f"Trial {made_up().best_trial.number}"
+    page.locator("#go").fill("7")
+    page.keyboard.press("Enter")
+    assert page.locator("#card-name").inner_text() == "Trial 7"
+    names = page.evaluate("""[...document.querySelectorAll('button, input, a, summary, .plot')].filter(e => e.offsetParent)
+      .filter(e => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length)).map(e => e.outerHTML)""")
+    assert names == []
+
+
+def test_the_filter_acts_on_the_figures_and_says_how_many_trials_are_shown(opened: Opened) -> None:
+    page, study = opened.page, made_up()
+    count = page.locator("#count")
+    assert count.inner_text() == "Showing all 24 trials."
+    page.locator("#families button", has_text="resnet1d").click()
+    page.locator("#states button", has_text="complete").first.click()
+    opened.drawn()
+    left = {t.number for t in study.trials if t.number % 2 and t.state == TrialState.COMPLETE}
+    assert count.inner_text() == f"Showing {len(left)} of 24 trials."
+    numbers = "[...new Set(plot.data.filter(t => t.customdata).flatMap(t => t.customdata.map(c => c[0])))].filter(n => n !== null)"
+    assert left <= set(opened.figure(HISTORY, numbers)) <= left | {1}  # the default config's line
+    assert set(opened.figure(TIMELINE, numbers)) == left
+    assert {int(row.get_attribute("data-trial")) for row in page.locator("table.best tr[data-trial]:visible").all()} <= left
+    assert page.locator("#slices [role=tab][aria-selected=true]").inner_text() == "resnet1d"
+    assert page.locator("#rungs .whole:not(.none)").first.is_visible()
+    assert page.locator("#curves .whole.none").first.is_visible()
+    page.locator("#reset").click()
+    page.locator("#least").fill("4")
+    opened.drawn()
+    assert count.inner_text() == f"Showing {sum(t.user_attrs['epochs'] >= 4 for t in study.trials)} of 24 trials."
+    page.locator("#reset").click()
+    opened.drawn()
+    assert count.inner_text() == "Showing all 24 trials."
+    assert len(opened.figure(HISTORY, numbers)) == 24
+    assert opened.complaints == []
+
+
+def test_every_figure_has_a_text_and_its_data_as_a_table(opened: Opened) -> None:
+    labels = opened.page.evaluate("[...document.querySelectorAll('.plot')].map(p => p.getAttribute('aria-label'))")
+    assert all(len(label) > 20 for label in labels)
+    assert any("alidation macro AUC against trial number" in label for label in labels)
+    opened.page.locator("#history details.data summary").click()
+    table = opened.page.locator("#history details.data table")
+    assert "trial number" in table.locator("thead").inner_text()
+    assert table.locator("tbody tr").count() >= 24
+
+
+def test_the_theme_that_was_asked_for_is_kept(browser: Any, page_file: Path) -> None:
+    opened = Opened(browser, page_file, color_scheme="light")
+    ink = "document.querySelector('[data-figure=history-0-0]')._fullLayout.font.color"
+    for said, color in (("light", "#24292f"), ("dark", "#dde2e8")):
+        opened.page.locator("#theme").click()
+        opened.drawn()
+        assert opened.page.locator("#theme").inner_text() == f"Theme: {said}"
+        assert opened.page.evaluate(ink) == color
+    opened.page.reload()
+    opened.drawn()
+    assert opened.page.evaluate(ink) == "#dde2e8"
+    assert opened.complaints == []
+
+
+def several(n: int, *states: TrialState, objectives: int = 1) -> optuna.Study:
+    """Return a study of trials that ended so, the first of them made up as usual."""
+    study = optuna.create_study(directions=["maximize", *["minimize"] * (objectives - 1)])
+    study.set_user_attr("metric", "macro_auc")
+    if objectives > 1:
+        study.set_user_attr("minimise", ["parameters"])
+    for number, trial in enumerate(made_up(n_trials=24).trials[:n]):
+        trial.state = states[number % len(states)]
+        done = trial.state == TrialState.COMPLETE
+        trial.values = [0.6 + number / 100, *[1000.0 - number] * (objectives - 1)] if done else None
+        if not trial.state.is_finished():
+            trial.datetime_complete = None
+        study.add_trial(trial)
+    return study
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        several(1, TrialState.COMPLETE),
+        several(8, TrialState.FAIL),
+        several(8, TrialState.PRUNED),
+        several(8, TrialState.RUNNING, TrialState.COMPLETE),
+        several(8, TrialState.COMPLETE, TrialState.PRUNED, objectives=2),
+    ],
+    ids=["one trial", "all failed", "all pruned", "mid-run", "two objectives"],
+)
+def test_a_trial_of_any_study_can_be_chosen_without_complaint(browser: Any, study: optuna.Study, tmp_path: Path) -> None:
+    opened = Opened(browser, write_dashboard(study, tmp_path / "dashboard.html"))
+    opened.page.locator("#go").fill("0")
+    opened.page.keyboard.press("Enter")
+    opened.drawn()
+    assert opened.page.locator("#card-name").inner_text() == "Trial 0"
+    assert opened.undrawn() == []
+    assert opened.complaints == []

@@ -1,0 +1,223 @@
+"""The live page in a real browser: while a real search runs, and when its study is locked, cut, replaced or gone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+import analysis.live
+from analysis.live_server import LiveServer
+from ecg_tune.cli.status import facts
+from ecg_tune.data.prepared import PreparedData
+from ecg_tune.errors import StudyError
+from ecg_tune.search.study import newest_trials, open_study
+
+from .pages import EVIL, Opened, made_up, needs_browser
+
+pytestmark = needs_browser
+
+HISTORY = "history-0-0"
+ROOT = Path(__file__).parents[2]
+
+
+def start(*words: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "ecg_tune", *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ), cwd=ROOT)
+
+
+def search(study: Path, data: PreparedData, *more: object) -> subprocess.Popen[str]:
+    flags = ("--families", "rnn,cnn1d", "--profile", "small", "--max-epochs", 3, "--slots", 1, "--scheduler", "none")
+    return start("search", study, "--data", data.folder, *flags, *more)
+
+
+def wait_for(happened: Callable[[], object], *, at_most_s: float = 240) -> None:
+    end = time.monotonic() + at_most_s
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def n_ended(study: Path) -> int:
+    try:
+        return sum(trial.state.is_finished() for trial in newest_trials(open_study(study)))
+    except StudyError:  # not made yet
+        return 0
+
+
+@pytest.fixture(scope="module")
+def running(toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[str], str]]:
+    """Return a study with its search in progress, and the address of its page."""
+    study = tmp_path_factory.mktemp("live") / "study"
+    process = search(study, toy_data, "--trials", 7)
+    served = None
+    try:
+        wait_for(lambda: n_ended(study) >= 2 or process.poll() is not None)
+        served = start("dashboard", study, "--serve", "--port", 0)
+        assert served.stdout is not None
+        yield study, process, served.stdout.readline().strip()
+    finally:
+        for one in (process, served):
+            if one is not None and one.poll() is None:
+                one.send_signal(signal.SIGINT)
+                one.communicate(timeout=120)
+
+
+def drag(opened: Opened, key: str) -> list[float]:
+    """Zoom a figure with the mouse and return the range of its x axis."""
+    box = opened.page.locator(f"[data-figure={key}] .nsewdrag").bounding_box()
+    assert box is not None
+    opened.page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.2 * box["height"])
+    opened.page.mouse.down()
+    opened.page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.8 * box["height"], steps=5)
+    opened.page.mouse.up()
+    return ranges(opened, key)
+
+
+def ranges(opened: Opened, key: str) -> list[float]:
+    found: list[float] = opened.figure(key, "[...plot._fullLayout.xaxis.range, ...plot._fullLayout.yaxis.range]")
+    return found
+
+
+def test_a_page_follows_a_real_search_and_keeps_what_the_reader_did(
+    browser: Any, running: tuple[Path, subprocess.Popen[str], str], toy_data: PreparedData, tmp_path: Path
+) -> None:
+    study, process, url = running
+    opened = Opened(browser, url)
+    page = opened.page
+    before = page.locator("#count").inner_text()
+    was = ranges(opened, HISTORY)
+    zoomed = drag(opened, HISTORY)
+    assert zoomed != was
+    page.locator("#slices [role=tab]").nth(1).click()
+    page.locator("table.best details summary").first.click()
+    page.locator("#go").fill("0")
+    page.keyboard.press("Enter")
+    page.locator("#families button", has_text="rnn").click()
+    page.locator("#slices [role=tab]").nth(1).click()
+    opened.drawn()
+    page.locator("#slices").scroll_into_view_if_needed()
+    top = page.locator("#slices").evaluate("e => e.getBoundingClientRect().top")
+
+    wait_for(lambda: process.poll() is not None)
+    page.wait_for_function("document.getElementById('count').textContent.endsWith('of 7 trials.')")
+    page.wait_for_function("!document.getElementById('head').textContent.includes('Search running')")
+    opened.drawn()
+    assert page.locator("#count").inner_text() != before
+    assert ranges(opened, HISTORY) == zoomed
+    assert page.locator("#slices [role=tab]").nth(1).get_attribute("aria-selected") == "true"
+    assert page.locator("table.best details").first.evaluate("e => e.open")
+    assert page.locator("#card-name").inner_text() == "Trial 0"
+    assert page.locator("#families button", has_text="rnn").get_attribute("aria-pressed") == "true"
+    assert page.locator("#slices").evaluate("e => e.getBoundingClientRect().top") == pytest.approx(top, abs=40)
+    assert opened.undrawn() == []
+    assert page.locator("#notice").is_hidden()
+
+    told = facts(open_study(study), study)
+    shown = page.locator("#head").inner_text()
+    assert f"{told['best']['value']:.4f}" in shown
+    assert f"{told['epochs']}" in shown
+    assert page.evaluate("document.querySelectorAll('table.best tr[data-trial]').length") == told["states"]["COMPLETE"]
+
+    page.locator("#card-params button.copy").click()
+    queued = tmp_path / "queued.yaml"
+    queued.write_text(opened.pasted(), encoding="utf-8")
+    code = search(study, toy_data, "--trials", 8, "--enqueue", queued)
+    err = code.communicate(timeout=240)[1]
+    assert code.returncode == 0, err
+    trials = newest_trials(open_study(study))
+    assert trials[7].params == trials[0].params
+    page.wait_for_function("document.getElementById('count').textContent.endsWith('of 8 trials.')")
+    assert opened.complaints == []
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """Return the folder and the page of a made-up study."""
+    monkeypatch.setattr(analysis.live, "LOOK_S", 0.0)
+    monkeypatch.setattr(analysis.live, "SHARE", float("inf"))
+    monkeypatch.setattr("ecg_tune.search.database.READING_WAIT_S", 0.05)
+    with LiveServer([write(tmp_path / "study", EVIL)]) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield tmp_path / "study", server.url
+        server.shutdown()
+
+
+def write(folder: Path, name: str, *, n_trials: int = 9) -> Path:
+    folder.mkdir()
+    optuna.copy_study(
+        from_study_name=name,
+        from_storage=made_up(name, family=f"rnn{name}", n_trials=n_trials)._storage,
+        to_storage=f"sqlite:///{folder / 'study.db'}",
+    )
+    return folder
+
+
+def test_a_study_that_is_locked_cut_gone_or_replaced_is_said_on_the_page_that_stays(browser: Any, served: tuple[Path, str]) -> None:
+    study, url = served
+    opened = Opened(browser, url)
+    page, notice, file = opened.page, opened.page.locator("#notice"), study / "study.db"
+    good = file.read_bytes()
+
+    def said(text: str) -> None:
+        page.wait_for_function("text => document.getElementById('notice').textContent.includes(text)", arg=text)
+        assert notice.is_visible() or not text
+        assert page.locator("h1").inner_text() == f"Study {EVIL}"
+        assert page.locator("#count").inner_text() == "Showing all 9 trials."
+
+    holder = sqlite3.connect(file)
+    holder.execute("PRAGMA user_version = 7")  # a change that is none of the study's
+    holder.commit()
+    holder.execute("BEGIN EXCLUSIVE")
+    said("database is locked")
+    holder.close()
+    page.wait_for_selector("#notice", state="hidden")
+    file.write_bytes(good[:9000])
+    said("can't be read")
+    shutil.rmtree(study)
+    said("is not a study")
+    write(study, "new", n_trials=4)
+    page.wait_for_function("document.querySelector('h1').textContent === 'Study new'")
+    assert "Another study took this one's place" in notice.inner_text()
+    assert page.locator("#count").inner_text() == "Showing all 4 trials."
+    opened.drawn()
+    assert opened.undrawn() == []
+    assert opened.complaints == []
+
+
+def test_a_page_whose_server_has_ended_says_so(browser: Any, tmp_path: Path) -> None:
+    with LiveServer([write(tmp_path / "study", "toy")]) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        opened = Opened(browser, server.url)
+        server.shutdown()
+    opened.page.wait_for_function("document.getElementById('notice').textContent.includes('does not answer any more')")
+    assert opened.page.locator("h1").inner_text() == "Study toy"
+    assert opened.undrawn() == []
+
+
+def test_the_list_of_several_studies_leads_to_their_pages(browser: Any, tmp_path: Path) -> None:
+    with LiveServer([write(tmp_path / "one", "one"), write(tmp_path / "two", EVIL)]) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        opened = Opened.__new__(Opened)
+        opened.complaints = []
+        page = browser.new_context().new_page()
+        page.on("console", lambda message: opened.complaints.append(message.text) if message.type == "error" else None)
+        page.goto(server.url)
+        page.locator("a", has_text=EVIL).click()
+        page.wait_for_selector("body[data-ready=true]")
+        assert page.url == f"{server.url}2/"
+        assert page.locator("h1").inner_text() == f"Study {EVIL}"
+        assert opened.complaints == []
+        server.shutdown()
