@@ -3,9 +3,11 @@
     python benchmarks/scaling.py [--slots 1,2,4,8,16] [--json]
 
 The clusters are real Rays with as many nodes as slots, one CPU each, all on this machine; the trials sleep, so that the machine's
-own cores do not bound them. Efficiency is the ideal time (trials · 5 s / slots) over the time from the first trial's start to the
-last one's end, starting workers included: a long search has it once. The decisions are those of the product's own searcher and
-scheduler in virtual time, on a study in SQLite: what a driver could do if Ray cost nothing. Takes about five minutes.
+own cores do not bound them. Two things are told apart. Start-up: from the call to the moment at which the last slot has its first trial;
+a search has it once, and here all workers start on this machine's cores. After it: what share of a worker's time between its first
+trial's end and its last one's is trials (5 s each, ideally all of it), the mean over workers and the worst one. The decisions are those
+of the product's own searcher and scheduler in virtual time, on a study in SQLite: what a driver could do if Ray cost nothing. Takes
+about ten minutes.
 """
 
 from __future__ import annotations
@@ -14,13 +16,18 @@ import argparse
 import json
 import logging
 import os
+import statistics
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import optuna
 import ray
+from optuna.trial import FrozenTrial
 from ray.cluster_utils import Cluster
 from toys import FAMILIES, TOY_SPACE, Quiet, run_toy, sqlite_study, toy_curve
 
@@ -28,7 +35,7 @@ from ecg_tune.config import SearchSettings
 from ecg_tune.search.book import Book
 from ecg_tune.search.preview import steps
 
-EACH, EPOCHS = 8, 5
+EACH, EPOCHS = 12, 5
 """Trials a slot, and epochs of a second each."""
 WORKERS, DECISIONS, MANY_EPOCHS = 1_000, 3_000, 9
 MEMORY = 80 * 1024**2
@@ -49,7 +56,7 @@ def main() -> None:
 
 
 def cluster(folder: Path, slots: int) -> dict[str, float]:
-    """Return the wall time of a search on a cluster of `slots` nodes, and the ideal one."""
+    """Return how long a search took to start on a cluster of `slots` nodes, and how well it used them from then on."""
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": MEMORY})
     try:
         for _ in range(slots):
@@ -57,16 +64,31 @@ def cluster(folder: Path, slots: int) -> dict[str, float]:
         nodes.wait_for_nodes()
         ray.init(address=nodes.address, log_to_driver=False, logging_level=logging.ERROR)
         settings = SearchSettings(families=FAMILIES[:1], profile="small", trials=EACH * slots, max_epochs=EPOCHS, scheduler="none")
+        begun = datetime.now()
         rows = run_toy(folder / f"of_{slots}", settings, seconds=1.0).get_trials(deepcopy=False)
     finally:
         ray.shutdown()
         nodes.shutdown()
-    starts, ends = (
-        [row.datetime_start for row in rows if row.datetime_start],
-        [row.datetime_complete for row in rows if row.datetime_complete],
-    )
-    wall, ideal = (max(ends) - min(starts)).total_seconds(), float(EACH * EPOCHS)
-    return {"slots": slots, "trials": len(rows), "wall_s": wall, "ideal_s": ideal, "efficiency": ideal / wall}
+    return {"slots": slots, **used(rows, begun)}
+
+
+def used(rows: Sequence[FrozenTrial], begun: datetime) -> dict[str, float]:
+    """Return what the ends of the trials say about their workers."""
+    ends: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        assert row.datetime_complete, f"trial {row.number} is open"
+        ends[str(row.user_attrs["worker"])].append((row.datetime_complete - begun).total_seconds())
+    several = [sorted(times) for times in ends.values() if len(times) > 1]
+    shares = [(len(times) - 1) * EPOCHS / (times[-1] - times[0]) for times in several]
+    return {
+        "workers": len(ends),
+        "trials": len(rows),
+        "start_s": max(min(times) for times in ends.values()) - EPOCHS,
+        "busy": statistics.mean(shares),
+        "busy_least": min(shares),
+        "wall_s": max(max(times) for times in ends.values()),
+        "ideal_s": len(rows) * EPOCHS / len(ends),
+    }
 
 
 def driver(folder: Path) -> dict[str, float]:
@@ -91,9 +113,11 @@ def driver(folder: Path) -> dict[str, float]:
 
 def table(found: dict[str, Any]) -> str:
     """Return the table."""
-    lines = ["slots | trials | wall s | ideal s | efficiency"]
+    lines = ["slots | workers | trials | all slots at work after s | busy from then on | least | in all s | ideal s"]
     for one in found["clusters"]:
-        lines.append(f"{one['slots']:5} | {one['trials']:6} | {one['wall_s']:6.1f} | {one['ideal_s']:7.1f} | {one['efficiency']:10.1%}")
+        counts = f"{one['slots']:5} | {one['workers']:7} | {one['trials']:6} | {one['start_s']:25.1f}"
+        shares = f"{one['busy']:17.1%} | {one['busy_least']:5.1%}"
+        lines.append(f"{counts} | {shares} | {one['wall_s']:8.1f} | {one['ideal_s']:7.1f}")
     one = found["driver"]
     lines.append(
         f"virtual time, {one['workers']} workers: {one['drawn_per_s']:.0f} trials drawn a second at the start, then "

@@ -32,3 +32,10 @@ def cluster() -> Iterator[OnPremCluster]:
         cluster.up()
         cluster.wait_for(hosts)
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def tunnel(cluster: OnPremCluster) -> Iterator[str]:
+    """Keep the way into the cluster open and return its address on the client."""
+    with cluster.dashboard() as address:
+        yield address

@@ -79,7 +79,7 @@ class OnPremCluster:
         nodes = json.loads(listed) if listed.startswith("[") else []
         return {node["node_ip"] for node in nodes if node["state"] == "ALIVE"}
 
-    def wait_for(self, machines: Iterable[Machine], *, at_most_s: float = 180.0) -> None:
+    def wait_for(self, machines: Iterable[Machine], *, at_most_s: float = 600.0) -> None:
         """Wait until exactly these machines are alive; the limit only guards against hanging."""
         wanted = {machine.address for machine in machines}
         assert wait_for(lambda: self.alive() == wanted, at_most_s=at_most_s), f"alive: {self.alive()}\n{self.log()}"

@@ -5,109 +5,26 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from threading import Thread
-from typing import IO
 
 import pytest
-from optuna.trial import FrozenTrial
 
-from ecg_tune.search.study import newest_trials, open_study, study_exists
+from ecg_tune.search.study import newest_trials, open_study
 
+from ..conftest import make_toy_data
 from ..faults.checks import changed_rows, wrong_decisions, wrong_rows
 from ..faults.processes import wait_for
-from .machine import Machine
 from .onprem import ENV, TOKEN, OnPremCluster
+from .submitted import LOST, PATIENCE_S, Submitted
 
 pytestmark = pytest.mark.hosts
 
 FLAGS = "--families cnn1d,cnn1d_rnn --profile small --max-epochs 6"
 MANY = 1000
 """More trials than are ever run: the search is stopped when all has happened to it, however fast this machine is."""
-LOST = "its worker or node was lost"
 LONG = os.environ.get("CLUSTER") == "full"
 """The long form: the cut lasts long enough for both sides to give each other up."""
 CUT_S = 150.0 if LONG else 60.0
-PATIENCE_S = 600.0
-"""Guards against hanging; on two quiet cores no stage takes more than a minute or two."""
-
-
-@dataclass
-class Submitted:
-    """A search that is sent from the client, and what its job has printed so far."""
-
-    cluster: OnPremCluster
-    study: Path
-    command: str
-    lines: list[str] = field(default_factory=list)
-
-    def send(self, trials: int) -> None:
-        """Send it, the first time or again."""
-        self.process = self.cluster.client.start(f"{self.command} --trials {trials}", env=TOKEN)
-        self.reader = Thread(target=self._read, args=(self.process.stdout,), daemon=True)
-        self.reader.start()
-
-    def stop(self, address: str) -> None:
-        """Stop the job as a user does."""
-        number = next(line.split()[1] for line in reversed(self.lines) if line.startswith("job ecg-tune-"))
-        self.cluster.client.run(f"ray job stop {number} --address {address}", env=TOKEN)
-
-    def ended_with(self) -> int:
-        """Return the command's exit code."""
-        code = self.process.wait(PATIENCE_S)
-        self.reader.join(30)
-        return code
-
-    def wait(self, what: str, condition: Callable[[], object]) -> None:
-        """Wait for something that happens while the search runs."""
-        came = wait_for(lambda: bool(condition()) or self.process.poll() is not None, at_most_s=PATIENCE_S)
-        self.note(what)
-        assert came, self.told()
-        assert condition(), self.told()
-
-    def count(self, text: str) -> int:
-        """Return how many lines say something."""
-        return sum(text in line for line in self.lines)
-
-    def note(self, what: str) -> None:
-        """Write into what was printed what happened meanwhile."""
-        self.lines.append(f"{time.strftime('%H:%M:%S')} --- {what}")
-
-    def rows(self) -> list[FrozenTrial]:
-        """Return the rows that count; none when the study is not made yet."""
-        return newest_trials(open_study(self.study)) if study_exists(self.study) else []
-
-    def ended(self, machine: Machine | None = None) -> list[FrozenTrial]:
-        """Return the rows that are closed, those that ended on one machine only if that is given."""
-        return [row for row in self.rows() if row.state.is_finished() and machine in (None, self._where(row))]
-
-    def running_on(self, machine: Machine) -> bool:
-        """Return whether a trial of the study trains on a machine now."""
-        return any(".train" in line for line in machine.processes())
-
-    def told(self) -> str:
-        """Return what happened, the end of what was printed, and why a host did not come."""
-        happened = [line for line in self.lines if " --- " in line]
-        return "\n".join([*happened, *self.lines[-40:], self.cluster.log()])
-
-    def arrivals(self) -> list[tuple[int, int]]:
-        """Return (trial, epoch) in the order in which the driver took their results in."""
-        found = [re.match(r"trial (\d+) \(\w+\) epoch (\d+)/", line) for line in self.lines]
-        return [(int(match[1]), int(match[2])) for match in found if match]
-
-    def _where(self, row: FrozenTrial) -> Machine | None:
-        return next((host for host in self.cluster.hosts if host.name == row.user_attrs["node"]), None)
-
-    def _read(self, output: IO[str]) -> None:
-        self.lines.extend(line.rstrip("\n") for line in output)
-
-
-@pytest.fixture(scope="module")
-def tunnel(cluster: OnPremCluster) -> Iterator[str]:
-    with cluster.dashboard() as address:
-        yield address
+OPEN = {"RAY_AUTH_MODE": "disabled"}
 
 
 def test_the_doctor_finds_the_cluster_fit(cluster: OnPremCluster, tunnel: str) -> None:
@@ -117,11 +34,42 @@ def test_the_doctor_finds_the_cluster_fit(cluster: OnPremCluster, tunnel: str) -
     assert {"host1", "host2", "host3"} <= set(re.findall(r"host\d", said.stdout))
 
 
-def test_the_doctor_names_a_folder_that_is_not_shared_and_its_remedy(cluster: OnPremCluster, tunnel: str) -> None:
-    said = cluster.client.run(f"ecg-tune doctor /tmp/mine --address {tunnel}", env=TOKEN, check=False)
+def test_the_doctor_names_all_that_is_wrong_and_its_remedy(cluster: OnPremCluster, tunnel: str) -> None:
+    head, one, other = cluster.hosts
+    make_toy_data(cluster.hosts.shared / "other data", seed=1)
+    for host, data in ((head, "data"), (one, "other data")):
+        host.run(f"cp -r '{cluster.hosts.shared}/{data}' /tmp/data")
+    one.run("mount -o remount,size=64M /dev/shm")
+    other.run(
+        "mount -t tmpfs tmpfs /usr/games && echo 'echo Fake GPU, 550.1, 80 GB' > /usr/games/nvidia-smi && chmod +x /usr/games/nvidia-smi"
+    )
+    other.run("nohup python3 -m http.server 8265 > /dev/null 2>&1 & echo $! > /tmp/server")
+    said = cluster.client.run(f"ecg-tune doctor /tmp/mine --data /tmp/data --address {tunnel}", env=TOKEN, check=False)
+    one.run("mount -o remount,size=512M /dev/shm; rm -r /tmp/data")
+    other.run("umount /usr/games; kill $(cat /tmp/server)")
     assert said.returncode == 1
-    assert "can't write /tmp/mine" in said.stdout
-    assert "put the study on a folder that every machine mounts at the same path" in said.stdout
+    for what, remedy in (
+        (f"{one.address} can't write /tmp/mine", "put the study on a folder that every machine mounts at the same path"),
+        (f"/dev/shm of {one.address} has 0.1 GB for an object store of 0.2 GB", "enlarge it"),
+        (f"{other.address} has 1 GPUs by nvidia-smi, Ray counts 0", "start Ray after the driver is loaded"),
+        (f"the data folder on {one.address} holds", "copy the driver's there or remove it"),
+        (f"{other.address} offers port 8265 to the network", "start the head with --dashboard-host=127.0.0.1"),
+    ):
+        assert re.search(f"{re.escape(what)}.*\n.*{re.escape(remedy)}", said.stdout), said.stdout + said.stderr
+
+
+@pytest.mark.skipif(not LONG, reason="in the long form only: CLUSTER=full")
+def test_a_cluster_without_a_token_is_named_and_not_joined(cluster: OnPremCluster) -> None:
+    client, data = cluster.client, cluster.hosts.shared / "data"
+    client.run(f"ray start --head --node-ip-address={client.address} --num-cpus=1 --object-store-memory=100000000", env=OPEN)
+    try:
+        said = client.run(f"ecg-tune doctor --address {client.address}:6379", env=OPEN, check=False)
+        assert f"the cluster at {client.address}:6379 asks for no token" in said.stdout
+        refused = client.run(f"ecg-tune search ~/open --data {data} --address {client.address}:6379", env=OPEN, check=False)
+        assert refused.returncode == 2
+        assert "anyone who reaches it can run code on it: start it with a token" in refused.stderr
+    finally:
+        client.run("ray stop --force", check=False)  # this machine's own Ray: nobody else's processes are seen from here
 
 
 def test_a_client_without_the_token_is_refused(cluster: OnPremCluster, tunnel: str) -> None:
@@ -165,6 +113,7 @@ def test_hosts_that_are_cut_off_die_and_join_lose_nothing(cluster: OnPremCluster
     wrong += [*wrong_rows(rows, n_trials), *wrong_decisions(rows, search.arrivals())]
     assert not wrong, "\n".join([*wrong, search.told()])
     assert search.count("machines came or went: ") >= 3
+    print("\n".join(search.happened()))
 
 
 def test_two_searches_at_once_do_not_disturb_each_other(cluster: OnPremCluster, tunnel: str) -> None:
