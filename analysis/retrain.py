@@ -28,6 +28,7 @@ from ecg_tune.training.checkpoint import BOTH, TRAIN, SavedModel, load_saved, sa
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.memory import out_of_memory
 from ecg_tune.training.twin import train_as_twin
+from ecg_tune.training.warm_start import with_encoders_of
 
 Outcome = SavedModel | EcgTuneError
 MODELS_FOLDER = "models"
@@ -98,7 +99,7 @@ def plan_jobs(study: optuna.Study, folder: Path, *, top: int, seeds: int, per_fa
     metric = str(study.user_attrs["metric"])
     jobs, seen = [], Counter[str]()
     for row in rows:
-        config = trial_config(row.user_attrs["config"], where=f"trial {row.number}")
+        config = with_encoders_of(trial_config(row.user_attrs["config"], where=f"trial {row.number}"), folder)
         seen[config.family] += 1
         name = MODELS[config.family].name + (f"#{seen[config.family]}" if seen[config.family] > 1 else "")
         value = objective(row) if metric == "macro_auc" else None

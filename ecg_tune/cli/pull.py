@@ -66,8 +66,8 @@ def pack(
 
 
 def _study_entries(folder: Path, scratch: Path, *, checkpoints: bool) -> dict[str, Path]:
-    """Return what a study's parcel holds; its database and checkpoints are copied into `scratch` first."""
-    from ecg_tune.search.copying import copy_checkpoints, copy_to_sqlite, forget_place
+    """Return what a study's parcel holds; its database, encoders and checkpoints are copied into `scratch` first."""
+    from ecg_tune.search.copying import copy_checkpoints, copy_encoders, copy_to_sqlite, forget_place
     from ecg_tune.search.database import DATABASE
     from ecg_tune.search.study import open_study
 
@@ -78,7 +78,8 @@ def _study_entries(folder: Path, scratch: Path, *, checkpoints: bool) -> dict[st
     entries = {
         path.name: path for path in sorted(folder.iterdir()) if not path.name.startswith((".", DATABASE)) and path.name not in left_out
     }
+    copy_encoders(study, folder, scratch)
     if checkpoints:
         copy_checkpoints(study, folder, scratch)
-        entries |= {path.name: path for path in scratch.iterdir() if path.is_dir()}
+    entries |= {path.name: path for path in scratch.iterdir() if path.is_dir()}
     return {**entries, DATABASE: scratch / DATABASE}

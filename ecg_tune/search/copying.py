@@ -15,9 +15,11 @@ from sqlalchemy import Connection, Select, Table, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from ecg_tune.places import Place
 from ecg_tune.search.checkpoints import place_of
 from ecg_tune.search.continued import CHECKPOINTS
 from ecg_tune.search.database import SQLITE_WAIT_S, cant_be_read, open_storage
+from ecg_tune.training.warm_start import ENCODERS
 
 N_ROWS = 1000
 """Rows that are held in memory at a time."""
@@ -96,8 +98,17 @@ def copy_checkpoints(study: optuna.Study, folder: Path, target: Path) -> None:
     """
     place = place_of(study, folder)
     for trial in place.names(CHECKPOINTS):
-        for name in place.names(f"{CHECKPOINTS}/{trial}"):
-            copy = target / CHECKPOINTS / trial / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            with place.reading(f"{CHECKPOINTS}/{trial}/{name}") as file, copy.open("wb") as out:
-                shutil.copyfileobj(file, out)
+        _copy_files(place, f"{CHECKPOINTS}/{trial}", target)
+
+
+def copy_encoders(study: optuna.Study, folder: Path, target: Path) -> None:
+    """Copy the models that fusions start from in the same way."""
+    _copy_files(place_of(study, folder), ENCODERS, target)
+
+
+def _copy_files(place: Place, name: str, target: Path) -> None:
+    for file in place.names(name):
+        copy = target / name / file
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with place.reading(f"{name}/{file}") as source, copy.open("wb") as out:
+            shutil.copyfileobj(source, out)

@@ -17,8 +17,7 @@ from ecg_tune.search.space import TrainedEncoder, TrainedEncoders
 from ecg_tune.search.study import best_trials, objective, open_study, study_exists
 from ecg_tune.training.checkpoint import SavedModel, describe_data, write_model
 from ecg_tune.training.snapshots import newest_snapshot
-
-ENCODERS = "encoders"
+from ecg_tune.training.warm_start import ENCODERS
 
 
 def encoders_of(source: Path, data: PreparedData, *, into: Place, own: bool = False) -> Callable[[], TrainedEncoders | None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from torch import nn
 
@@ -11,6 +13,9 @@ from ecg_tune.errors import ConfigError
 from ecg_tune.models import MODELS, FusionConfig
 from ecg_tune.models.fusion import Fusion
 from ecg_tune.training.checkpoint import SavedModel, load_saved
+
+ENCODERS = "encoders"
+"""Folder of a study, or of the place of its checkpoints, with the model files that fusions start from."""
 
 
 def load_encoders(model: nn.Module, config: TrialConfig) -> None:
@@ -32,6 +37,22 @@ def load_encoders(model: nn.Module, config: TrialConfig) -> None:
         same = saved.config.model == chosen.image and saved.config.image == config.image
         _check(saved, chosen.image_checkpoint, family=chosen.image_family, same=same)
         _load(model.image.network, saved)
+
+
+def with_encoders_of(config: TrialConfig, folder: Path) -> TrialConfig:
+    """Return a config whose encoders are those that lie in a study's folder: it may have been moved, or brought home from a cluster.
+
+    Args:
+        folder: The study's; an encoder of which it holds no file of that name stays where the config says.
+    """
+    if not isinstance(config.model, FusionConfig):
+        return config
+    changes: dict[str, Any] = {}
+    for name in ("signal_checkpoint", "image_checkpoint"):
+        here = folder / ENCODERS / PurePosixPath(str(getattr(config.model, name)).partition("?")[0]).name
+        if getattr(config.model, name) and here.is_file():
+            changes[name] = str(here.resolve())
+    return replace(config, model=replace(config.model, **changes))
 
 
 def encoder_of(path: Path, *, inputs: str) -> SavedModel:

@@ -17,6 +17,7 @@ from ecg_tune.errors import ConfigError, DataError, StudyError, UsageError, Work
 from ecg_tune.places import DIGEST, Bucket, Folder, Place, open_place
 from ecg_tune.search.book import Book
 from ecg_tune.search.checkpoints import Keeper, check_place, place_of
+from ecg_tune.search.copying import copy_encoders
 from ecg_tune.search.encoders import encoders_of
 from ecg_tune.search.making import create_study
 from ecg_tune.training import snapshots
@@ -257,3 +258,10 @@ def test_a_fusion_starts_from_encoders_in_the_bucket(source, s3, prefix, toy_dat
     assert load_saved(found.image.path).trial == 3
     with pytest.raises(DataError, match="does not exist"):
         load_saved(str(place.below("encoders/other.pth")))
+
+
+def test_encoders_in_the_bucket_come_home_with_a_study(s3, prefix, tmp_path):
+    made = create_study(tmp_path / "study", {**ATTRIBUTES, "checkpoints": s3.uri(prefix)})
+    write(b"weights", place_of(made, tmp_path / "study"), "encoders/a_00001.pth")
+    copy_encoders(made, tmp_path / "study", tmp_path / "home")
+    assert (tmp_path / "home/encoders/a_00001.pth").read_bytes() == b"weights"

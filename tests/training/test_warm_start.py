@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ecg_tune.models import FusionConfig, ResNetConfig, RNNConfig
 from ecg_tune.training.checkpoint import load_saved, save_model
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.learner import Learner, learning_data
+from ecg_tune.training.warm_start import with_encoders_of
 
 TRAINING = TrainingConfig(max_epochs=1, crop_s=1.0)
 RNN, RESNET, IMAGE = RNNConfig(hidden_size=8, num_layers=1), ResNetConfig(layers=(1,), width=4, stem="small"), ImageConfig(size=32)
@@ -63,6 +65,17 @@ def test_a_file_with_another_network_is_refused(files, toy_data):
 def test_frozen_without_weights_is_refused():
     with pytest.raises(ConfigError, match="frozen encoders need weights"):
         FusionConfig(frozen=True)
+
+
+def test_a_study_that_was_brought_home_starts_from_the_files_beside_it(files, tmp_path):
+    there = {
+        "RNNModel": Path("/shared/study/encoders/RNNModel_best.pth"),
+        "ResNet": Path("s3://bucket/encoders/ResNet_best.pth?scheme=http"),
+    }
+    assert with_encoders_of(fusion(there), tmp_path) == fusion(there)
+    shutil.copytree(files["RNNModel"].parent, tmp_path / "encoders")
+    assert with_encoders_of(fusion(there), tmp_path) == fusion({name: tmp_path / "encoders" / path.name for name, path in files.items()})
+    assert with_encoders_of(TrialConfig("rnn", RNN, TRAINING), tmp_path) == TrialConfig("rnn", RNN, TRAINING)
 
 
 def test_the_train_command_takes_networks_and_images_from_the_files(files, toy_data, tmp_path, capsys):
