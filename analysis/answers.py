@@ -23,14 +23,17 @@ class SeedAnswers:
     """One model file's answers.
 
     Attributes:
-        saved: What the file says, without its weights.
-        validation, test: (n_records, n_classes) probabilities of the two parts.
+        seed: Of the training.
+        validation_macro_auc: As the file says.
+        validation, test: (n_records, n_classes) probabilities of the two parts; on validation those of the model or, when it
+            was trained on validation, of its twin.
         f1_thresholds: (n_classes,), highest F1 on validation.
         sensitivity_thresholds: (n_classes,), the highest that reach the wanted sensitivity on validation.
         platt: (n_classes, 2), slope and intercept fitted on validation.
     """
 
-    saved: SavedModel
+    seed: int
+    validation_macro_auc: float
     validation: Array
     test: Array
     f1_thresholds: Array
@@ -53,7 +56,7 @@ class ModelAnswers:
     @property
     def chosen(self) -> int:
         """Return the index of the seed with the best validation macro AUC, the one that `<Name>_best.pth` holds."""
-        return int(np.argmax([np.nan_to_num(seed.saved.validation_macro_auc, nan=-1.0) for seed in self.seeds]))
+        return int(np.argmax([np.nan_to_num(seed.validation_macro_auc, nan=-1.0) for seed in self.seeds]))
 
     @property
     def runs(self) -> list[Run]:
@@ -77,23 +80,26 @@ def ask(candidate: Candidate, validation: Part, test: Part, *, sensitivity_targe
     Raises:
         DataError: An answer is not a number.
     """
-    seeds = []
-    for path, saved in zip(candidate.files, candidate.seeds, strict=True):
-        seeds.append(_seed(path, saved, validation, test, target=sensitivity_target, device=device))
+    files = zip(candidate.files, candidate.judged, candidate.seeds, strict=True)
+    seeds = [_seed(*one, validation, test, target=sensitivity_target, device=device) for one in files]
     return ModelAnswers(candidate.name, tuple(seeds))
 
 
-def _seed(path: Path, saved: SavedModel, validation: Part, test: Part, *, target: float, device: str) -> SeedAnswers:
-    predictor = build_predictor(load_saved(path))
-    known, asked = (predict_probabilities(predictor, part.signals_uv, device=device) for part in (validation, test))
-    for part, probabilities in ((validation, known), (test, asked)):
-        if lost := int((~np.isfinite(probabilities)).any(axis=1).sum()):
-            raise DataError(f"the model in {path} answers {lost} of {len(part)} {part.name} records with NaN: retrain it")
+def _seed(path: Path, judged: Path, saved: SavedModel, validation: Part, test: Part, *, target: float, device: str) -> SeedAnswers:
+    known, asked = (_answers(file, part, device) for file, part in ((judged, validation), (path, test)))
     return SeedAnswers(
-        saved=saved,
+        seed=saved.seed,
+        validation_macro_auc=saved.validation_macro_auc,
         validation=known,
         test=asked,
         f1_thresholds=np.asarray(saved.thresholds["f1"], dtype=np.float64),
         sensitivity_thresholds=sensitivity_thresholds(validation.labels, known, target=target),
         platt=platt_parameters(validation.labels, known),
     )
+
+
+def _answers(path: Path, part: Part, device: str) -> Array:
+    found = predict_probabilities(build_predictor(load_saved(path)), part.signals_uv, device=device)
+    if lost := int((~np.isfinite(found)).any(axis=1).sum()):
+        raise DataError(f"the model in {path} answers {lost} of {len(part)} {part.name} records with NaN: retrain it")
+    return found

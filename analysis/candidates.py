@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import torch
 from analysis.evaluated import Standing
 from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import ConfigError, DataError
-from ecg_tune.training.checkpoint import SavedModel, build_predictor, load_saved
+from ecg_tune.training.checkpoint import BOTH, SavedModel, build_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
 
 MANIFEST, SUFFIX = "manifest.json", "_best.pth"
@@ -32,12 +32,14 @@ class Candidate:
     Attributes:
         files: One model file a seed.
         seeds: What the files say, without their weights; same order.
+        judged: The files whose answers on validation count: the same, or the twins of those trained on validation too.
         search_value: The trial's value in the search, None without one.
     """
 
     name: str
     files: tuple[Path, ...]
     seeds: tuple[SavedModel, ...]
+    judged: tuple[Path, ...]
     search_value: float | None = None
 
     @property
@@ -105,7 +107,7 @@ def rehearse(candidates: Sequence[Candidate], data: PreparedData, device: str) -
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"the device {device!r} can't be used ({str(error).splitlines()[0]}): pass cpu") from error
-    for path in (path for candidate in candidates for path in candidate.files):
+    for path in dict.fromkeys(path for candidate in candidates for path in (*candidate.files, *candidate.judged)):
         try:
             answer = predict_probabilities(build_predictor(load_saved(path)), data.validation.signals_uv[:1], device=device)
         except RuntimeError as error:
@@ -118,17 +120,37 @@ def _from_manifest(folder: Path) -> list[Candidate]:
     path = folder / MANIFEST
     try:
         models = json.loads(path.read_text(encoding="utf-8"))["models"]
-        rows = [(str(m["name"]), [folder / str(s["file"]) for s in m["seeds"]], m.get("search_value")) for m in models]
+        rows = [_paths(folder, model) for model in models]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not a manifest of retrained models ({error!r}): run `ecg-tune retrain` again") from error
-    if empty := [name for name, files, _ in rows if not files]:
+    if empty := [name for name, files, _, _ in rows if not files]:
         raise DataError(f"{path} lists no seed of {empty[0]}: run `ecg-tune retrain` again")
-    return [Candidate(name, tuple(files), tuple(map(_facts, files)), value) for name, files, value in rows]
+    return [Candidate(name, files, tuple(map(_facts, files)), judged, value) for name, files, judged, value in rows]
+
+
+def _paths(folder: Path, model: Mapping[str, Any]) -> tuple[str, tuple[Path, ...], tuple[Path, ...], float | None]:
+    files = tuple(folder / str(seed["file"]) for seed in model["seeds"])
+    judged = tuple(folder / str(seed.get("twin", seed["file"])) for seed in model["seeds"])
+    return str(model["name"]), files, judged, model.get("search_value")
 
 
 def _from_files(folder: Path) -> list[Candidate]:
     files = sorted(folder.glob(f"*{SUFFIX}"))
-    return [Candidate(path.name.removesuffix(SUFFIX), (path,), (_facts(path),)) for path in files]
+    return [Candidate(path.name.removesuffix(SUFFIX), (path,), (_facts(path),), (path,)) for path in files]
+
+
+def check_judged(candidates: Sequence[Candidate]) -> None:
+    """Refuse models trained on validation whose twins are not there: nothing honest could be fitted for them.
+
+    Raises:
+        DataError: Names the file.
+    """
+    for path in (path for candidate in candidates for path in candidate.judged):
+        if load_saved(path).trained_on == BOTH:
+            raise DataError(
+                f"{path} was trained on validation too, and its twin, for which validation decides, is not named beside it: "
+                "evaluate the folder that `ecg-tune retrain` wrote, with its manifest.json"
+            )
 
 
 def _facts(path: Path) -> SavedModel:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from analysis.answers import ModelAnswers, ask
 from analysis.bootstrap import Run, intervals, mean_over_runs, patient_weights
-from analysis.candidates import Candidate, check_fit, find_candidates, rehearse
+from analysis.candidates import Candidate, check_fit, check_judged, find_candidates, rehearse
 from analysis.cost_table import cost_table
 from analysis.ecg_metrics import ECGMetrics, Metrics, mean_metrics
+from analysis.ensemble import ENSEMBLE, ensemble_answers, ensemble_cost, ensemble_standing, ensemble_table
 from analysis.evaluated import Bootstrap, Evidence, evidence_of
 from analysis.evaluation_files import write_evaluation
-from analysis.evaluation_result import COST, FITTED, AtThresholds, EvaluationResult, fitted_table, statistics
+from analysis.evaluation_result import COST, FITTED, MEMBERS, AtThresholds, EvaluationResult, fitted_table, statistics
 from analysis.mistakes.found import mistakes
 from analysis.thresholds import SENSITIVITY_TARGET
 from ecg_tune.config import Config, check_choice, check_range
@@ -77,19 +78,26 @@ def evaluate(
     check_range("sensitivity target", sensitivity_target, 0.01, 1.0)
     candidates = find_candidates(models_folder)
     check_fit(candidates, data)
+    check_judged(candidates)
     rehearse(candidates, data, device)
     out.mkdir(parents=True, exist_ok=True)
     part = open_test(data, "evaluate", study)
     openings = read_ledger(data) if ledger_folder is None else merge_ledger(data, ledger_folder)
-    evidence = dataclasses.replace(evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed)), openings=openings)
+    trained_on = ", ".join(sorted({saved.trained_on for candidate in candidates for saved in candidate.seeds}))
+    evidence = evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed))
+    evidence = dataclasses.replace(evidence, openings=openings, trained_on=trained_on)
     answers = _ask_all(candidates, data, part, tell, sensitivity_target=sensitivity_target, device=device)
+    joined = _join(answers, data.validation, tell, sensitivity_target=sensitivity_target)
     tell(f"bootstrap: {n_bootstrap} resamples of patients")
     weights = patient_weights(part.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
     result = _result(candidates, answers, part, weights, evidence, sensitivity_target=sensitivity_target, out=out)
-    costs = {COST: cost_table(candidates, data, device=device)}
-    fitted = {FITTED: fitted_table(answers, data.validation, split=evidence.split, class_names=data.class_names)}
-    errors = mistakes(data, part, answers, weights, best=result.best)
-    result = dataclasses.replace(result, tables=result.tables | fitted | costs | errors)
+    tables = {FITTED: fitted_table(answers, data.validation, split=evidence.split, class_names=data.class_names)}
+    tables |= mistakes(data, part, answers, weights, best=result.best)
+    tables[COST] = cost_table(candidates, data, device=device)
+    if joined:
+        tables[MEMBERS] = ensemble_table(joined, answers, data.validation, split=evidence.split)
+        tables[COST] = ensemble_cost(tables[COST], joined)
+    result = dataclasses.replace(result, tables=result.tables | tables)
     tell(f"writing {out}")
     write_evaluation(result, data, part, answers, weights)
     return result
@@ -111,6 +119,17 @@ def _ask_all(
     return answers
 
 
+def _join(
+    answers: dict[str, ModelAnswers], validation: Part, tell: Callable[[str], None], *, sensitivity_target: float
+) -> dict[str, float]:
+    """Add the ensemble to the answers and return its weights; none where there is nothing to join."""
+    if len(answers) < 2 or ENSEMBLE in answers:
+        return {}
+    answers[ENSEMBLE], weights = ensemble_answers(answers, validation, sensitivity_target=sensitivity_target)
+    tell(f"{ENSEMBLE}, chosen on validation: " + ", ".join(f"{name} {weight:.3f}" for name, weight in weights.items()))
+    return weights
+
+
 def _result(
     candidates: Sequence[Candidate],
     answers: Mapping[str, ModelAnswers],
@@ -124,10 +143,11 @@ def _result(
     """Return all that follows from the models' answers on the test part."""
     resamples = {name: mean_over_runs(part.labels, model.runs, weights) for name, model in answers.items()}
     at_f1 = _at_f1(part, answers, resamples, evidence)
-    best = candidates[0].name
+    best = candidates[0].name  # an ensemble stands behind them and is never chosen
+    joined = [ensemble_standing(answers[name]) for name in answers if name not in {candidate.name for candidate in candidates}]
     return EvaluationResult(
         best=best,
-        standings=tuple(candidate.standing for candidate in candidates),
+        standings=(*(candidate.standing for candidate in candidates), *joined),
         at_f1=at_f1,
         at_half=_at(part, {name: model.runs_at_half for name, model in answers.items()}, resamples, weights, evidence),
         at_sensitivity=_at(part, {name: model.runs_at_sensitivity for name, model in answers.items()}, resamples, weights, evidence),

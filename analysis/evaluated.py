@@ -9,8 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ecg_tune.data.prepared import PreparedData, read_ledger
+from ecg_tune.training.checkpoint import BOTH, TRAIN
 
 F1_RULE = "per class, the one with the highest F1 on the validation part (stored in each checkpoint)"
+TWINS = (
+    "epochs, learning rates, input scale, thresholds, Platt scaling, the choice of the best model and ensemble weights are those of each "
+    "model's twin, the same config and seed trained on train alone; every validation score is the twin's"
+)
 WIDTH = 100
 ENOUGH_RESAMPLES = 1000
 
@@ -31,6 +36,7 @@ class Standing:
         validation_macro_auc: Mean over the seeds.
         validation_sd: Standard deviation over the seeds (n - 1); NaN with one seed.
         search_value: The trial's value in the search, None when it came from none.
+        fitted_on_validation: An ensemble, whose weights were chosen on the records of `validation_macro_auc`.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Standing:
     validation_macro_auc: float
     validation_sd: float
     search_value: float | None = None
+    fitted_on_validation: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Evidence:
     Attributes:
         n_positives: Test records of each class.
         openings: Ledger lines of this content's test part, this evaluation's included.
+        trained_on: What the models were trained on: "train", "train+validation", or both words with a comma.
     """
 
     study: str
@@ -64,6 +72,7 @@ class Evidence:
     openings: Sequence[Mapping[str, str]]
     threshold_rule: str
     bootstrap: Bootstrap | None
+    trained_on: str = TRAIN
 
     @property
     def absent_classes(self) -> tuple[str, ...]:
@@ -107,6 +116,7 @@ def evidence_lines(evidence: Evidence) -> list[str]:
         "Input": f"leads {', '.join(evidence.leads)} at {evidence.sampling_rate_hz} Hz",
         "Labels": evidence.label_rule,
         "Test part opened": f"{len(purposes)} {times} so far, this one included ({uses})",
+        "Models trained on": evidence.trained_on + (f"; {TWINS}" if BOTH in evidence.trained_on else ""),
         "Thresholds": evidence.threshold_rule,
         "Intervals": interval_rule(evidence.bootstrap),
         "AUC": "a class without positive records yields no AUC; means over classes leave it out"

@@ -10,8 +10,9 @@ from analysis.calibration_table import AFTER, BEFORE, calibration_lines
 from analysis.cost_table import cost_lines
 from analysis.decision import decision_figure, decision_lines
 from analysis.document.report_page import REPORT, report_page
+from analysis.ensemble import ensemble_lines
 from analysis.evaluated import figure_note
-from analysis.evaluation_result import CALIBRATION, COST, DECISION, FITTED, PAIRED, SUBGROUPS, EvaluationResult
+from analysis.evaluation_result import CALIBRATION, COST, DECISION, FITTED, MEMBERS, PAIRED, SUBGROUPS, EvaluationResult
 from analysis.mistakes.found import DRAWN, WORST, draw_mistakes, mistake_sections
 from analysis.paired_text import paired_lines
 from analysis.plots import saved
@@ -62,7 +63,7 @@ def _write_tables(result: EvaluationResult, part: Part, answers: Mapping[str, Mo
     for name, table in result.tables.items():
         facts = table if name == COST else with_evidence(table, result.evidence)  # the cost rests on no test record
         write_table(facts, out, name, number_format=None if name == FITTED else "%.6g")  # a rounded threshold could move a record
-    runs = {f"{model.name}_seed{seed.saved.seed}": seed.test for model in answers.values() for seed in model.seeds}
+    runs = {f"{model.name}_seed{seed.seed}": seed.test for model in answers.values() for seed in model.seeds}
     write_predictions(predictions_table(part.labels, part.records, runs, class_names=names), result.evidence, out)
 
 
@@ -71,14 +72,16 @@ def _write_reports(result: EvaluationResult, answers: Mapping[str, ModelAnswers]
     write_text(summary_text(result.metrics, result.standings, evidence, best=best, intervals=limits), result.out / SUMMARY_FILE)
     wanted = f"sensitivity >= {result.sensitivity_target:g} on validation"
     thresholds = {
-        name: {f"F1 thresholds, seed {seed.saved.seed}": seed.f1_thresholds for seed in model.seeds}
-        | {f"thresholds for {wanted}, seed {seed.saved.seed}": seed.sensitivity_thresholds for seed in model.seeds}
+        name: {f"F1 thresholds, seed {seed.seed}": seed.f1_thresholds for seed in model.seeds}
+        | {f"thresholds for {wanted}, seed {seed.seed}": seed.sensitivity_thresholds for seed in model.seeds}
         for name, model in answers.items()
     }
     others = {"At 0.5": result.at_half.metrics, f"At the thresholds for {wanted}": result.at_sensitivity.metrics}
     sections = [paired_lines(result.tables[PAIRED], best=best), calibration_lines(result.tables[CALIBRATION], best=best)]
     sections += [decision_lines(result.tables[DECISION]), subgroup_lines(result.tables[SUBGROUPS], model=best)]
     sections += [*mistake_sections(result.tables, best=best), cost_lines(result.tables[COST])]
+    if MEMBERS in result.tables:
+        sections.append(ensemble_lines(result.tables[MEMBERS], result.standings[-1]))
     text = detailed_text(
         result.metrics, others, evidence, best=best, thresholds=thresholds, rule="the F1 thresholds", intervals=limits, sections=sections
     )
@@ -95,7 +98,7 @@ def _draw(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswe
 def _draw_statistics(result: EvaluationResult, part: Part, model: ModelAnswers, weights: Array) -> None:
     folder, names, seed = result.out / FOLDER, result.evidence.class_names, model.seeds[model.chosen]
     note = f"Model: {model.name}. {figure_note(result.evidence)}"
-    one = f" Seed {seed.saved.seed} of {len(model.seeds)}, the best on validation." if len(model.seeds) > 1 else ""
+    one = f" Seed {seed.seed} of {len(model.seeds)}, the best on validation." if len(model.seeds) > 1 else ""
     truth = part.labels.astype(bool)
     curves = {
         scaling: [reliability_data(truth[:, k], p[:, k], weights) for k in range(len(names))]

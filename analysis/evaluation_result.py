@@ -21,7 +21,7 @@ from ecg_tune.metrics import Array
 
 PAIRED, FITTED = "11_paired_comparisons", "12_fitted_on_validation"
 CALIBRATION, DECISION, SUBGROUPS = "13_calibration", "14_decision_curves", "15_subgroups"
-COST = "16_cost"
+COST, MEMBERS = "16_cost", "17_ensemble"
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def fitted_table(answers: Mapping[str, ModelAnswers], validation: Part, *, split
     rows = [
         {
             "Model": model.name,
-            "Seed": seed.saved.seed,
+            "Seed": seed.seed,
             "Class": class_name,
             "F1_threshold": seed.f1_thresholds[k],
             "Sensitivity_threshold": seed.sensitivity_thresholds[k],

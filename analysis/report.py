@@ -29,7 +29,12 @@ def summary_text(
     """
     chosen = next(standing for standing in standings if standing.name == best)
     lines = [RULE, TITLE, RULE, f"{'Evaluation Date:':<28}{evidence.date}"]
-    lines += [f"{'Number of Models Evaluated:':<28}{len(results)}", f"{'Class Names:':<28}{', '.join(evidence.class_names)}", ""]
+    joined = " (and an ensemble of them)" if any(standing.fitted_on_validation for standing in standings) else ""
+    lines += [
+        f"{'Number of Models Evaluated:':<28}{len(results) - bool(joined)}{joined}",
+        f"{'Class Names:':<28}{', '.join(evidence.class_names)}",
+        "",
+    ]
     lines += [*evidence_lines(evidence), "", THIN]
     lines += [f"BEST MODEL: {best}", "chosen by the highest validation macro AUC, never by a test result", THIN]
     lines += [f"{'validation macro AUC':<26}{_validation(chosen)}"]
@@ -93,7 +98,8 @@ def _with_limits(results: Results, model: str, metric: str, intervals: Intervals
 
 def _validation(standing: Standing) -> str:
     spread = "" if np.isnan(standing.validation_sd) else f" ± {number(standing.validation_sd)}"
-    return f"{number(standing.validation_macro_auc)}{spread} ({standing.n_seeds} seed{'s' if standing.n_seeds > 1 else ''})"
+    mark = " *" if standing.fitted_on_validation else ""
+    return f"{number(standing.validation_macro_auc)}{spread}{mark} ({standing.n_seeds} seed{'s' if standing.n_seeds > 1 else ''})"
 
 
 def _per_class(metrics: Metrics, class_names: Sequence[str]) -> list[str]:
@@ -121,6 +127,10 @@ def _remarks(results: Results, standings: Sequence[Standing], best: str) -> list
     if len(results) > 1:
         lines.append("Overlapping intervals don't show two models to be equal, and the models share their records:")
         lines.append("only a paired comparison tells them apart (end of DETAILED_METRICS_REPORT.txt).")
+    for standing in standings:
+        if standing.fitted_on_validation:
+            lines.append(f"* {standing.name}: its weights were chosen on these validation records, so the value flatters it, and it is")
+            lines.append("never the best model. Members and weights: end of DETAILED_METRICS_REPORT.txt.")
     for standing in standings:
         if standing.search_value is not None:
             gap = standing.search_value - standing.validation_macro_auc

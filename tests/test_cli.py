@@ -86,6 +86,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["status", "{nowhere}"], "is not a study"),
         (["dashboard", "{nowhere}"], "is not a study"),
         (["retrain", "{nowhere}"], "is not a study"),
+        (["retrain", "{nowhere}", "--on", "test"], "unknown part to retrain on 'test'"),
         (["evaluate", "{nowhere}", "--data", "{data}"], "nowhere"),
         (["evaluate", "{nowhere}"], "give the prepared data of its checkpoints with --data DIR"),
         (["bogus"], "No such command 'bogus'"),

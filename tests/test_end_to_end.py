@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -117,6 +118,7 @@ def test_a_training_that_fails_does_not_stop_the_others(path, tmp_path, monkeypa
         return real(config, data, seed=seed, **settings)
 
     monkeypatch.setattr(analysis.retrain, "train_model", sometimes)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # one core trains in this process, where the patch holds
     assert run(["retrain", str(tmp_path / "study"), "--top", "1", "--seeds", "2"]) == 1
     assert "1 trainings failed, the first with: training loss is nan" in capsys.readouterr().err
     manifest = json.loads((tmp_path / "study" / "models" / MANIFEST).read_text())

@@ -34,6 +34,7 @@ SCRIPTED = {
 }  # fmt: skip
 FILES = SCRIPTED | {
     *(f"{name}{rule}.csv" for name in TABLES for rule in ("_at_0.5", "_at_sensitivity_target")), "predictions.csv", "16_cost.csv",
+    "17_ensemble.csv",
     "11_paired_comparisons.csv", "12_fitted_on_validation.csv", "13_calibration.csv", "14_decision_curves.csv", "15_subgroups.csv",
     *(f"visualizations/{name}.png" for name in ("13_reliability_curves", "14_decision_curves", "15_subgroups", "17_mistakes_in_common")),
     *(f"visualizations/19_worst_record_{rank}.png" for rank in (1, 2, 3, 4)), "17_mistakes_in_common.csv", "18_statements.csv",

@@ -83,8 +83,9 @@ def test_calibration_follows_from_predictions_and_platts_fitted_line(result: Eva
 
 def test_paired_comparisons_agree_with_the_other_tables_and_the_report(result: EvaluationResult) -> None:
     table = pd.read_csv(result.out / "11_paired_comparisons.csv")
-    assert set(table["Model_A"] + table["Model_B"]) == {"CNN1DRNNModel"}
+    assert set(table["Model_A"] + table["Model_B"]) == {"CNN1DRNNModel", "CNN1DEnsemble", "RNNModelEnsemble"}
     macro = pd.read_csv(result.out / "01_macro_comparison.csv", index_col="Model")
+    table = table[table["Model_B"] == "RNNModel"]
     auc = table[table["Quantity"] == "macro AUC-ROC"].iloc[0]
     assert auc["Difference"] == pytest.approx(macro.loc["CNN1D", "AUC-ROC"] - macro.loc["RNNModel", "AUC-ROC"], abs=1.1e-4)
     delong = table[table["Quantity"] == "AUC-ROC"].set_index("Class")
@@ -96,7 +97,7 @@ def test_paired_comparisons_agree_with_the_other_tables_and_the_report(result: E
     guess = p >= fitted(result, "CNN1D", 0)["F1_threshold"].to_numpy()
     np.testing.assert_allclose(right["A"], (guess == labels).mean(axis=0), rtol=1e-5)
     text = (result.out / "DETAILED_METRICS_REPORT.txt").read_text()
-    assert f"{delong.loc['MI', 'Difference']:.4f}" in text.split("PAIRED COMPARISONS, 1 pair")[1]
+    assert f"{delong.loc['MI', 'Difference']:.4f}" in text.split("PAIRED COMPARISONS, 3 pairs")[1]
 
 
 def test_every_table_of_test_numbers_says_what_it_rests_on_and_the_report_has_every_section(result: EvaluationResult) -> None:
@@ -107,7 +108,7 @@ def test_every_table_of_test_numbers_says_what_it_rests_on_and_the_report_has_ev
     validation = pd.read_csv(result.out / "12_fitted_on_validation.csv").iloc[0]
     assert (validation["Split"], validation["Records"]) == ("official, validation part", 48)
     text = (result.out / "DETAILED_METRICS_REPORT.txt").read_text()
-    for title in ("PAIRED COMPARISONS", "CALIBRATION", "DECISION CURVES of CNN1D", "SUBGROUPS of CNN1D", "COST"):
+    for title in ("PAIRED COMPARISONS", "CALIBRATION", "DECISION CURVES of CNN1D", "SUBGROUPS of CNN1D", "COST", "ENSEMBLE"):
         assert f"\n{title}" in text, title
     assert "At the thresholds for sensitivity >= 0.9 on validation, mean over seeds:" in text
 
@@ -134,7 +135,7 @@ def test_a_constant_predictor_and_many_models_give_a_whole_report(toy_data: Prep
     assert calibration.xs("CNN1D")["Slope"].isna().all()
     assert calibration.xs("CNN1D")["Brier"].notna().all()
     text = (found.out / "DETAILED_METRICS_REPORT.txt").read_text()
-    assert "PAIRED COMPARISONS, 28 pairs; shown are the 7 with CNN1D, all are in the CSV" in text
+    assert "PAIRED COMPARISONS, 36 pairs; shown are the 8 with CNN1D, all are in the CSV" in text
 
 
 def test_answers_that_are_not_numbers_are_one_clear_line(
