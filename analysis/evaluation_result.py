@@ -21,7 +21,7 @@ from ecg_tune.metrics import Array
 
 PAIRED, FITTED = "11_paired_comparisons", "12_fitted_on_validation"
 CALIBRATION, DECISION, SUBGROUPS = "13_calibration", "14_decision_curves", "15_subgroups"
-COST, MEMBERS = "16_cost", "17_ensemble"
+COST, MEMBERS = "16_cost", "20_ensemble"
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
+from analysis.answers import ask
+from analysis.candidates import check_judged, find_candidates
 from analysis.retrain import plan_jobs, retrain
 from ecg_tune.config import TrainingConfig, TrialConfig, to_dict
 from ecg_tune.data.prepared import PreparedData
+from ecg_tune.errors import DataError
 from ecg_tune.models.cnn1d import CNN1DConfig
 from ecg_tune.models.rnn import RNNConfig
+from ecg_tune.training.checkpoint import load_saved
 
 VALUES = (("rnn", 0.91), ("cnn1d", 0.70), ("rnn", 0.93), ("rnn", 0.92), ("cnn1d", 0.75), ("cnn1d", 0.60))
 
@@ -68,3 +75,78 @@ def test_a_best_file_and_every_seeds_file_lie_beside_the_manifest(retrained: tup
         f"{kind}_seed{seed}.pth" for kind in ("RNNModel_trial2", "RNNModel_trial3", "CNN1D_trial4", "CNN1D_trial1") for seed in (0, 1)
     }
     assert best | seeds <= {path.name for path in (folder / "models").iterdir()}
+
+
+def test_the_histories_are_drawn_beside_the_models(retrained: tuple[Path, dict]) -> None:
+    folder, manifest = retrained
+    drawn = {path.name for path in (folder / "models").glob("*.png")}
+    assert drawn == {"training_histories.png", *(f"{model['name']}_history.png" for model in manifest["models"])}
+
+
+def test_an_interrupted_retraining_goes_on_with_what_is_finished(toy_data: PreparedData, tmp_path: Path) -> None:
+    study, trained = tiny_study(toy_data), []
+
+    def interrupted(function, jobs):
+        for job in list(jobs)[:1]:
+            trained.append(job)
+            yield job, function(job)
+        raise KeyboardInterrupt
+
+    def noted(function, jobs):
+        for job in jobs:
+            trained.append(job)
+            yield job, function(job)
+
+    with pytest.raises(KeyboardInterrupt):
+        retrain(study, toy_data, tmp_path, top=1, seeds=3, map=interrupted)
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["RNNModel_trial2_seed0.pth"]
+    retrain(study, toy_data, tmp_path, top=1, seeds=3, map=noted)
+    assert [job.seed for job in trained] == [0, 1, 2]
+
+
+@pytest.fixture(scope="module")
+def on_both(retrained: tuple[Path, dict], toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    folder = tmp_path_factory.mktemp("both")
+    shutil.copytree(retrained[0] / "models", folder / "models")
+    return folder, retrain(tiny_study(toy_data), toy_data, folder, top=1, seeds=2, per_family=True, on="train+validation")
+
+
+def test_every_model_trained_on_validation_too_has_its_twin_beside_it(on_both: tuple[Path, dict]) -> None:
+    folder, manifest = on_both
+    assert manifest["trained_on"] == "train+validation"
+    for model in manifest["models"]:
+        assert load_saved(folder / "models" / model["best_file"]).trained_on == "train+validation"
+        for row in model["seeds"]:
+            full, twin = (load_saved(folder / "models" / row[key]) for key in ("file", "twin"))
+            assert (full.trained_on, twin.trained_on) == ("train+validation", "train")
+            assert (full.thresholds, full.validation_macro_auc, full.epochs) == (
+                twin.thresholds,
+                twin.validation_macro_auc,
+                twin.best_epoch,
+            )
+            assert row["validation_macro_auc"] == twin.validation_macro_auc
+
+
+def test_what_is_fitted_on_validation_in_an_evaluation_rests_on_the_twins_answers_alone(
+    on_both: tuple[Path, dict], toy_data: PreparedData
+) -> None:
+    part = toy_data.validation
+    for candidate in find_candidates(on_both[0] / "models"):
+        alone = dataclasses.replace(candidate, files=candidate.judged)
+        full, twin = (ask(one, part, part, sensitivity_target=0.9, device="cpu") for one in (candidate, alone))
+        for with_validation, without in zip(full.seeds, twin.seeds, strict=True):
+            for name in ("validation", "validation_macro_auc", "f1_thresholds", "sensitivity_thresholds", "platt"):
+                np.testing.assert_array_equal(getattr(with_validation, name), getattr(without, name), err_msg=name)
+            assert not np.array_equal(with_validation.test, without.test), "the answers on test are the model's own"
+
+
+def test_a_model_trained_on_validation_without_its_twin_is_refused(on_both: tuple[Path, dict], tmp_path: Path) -> None:
+    shutil.copy(on_both[0] / "models" / "CNN1D_best.pth", tmp_path)
+    with pytest.raises(DataError, match=r"CNN1D_best\.pth was trained on validation too, and its twin, .* is not named beside it"):
+        check_judged(find_candidates(tmp_path))
+
+
+def test_retraining_on_train_again_describes_the_twins(on_both: tuple[Path, dict], toy_data: PreparedData) -> None:
+    manifest = retrain(tiny_study(toy_data), toy_data, on_both[0], top=1, seeds=1)
+    assert [row["file"] for row in manifest["models"][0]["seeds"]] == ["RNNModel_trial2_seed0.pth"]
+    assert load_saved(on_both[0] / "models" / "RNNModel_best.pth").trained_on == "train"
