@@ -100,7 +100,7 @@ def _budget(budget: Spent) -> str:
 
 
 def _facts(summary: StudySummary) -> Iterable[tuple[str, str]]:
-    yield "Data fingerprint", summary.fingerprint or UNKNOWN
+    yield "Data fingerprint", (summary.fingerprint or UNKNOWN)[:12]
     yield "Split", summary.split or UNKNOWN
     yield "Leads", ", ".join(summary.leads) or UNKNOWN
     yield "Classes", ", ".join(summary.class_names) or UNKNOWN

@@ -67,7 +67,7 @@ def best_table(data: Best) -> str:
     """Return the table as HTML, everything escaped; the buttons' script is the page's."""
     classes = data.class_names if any(trial.class_auc for trial in data.trials) else ()
     numbers = [data.metric, *(f"{name} AUC" for name in classes), "Epochs (best)", "Time", "Parameters"]
-    heads = [("n", "#"), ("n", "Trial"), ("t", "Family"), *(("n", name) for name in numbers), ("t", "Config"), ("t", "Retrain")]
+    heads = [("n", "#"), ("n", "Trial"), ("t", "Family"), *(("n", name) for name in numbers), ("t", "Copy")]
     head = "".join(f'<th class="{kind}">{html.escape(name)}</th>' for kind, name in heads)
     body = "".join(_line(trial, classes) for trial in data.trials)
     return f'<div class="scroll"><table class="best"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -105,26 +105,27 @@ def _line(trial: BestTrial, classes: Sequence[str]) -> str:
     family = html.escape(trial.family) + (' <span class="tag">default</span>' if trial.is_default else "")
     cells = "".join(f'<td class="n">{cell}</td>' for cell in numbers)
     start = f'<td class="n">{trial.rank}</td><td class="n">{trial_link(trial.number)}</td><td class="name">{family}</td>'
-    return f'<tr data-trial="{trial.number}">{start}{cells}<td>{_config(trial)}</td><td>{_command(trial)}</td></tr>'
+    return f'<tr data-trial="{trial.number}">{start}{cells}<td>{_config(trial)}{_command(trial)}</td></tr>'
 
 
 def _config(trial: BestTrial) -> str:
     settings = f"<p>All settings</p><pre>{html.escape(trial.config_yaml)}</pre>" if trial.config_yaml else ""
     if not trial.params_yaml:
-        return "no searched parameter" + (f"<details><summary>show</summary>{settings}</details>" if settings else "")
+        shown = f"<details><summary>show</summary>{settings}</details>" if settings else ""
+        return f'<div class="copied">no searched parameter{shown}</div>'
     told = "<p>For <code>ecg-tune search --enqueue FILE</code></p>"
-    return _copied("Copy YAML", f"Copy the config of trial {trial.number} as YAML", trial.params_yaml, told, settings)
+    return _copied("YAML", f"Copy the config of trial {trial.number} as YAML", trial.params_yaml, told, settings)
 
 
 def _command(trial: BestTrial) -> str:
     others = f"<p>It retrains the best {trial.rank}: this trial and those above it.</p>" if trial.rank > 1 else ""
-    return _copied("Copy command", f"Copy the command that retrains trial {trial.number}", trial.command, "", others)
+    return _copied("command", f"Copy the command that retrains trial {trial.number}", trial.command, "", others)
 
 
 def _copied(label: str, spoken: str, content: str, before: str, after: str) -> str:
     return (
-        f'<button type="button" class="copy" aria-label="{html.escape(spoken)}">{label}</button>'
-        f'<details><summary>show</summary>{before}<pre class="yaml">{html.escape(content)}</pre>{after}</details>'
+        f'<div class="copied"><button type="button" class="copy" aria-label="{html.escape(spoken)}">{label}</button>'
+        f'<details><summary>show</summary>{before}<pre class="yaml">{html.escape(content)}</pre>{after}</details></div>'
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -37,23 +38,23 @@ def edf_data(rows: Sequence[TrialRow], *, metric: str) -> Edf:
     for family in families_of(completed(rows)):
         own = sorted(completed(rows, family), key=lambda row: (row.value or 0.0, row.number))
         values = tuple(float(row.value or 0.0) for row in own)
-        shares = tuple(sum(other <= value for other in values) / len(values) for value in values)
+        shares = tuple(bisect_right(values, value) / len(values) for value in values)
         found.append(FamilyDistribution(family, tuple(row.number for row in own), values, shares))
     return Edf(metric, tuple(found))
 
 
 def edf_figure(data: Edf) -> go.Figure:
-    """Draw one step line a family, with a point at every trial as long as they are few."""
+    """Draw one step line a family from 0 to 1, with a point at every trial."""
     traces = [
         go.Scatter(
-            x=rounded(one.values),
-            y=rounded(one.shares, 4),
+            x=rounded([one.values[0], *one.values]),
+            y=rounded([0.0, *one.shares], 4),
             mode="lines+markers",
             line={"shape": "hv", "width": 1.8, "color": family_color(one.family)},
-            marker={"size": 5 if len(one.values) <= 100 else 2},
+            marker={"size": [0] + [5 if len(one.values) <= 100 else 2] * len(one.values)},
             name=text(f"{one.family} ({len(one.values)})"),
             showlegend=True,
-            customdata=trials(one.numbers),
+            customdata=trials([one.numbers[0], *one.numbers]),
             hovertemplate=trial_hover(one.family, "%{y:.0%} of the family's reached at most %{x:.4f}"),
         )
         for one in data.families

@@ -22,7 +22,8 @@ from analysis.figures.style import (
 )
 from analysis.frames import TrialRow, families_of
 
-BUDGETS = {"epochs": "epochs spent on the family", "hours": "training hours spent on the family"}
+SHORT_H = 2.0
+"""Studies in which no family took longer are drawn in minutes."""
 
 
 class FamilyCourse(NamedTuple):
@@ -65,6 +66,7 @@ def families_data(rows: Sequence[TrialRow], *, metric: str, budget: str = "epoch
 
 def families_figure(data: Families) -> go.Figure:
     """Draw one step line a family; the dotted line is the budget all of them had."""
+    unit, size = _unit(data)
     traces = []
     for course in data.courses:
         if not course.course:
@@ -73,22 +75,30 @@ def families_figure(data: Families) -> go.Figure:
         points = [*course.course, last]
         traces.append(
             go.Scatter(
-                x=rounded((spent for spent, _, _ in points), 5),
+                x=rounded((spent * size for spent, _, _ in points), 5),
                 y=rounded(value for _, value, _ in points),
                 mode="lines+markers",
                 line={"shape": "hv", "width": 2, "color": family_color(course.family)},
                 marker={"symbol": family_symbol(course.family), "size": [7] * len(course.course) + [0]},
                 name=text(course.family),
                 customdata=trials(trial for _, _, trial in points),
-                hovertemplate=trial_hover(course.family, f"best %{{y:.4f}} after %{{x:.4g}} {data.budget}"),
+                hovertemplate=trial_hover(course.family, f"best %{{y:.4f}} after %{{x:.4g}} {unit}"),
             )
         )
     reached = [value for course in data.courses for _, value, _ in course.course]
     y_axis = axis(metric_name(data.metric), range=value_range(reached))
-    figure = draw(traces, height=380, xaxis=axis(BUDGETS[data.budget], rangemode="tozero"), yaxis=y_axis)
+    figure = draw(traces, height=380, xaxis=axis(f"{unit} spent on the family", rangemode="tozero"), yaxis=y_axis)
     if len(data.courses) > 1 and data.common > 0:
-        figure.add_vline(x=data.common, line={"dash": "dot", "width": 1.5, "color": "#8d939c"})
+        figure.add_vline(x=data.common * size, line={"dash": "dot", "width": 1.5, "color": "#8d939c"})
     return figure
+
+
+def _unit(data: Families) -> tuple[str, float]:
+    """Return the unit of the axis, and how many of it are one of the data's."""
+    if data.budget == "epochs":
+        return "epochs", 1.0
+    longest = max((course.spent for course in data.courses), default=0.0)
+    return ("training hours", 1.0) if longest > SHORT_H else ("training minutes", 60.0)
 
 
 def _course(own: Sequence[TrialRow], family: str, budget: str) -> FamilyCourse:

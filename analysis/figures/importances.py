@@ -15,7 +15,7 @@ from analysis.frames import TrialRow, completed, parameters_of
 
 FEWEST_TRIALS = 5
 TRUSTED_TRIALS = 20
-MOST_SHOWN = 15
+MOST_SHOWN, LEAST_SHOWN = 15, 0.005
 
 
 class Importances(NamedTuple):
@@ -52,8 +52,9 @@ def importances_data(rows: Sequence[TrialRow], *, family: str | None = None) -> 
 
 
 def importances_figure(data: Importances) -> go.Figure:
-    """Draw one horizontal bar a parameter, the `MOST_SHOWN` most important, the first on top."""
-    shown, hidden = data.importances[:MOST_SHOWN], data.importances[MOST_SHOWN:]
+    """Draw one horizontal bar a parameter, the `MOST_SHOWN` most important, the first on top; one without any importance has none."""
+    n_shown = max(2, min(MOST_SHOWN, sum(share >= LEAST_SHOWN for _, share in data.importances)))
+    shown, hidden = data.importances[:n_shown], data.importances[n_shown:]
     names = [text(short_name(name, data.family)) for name, _ in reversed(shown)]
     shares = [share for _, share in reversed(shown)]
     label = "share of importance" + (f" ({len(hidden)} more have {sum(s for _, s in hidden):.0%} together)" if hidden else "")

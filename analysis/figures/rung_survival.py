@@ -58,6 +58,7 @@ def rung_survival_figure(data: RungSurvival) -> go.Figure:
                     x=labels,
                     y=counts,
                     name=name,
+                    showlegend=True,
                     marker={"color": color},
                     text=[str(count) if count else "" for count in counts],
                     textposition="inside",

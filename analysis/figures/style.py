@@ -91,11 +91,15 @@ def duration(seconds: float) -> str:
 
 
 def draw(traces: list[Any], *, height: int = 420, **layout: Any) -> go.Figure:
-    """Return a figure with the shared layout."""
-    figure = go.Figure(traces)
-    figure.update_layout(template="plotly_white", height=height, margin={"l": 64, "r": 20, "t": 16, "b": 52}, hoverlabel={"align": "left"})
-    figure.update_layout(legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0}, **layout)
-    return figure
+    """Return a figure with the shared layout, and without a template: the page has its own, and plotly's takes longer than the figure."""
+    shared = {
+        "template": "none",
+        "height": height,
+        "margin": {"l": 64, "r": 20, "t": 16, "b": 52},
+        "hoverlabel": {"align": "left"},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0},
+    }
+    return go.Figure(traces, layout={**shared, **layout})
 
 
 def axis(title: object, **more: Any) -> Mapping[str, Any]:

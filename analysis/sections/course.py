@@ -7,7 +7,7 @@ from analysis.figures.families import Families, families_data, families_figure
 from analysis.figures.history import gains_table, history_data, history_figure
 from analysis.figures.learning_curves import learning_curves_data, learning_curves_figure
 from analysis.figures.rung_survival import rung_survival_data, rung_survival_figure
-from analysis.figures.style import ABSENT
+from analysis.figures.style import ABSENT, duration
 from analysis.figures.timeline import idle_said, timeline_data, timeline_figure
 from analysis.frames import completed, families_of
 from analysis.page import Panel, Section
@@ -66,7 +66,8 @@ def _common(data: Families, unit: str) -> str:
     if len(data.courses) < 2:
         return "This study holds one family: nothing to compare it with."
     values = ", ".join(f"{c.family} {ABSENT if c.best_at_common is None else format(c.best_at_common, '.4f')}" for c in data.courses)
-    return f"Best value within the first {data.common:.3g} {unit}, which every family with a complete trial had: {values}."
+    common = f"{data.common:,.0f} epochs" if unit == "epochs" else f"{duration(data.common * 3600)} of training"
+    return f"Best value within the first {common}, which every family with a complete trial had: {values}."
 
 
 def timeline(view: View) -> Section:

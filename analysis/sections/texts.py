@@ -74,6 +74,6 @@ TEXTS = {
     "classes": (
         "Classes",
         "The AUC of every class on validation records, at the best epoch of each family's best trial. A class in which all families are "
-        "low is hard in these data; no interval is shown, for a search keeps no predictions: the report of `ecg-tune evaluate` has them.",
+        "low is hard in these data; no interval is shown, for a search keeps no predictions: the report of ecg-tune evaluate has them.",
     ),
 }
