@@ -19,6 +19,7 @@ from analysis.ensemble import ENSEMBLE, ensemble_answers, ensemble_cost, ensembl
 from analysis.evaluated import Bootstrap, Evidence, evidence_of
 from analysis.evaluation_files import write_evaluation
 from analysis.evaluation_result import COST, FITTED, MEMBERS, AtThresholds, EvaluationResult, fitted_table, statistics
+from analysis.explaining.explain import EXPLANATIONS, explain
 from analysis.mistakes.found import mistakes
 from analysis.thresholds import SENSITIVITY_TARGET
 from ecg_tune.config import Config, check_choice, check_range
@@ -97,7 +98,9 @@ def evaluate(
     if joined:
         tables[MEMBERS] = ensemble_table(joined, answers, data.validation, split=evidence.split)
         tables[COST] = ensemble_cost(tables[COST], joined)
-    result = dataclasses.replace(result, tables=result.tables | tables)
+    tell("explaining a few answers")
+    tables[EXPLANATIONS], drawn = explain(candidates, data, part, answers, device=device)
+    result = dataclasses.replace(result, tables=result.tables | tables, explained=tuple(drawn))
     tell(f"writing {out}")
     write_evaluation(result, data, part, answers, weights)
     return result

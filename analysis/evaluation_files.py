@@ -13,6 +13,9 @@ from analysis.document.report_page import REPORT, report_page
 from analysis.ensemble import ensemble_lines
 from analysis.evaluated import figure_note
 from analysis.evaluation_result import CALIBRATION, COST, DECISION, FITTED, MEMBERS, PAIRED, SUBGROUPS, EvaluationResult
+from analysis.explaining.explain import EXPLANATIONS
+from analysis.explaining.explained_text import explained_lines
+from analysis.explaining.pictures import EXPLAINED_FIGURE, explanation_figure
 from analysis.mistakes.found import DRAWN, WORST, draw_mistakes, mistake_sections
 from analysis.paired_text import paired_lines
 from analysis.plots import saved
@@ -47,6 +50,7 @@ def write_evaluation(result: EvaluationResult, data: PreparedData, part: Part, a
     drawn = draw_mistakes(result.tables, data, part, answers, result.out / FOLDER, best=result.best, evidence=result.evidence)
     shown = result.tables[WORST].assign(**{DRAWN: [*drawn, *[""] * (len(result.tables[WORST]) - len(drawn))]})
     result = dataclasses.replace(result, tables=result.tables | {WORST: shown})
+    _draw_explanations(result, part)
     _write_tables(result, part, answers)
     _write_reports(result, answers)
     write_text(report_page(result, data.manifest), result.out / REPORT)
@@ -79,7 +83,7 @@ def _write_reports(result: EvaluationResult, answers: Mapping[str, ModelAnswers]
     others = {"At 0.5": result.at_half.metrics, f"At the thresholds for {wanted}": result.at_sensitivity.metrics}
     sections = [paired_lines(result.tables[PAIRED], best=best), calibration_lines(result.tables[CALIBRATION], best=best)]
     sections += [decision_lines(result.tables[DECISION]), subgroup_lines(result.tables[SUBGROUPS], model=best)]
-    sections += [*mistake_sections(result.tables, best=best), cost_lines(result.tables[COST])]
+    sections += [*mistake_sections(result.tables, best=best), explained_lines(result.tables[EXPLANATIONS]), cost_lines(result.tables[COST])]
     if MEMBERS in result.tables:
         sections.append(ensemble_lines(result.tables[MEMBERS], result.standings[-1]))
     text = detailed_text(
@@ -110,3 +114,10 @@ def _draw_statistics(result: EvaluationResult, part: Part, model: ModelAnswers, 
     saved(decision_figure(result.tables[DECISION], n_positives=n_positives, note=note), folder / "14_decision_curves.png")
     figure = subgroup_figure(result.tables[SUBGROUPS], model=model.name, note=figure_note(result.evidence))
     saved(figure, folder / "15_subgroups.png")
+
+
+def _draw_explanations(result: EvaluationResult, part: Part) -> None:
+    for found in result.explained:
+        ids = [int(part.records["ecg_id"][case.row]) for case in found.cases]
+        figure = explanation_figure(found, class_names=result.evidence.class_names, ids=ids, note=figure_note(result.evidence))
+        saved(figure, result.out / FOLDER / EXPLAINED_FIGURE.format(found.kind))

@@ -13,6 +13,7 @@ from analysis.calibration_table import calibration_table
 from analysis.decision import decision_table
 from analysis.ecg_metrics import Metrics
 from analysis.evaluated import Evidence, Standing
+from analysis.explaining.explain import Explained
 from analysis.paired import Answers, paired_table
 from analysis.subgroups import subgroup_table
 from analysis.tables import Intervals
@@ -47,6 +48,7 @@ class EvaluationResult:
         at_f1, at_half, at_sensitivity: At the F1 thresholds of validation, at 0.5, and at those of the wanted sensitivity.
         tables: The statistics by the name of their file, e.g. "11_paired_comparisons".
         sensitivity_target: What `at_sensitivity` was to reach on validation.
+        explained: The explained answers of the best signal model and of the best image model.
     """
 
     best: str
@@ -58,6 +60,7 @@ class EvaluationResult:
     sensitivity_target: float
     evidence: Evidence
     out: Path
+    explained: tuple[Explained, ...] = ()
 
     @property
     def metrics(self) -> dict[str, Metrics]:

@@ -26,6 +26,8 @@ CAPTIONS = {
     "17_mistakes_in_common.png": "Overlap of wrong answers: 1 for the same mistakes, 0 for none in common.",
     "18_statements.png": "AUC of each statement's records against the records without its superclass; the orange bar is the AUC of the "
     "whole class.",
+    "21_explanations_signal.png": "Integrated gradients of a few answers: what moved each, not whether it is right.",
+    "21_explanations_image.png": "Grad-CAM of a few answers: where on the image the class' logit came from.",
 }
 
 

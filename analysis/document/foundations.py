@@ -92,8 +92,9 @@ def choice_section(result: EvaluationResult) -> Section:
 def _standing_row(standing: Standing) -> list[str]:
     value = standing.search_value
     search = ["", ""] if value is None else [number(value), f"{value - standing.validation_macro_auc:+.4f}"]
+    seen = number(standing.validation_macro_auc) + (" (fitted on these records)" if standing.fitted_on_validation else "")
     spread = "" if np.isnan(standing.validation_sd) else number(standing.validation_sd)
-    return [standing.name, str(standing.n_seeds), number(standing.validation_macro_auc), spread, *search]
+    return [standing.name, str(standing.n_seeds), seen, spread, *search]
 
 
 def _tile(name: str, value: str, more: str) -> str:
@@ -117,7 +118,7 @@ def _parts(evidence: Evidence, manifest: Mapping[str, Any]) -> str:
 
 
 def _ledger(evidence: Evidence) -> str:
-    rows = [(str(i), line["time"], line["purpose"], line.get("study", "")) for i, line in enumerate(evidence.openings, start=1)]
+    rows = [(str(i), line["time"][:19], line["purpose"], line.get("study", "")) for i, line in enumerate(evidence.openings, start=1)]
     caption = f"The ledger of the test part's fingerprint: {opened_text(evidence)}, this evaluation included. "
     caption += "Whoever looked before could have let it guide them: p values and intervals hold for a part that is opened once."
     return table("ledger", ("Opening", "Time (UTC)", "Purpose", "For"), rows, caption=caption)

@@ -1,4 +1,4 @@
-"""The report's error analysis: mistakes in common, diagnostic statements, the worst records."""
+"""The report's error analysis: mistakes in common, diagnostic statements, the worst records; and explained answers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from analysis.document.markup import Cell, Section, figure, paragraph, table
 from analysis.document.performance import interval_cell
 from analysis.ecg_metrics import number
 from analysis.evaluation_result import EvaluationResult
+from analysis.explaining.explain import EXPLANATIONS
+from analysis.explaining.explained_text import NONE, rank_texts
+from analysis.explaining.explained_text import RULES as EXPLAINED_RULES
+from analysis.explaining.pictures import EXPLAINED_FIGURE
 from analysis.mistakes.co_errors import ALL, CLASSES, MODELS, MOST_PAIRS
 from analysis.mistakes.co_errors import RULES as CO_ERROR_RULES
 from analysis.mistakes.found import CO_ERRORS, DRAWN, STATEMENTS, WORST
@@ -74,3 +78,30 @@ def _worst(result: EvaluationResult) -> str:
         caption += "A small square is 40 ms × 0.1 mV."
         body += figure(result.out / FOLDER / FIGURE.format(row["Rank"]), caption=caption)
     return body
+
+
+def explanations_section(result: EvaluationResult) -> Section:
+    """Return the pictures of single answers with the check that they depend on the weights."""
+    title, found = "Explanations (illustrative)", result.tables[EXPLANATIONS]
+    if found.empty:
+        return Section("explanations", title, paragraph(f"Explanations: {NONE}.", kind="empty"))
+    rows: list[list[str | Cell]] = []
+    for r in found.to_dict("records"):
+        facts = [r["Model"], r["Method"], r["Case"], str(r["ecg_id"]), r["Class"], f"{r['Probability']:.3f}", f"{r['F1_threshold']:.3f}"]
+        value, low, high, signed = rank_texts(r)
+        ranks = Cell(f"{value}, signed {signed}", f"[{low}, {high}]")
+        rows.append([*facts, number(r["Logit_gained"]), number(r["Completeness_gap"]), ranks])
+    columns = (
+        "Model",
+        "Method",
+        "Case",
+        "ecg_id",
+        "Class",
+        "p",
+        "Threshold",
+        "Logit gained",
+        "Gap",
+        "Rank correlation with random weights",
+    )
+    body = paragraph(EXPLAINED_RULES) + table(EXPLANATIONS, columns, rows, caption="The explained answers and the randomisation check.")
+    return Section("explanations", title, body + "".join(picture(result, EXPLAINED_FIGURE.format(one.kind)) for one in result.explained))

@@ -25,7 +25,8 @@ def enter(folder: Path, bucket: Bucket | None, *, fingerprint: str, purpose: str
     Raises:
         UsageError: Nothing can be written to the bucket.
     """
-    line = {"fingerprint": fingerprint, "purpose": purpose, "study": study, "time": datetime.now(UTC).isoformat(timespec="seconds")}
+    now = datetime.now(UTC).isoformat(timespec="microseconds")  # equal lines would be taken for one opening
+    line = {"fingerprint": fingerprint, "purpose": purpose, "study": study, "time": now}
     if bucket is not None:
         name = f"{OPENINGS}/{line['time'].replace(':', '')}-{secrets.token_hex(4)}.json"
         try:

@@ -38,7 +38,7 @@ FILES = SCRIPTED | {
     "11_paired_comparisons.csv", "12_fitted_on_validation.csv", "13_calibration.csv", "14_decision_curves.csv", "15_subgroups.csv",
     *(f"visualizations/{name}.png" for name in ("13_reliability_curves", "14_decision_curves", "15_subgroups", "17_mistakes_in_common")),
     *(f"visualizations/19_worst_record_{rank}.png" for rank in (1, 2, 3, 4)), "17_mistakes_in_common.csv", "18_statements.csv",
-    "19_worst_records.csv", "predictions.parquet", "report.html",
+    "19_worst_records.csv", "21_explanations.csv", "visualizations/21_explanations_signal.png", "predictions.parquet", "report.html",
 }  # fmt: skip
 
 

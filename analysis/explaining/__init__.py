@@ -1,0 +1,1 @@
+"""What single answers rest on, as pictures: illustrative, never evidence."""
