@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from toys import Quiet, sqlite_study
 
 import ecg_tune.search.book as book_module
+import ecg_tune.search.continued as continued_module
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.book import Book
 from ecg_tune.search.samplers import trial_seed
@@ -95,7 +96,8 @@ def _shares_timed(spent: dict[str, float]) -> Iterator[None]:
         for owner, names, share in (
             (TPESampler, SAMPLING, "sampler"),
             (RDBStorage, stored, "database"),
-            (book_module, ["set_attrs"], "database"),
+            (book_module, ["write_row"], "database"),
+            (continued_module, ["add_row"], "database"),
         ):
             for name in names:
                 stack.enter_context(patch.object(owner, name, wrapped(getattr(owner, name), share)))

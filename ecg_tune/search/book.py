@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ecg_tune.config import SearchSettings
@@ -24,11 +25,12 @@ from ecg_tune.search.budget import TARGET, Budget
 from ecg_tune.search.continued import add_running, adopt, trial_path
 from ecg_tune.search.listener import Listener
 from ecg_tune.search.queue import Queue, drawn
+from ecg_tune.search.rows import check_distributions, write_row
 from ecg_tune.search.rungs import rungs_of
 from ecg_tune.search.samplers import trial_seed
 from ecg_tune.search.schedulers import SCHEDULERS
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import get_row, newest_trials, row_id, set_attrs
+from ecg_tune.search.study import newest_trials
 from ecg_tune.search.view import SamplerView
 
 LAST_FACTS = ("epochs", "seconds", "device", "node", "worker", "n_parameters", "per_class_auc", "best_epoch", "micro_batch", "checkpoint")
@@ -37,32 +39,46 @@ LAST_FACTS = ("epochs", "seconds", "device", "node", "worker", "n_parameters", "
 class Book:
     """Everything the engine knows, kept in the study; what is kept here could be rebuilt from it at any time.
 
+    Args:
+        closed: Is given every row that is closed.
+
     Attributes:
+        rows: The open rows, as they stand, by number.
         dropped: Families that this run draws no more, since trial after trial of theirs failed.
     """
 
     def __init__(
-        self, study: optuna.Study, space: SearchSpace, settings: SearchSettings, listener: Listener, *, budget: Budget | None = None
+        self,
+        study: optuna.Study,
+        space: SearchSpace,
+        settings: SearchSettings,
+        listener: Listener,
+        *,
+        budget: Budget | None = None,
+        closed: Callable[[FrozenTrial], None] = lambda row: None,
     ) -> None:
-        self.study, self.space, self.settings, self.listener = study, space, settings, listener
+        self.study, self.space, self.settings, self.listener, self.closed = study, space, settings, listener, closed
         adopt(study)
         everything, rows = study.get_trials(deepcopy=False), newest_trials(study)
         self.budget = budget or Budget(settings, everything)
         self.rule = SCHEDULERS[settings.scheduler](settings)
         self.rungs = rungs_of(rows, self.rule)
-        self.view = SamplerView(settings.sampler, seed=settings.seed, families=settings.families, directions=_directions(study))
+        directions = [direction.name.lower() for direction in study.directions]
+        self.view = SamplerView(settings.sampler, seed=settings.seed, families=settings.families, directions=directions)
         self.queue = Queue(space, everything)
         self.n_rows = len(everything)
         self.n_trials = sum("imported_from" not in row.user_attrs for row in rows)
         self.families = {row.number: str(row.user_attrs.get("family", "")) for row in rows}
-        self.unfinished = [row.number for row in rows if row.state == TrialState.RUNNING]
-        self.reported = {number: max(self.row(number).intermediate_values, default=0) for number in self.unfinished}
+        self.rows = {row.number: row for row in rows if row.state == TrialState.RUNNING}
+        self.unfinished = list(self.rows)
         self.stops: dict[int, str] = {}
         self.told: set[tuple[int, str]] = set()
         self.losses = Counter[int]()
         self.in_a_row, self.dropped = Counter[str](), list[str]()
+        self.distributions: dict[str, BaseDistribution] = {}
         for row in rows:
             self.view.add(row)
+            check_distributions(self.distributions, row)
         self._close_decided()
 
     def next_assignment(self) -> Assignment | None:
@@ -74,7 +90,7 @@ class Book:
             if self.budget.spent() or self.gave_up:
                 return None
             if self.unfinished:
-                assignment = _assignment(self.row(self.unfinished.pop(0)))
+                assignment = _assignment(self.rows[self.unfinished.pop(0)])
             elif self.n_trials < self.settings.trials:
                 assignment = self._new()
             else:
@@ -86,22 +102,17 @@ class Book:
         """Write an epoch's value and return whether the trial stops here. A value that is known already changes nothing."""
         epoch, value, family = int(result["epoch"]), float(result["value"]), self.families[number]
         self._say_once(number, str(result.get("say", "")))
-        if epoch <= self.reported.get(number, 0):
+        if epoch <= _last_epoch(self.rows[number]):
             return False
-        self.study._storage.set_trial_intermediate_value(row_id(self.study, number), epoch, value)
-        seconds = float(result.get("seconds", 0.0))
-        set_attrs(self.study, number, {"seconds": seconds})
-        self.reported[number] = epoch
-        self.budget.epoch(number, family, value, seconds)
-        self.listener.epoch(number, family, epoch, value)
+        seconds, facts = float(result.get("seconds", 0.0)), {}
         cut = self.rungs.enter(family, number, epoch, value)
-        if result["complete"]:
-            return False
-        if spent := self.budget.spent():
+        self.budget.epoch(number, family, value, seconds)
+        if not result["complete"] and (spent := self.budget.spent()):
             self.stops[number] = spent
-        elif cut:
-            self.stops[number] = self.settings.scheduler
-            set_attrs(self.study, number, {"ended_by": self.settings.scheduler})  # a decision is kept: later others stand there
+        elif not result["complete"] and cut:
+            self.stops[number] = facts["ended_by"] = self.settings.scheduler  # a decision is kept: later others stand there
+        self._write(number, {"seconds": seconds, **facts}, epochs={epoch: value})
+        self.listener.epoch(number, family, epoch, value)
         return number in self.stops
 
     def close(self, number: int, result: Mapping[str, Any]) -> None:
@@ -118,19 +129,18 @@ class Book:
         reached = ended_by == TARGET and self.budget.reaches(best) and len(objectives) == len(self.study.directions)
         complete = bool(result.get("complete")) or reached
         facts = {name: result[name] for name in LAST_FACTS if name in result}
-        self._set(number, {**facts, **({"objectives": objectives} if len(objectives) > 1 else {}), "ended_by": ended_by})
+        facts |= {**({"objectives": objectives} if len(objectives) > 1 else {}), "ended_by": ended_by}
         if ended_by == "patience":
             self.rungs.end(self.families[number], number, int(result["epoch"]))
         if complete:
-            self._tell(number, TrialState.COMPLETE, ended_by, objectives)
+            self._close(number, TrialState.COMPLETE, ended_by, facts, objectives)
         else:
-            self._tell(number, TrialState.PRUNED, f"epoch {self.reported.get(number, 0)}, {ended_by}")
+            self._close(number, TrialState.PRUNED, f"epoch {_last_epoch(self.rows[number])}, {ended_by}", facts)
 
     def fail(self, number: int, reason: str, failure: str, *, facts: Mapping[str, Any] | None = None) -> None:
         """Close a row as FAIL with its reason ("nan", "oom", "error", "timeout" or "preempted") and text."""
         kept = {name: (facts or {})[name] for name in LAST_FACTS if name in (facts or {})}
-        self._set(number, {**kept, "ended_by": "failed", "fail_reason": reason, "failure": failure})
-        self._tell(number, TrialState.FAIL, reason)
+        self._close(number, TrialState.FAIL, reason, {**kept, "ended_by": "failed", "fail_reason": reason, "failure": failure})
 
     def retry_lost(self, number: int, why: str, *, counted: bool) -> bool:
         """Hand a trial whose worker was lost out again, from its checkpoint, unless that happened more often than is retried."""
@@ -146,7 +156,7 @@ class Book:
         while self.unfinished:
             number = self.unfinished.pop(0)
             self.stops[number] = str(self.budget.spent())
-            self.close(number, {"complete": False, "epochs": self.reported[number]})
+            self.close(number, {"complete": False, "epochs": _last_epoch(self.rows[number])})
 
     @property
     def gave_up(self) -> bool:
@@ -162,10 +172,6 @@ class Book:
     def done(self) -> bool:
         """Whether the study has all its trials and none is open."""
         return self.n_trials >= self.settings.trials and not self.open
-
-    def row(self, number: int) -> FrozenTrial:
-        """Return a row as it stands."""
-        return get_row(self.study, number)
 
     def _new(self) -> Assignment | None:
         """Draw a trial and write its row; None when no config takes what was drawn, which is a FAIL row then."""
@@ -183,28 +189,31 @@ class Book:
             self._count_failure(self.families[number], failed=True)
             self.listener.finished(number, self.families[number], "FAIL", None, "error")
             return None
-        self.families[number] = proposal.family
-        add_running(self.study, params, distributions, {**attrs, "family": proposal.family, "config": proposal.config})
-        row = self.row(number)
+        known = self.distributions
+        row = add_running(self.study, params, distributions, {**attrs, "family": proposal.family, "config": proposal.config}, known=known)
+        self.n_rows, self.families[row.number], self.rows[row.number] = row.number + 1, proposal.family, row
         self.view.add(row)
         return _assignment(row)
 
     def _retry_smaller(self, number: int, result: Mapping[str, Any]) -> bool:
         """Hand a trial that ran out of memory out once more, from its checkpoint, with half the micro-batch."""
         size = int(result.get("micro_batch") or 0)
-        if size <= 1 or "micro_batch_after_oom" in self.row(number).user_attrs:
+        if size <= 1 or "micro_batch_after_oom" in self.rows[number].user_attrs:
             return False
-        set_attrs(self.study, number, {"micro_batch_after_oom": size // 2})
+        self._write(number, {"micro_batch_after_oom": size // 2})
         self.unfinished.append(number)
         self.listener.said(
             f"trial {number} ran out of memory: it is tried once more with micro-batches of {size // 2}, same effective batch"
         )
         return True
 
-    def _tell(self, number: int, state: TrialState, reason: str, values: list[float] | None = None) -> None:
-        family = self.families[number]
-        self.study.tell(number, values, state=state)
-        self.view.add(self.row(number))
+    def _close(
+        self, number: int, state: TrialState, reason: str, facts: Mapping[str, Any], objectives: Sequence[float] | None = None
+    ) -> None:
+        self._write(number, facts, state=state, values=objectives)
+        row, family = self.rows.pop(number), self.families[number]
+        self.view.add(row)
+        self.closed(row)
         self._count_failure(family, failed=state == TrialState.FAIL)
         self.listener.finished(number, family, state.name, self.rungs.best.get(number) if state != TrialState.FAIL else None, reason)
 
@@ -217,32 +226,25 @@ class Book:
     def _close_decided(self) -> None:
         """Close rows that were cut, or stood at a rung unjudged, when an earlier driver died."""
         for number in list(self.unfinished):
-            decided = self.row(number).user_attrs.get("ended_by") in SCHEDULERS
-            if decided or self.rungs.judge(self.families[number], number, self.reported[number]):
+            decided = self.rows[number].user_attrs.get("ended_by") in SCHEDULERS
+            if decided or self.rungs.judge(self.families[number], number, _last_epoch(self.rows[number])):
                 self.unfinished.remove(number)
-                self.close(number, {"complete": False, "epochs": self.reported[number]})
+                self.close(number, {"complete": False, "epochs": _last_epoch(self.rows[number])})
 
     def _say_once(self, number: int, text: str) -> None:
         if text and (number, text) not in self.told:
             self.told.add((number, text))
             self.listener.said(f"trial {number}: {text}")
 
-    def _set(self, number: int, attributes: Mapping[str, Any]) -> None:
-        set_attrs(self.study, number, {name: _plain(value) for name, value in attributes.items()})
+    def _write(self, number: int, attributes: Mapping[str, Any], **changes: Any) -> None:
+        self.rows[number] = write_row(self.study, self.rows[number], attributes, **changes)
 
 
 def _assignment(row: FrozenTrial) -> Assignment:
     attrs = row.user_attrs
-    reported, smaller = max(row.intermediate_values, default=0), attrs.get("micro_batch_after_oom")
-    return Assignment(row.number, attrs["family"], attrs["config"], attrs["seed"], attrs["path"], reported, smaller)
+    smaller = attrs.get("micro_batch_after_oom")
+    return Assignment(row.number, attrs["family"], attrs["config"], attrs["seed"], attrs["path"], _last_epoch(row), smaller)
 
 
-def _directions(study: optuna.Study) -> list[str]:
-    return [direction.name.lower() for direction in study.directions]
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON holds it: without NaN and infinities."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _last_epoch(row: FrozenTrial) -> int:
+    return max(row.intermediate_values, default=0)

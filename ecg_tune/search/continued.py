@@ -6,18 +6,20 @@ values copied, `continued_from` the old one, which gets `superseded_by` and coun
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import ConfigError, StudyError
 from ecg_tune.search.budget import ENDS
 from ecg_tune.search.queue import QUEUED, drawn
+from ecg_tune.search.rows import add_row, check_distributions, set_attrs
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import newest_trials, set_attrs
+from ecg_tune.search.study import newest_trials
 
 CHECKPOINTS = "checkpoints"
 INHERITED = ("family", "seed", "is_default", "queued")
@@ -98,14 +100,29 @@ def trial_path(number: int) -> str:
 
 
 def add_running(
-    study: optuna.Study, params: Any, distributions: Any, attrs: dict[str, Any], values: dict[int, float] | None = None
-) -> None:
-    """Add a RUNNING row with all that it stands for, in one transaction: a killed driver leaves all of it or nothing."""
+    study: optuna.Study,
+    params: Mapping[str, Any],
+    distributions: Mapping[str, BaseDistribution],
+    attrs: Mapping[str, Any],
+    values: Mapping[int, float] = {},
+    *,
+    known: dict[str, BaseDistribution] | None = None,
+) -> FrozenTrial:
+    """Add a RUNNING row with all that it stands for, in one transaction: a killed driver leaves all of it or nothing.
+
+    Args:
+        known: The distributions of the study's rows, if the row's shall be compared with them.
+    """
     row = create_trial(
-        state=TrialState.RUNNING, params=dict(params), distributions=dict(distributions), user_attrs=attrs, intermediate_values=values or {}
+        state=TrialState.RUNNING,
+        params=dict(params),
+        distributions=dict(distributions),
+        user_attrs=dict(attrs),
+        intermediate_values=dict(values),
     )
-    row.datetime_start = datetime.now()
-    study.add_trial(row)
+    if known is not None:
+        check_distributions(known, row)
+    return add_row(study, row)
 
 
 def _short(row: FrozenTrial, settings: SearchSettings) -> bool:

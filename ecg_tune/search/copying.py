@@ -19,6 +19,7 @@ from ecg_tune.places import Place
 from ecg_tune.search.checkpoints import place_of
 from ecg_tune.search.continued import CHECKPOINTS
 from ecg_tune.search.database import SQLITE_WAIT_S, cant_be_read, open_storage
+from ecg_tune.search.rows import database
 from ecg_tune.training.warm_start import ENCODERS
 
 N_ROWS = 1000
@@ -34,8 +35,8 @@ def copy_to_sqlite(study: optuna.Study, target: Path) -> None:
     Raises:
         StudyError: Its database can't be read.
     """
-    storage = getattr(study._storage, "_backend", study._storage)
-    assert isinstance(storage, RDBStorage), "a study in memory has no rows to copy"
+    storage = database(study)
+    assert storage is not None, "a study in memory has no rows to copy"
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.part")
     scratch.unlink(missing_ok=True)

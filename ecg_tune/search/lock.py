@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ecg_tune.errors import StudyError
 from ecg_tune.search.database import cant_be_read, connection_settings, database_of, on_server
+from ecg_tune.search.rows import database
 from ecg_tune.search.server import SearchLock, ServerStorage
 
 LOCK = ".search.lock"
@@ -94,7 +95,7 @@ def _failure_of(lock: SearchLock) -> Iterator[None]:
 
 def _guard(lock: SearchLock) -> Guard:
     def guard(study: optuna.Study) -> optuna.Study:
-        storage = getattr(study._storage, "_backend", study._storage)
+        storage = database(study)
         assert isinstance(storage, ServerStorage), "its database is on a server"
         storage.be_patient(lock)
         return study

@@ -30,7 +30,7 @@ from ecg_tune.search.resources import Node, Plan, Slots, plan
 from ecg_tune.search.searcher import StudyScheduler, StudySearcher
 from ecg_tune.search.silence import Silence
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import best_trials, get_row, last_failure, newest_trials, objective
+from ecg_tune.search.study import best_trials, last_failure, newest_trials, objective
 from ecg_tune.search.tally import Tally
 
 MANY = 100_000
@@ -90,7 +90,7 @@ def run_search(
             slots = Slots(fits, settings.slots, may_grow=may_grow, nodes=_nodes, changed=partial(_slots_changed, tally, listener))
             tally.slots = slots.number
             _say_lengthened(listener, lengthened)
-            book = Book(study, space, settings, _Tidying(listener, study, folder), budget=budget)
+            book = Book(study, space, settings, listener, budget=budget, closed=Keeper(study, folder).ended)
             tally.standing, tally.gpus = (lambda: book.rungs.standing), GpuMeter()
             if budget.spent():
                 book.settle()
@@ -170,27 +170,6 @@ def _tally(study: optuna.Study, settings: SearchSettings) -> Tally:
     for trial in best_trials(study, 1):
         tally.best = (objective(trial), trial.number, str(trial.user_attrs["family"]))
     return tally
-
-
-class _Tidying:
-    """A listener that also removes checkpoints whenever a trial ended."""
-
-    def __init__(self, listener: Listener, study: optuna.Study, folder: Path) -> None:
-        self.listener, self.study = listener, study
-        self.keeper = Keeper(study, folder)
-
-    def started(self, number: int, family: str, *, continued_at: int) -> None:
-        self.listener.started(number, family, continued_at=continued_at)
-
-    def epoch(self, number: int, family: str, epoch: int, value: float) -> None:
-        self.listener.epoch(number, family, epoch, value)
-
-    def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
-        self.keeper.ended(get_row(self.study, number))
-        self.listener.finished(number, family, state, value, reason)
-
-    def said(self, text: str) -> None:
-        self.listener.said(text)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The Optuna study, single source of truth of a search: open it, read it, set attributes of a row.
+"""The Optuna study, single source of truth of a search: open it, read it. Rows are written in `ecg_tune.search.rows`.
 
 A study is a folder; its rows are in the database that `ecg_tune.search.database` tells, under the folder's name. Attributes of
 a study: data_fingerprint, data_path, split, leads, class_names, n_records, synthetic, metric, minimise, profile, families,
@@ -8,22 +8,17 @@ max_epochs, rungs, scheduler, sampler, seed, settings, and checkpoints where the
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from ecg_tune.errors import StudyError
 from ecg_tune.search.database import ADDRESS, DATABASE, EmptyDatabaseError, cant_be_read, database_of, on_server, open_storage, shown
-from ecg_tune.search.server import again
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -120,40 +115,6 @@ def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
     scores = np.array([row.values for row in complete]).reshape(len(complete), len(signs)) * signs
     dominated = [bool(((scores >= own).all(axis=1) & (scores > own).any(axis=1)).any()) for own in scores]
     return [row for row, worse in zip(complete, dominated, strict=True) if not worse]
-
-
-def set_attrs(study: optuna.Study, number: int, attributes: Mapping[str, Any]) -> None:
-    """Set attributes of a row, all in one transaction: Optuna would make one of each, and a transaction waits for the disk.
-
-    Finished rows too, which Optuna itself refuses to touch. A study in memory has no transactions, and its finished rows stay.
-    """
-    storage = getattr(study._storage, "_backend", study._storage)
-    trial_id = row_id(study, number)
-    if not isinstance(storage, optuna.storages.RDBStorage):
-        if not get_row(study, number).state.is_finished():
-            for name, value in attributes.items():
-                storage.set_trial_user_attr(trial_id, name, value)
-        return
-    rows = [{"trial_id": trial_id, "key": name, "value_json": json.dumps(value)} for name, value in attributes.items()]
-    again(lambda: _replace(storage.engine, rows))
-
-
-def _replace(engine: Engine, rows: list[dict[str, Any]]) -> None:
-    with engine.begin() as connection:
-        connection.execute(text("DELETE FROM trial_user_attributes WHERE trial_id = :trial_id AND key = :key"), rows)
-        connection.execute(
-            text("INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (:trial_id, :key, :value_json)"), rows
-        )
-
-
-def get_row(study: optuna.Study, number: int) -> FrozenTrial:
-    """Return a row as it stands."""
-    return study._storage.get_trial(row_id(study, number))
-
-
-def row_id(study: optuna.Study, number: int) -> int:
-    """Return what the storage calls a row."""
-    return study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
 
 
 def last_failure(study: optuna.Study) -> str:

@@ -10,10 +10,12 @@ import pytest
 from optuna.trial import TrialState
 
 from ecg_tune.errors import ConfigError
+from ecg_tune.search import rows
 from ecg_tune.search.book import Book
+from ecg_tune.search.rows import set_attrs
 from ecg_tune.search.rungs import rungs_of
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import best_trials, last_failure, newest_trials, pareto_front, row_id
+from ecg_tune.search.study import best_trials, last_failure, newest_trials, pareto_front
 
 from .conftest import EPOCHS, TOY_SPACE, Log, play, result, settings, suggest
 
@@ -114,7 +116,7 @@ def test_a_row_left_unjudged_at_a_rung_is_judged_when_the_search_goes_on(study, 
         book.record(task.number, {**result(task, 1), "value": 0.9})
     assert task is not None
     standing = len(book.rungs.values.get((task.family, 1), {}))
-    study._storage.set_trial_intermediate_value(row_id(study, task.number), 1, 0.1)  # and the driver dies before it could decide
+    study._storage.set_trial_intermediate_value(book.rows[task.number]._trial_id, 1, 0.1)  # and the driver dies before it could decide
     again = Book(study, TOY_SPACE, settings(trials=30), log)
     expected = TrialState.PRUNED if standing >= 3 else TrialState.RUNNING
     assert study.trials[task.number].state == expected
@@ -126,7 +128,7 @@ def test_a_cut_row_is_closed_whatever_scheduler_the_search_goes_on_with(study, l
     task = book.next_assignment()
     assert task is not None
     book.record(task.number, result(task, 1))
-    book._set(task.number, {"ended_by": "asha"})
+    set_attrs(study, task.number, {"ended_by": "asha"})
     Book(study, TOY_SPACE, settings(scheduler="none"), log)
     assert study.trials[task.number].state == TrialState.PRUNED
 
@@ -241,11 +243,12 @@ def test_a_row_is_written_whole_or_not_at_all(study, log, monkeypatch):
     play(Book(whole, TOY_SPACE, settings(), Log()))
     book = Book(study, TOY_SPACE, settings(), log)
 
-    def killed(*_: Any, **__: Any) -> None:
-        raise RuntimeError("killed")
+    def killed(connection: Any, table: Any, entries: Any) -> None:
+        if table is rows.STEPS:  # the row, its parameters and attributes are written by then
+            raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(study, "add_trial", killed)
+        patch.setattr(rows, "_insert", killed)
         with pytest.raises(RuntimeError, match="killed"):
             book.next_assignment()
     assert study.trials == []

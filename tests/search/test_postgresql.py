@@ -35,8 +35,9 @@ from ecg_tune.search.database import ADDRESS, DATABASE, connection_settings, dat
 from ecg_tune.search.encoders import encoders_of
 from ecg_tune.search.lock import hold_study, search_runs
 from ecg_tune.search.making import create_study
+from ecg_tune.search.rows import get_row, set_attrs
 from ecg_tune.search.server import SearchLock
-from ecg_tune.search.study import best_trials, data_folder, get_row, newest_trials, open_study, set_attrs, study_exists
+from ecg_tune.search.study import best_trials, data_folder, newest_trials, open_study, study_exists
 from ecg_tune.training.checkpoint import load_saved
 
 from ..conftest import make_toy_data
