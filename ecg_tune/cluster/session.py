@@ -57,7 +57,7 @@ def _start(address: str | None) -> None:
             ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except AuthenticationError as error:
         raise UsageError(f"the Ray cluster at {address} {REFUSED}") from error
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises a bare one when its own processes are too slow to start
         first = str(error).strip().splitlines()[0]
         if address:
             raise UsageError(f"the Ray cluster at {address} can't be joined: {first}; {HINT}") from error
