@@ -25,10 +25,10 @@ test-kill: setup
 
 # three hosts as network namespaces, each with an sshd: takes root and Debian's openssh-server, rsync, iproute2; says why where it can't
 test-cluster: setup
-	.venv/bin/pytest tests/cluster -m hosts
+	.venv/bin/pytest tests/cluster -m hosts -rs
 
 test-cluster-full: setup
-	CLUSTER=full .venv/bin/pytest tests/cluster -m hosts
+	CLUSTER=full .venv/bin/pytest tests/cluster -m hosts -rs
 
 check: setup
 	.venv/bin/ruff check .
