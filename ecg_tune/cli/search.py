@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 JOB_COMMAND = "ECG_TUNE_COMMAND"
 """In the environment of a job: the command to give again where it was sent from."""
+JOB_ADDRESS = "ECG_TUNE_ADDRESS"
+"""And the address to give with other commands there."""
 EXAMPLE = "Example: ecg-tune search STUDY --data DATA --families rnn,resnet,fusion --profile small --trials 12 --max-epochs 4"
 
 
@@ -91,7 +93,9 @@ def _next(study: Path, outcome: Outcome, again: str) -> str:
     """Return what to do after a search that ended."""
     if outcome.spent:
         return f"ended by {_option(outcome.spent)}; go on with: {again}  (with a larger {_option(outcome.spent)})"
-    return f"more trials: the same command with a larger --trials\nnext: ecg-tune dashboard {study}; ecg-tune retrain {study} --top 2"
+    there = f" --address {address}" if (address := os.environ.get(JOB_ADDRESS)) else ""
+    following = f"ecg-tune dashboard {study}{there}; ecg-tune retrain {study} --top 2{there}"
+    return f"more trials: the same command with a larger --trials\nnext: {following}"
 
 
 def _option(setting: str) -> str:

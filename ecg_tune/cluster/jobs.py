@@ -31,6 +31,8 @@ from ecg_tune.errors import UsageError, WorkFailedError
 PACKAGES = ("ecg_tune", "trainables", "search_spaces", "analysis")
 COMMAND = "ECG_TUNE_COMMAND"
 """Environment variable of a job: the command to give again where the job was sent from."""
+SENT_TO = "ECG_TUNE_ADDRESS"
+"""Another one: the Jobs address that was given there."""
 BEGIN = "@ecg-tune begins"
 ENTRYPOINT = "Running entrypoint for job "
 STOP_WAIT_S = 120
@@ -101,7 +103,8 @@ def send(
         WorkFailedError: The cluster does not take it.
     """
     words = " ".join(f'"$FILES"/{shlex.quote(word[len(FILES) :])}' if word.startswith(FILES) else shlex.quote(word) for word in arguments)
-    environment = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S), "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", ""), COMMAND: again}
+    environment = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S), "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "")}
+    environment |= {COMMAND: again, SENT_TO: address}
     with tempfile.TemporaryDirectory() as folder:
         for name, content in {"README": b"", **(files or {})}.items():  # Ray takes no empty folder
             (Path(folder) / name).write_bytes(content)

@@ -131,6 +131,7 @@ def submitted(head: Head) -> Path:
     assert "trial 3 (" in said.stdout
     assert "Running entrypoint" not in said.stdout
     assert "stop:   ray job stop ecg-tune-" in said.stderr
+    assert f"ecg-tune retrain study --top 2 --address {head.jobs}" in said.stdout
     again = " ".join(map(str, sent))
     head.ecg_tune(*sent)  # sent again it finds all trials there
     stopped = head.ecg_tune(*sent[:4], "--trials", 6, *sent[6:], "--total-epochs", 1)
