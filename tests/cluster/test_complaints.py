@@ -1,4 +1,7 @@
-"""What the doctor makes of answers that differ; real machines answer in `test_jobs.py` and `test_search_on_hosts.py`."""
+"""What the doctor makes of answers that differ; real machines answer in `test_jobs.py` and `test_search_on_hosts.py`.
+
+Only here: a clock that is wrong (hosts share this machine's), other versions, drivers that differ between machines with GPUs.
+"""
 
 from __future__ import annotations
 
