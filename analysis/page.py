@@ -120,14 +120,14 @@ def page_html(page: Page, *, live: str = "", notice: str = "", waiting: bool = F
     head, nav, foot = (parts.pop(name) for name in ("head", "nav", "foot"))
     figures = ",".join(f'"{key}":{text}' for key, text in page.figures.items())
     said = f'<p id="notice" class="banner" role="alert"{"" if notice else " hidden"}>{html.escape(notice)}</p>'
-    bar = f'<div class="row">{nav}<button type="button" id="theme" class="small"></button></div>{markup("filter")}'
+    bar = f'{said}<div class="row">{nav}<button type="button" id="theme" class="small"></button></div>{markup("filter")}'
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy(live=bool(live))}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<title>{html.escape(page.title)}</title><style>{style()}</style></head>\n"
         f'<body data-version="{html.escape(live)}"{" data-waiting" * waiting}><a class="skip" href="#main">Skip to the figures</a>'
-        f'{said}{head}<div id="bar">{bar}</div><main id="main">{"".join(parts.values())}</main>{foot}{markup("card")}'
+        f'{head}<div id="bar">{bar}</div><main id="main">{"".join(parts.values())}</main>{foot}{markup("card")}'
         f'<script type="application/json" id="figures">{{{figures}}}</script>'
         f'<script type="application/json" id="facts">{inline_json({**page.facts, **packed(page.cards.values())})}</script>'
         f"<script>{get_plotlyjs()}</script>\n<script>{script(live=bool(live))}</script></body></html>\n"

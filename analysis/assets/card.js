@@ -24,8 +24,8 @@ const follow = ({ focus = false } = {}) => {
   fillCard(trial);
   if (anchor && (before === null) !== (chosen === null)) scrollBy(0, anchor.getBoundingClientRect().top - top);  // what was pointed at stays there
   if (trial && chosen !== before) announce(spokenTrial(trial));
-  if (trial && focus) byId("card").querySelector("h2").focus();
-  touch();
+  if (trial && focus) byId("card-name").focus();
+  if (chosen !== before) touch();
 };
 const close = () => {
   const back = cameFrom?.isConnected ? cameFrom : byId("go");
@@ -113,7 +113,7 @@ document.addEventListener("click", event => {
 });
 document.addEventListener("keydown", event => {
   if (event.key === "Escape" && chosen !== null) close();
-  if (event.key === "Enter" && event.target.classList?.contains("plot") && chosen !== null) byId("card").querySelector("h2").focus();
+  if (event.key === "Enter" && event.target.classList?.contains("plot") && chosen !== null) byId("card-name").focus();
 });
 byId("card-close").addEventListener("click", close);
 for (const [id, step] of [["card-before", -1], ["card-after", 1]]) {

@@ -21,6 +21,7 @@ const refilter = () => {
   chips(byId("states"), states, trial => trial.state, state => facts.states[state][0]);
   all("#filter .chip").forEach(chip => chip.setAttribute("aria-pressed", String(filter[chip.parentElement.id].has(chip.value))));
   byId("bar").classList.toggle("no-trials", !trials.size);
+  byId("bar").classList.toggle("filtering", filtering());
   const n = [...trials.keys()].filter(passes).length;
   byId("count").textContent = filtering() ? `Showing ${n} of ${trials.size} trials.` : `Showing all ${trials.size} trials.`;
   byId("reset").hidden = !filtering();

@@ -16,7 +16,7 @@ const paint = plot => {
   describe(plot, figure);
 };
 
-// Drawing takes its turn: what is on the screen first, a few figures at a time, so that the page answers meanwhile.
+// Drawing takes its turn: what is on the screen first, then what is less than a screen away; the rest when one scrolls there.
 const waiting = new Set();
 let working = false;
 const touch = (which = plots()) => {
@@ -32,18 +32,21 @@ const distance = plot => {
   return top > innerHeight ? top - innerHeight : bottom < 0 ? -bottom : 0;
 };
 const work = () => {
-  const due = [...waiting].filter(plot => plot.isConnected && visible(plot)).map(plot => [distance(plot), plot]).sort((a, b) => a[0] - b[0]);
+  for (const plot of waiting) if (!plot.isConnected) waiting.delete(plot);
+  const near = [...waiting].filter(visible).map(plot => [distance(plot), plot]).filter(([away]) => away <= innerHeight);
+  near.sort((a, b) => a[0] - b[0]);
   const began = performance.now();
-  while (due.length && performance.now() - began < 40) {
-    const [, plot] = due.shift();
+  while (near.length && performance.now() - began < 40) {
+    const [, plot] = near.shift();
     waiting.delete(plot);
     paint(plot);
   }
-  if (!due.length || due[0][0] > 0) performance.mark("first screen");
-  working = due.length > 0;
+  if (!near.length || near[0][0] > 0) performance.mark("first screen");
+  working = near.length > 0;
   if (working) setTimeout(work, 0);
   else document.body.dataset.ready = "true";
 };
+for (const moved of ["scroll", "resize"]) addEventListener(moved, () => { if (waiting.size) touch([]); }, { passive: true });
 const paintAll = () => { plots().filter(visible).forEach(plot => { waiting.delete(plot); paint(plot); }); };
 
 // A pointer chooses what it points at; arrow keys go through the figure's trials.

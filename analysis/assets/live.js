@@ -31,20 +31,25 @@ const take = news => {
   return undefined;
 };
 
+const LOST = "The server of this page does not answer any more: what you see is its last state. Start it again, and this page goes on.";
 let told = byId("notice").textContent, pause = PAUSE_S, timer = null;
-const ask = async () => {
-  clearTimeout(timer);
+
+const fetched = async () => {  // {} when there is no news, null when there is no answer
   const token = new URLSearchParams(location.search).get("token");
   try {
     const answer = await fetch("news?" + new URLSearchParams({ since, ...(token ? { token } : {}) }), { cache: "no-store" });
-    if (answer.status === 200) take(await answer.json());
-    else if (answer.status !== 204) throw new Error(`it answered ${answer.status}`);
-    pause = PAUSE_S;
-    notice(told);
-  } catch (error) {
-    if (!(error instanceof TypeError) && !/^it answered/.test(error.message)) throw error;  // ours, not the network's
-    pause = Math.min(2 * pause, LONGEST_PAUSE_S);
-    notice("The server of this page does not answer any more: what you see is its last state. Start it again, and this page goes on.");
+    if (answer.status === 200) return await answer.json();
+    if (answer.status === 204) return {};
+  } catch (lost) { console.info(lost.message); }
+  return null;
+};
+const ask = async () => {
+  clearTimeout(timer);
+  try {
+    const news = await fetched();
+    if (news?.version) take(news);
+    pause = news ? PAUSE_S : Math.min(2 * pause, LONGEST_PAUSE_S);
+    notice(news ? told : LOST);
   } finally {
     timer = setTimeout(ask, pause * 1000);
   }

@@ -16,3 +16,4 @@ new ResizeObserver(() => { if (!printing) touchDrawn(); }).observe(byId("main"))
 
 refilter();
 follow();
+touch();

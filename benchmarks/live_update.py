@@ -1,0 +1,94 @@
+"""What a live page costs: `python benchmarks/live_update.py [--trials 200] [--epochs 50]`.
+
+Opening it, one more epoch of a running trial, and asking when nothing has changed, on a MADE-UP study. Seconds are of the processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+from made_up_study import make_study
+from optuna.trial import TrialState
+
+import analysis.live
+from analysis.live import LiveStudy
+
+
+def main() -> None:
+    """Print one table."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--trials", type=int, default=200)
+    asked.add_argument("--epochs", type=int, default=50)
+    given = asked.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "made_up"
+        make_study(folder, n_trials=given.trials, epochs=given.epochs)
+        cost = live_cost(folder)
+    print("| " + " | ".join(cost._fields) + " |\n" + "|---" * len(cost) + "|")
+    print("| " + " | ".join(f"{value:.3g}" if isinstance(value, float) else f"{value:,}" for value in cost) + " |")
+
+
+class LiveCost(NamedTuple):
+    """Seconds of one core, and bytes of what a browser is sent.
+
+    Attributes:
+        first_s: Reading and drawing the study for the first time.
+        page_bytes: The whole page, plotly.js with it.
+        update_s: The same after one more epoch of one trial.
+        update_bytes: What is sent then, and `update_packed_bytes` beyond loopback.
+        poll_s: Asking when nothing has changed; nothing is sent.
+    """
+
+    first_s: float
+    page_bytes: int
+    update_s: float
+    update_bytes: int
+    update_packed_bytes: int
+    poll_s: float
+
+
+def live_cost(folder: Path, *, polls: int = 200) -> LiveCost:
+    """Measure on a study that may be written to: a trial is added to it, which runs and reports."""
+    analysis.live.LOOK_S, analysis.live.SHARE = 0.0, float("inf")
+    study = _opened(folder)
+    number = study.ask().number
+    _report(study, number, 1)
+    live = LiveStudy(folder)
+    first_s, page = _timed(live.html)
+    had = live.version
+    _report(study, number, 2)
+    update_s, news = _timed(lambda: live.news(had))
+    assert news is not None, "an epoch is news"
+    now = live.version
+    poll_s = sum(_timed(lambda: live.news(now))[0] for _ in range(polls)) / polls
+    return LiveCost(first_s, len(page.encode()), update_s, len(news.encode()), len(gzip.compress(news.encode(), 4)), poll_s)
+
+
+def _opened(folder: Path) -> optuna.Study:
+    storage = f"sqlite:///{folder / 'study.db'}"
+    return optuna.load_study(study_name=optuna.get_all_study_names(storage)[0], storage=storage)
+
+
+def _report(study: optuna.Study, number: int, epoch: int) -> None:
+    trial = study.trials[number]
+    assert trial.state == TrialState.RUNNING
+    if epoch == 1:
+        study._storage.set_trial_user_attr(trial._trial_id, "family", study.user_attrs["families"][0])
+    study._storage.set_trial_intermediate_value(trial._trial_id, epoch, 0.7 + epoch / 100)
+
+
+def _timed(do: Callable[[], Any]) -> tuple[float, Any]:
+    began = time.thread_time()
+    result = do()
+    return time.thread_time() - began, result
+
+
+if __name__ == "__main__":
+    main()
