@@ -116,7 +116,7 @@ def evidence_lines(evidence: Evidence) -> list[str]:
         "Input": f"leads {', '.join(evidence.leads)} at {evidence.sampling_rate_hz} Hz",
         "Labels": evidence.label_rule,
         "Test part opened": f"{len(purposes)} {times} so far, this one included ({uses})",
-        "Models trained on": evidence.trained_on + (f"; {TWINS}" if BOTH in evidence.trained_on else ""),
+        "Models trained on": trained_on_text(evidence),
         "Thresholds": evidence.threshold_rule,
         "Intervals": interval_rule(evidence.bootstrap),
         "AUC": "a class without positive records yields no AUC; means over classes leave it out"
@@ -126,6 +126,11 @@ def evidence_lines(evidence: Evidence) -> list[str]:
         facts["Test part opened"] = "never according to its ledger"
     lines = [line for name, text in facts.items() for line in _wrapped(name, text)]
     return [*banner_lines(evidence), *lines]
+
+
+def trained_on_text(evidence: Evidence) -> str:
+    """Return what the models were trained on and, where validation was in it, what decided instead."""
+    return evidence.trained_on + (f"; {TWINS}" if BOTH in evidence.trained_on else "")
 
 
 def interval_rule(bootstrap: Bootstrap | None) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 
 from analysis.document.markup import Section, bullets, facts, paragraph, table
 from analysis.ecg_metrics import number
-from analysis.evaluated import Evidence, Standing, interval_rule
-from analysis.evaluation_result import EvaluationResult
+from analysis.ensemble import RULES as ENSEMBLE_RULES
+from analysis.evaluated import Evidence, Standing, interval_rule, trained_on_text
+from analysis.evaluation_result import MEMBERS, EvaluationResult
 
 SYNTHETIC = "SYNTHETIC DATA. The records are simulated: no number on these pages says anything about real ECGs or patients."
 NOT_CLINICAL = "Research result on one public data set. Not a medical device, not for use on patients."
@@ -36,7 +37,7 @@ def head(result: EvaluationResult) -> str:
     evidence, best = result.evidence, result.best
     banner = paragraph(SYNTHETIC, kind="banner") if evidence.synthetic else ""
     standing = next(one for one in result.standings if one.name == best)
-    tiles = [("Best model", best, f"highest validation macro AUC, {number(standing.validation_macro_auc)}, of {len(result.metrics)}")]
+    tiles = [("Best model", best, f"highest validation macro AUC, {number(standing.validation_macro_auc)}, of {_n_chosen_from(result)}")]
     for metric, name in (("auc_roc", "Test macro AUC-ROC"), ("f1_score", "Test macro F1-Score")):
         limits = result.intervals[best]["macro_avg"][metric]
         tiles.append((name, number(result.metrics[best]["macro_avg"][metric]), f"95 % [{number(limits.low)}, {number(limits.high)}]"))
@@ -78,6 +79,7 @@ def choice_section(result: EvaluationResult) -> Section:
     """Return how models, thresholds and intervals came about."""
     evidence = result.evidence
     rules = {
+        "Models trained on": trained_on_text(evidence),
         "F1 thresholds": evidence.threshold_rule,
         "Sensitivity thresholds": f"per class, the highest that reaches sensitivity {result.sensitivity_target:g} on validation",
         "Intervals": interval_rule(evidence.bootstrap),
@@ -86,7 +88,19 @@ def choice_section(result: EvaluationResult) -> Section:
     rows = [_standing_row(standing) for standing in result.standings]
     columns = ("Model", "Seeds", "Validation macro AUC", "sd over seeds", "Value in the search", "Gap (search − retrained)")
     ranking = table("standings", columns, rows, caption="The models by validation, the only ground of the choice.", strong=result.best)
-    return Section("choice", "How it was chosen", bullets(CHOICES) + facts(rules) + ranking)
+    return Section("choice", "How it was chosen", bullets(CHOICES) + facts(rules) + ranking + _members(result))
+
+
+def _n_chosen_from(result: EvaluationResult) -> int:
+    return sum(not standing.fitted_on_validation for standing in result.standings)
+
+
+def _members(result: EvaluationResult) -> str:
+    if MEMBERS not in result.tables:
+        return ""
+    rows = [[row.Model, f"{row.Weight:.3f}", number(row.Validation_macro_AUC)] for row in result.tables[MEMBERS].itertuples()]
+    columns = ("Model", "Weight", "Its own validation macro AUC")
+    return paragraph(f"* {ENSEMBLE_RULES}") + table(MEMBERS, columns, rows, caption="What the ensemble is made of.")
 
 
 def _standing_row(standing: Standing) -> list[str]:
