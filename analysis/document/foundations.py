@@ -100,7 +100,7 @@ def _members(result: EvaluationResult) -> str:
         return ""
     rows = [[row.Model, f"{row.Weight:.3f}", number(row.Validation_macro_AUC)] for row in result.tables[MEMBERS].itertuples()]
     columns = ("Model", "Weight", "Its own validation macro AUC")
-    return paragraph(f"* {ENSEMBLE_RULES}") + table(MEMBERS, columns, rows, caption="What the ensemble is made of.")
+    return paragraph(ENSEMBLE_RULES) + table(MEMBERS, columns, rows, caption="What the ensemble is made of.")
 
 
 def _standing_row(standing: Standing) -> list[str]:
