@@ -104,7 +104,7 @@ class TrainingVisualizer:
         _line(axes, histories, "validation_loss", COLOURS[1], label="validation")
         _mark(axes, histories, "validation_loss", COLOURS[1], lowest=True)
         axes.set_ylabel("Loss (BCE)", fontsize=9)
-        axes.legend(fontsize=8, frameon=False)
+        axes.legend(fontsize=8, frameon=False, loc="upper right")
 
     def _macro(self, axes: Axes, *histories: History) -> None:
         _line(axes, histories, "macro_auc", COLOURS[0])
@@ -117,7 +117,7 @@ class TrainingVisualizer:
             known = any(np.isfinite(row["auc"]) for history in several for row in history)
             _line(axes, several, "auc", COLOURS[k % len(COLOURS)], label=name if known else f"{name} (no AUC)")
         axes.set_ylabel("Validation AUC", fontsize=9)
-        axes.legend(fontsize=8, frameon=False, ncols=2)
+        axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower right")
 
 
 def _figure(history: History, n_panels: int) -> tuple[Figure, list[Axes]]:
