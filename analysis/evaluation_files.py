@@ -9,7 +9,9 @@ from analysis.answers import ModelAnswers
 from analysis.calibration_table import AFTER, BEFORE, calibration_lines
 from analysis.cost_table import cost_lines
 from analysis.decision import decision_figure, decision_lines
+from analysis.document.model_card import CARD, model_card
 from analysis.document.report_page import REPORT, report_page
+from analysis.document.tripod import TRIPOD, TRIPOD_CSV, tripod_table, tripod_text
 from analysis.ensemble import ensemble_lines
 from analysis.evaluated import figure_note
 from analysis.evaluation_result import CALIBRATION, COST, DECISION, FITTED, MEMBERS, PAIRED, SUBGROUPS, EvaluationResult
@@ -53,6 +55,9 @@ def write_evaluation(result: EvaluationResult, data: PreparedData, part: Part, a
     _draw_explanations(result, part)
     _write_tables(result, part, answers)
     _write_reports(result, answers)
+    write_text(model_card(result, data.manifest), result.out / CARD)
+    write_text(tripod_text(result.evidence), result.out / TRIPOD)
+    write_table(tripod_table(), result.out, TRIPOD_CSV)
     write_text(report_page(result, data.manifest), result.out / REPORT)
 
 
