@@ -10,8 +10,8 @@ from analysis.document.foundations import choice_section, data_section, head
 from analysis.document.markup import render
 from analysis.document.mistake_pages import explanations_section, mistakes_section
 from analysis.document.performance import best_section, classes_section, models_section, paired_section
-from analysis.document.statistics import calibration_section, cost_section, decision_section, ensemble_section, subgroup_section
-from analysis.evaluation_result import MEMBERS, EvaluationResult
+from analysis.document.statistics import calibration_section, cost_section, decision_section, subgroup_section
+from analysis.evaluation_result import EvaluationResult
 
 REPORT = "report.html"
 
@@ -35,7 +35,6 @@ def report_page(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         subgroup_section(result),
         mistakes_section(result),
         explanations_section(result),
-        *([ensemble_section(result)] if MEMBERS in result.tables else []),
         cost_section(result),
         limits_section(result),
         files_section(result, files),

@@ -14,8 +14,7 @@ from analysis.document.captions import picture
 from analysis.document.markup import Cell, Section, paragraph, table
 from analysis.document.performance import interval_cell
 from analysis.ecg_metrics import count, number
-from analysis.ensemble import RULES as ENSEMBLE_RULES
-from analysis.evaluation_result import CALIBRATION, COST, DECISION, FITTED, MEMBERS, SUBGROUPS, EvaluationResult
+from analysis.evaluation_result import CALIBRATION, COST, DECISION, FITTED, SUBGROUPS, EvaluationResult
 from analysis.subgroup_report import RULES as SUBGROUP_RULES
 
 
@@ -79,13 +78,6 @@ def cost_section(result: EvaluationResult) -> Section:
     where = f"Latency on {first['Latency_Device']} with {first['Latency_Threads']} thread(s) of PyTorch."
     body = paragraph(f"{COST_RULES} {where}") + table(COST, columns, rows, caption="What each model costs.", strong=result.best)
     return Section("cost", "Cost", body)
-
-
-def ensemble_section(result: EvaluationResult) -> Section:
-    """Return the ensemble's members and weights."""
-    rows = [[r.Model, f"{r.Weight:.3f}", number(r.Validation_macro_AUC)] for r in result.tables[MEMBERS].itertuples()]
-    body = table(MEMBERS, ("Model", "Weight", "Validation macro AUC"), rows, caption="Members and weights; 0 for those not chosen.")
-    return Section("ensemble", "Ensemble", paragraph(ENSEMBLE_RULES) + body)
 
 
 def _calibration(name: str, rows: pd.DataFrame, column: str, caption: str, strong: str) -> str:
