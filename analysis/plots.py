@@ -21,6 +21,7 @@ from ecg_tune.metrics import Array, auc_roc, average_precision
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
 WIDTH_IN = 7.2
+MOST_LINES = 12  # as many as can be told apart
 LABELS = {
     "sensitivity": "Sensitivity", "specificity": "Specificity", "precision": "Precision", "npv": "NPV",
     "f1_score": "F1-Score", "accuracy": "Accuracy", "auc_roc": "AUC-ROC", "auc_pr": "AUC-PR",
@@ -145,21 +146,22 @@ def curves_figure(
     """
     thick = selected or next(iter(scores))
     figure, panels, corner = class_panels(class_names)
-    handles: list[Any] = []
+    handles: dict[str, Any] = {}
     for k, (axes, name) in enumerate(zip(panels, class_names, strict=True)):
         truth = np.asarray(labels[:, k]).astype(bool)
         lines = _class_curves(axes, kind, truth, {model: [s[:, k] for s in seeds] for model, seeds in scores.items()}, thick)
         handles = handles or lines
         axes.set_title(f"{name} (n+ = {truth.sum()}{_area(kind, truth, [s[:, k] for s in scores[thick]])})", fontsize=9)
     if handles and len(scores) > 1:
-        corner.legend(handles, list(scores), loc="center left", fontsize=8, frameon=False, ncols=1 if len(scores) <= 12 else 2)
+        corner.legend(list(handles.values()), list(handles), loc="center left", fontsize=8, frameon=False)
     mean = " Lines are means over seeds." if max(map(len, scores.values())) > 1 else ""
     whose = f" Areas in the titles: {thick} (thick)." if len(scores) > 1 else ""
     footer(figure, f"{note or f'n = {len(labels)} records.'} n+ = positives.{whose}{mean}")
     return figure
 
 
-def _class_curves(axes: Axes, kind: str, truth: NDArray[np.bool_], scores: Mapping[str, Sequence[Array]], thick: str) -> list[Any]:
+def _class_curves(axes: Axes, kind: str, truth: NDArray[np.bool_], scores: Mapping[str, Sequence[Array]], thick: str) -> dict[str, Any]:
+    """Draw a class' lines and return one of each name in the legend."""
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("1 - specificity" if kind == "roc" else "sensitivity (recall)", fontsize=8)
@@ -168,17 +170,29 @@ def _class_curves(axes: Axes, kind: str, truth: NDArray[np.bool_], scores: Mappi
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=8)
     if not truth.any() or truth.all():
         axes.text(0.5, 0.5, "no positives:\nno curve" if not truth.any() else "no negatives:\nno curve", ha="center", va="center")
-        return []
+        return {}
     floor = [0.0, 1.0] if kind == "roc" else [truth.mean(), truth.mean()]
     axes.plot([0, 1], floor, color="#999999", linestyle=":", linewidth=1)
-    lines = []
-    for i, (model, seeds) in enumerate(scores.items()):
+    lines: dict[str, Any] = {}
+    named = own_lines(list(scores), thick)
+    rest = f"{len(scores) - len(named)} other models"
+    for model, seeds in scores.items():
         x, y = mean_curve(kind, truth, seeds)
-        style = ("-", 2.4, 3.0) if model == thick else (("-", "--", "-.")[i % 3], 1.0, 2.0)
-        line = axes.plot(x, y, color=COLOURS[i % len(COLOURS)], drawstyle="steps-post" if kind == "pr" else "default")
-        line[0].set(linestyle=style[0], linewidth=style[1], zorder=style[2])
-        lines += line
+        place = named.index(model) if model in named else -1
+        style = ("-", 2.4, 3.0) if model == thick else (("-", "--", "-.")[place % 3], 1.0, 2.0) if place >= 0 else ("-", 0.6, 1.0)
+        colour = COLOURS[place % len(COLOURS)] if place >= 0 else "#C4C4C4"
+        (line,) = axes.plot(x, y, color=colour, drawstyle="steps-post" if kind == "pr" else "default")
+        line.set(linestyle=style[0], linewidth=style[1], zorder=style[2])
+        lines[model if place >= 0 else rest] = line
     return lines
+
+
+def own_lines(models: Sequence[str], thick: str) -> list[str]:
+    """Return the models drawn in a colour of their own: all of few, else the thick one, the first ones, and the last, an ensemble."""
+    if len(models) <= MOST_LINES:
+        return list(models)
+    kept = {thick, *models[: MOST_LINES - 2], models[-1]}
+    return [model for model in models if model in kept]
 
 
 def _area(kind: str, truth: NDArray[np.bool_], seeds: Sequence[Array]) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.plots import BAR_METRICS, bars_figure, curves_figure
+from analysis.plots import BAR_METRICS, bars_figure, curves_figure, own_lines
 
 
 def test_the_bars_show_values_and_intervals_and_leave_out_what_is_undefined() -> None:
@@ -33,3 +33,15 @@ def test_curves_of_a_class_without_positives_are_left_out_and_said_so() -> None:
     assert figure.axes[1].lines[:] == []
     assert [text.get_text() for text in figure.axes[2].get_legend().get_texts()] == ["A", "B"]
     assert "SYNTHETIC" in figure.get_supxlabel()
+
+
+def test_of_thirty_models_the_chosen_the_first_and_the_last_keep_a_colour_and_the_others_are_counted() -> None:
+    names = [f"M{i}" for i in range(30)]
+    rng = np.random.default_rng(0)
+    labels = (rng.random((40, 2)) < 0.5).astype(np.uint8)
+    figure = curves_figure("pr", labels, {name: [rng.random((40, 2))] for name in names}, class_names=("MI", "HYP"), selected="M20")
+    shown = [*names[:10], "M20", "M29"]
+    assert own_lines(names, "M20") == shown
+    legend = [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
+    assert sorted(legend) == sorted([*shown, "18 other models"])
+    assert len(figure.axes[0].lines) == 31  # and the share of positives
