@@ -51,7 +51,7 @@ def rungs(view: View) -> Section:
 
 def families(view: View) -> Section:
     if not completed(view.rows):
-        return explained("families", "No trial is complete yet, so families can't be compared.")
+        return explained("comparison", "No trial is complete yet, so families can't be compared.")
     panels = []
     for budget, unit in (("epochs", "epochs"), ("hours", "training hours")):
         data = families_data(view.rows, metric=view.summary.metric, budget=budget)
@@ -59,7 +59,7 @@ def families(view: View) -> Section:
             panels.append(Panel(title=f"Equal {unit}", figure=families_figure(data), note=_common(data, unit)))
         else:
             panels.append(Panel(title=f"Equal {unit}", empty=f"No trial recorded its {unit}."))
-    return section("families", panels, panel_width=520)
+    return section("comparison", panels, panel_width=520)
 
 
 def _common(data: Families, unit: str) -> str:

@@ -18,7 +18,7 @@ TEXTS = {
         "A bar counts the trials that stood at a rung, its parts what became of them there; a trial that its own patience ended stands at "
         "the later rungs too, with its best value.",
     ),
-    "families": (
+    "comparison": (
         "Families",
         "How good a family's best complete trial was after so much had been spent on the family, stopped and failed trials counted; "
         "left of the dotted line every family had the same budget.",

@@ -188,3 +188,53 @@ def test_writing_again_replaces_the_page(toy_study: Maker, tmp_path: Path) -> No
     write_dashboard(toy_study(n_trials=0), out)
     assert write_dashboard(toy_study(n_trials=1), out) == out
     assert "1 complete" in Page(out.read_text(encoding="utf-8")).text
+
+
+def made_up_front(*, metric: str = "macro_auc") -> optuna.Study:
+    """Return a made-up study of three objectives: complete, stopped and failed trials."""
+    study = optuna.create_study(study_name="front", directions=["maximize", "minimize", "minimize"])
+    study.set_user_attr("metric", metric)
+    study.set_user_attr("minimise", ["parameters", "latency_ms"])
+    space = {"rnn.size": FloatDistribution(1, 9), "rnn.rate": FloatDistribution(1e-4, 1e-1, log=True)}
+    for number in range(12):
+        state = (TrialState.COMPLETE, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)[number % 4]
+        values = [0.7 + number / 100, 1000.0 * (number % 5 + 1), 3.0 - number / 10] if state == TrialState.COMPLETE else None
+        params = {"rnn.size": 1 + number / 2, "rnn.rate": 10 ** -(1 + number / 5)}
+        told = {"state": state, "values": values, "intermediate_values": {1: 0.6}, "user_attrs": {"family": "rnn"}}
+        study.add_trial(create_trial(params=params, distributions=space, **told))
+    return study
+
+
+def test_a_study_of_several_objectives_shows_its_front_and_takes_the_metric_everywhere_else(tmp_path: Path) -> None:
+    study = made_up_front()
+    page = page_of(study, tmp_path)
+    best = max((t for t in study.trials if t.state == TrialState.COMPLETE), key=lambda t: t.values[0])
+    assert f"Best validation macro AUC {best.values[0]:.4f} trial {best.number}, rnn" in page.text
+    assert "minimised: parameters, latency_ms" in page.text
+    assert f"{len(study.best_trials)} of 6 complete trials are on the front." in page.text
+    assert {"history-0-0", "pareto-0-0", "pareto-0-1", "importances-0-0", "best-0-0"} - set(page.figures) <= {"best-0-0"}
+
+
+def test_a_study_of_one_objective_says_how_to_get_a_front(searched_study: optuna.Study, tmp_path: Path) -> None:
+    assert "This study has one objective; --minimise parameters" in page_of(searched_study, tmp_path).text
+
+
+def test_the_header_says_what_is_left_of_each_budget(toy_study: Maker, tmp_path: Path) -> None:
+    study = toy_study(n_trials=12, states=(TrialState.COMPLETE,))
+    limits = {"trials": 20, "total_epochs": 100, "gpu_hours": 20.0, "max_hours": 8.0, "target": 0.99, "scheduler": "asha"}
+    study.set_user_attr("settings", limits)
+    epochs = sum(len(trial.intermediate_values) for trial in study.trials)
+    hours = sum(trial.user_attrs["seconds"] for trial in study.trials) / 3600
+    text = page_of(study, tmp_path).text
+    assert "trials 12 of 20, 8 left" in text
+    assert f"epochs {epochs} of 100, {max(100 - epochs, 0)} left" in text
+    assert f"GPU-hours {hours:.1f} of 20, {20 - hours:.1f} left" in text
+    assert "wall time at most 8 h a run; target 0.99, not reached" in text
+    study.set_user_attr("settings", {**limits, "gpu_share": "auto"})
+    assert "GPU-hours at most 20, used not recorded" in page_of(study, tmp_path).text
+
+
+def test_markup_in_the_names_of_a_front_is_text(tmp_path: Path) -> None:
+    page = page_of(made_up_front(metric="<img src=x>%{y}"), tmp_path)
+    assert "img" not in [tag for tag, _ in page.tags]
+    assert not re.search(r"<(?!br>|extra>|/extra>)", json.dumps(page.figures["pareto-0-0"]))

@@ -63,9 +63,9 @@ def test_markup_in_names_is_read_as_text_everywhere(browser: Any, tmp_path: Path
     for selector in ("#history .legendtext", "#timeline .ytick text", "#slices .xtick text"):
         texts = opened.page.locator(selector).all_text_contents()
         assert any(EVIL in text for text in texts), (selector, texts)
-    opened.page.locator("[data-figure=families-0-0]").scroll_into_view_if_needed()
-    opened.page.evaluate("Plotly.Fx.hover(document.querySelector('[data-figure=families-0-0]'), [{curveNumber: 0, pointNumber: 0}])")
-    assert EVIL in opened.page.locator("[data-figure=families-0-0] .hovertext").first.text_content()
+    opened.page.locator("[data-figure=comparison-0-0]").scroll_into_view_if_needed()
+    opened.page.evaluate("Plotly.Fx.hover(document.querySelector('[data-figure=comparison-0-0]'), [{curveNumber: 0, pointNumber: 0}])")
+    assert EVIL in opened.page.locator("[data-figure=comparison-0-0] .hovertext").first.text_content()
 
 
 def test_a_dark_page_has_light_ink_in_its_figures(browser: Any, page_file: Path) -> None:

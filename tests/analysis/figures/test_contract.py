@@ -39,7 +39,7 @@ def test_each_point_of_a_trace_of_trials_has_its_trials_number_first(searched_st
     assert {key for key, _ in named} == {
         "history",
         "curves",
-        "families",
+        "comparison",
         "parallel",
         "slices",
         "contour",

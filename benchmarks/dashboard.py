@@ -1,0 +1,75 @@
+"""What a dashboard costs: `python benchmarks/dashboard.py [--sizes 200,2000] [--epochs 50] [--json]`.
+
+For MADE-UP studies of four families in SQLite in which every trial that does not fail trains all its epochs: seconds of one core to read
+the study, to compute and draw the figures, and to write the page; the page's size; and what the next update of a live page costs after one
+trial more. Seconds are of the processor, so that other work on the machine does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+
+from made_up_study import make_study, one_more_trial
+
+from analysis.dashboard import dashboard_page
+from analysis.frames import trial_rows
+from analysis.live import LiveStudy
+from analysis.page import page_html
+from analysis.summary import summarise
+from ecg_tune.search.study import open_study
+
+
+def main() -> None:
+    """Print one table, or one JSON object."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--sizes", default="200,2000")
+    asked.add_argument("--epochs", type=int, default=50)
+    asked.add_argument("--json", action="store_true")
+    given = asked.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        found = {size: measured(Path(scratch) / f"made_up_{size}", int(size), given.epochs) for size in given.sizes.split(",")}
+    if given.json:
+        print(json.dumps(found))
+        return
+    names = list(next(iter(found.values())))
+    print("| trials | " + " | ".join(names) + " |\n" + "|---" * (len(names) + 1) + "|")
+    for size, costs in found.items():
+        print(f"| {size} | " + " | ".join(f"{cost:.3g}" for cost in costs.values()) + " |")
+
+
+def measured(folder: Path, n_trials: int, epochs: int) -> dict[str, float]:
+    """Return the costs of one size, in the order in which they are paid."""
+    make_study(folder, n_trials=n_trials, epochs=epochs)
+    costs, clock = {}, time.process_time()
+
+    def lap(name: str) -> None:
+        nonlocal clock
+        costs[name], clock = time.process_time() - clock, time.process_time()
+
+    study = open_study(folder)
+    rows = trial_rows(study)
+    summary = summarise(study, rows, folder)
+    lap("read s")
+    page = dashboard_page(rows, summary, now=datetime.now())
+    lap("draw s")
+    text = page_html(page)
+    lap("write s")
+    costs |= {"in all s": sum(costs.values()), "page MB": len(text.encode()) / 1e6}
+    live = LiveStudy(folder)
+    live.html()
+    known = live.version
+    one_more_trial(folder)
+    live._look_at = live._read_at = 0.0  # as if its pause were over
+    clock = time.process_time()
+    news = live.news(known)
+    lap("update s")
+    return costs | {"update kB": len((news or "").encode()) / 1e3}
+
+
+if __name__ == "__main__":
+    main()
