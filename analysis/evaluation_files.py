@@ -101,7 +101,7 @@ def _draw(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswe
     out, names, best, note = result.out, result.evidence.class_names, result.best, figure_note(result.evidence)
     scores = {name: [seed.test for seed in model.seeds] for name, model in answers.items()}
     generate_visualizations(result.metrics, out, class_names=names, best=best, intervals=result.intervals, note=note)
-    draw_answers(part.labels, scores, result.metrics[best], out, class_names=names, best=best, note=note)
+    draw_answers(part.labels, scores, result.metrics[best], out, class_names=names, best=best, limits=result.intervals[best], note=note)
 
 
 def _draw_statistics(result: EvaluationResult, part: Part, model: ModelAnswers, weights: Array) -> None:

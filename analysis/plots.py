@@ -135,6 +135,7 @@ def curves_figure(
     *,
     class_names: Sequence[str],
     selected: str = "",
+    limits: Mapping[str, tuple[float, float]] | None = None,
     note: str = "",
 ) -> Figure:
     """Draw ROC ("roc") or precision-recall ("pr") curves: one panel a class, one line a model.
@@ -143,6 +144,7 @@ def curves_figure(
         labels: (n_records, n_classes) of 0/1.
         scores: {model: one (n_records, n_classes) array a seed}; the line is the mean over seeds (`analysis.curves`).
         selected: The model drawn thick, with its area in the panels' titles.
+        limits: {class: 95 % interval of that area}.
     """
     thick = selected or next(iter(scores))
     figure, panels, corner = class_panels(class_names)
@@ -151,7 +153,8 @@ def curves_figure(
         truth = np.asarray(labels[:, k]).astype(bool)
         lines = _class_curves(axes, kind, truth, {model: [s[:, k] for s in seeds] for model, seeds in scores.items()}, thick)
         handles = handles or lines
-        axes.set_title(f"{name} (n+ = {truth.sum()}{_area(kind, truth, [s[:, k] for s in scores[thick]])})", fontsize=9)
+        area = _area(kind, truth, [s[:, k] for s in scores[thick]], (limits or {}).get(name))
+        axes.set_title(f"{name} (n+ = {truth.sum()}){area}", fontsize=9)
     if handles and len(scores) > 1:
         corner.legend(list(handles.values()), list(handles), loc="center left", fontsize=8, frameon=False)
     mean = " Lines are means over seeds." if max(map(len, scores.values())) > 1 else ""
@@ -195,9 +198,11 @@ def own_lines(models: Sequence[str], thick: str) -> list[str]:
     return [model for model in models if model in kept]
 
 
-def _area(kind: str, truth: NDArray[np.bool_], seeds: Sequence[Array]) -> str:
+def _area(kind: str, truth: NDArray[np.bool_], seeds: Sequence[Array], limit: tuple[float, float] | None) -> str:
+    """Return the second line of a panel's title; "" without an area."""
     value = float(np.mean([(auc_roc if kind == "roc" else average_precision)(truth, s) for s in seeds]))
-    return "" if np.isnan(value) else f", AUC {value:.3f}" if kind == "roc" else f", AP {value:.3f}"
+    interval = f" [{limit[0]:.3f}, {limit[1]:.3f}]" if limit is not None and np.isfinite(limit).all() else ""
+    return "" if np.isnan(value) else f"\n{'AUC' if kind == 'roc' else 'AP'} {value:.3f}{interval}"
 
 
 def _text_panel(axes: Axes, text: str) -> None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis import plots
+from analysis.bootstrap import Interval
 from analysis.ecg_metrics import Metrics
 from analysis.tables import MACRO_COLUMNS, Intervals, Results
 from ecg_tune.config import CLASS_NAMES
 from ecg_tune.metrics import Array
 
+T = TypeVar("T")
 FOLDER = "visualizations"
 HEATMAPS = ("f1_score", "sensitivity", "specificity", "auc_roc")
+MOST_ROWS = 14  # more models would be a figure that nobody can read; the tables have them all
 
 
 def generate_visualizations(
@@ -40,9 +43,11 @@ def generate_visualizations(
         The files.
     """
     folder = _folder(output_dir)
+    results, note = few(results, MOST_ROWS, best, note)
     limits = {
         name: {metric: (rows["macro_avg"][metric].low, rows["macro_avg"][metric].high) for metric in MACRO_COLUMNS.values()}
         for name, rows in (intervals or {}).items()
+        if name in results
     }
     macro = {name: metrics["macro_avg"] for name, metrics in results.items()}
     whiskers = " Whiskers: 95 % intervals." if limits else ""
@@ -64,6 +69,7 @@ def draw_answers(
     *,
     best: str,
     class_names: Sequence[str] = CLASS_NAMES,
+    limits: Mapping[str, Mapping[str, Interval]] | None = None,
     note: str = "",
 ) -> list[Path]:
     """Write `08_confusion_matrices.png` of the best model, `09_roc_curves.png` and `10_pr_curves.png` of all.
@@ -72,6 +78,7 @@ def draw_answers(
         labels: (n_records, n_classes) of 0/1.
         scores: {model: one (n_records, n_classes) array a seed}.
         best_metrics: The best model's metrics, whose counts 08 shows.
+        limits: {class: {metric: Interval}} of the best model.
 
     Returns:
         The files.
@@ -84,8 +91,22 @@ def draw_answers(
     seeds = f" Mean over {n_seeds} seeds." if n_seeds > 1 else ""
     plots.saved(plots.confusion_figure(matrices, class_names=class_names, note=f"Model: {best}.{seeds}\n{note}"), written[0])
     for kind, path in zip(("roc", "pr"), written[1:], strict=True):
-        plots.saved(plots.curves_figure(kind, labels, scores, class_names=class_names, selected=best, note=note), path)
+        found = {name: rows[f"auc_{kind}"] for name, rows in (limits or {}).items() if name in class_names}
+        ends = {name: (limit.low, limit.high) for name, limit in found.items()}
+        figure = plots.curves_figure(kind, labels, scores, class_names=class_names, selected=best, limits=ends, note=note)
+        plots.saved(figure, path)
     return written
+
+
+def few(models: Mapping[str, T], most: int, best: str, note: str) -> tuple[dict[str, T], str]:
+    """Return the first models, the best, and the last, an ensemble, at most `most`; and the note with how many were left out."""
+    if len(models) <= most:
+        return dict(models), note
+    names = list(models)
+    kept = {*names[: most - 2], names[-1], *([best] if best in models else [])}
+    return {
+        name: models[name] for name in names if name in kept
+    }, f"{note} Drawn: {len(kept)} of {len(models)} models, the tables have all."
 
 
 def _folder(output_dir: Path | str) -> Path:

@@ -28,7 +28,7 @@ def test_curves_of_a_class_without_positives_are_left_out_and_said_so() -> None:
     figure = curves_figure(
         "roc", labels, {"A": [scores], "B": [1 - scores]}, class_names=("MI", "HYP"), selected="A", note="SYNTHETIC data."
     )
-    assert figure.axes[0].get_title() == "MI (n+ = 2, AUC 1.000)"
+    assert figure.axes[0].get_title() == "MI (n+ = 2)\nAUC 1.000"
     assert figure.axes[1].texts[0].get_text() == "no positives:\nno curve"
     assert figure.axes[1].lines[:] == []
     assert [text.get_text() for text in figure.axes[2].get_legend().get_texts()] == ["A", "B"]
