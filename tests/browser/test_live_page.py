@@ -202,10 +202,11 @@ def test_a_study_that_is_locked_cut_gone_or_replaced_is_said_on_the_page_that_st
 
 
 def test_a_page_whose_server_has_ended_says_so(browser: Any, tmp_path: Path) -> None:
-    with LiveServer([write(tmp_path / "study", "toy")]) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        opened = Opened(browser, server.url)
-        server.shutdown()
+    served = start("dashboard", write(tmp_path / "study", "toy"), "--serve", "--port", 0)
+    assert served.stdout is not None
+    opened = Opened(browser, served.stdout.readline().strip())
+    served.send_signal(signal.SIGINT)
+    served.communicate(timeout=500)
     opened.page.wait_for_function("document.getElementById('notice').textContent.includes('does not answer any more')")
     assert opened.page.locator("h1").inner_text() == "Study toy"
     assert opened.undrawn() == []
