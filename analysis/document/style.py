@@ -33,7 +33,7 @@ dl.facts div { display: grid; grid-template-columns: 11rem minmax(0, 1fr); gap: 
 dl.facts dt { color: var(--soft); }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: .9rem 0 1.4rem; }
-table { border-collapse: collapse; font-size: .86rem; }
+table { border-collapse: collapse; font-size: .86rem; min-width: min(100%, 560px); }
 caption { caption-side: top; text-align: left; padding: 0 0 .4rem; font-size: .9rem; }
 th, td { text-align: left; padding: .3rem .65rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; border-bottom: 2px solid var(--line); vertical-align: bottom; }
@@ -53,6 +53,6 @@ figcaption b { font-weight: 600; color: var(--ink); margin-right: .3rem; }
     --warn-ground: #fff; --warn-ink: #000; --warn-line: #000; }
   body { font-size: 9.5pt; } header, main { max-width: none; padding: 0; } a { text-decoration: none; }
   h2 { margin-top: 1.4rem; } h2, h3, caption { break-after: avoid; } tr, .tile, .banner, figure { break-inside: avoid; }
-  table { font-size: 7pt; } th, td { padding: .12rem .28rem; } thead { display: table-header-group; }
+  caption, dl.facts, figcaption, .soft { font-size: 8.5pt; } table { font-size: 7pt; } th, td { padding: .12rem .28rem; } thead { display: table-header-group; }
   td.n { white-space: normal; } .scroll { overflow: visible; } figure.half { min-width: 0; } figure img { max-height: 225mm; } }
 """
