@@ -53,6 +53,7 @@ figcaption b { font-weight: 600; color: var(--ink); margin-right: .3rem; }
     --warn-ground: #fff; --warn-ink: #000; --warn-line: #000; }
   body { font-size: 9.5pt; } header, main { max-width: none; padding: 0; } a { text-decoration: none; }
   h2 { margin-top: 1.4rem; } h2, h3, caption { break-after: avoid; } tr, .tile, .banner, figure { break-inside: avoid; }
-  caption, dl.facts, figcaption, .soft { font-size: 8.5pt; } table { font-size: 7pt; } th, td { padding: .12rem .28rem; } thead { display: table-header-group; }
+  caption, dl.facts, figcaption, .soft { font-size: 8.5pt; }
+  table { font-size: 7pt; } th, td { padding: .12rem .28rem; } thead { display: table-header-group; }
   td.n { white-space: normal; } .scroll { overflow: visible; } figure.half { min-width: 0; } figure img { max-height: 225mm; } }
 """
