@@ -81,4 +81,4 @@ def failures(view: View) -> Section:
     data = failures_data(view.rows)
     if not data.failures:
         return explained("failures", "No trial has failed.")
-    return section("failures", (Panel(figure=failures_figure(data)), Panel(html=failures_table(data))), panel_width=520)
+    return section("failures", (Panel(figure=failures_figure(data), html=failures_table(data)),))
