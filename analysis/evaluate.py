@@ -26,6 +26,7 @@ from ecg_tune.config import Config, check_choice, check_range
 from ecg_tune.data.ledger import LEDGER, ledger_entries
 from ecg_tune.data.loaders import BatchLoader, create_signal_dataloader
 from ecg_tune.data.prepared import Part, PreparedData, open_prepared, open_test, read_ledger
+from ecg_tune.errors import DataError
 from ecg_tune.metrics import Array
 
 MODEL_TYPES = ("signal", "image", "fusion")
@@ -71,7 +72,7 @@ def evaluate(
         progress: Called with one line a stage.
 
     Raises:
-        DataError: No models, models of other data, or one that does not run. The test part stays closed then.
+        DataError: No models, models of other data, one that does not run, or fewer than 2 test patients. The test part stays closed then.
         ConfigError: No such device.
     """
     tell = progress or (lambda line: None)
@@ -80,12 +81,14 @@ def evaluate(
     candidates = find_candidates(models_folder)
     check_fit(candidates, data)
     check_judged(candidates)
+    evidence = evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed))
+    if evidence.n_patients < 2:
+        raise DataError(f"the test part holds {evidence.n_patients} patient: intervals resample patients, an evaluation needs 2 or more")
     rehearse(candidates, data, device)
     out.mkdir(parents=True, exist_ok=True)
     part = open_test(data, "evaluate", study)
     openings = read_ledger(data) if ledger_folder is None else merge_ledger(data, ledger_folder)
     trained_on = ", ".join(sorted({saved.trained_on for candidate in candidates for saved in candidate.seeds}))
-    evidence = evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed))
     evidence = dataclasses.replace(evidence, openings=openings, trained_on=trained_on)
     answers = _ask_all(candidates, data, part, tell, sensitivity_target=sensitivity_target, device=device)
     joined = _join(answers, data.validation, tell, sensitivity_target=sensitivity_target)
