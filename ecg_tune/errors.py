@@ -10,6 +10,7 @@
     │   └── StudyError                     a study that doesn't exist, doesn't fit, or is in use
     ├── SealedTestError (PermissionError)  somebody reached for the test part without ``open_test``
     ├── NonFiniteLossError (ArithmeticError)  training met a loss or score that is not a number
+    ├── StoppedError                       the user interrupted the work: exit code 130
     └── WorkFailedError (RuntimeError)     the work itself failed: exit code 1
 """
 
@@ -46,6 +47,10 @@ class SealedTestError(EcgTuneError, PermissionError):
 
 class NonFiniteLossError(EcgTuneError, ArithmeticError):
     """Training met a loss or score that is not a finite number."""
+
+
+class StoppedError(EcgTuneError):
+    """The user interrupted the work; the message says how to go on."""
 
 
 class WorkFailedError(EcgTuneError, RuntimeError):

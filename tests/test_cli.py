@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import optuna
@@ -252,3 +254,15 @@ def test_models_lists_every_family_with_its_size_and_measures_an_epoch(prepared,
     assert [row["family"] for row in facts["models"]] == list(MODELS)
     assert all(row["epoch_s"] > 0 and row["macs"] > 0 for row in facts["models"])
     assert facts["train_records"] == 96
+
+
+def test_an_interrupted_command_says_how_it_goes_on(tmp_path):
+    command = [sys.executable, "-m", "ecg_tune", "data", "synthesize", str(tmp_path / "ptbxl"), "--records", "20000"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not any((tmp_path / "ptbxl").rglob("*.dat")):
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[1]
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "ecg-tune: interrupted; the same command again goes on with what is finished"
+    assert "Traceback" not in said

@@ -4,10 +4,24 @@ const plots = () => all(".plot");
 const visible = plot => plot.offsetParent !== null;
 const drawn = new WeakMap();  // plot → the figure it shows
 
+// The reader's zoom stays: plotly keeps it as long as a figure gives an axis the range that it gave before.
+const given = new WeakMap();  // plot → the ranges that its axes were given; plotly writes the reader's into the figure
+const keepZoom = (plot, now) => {
+  const before = given.get(plot) ?? {}, moved = plot._fullLayout?._preGUI ?? {};
+  const axes = Object.keys(now.layout).filter(name => /^[xy]axis\d*$/.test(name));
+  for (const axis of axes) {
+    const range = plot._fullLayout?.[axis]?.range ?? [];
+    const zoomed = [0, 1].some(end => `${axis}.range[${end}]` in moved && moved[`${axis}.range[${end}]`] !== range[end]);
+    if (zoomed && before[axis]) now.layout[axis].range = [...before[axis]];
+  }
+  given.set(plot, Object.fromEntries(axes.map(axis => [axis, structuredClone(now.layout[axis].range)])));
+};
+
 const paint = plot => {
   const figure = figures[plot.dataset.figure];
   if (!figure) return;
   const first = !drawn.has(plot), now = shown(figure);
+  keepZoom(plot, now);
   drawn.set(plot, now);
   if (printing) Object.assign(now.layout, { width: plot.clientWidth, autosize: false });
   Plotly.react(plot, now.data, now.layout, config(plot.dataset.figure));

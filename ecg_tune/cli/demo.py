@@ -42,6 +42,7 @@ def demo(
     for number, step in enumerate(steps, 1):
         words = [str(word) for word in step]
         print(f"\n[{number}/{len(steps)}] {shlex.join(['ecg-tune', *words])}", flush=True)
-        context.find_root().command.main(args=words, prog_name="ecg-tune", standalone_mode=False)
+        if code := context.find_root().command.main(args=words, prog_name="ecg-tune", standalone_mode=False):
+            raise typer.Exit(code)
     print(f"\nDone in {(time.monotonic() - started) / 60:.1f} min. SYNTHETIC data: no number here says anything about patients.")
     print(f"Look at   {study / 'dashboard.html'}\n          {results / 'EVALUATION_SUMMARY.txt'}\n          {results / 'visualizations'}")

@@ -6,14 +6,35 @@ Exit codes: 0 done, 1 the work failed, 2 bad usage or input, 130 interrupted.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from ecg_tune.cli import dashboard, data, demo, doctor, evaluate, models, preview, pull, retrain, search, status, submit, train
-from ecg_tune.errors import EcgTuneError, UsageError
+from ecg_tune.errors import EcgTuneError, StoppedError, UsageError
+
+INTERRUPTED = "interrupted; the same command again goes on with what is finished"
+
+
+class Commands(TyperGroup):
+    """The commands; typer itself ends an interrupted one without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run one command.
+
+        Raises:
+            StoppedError: The user interrupted it.
+        """
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise StoppedError(INTERRUPTED) from error
+
 
 app = typer.Typer(
     name="ecg-tune",
+    cls=Commands,
     help="Search, retrain and honestly report multi-modal ECG classifiers on PTB-XL. Start with `ecg-tune demo`.",
     no_args_is_help=True,
     add_completion=False,
@@ -55,10 +76,12 @@ def run(arguments: list[str] | None = None) -> int:
         return _say(str(error), 2)
     except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         return _say(f"{error.filename}: {error.strerror}: give a folder that can be written", 2)
+    except StoppedError as error:
+        return _say(str(error), 130)
     except EcgTuneError as error:
         return _say(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):
-        return _say("interrupted; the same command again goes on with what is finished", 130)
+        return _say(INTERRUPTED, 130)
 
 
 def _say(message: str, code: int) -> int:

@@ -12,7 +12,7 @@ import typer
 
 from ecg_tune.cli.options import DataFolder, StudyFolder, given, headline
 from ecg_tune.cli.settings import command_line, make_space, read_settings, takes_settings
-from ecg_tune.errors import ConfigError, UsageError, WorkFailedError
+from ecg_tune.errors import ConfigError, StoppedError, UsageError, WorkFailedError
 
 if TYPE_CHECKING:
     import optuna
@@ -82,8 +82,7 @@ def _end(opened: optuna.Study, study: Path, outcome: Outcome, again: str, *, qui
     from ecg_tune.search.study import best_trials, last_failure
 
     if not outcome.done:
-        print(f"ecg-tune: interrupted; go on with: {again}", file=sys.stderr)
-        raise typer.Exit(130)
+        raise StoppedError(f"interrupted; go on with: {again}")
     if not outcome.spent and not best_trials(opened, 1):
         raise WorkFailedError(f"no trial was completed; {last_failure(opened)}")
     _print(_next(study, outcome, again), quiet)
