@@ -57,7 +57,7 @@ def importances_figure(data: Importances) -> go.Figure:
     shown, hidden = data.importances[:n_shown], data.importances[n_shown:]
     names = [text(short_name(name, data.family)) for name, _ in reversed(shown)]
     shares = [share for _, share in reversed(shown)]
-    label = "share of importance" + (f" ({len(hidden)} more have {sum(s for _, s in hidden):.0%} together)" if hidden else "")
+    label = "share of importance" + (f" ({len(hidden)} more: {sum(s for _, s in hidden):.0%})" if hidden else "")
     bars = go.Bar(
         x=shares,
         y=names,

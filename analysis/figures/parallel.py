@@ -13,6 +13,8 @@ from analysis.figures.ticks import linear_ticks, log_ticks
 from analysis.frames import TrialRow, completed, parameters_of
 
 NOT_SET = "not set"
+MOST_AXES = 12
+"""Beyond it names overlap; a fusion has dozens of parameters, most of them of encoders that few trials drew."""
 WORST_TO_BEST = ((0.0, "#a7b0ba"), (0.4, "#4fa3d8"), (0.75, "#8a5fc0"), (1.0, "#d9480f"))
 
 
@@ -32,21 +34,28 @@ class Axis(NamedTuple):
 
 
 class Parallel(NamedTuple):
-    """What `parallel_figure` draws; `numbers` and `values` are (n_trials,), worst trial first so that the best lies on top."""
+    """What `parallel_figure` draws; `numbers` and `values` are (n_trials,), worst trial first so that the best lies on top.
+
+    Attributes:
+        n_hidden: Parameters without an axis: those that the fewest trials have, beyond `MOST_AXES`.
+    """
 
     family: str | None
     metric: str
     numbers: tuple[int, ...]
     values: tuple[float, ...]
     axes: tuple[Axis, ...]
+    n_hidden: int = 0
 
 
 def parallel_data(rows: Sequence[TrialRow], *, metric: str, family: str | None = None) -> Parallel:
     """Return the lines of the COMPLETE trials of a family, or of all of them with the parameters they share."""
     own = sorted(completed(rows, family), key=lambda row: row.reached or 0.0)
     names = [name for name in parameters_of(own, family) if family is not None or all(name in row.params for row in own)]
-    axes = tuple(_axis(name, own) for name in names)
-    return Parallel(family, metric, tuple(row.number for row in own), tuple(float(row.value or 0.0) for row in own), axes)
+    common = sorted(names, key=lambda name: -sum(name in row.params for row in own))[:MOST_AXES]
+    axes = tuple(_axis(name, own) for name in names if name in common)
+    values = tuple(float(row.value or 0.0) for row in own)
+    return Parallel(family, metric, tuple(row.number for row in own), values, axes, n_hidden=len(names) - len(common))
 
 
 def parallel_figure(data: Parallel) -> go.Figure:

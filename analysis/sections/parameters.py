@@ -29,7 +29,10 @@ def parallel(view: View) -> Section:
         data = parallel_data(view.rows, metric=view.summary.metric, family=family)
         if not data.axes:
             return (Panel(empty=f"{family}: no complete trial with a searched parameter yet."),)
-        return (Panel(figure=parallel_figure(data), least_width=min(110 * (len(data.axes) + 2), 1200)),)
+        note = (
+            f"Shown are the {len(data.axes)} parameters that most trials have; {data.n_hidden} more have no axis." if data.n_hidden else ""
+        )
+        return (Panel(figure=parallel_figure(data), note=note, least_width=min(110 * (len(data.axes) + 2), 1200)),)
 
     return by_family("parallel", view, panels)
 

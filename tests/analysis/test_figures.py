@@ -159,6 +159,14 @@ def test_parallel_axes_place_each_complete_trial(rows: list[TrialRow]) -> None:
     assert len(parallel_figure(data).data[0].dimensions) == len(axes) + 1
 
 
+def test_of_many_parameters_those_that_most_trials_have_get_an_axis(rows: list[TrialRow], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = parallel_data(rows, metric=METRIC, family="rnn")
+    monkeypatch.setattr("analysis.figures.parallel.MOST_AXES", len(whole.axes) - 1)
+    data = parallel_data(rows, metric=METRIC, family="rnn")
+    assert [axis.name for axis in data.axes] == [axis.name for axis in whole.axes if axis.name != "rnn.attention_heads"]
+    assert (whole.n_hidden, data.n_hidden) == (0, 1)
+
+
 def test_a_parameter_that_a_trial_does_not_have_is_shown_as_not_set(rows: list[TrialRow]) -> None:
     data = parallel_data(rows, metric=METRIC, family="rnn")
     axis = next(axis for axis in data.axes if axis.name == "rnn.attention_heads")
