@@ -257,7 +257,8 @@ def test_models_lists_every_family_with_its_size_and_measures_an_epoch(prepared,
 
 
 def test_an_interrupted_command_says_how_it_goes_on(tmp_path):
-    command = [sys.executable, "-m", "ecg_tune", "data", "synthesize", str(tmp_path / "ptbxl"), "--records", "20000"]
+    heard = ["env", "--default-signal=INT"]  # a shell's background jobs ignore Ctrl-C, and what they start does too
+    command = [*heard, sys.executable, "-m", "ecg_tune", "data", "synthesize", str(tmp_path / "ptbxl"), "--records", "20000"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not any((tmp_path / "ptbxl").rglob("*.dat")):
             time.sleep(0.1)

@@ -9,20 +9,14 @@ from analysis.decision import THRESHOLDS, decision_figure, decision_lines, decis
 from analysis.reliability import reliability_data, reliability_figure
 
 
-class FakeSaved:
-    """Stands in for a model file: only its validation result is asked for."""
-
-    validation_macro_auc, seed = 0.8, 0
-
-
 def made_up() -> tuple[np.ndarray, ModelAnswers, np.ndarray]:
     """Return MADE-UP labels, one model of two seeds and patients."""
     rng = np.random.default_rng(0)
     labels = (rng.random((120, 2)) < 0.3).astype(np.uint8)
     seeds = []
-    for _ in range(2):
+    for seed in range(2):
         p = np.clip(0.4 * labels + 0.55 * rng.random((120, 2)), 0, 1)
-        seeds.append(SeedAnswers(FakeSaved(), p, p, np.full(2, 0.5), np.full(2, 0.3), np.array([[1.2, -0.1], [1.0, 0.0]])))  # type: ignore[arg-type]
+        seeds.append(SeedAnswers(seed, 0.8, p, p, np.full(2, 0.5), np.full(2, 0.3), np.array([[1.2, -0.1], [1.0, 0.0]])))
     return labels, ModelAnswers("A", tuple(seeds)), np.arange(120) // 2
 
 

@@ -260,7 +260,8 @@ def test_several_studies_are_written_at_once(tmp_path: Path, capsys: Any) -> Non
 
 def test_ctrl_c_ends_the_server_with_0(tmp_path: Path) -> None:
     make(tmp_path)
-    command = [sys.executable, "-m", "ecg_tune", "dashboard", str(tmp_path), "--serve", "--port", "0"]
+    heard = ["env", "--default-signal=INT"]  # a shell's background jobs ignore Ctrl-C, and what they start does too
+    command = [*heard, sys.executable, "-m", "ecg_tune", "dashboard", str(tmp_path), "--serve", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ), cwd=ROOT)
     assert process.stdout is not None
     url = process.stdout.readline().strip()

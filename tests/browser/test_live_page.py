@@ -33,7 +33,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def start(*words: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "ecg_tune", *map(str, words)]
+    heard = ["env", "--default-signal=INT"]  # a shell's background jobs ignore Ctrl-C, and what they start does too
+    command = [*heard, sys.executable, "-m", "ecg_tune", *map(str, words)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ), cwd=ROOT)
 
 
