@@ -130,7 +130,7 @@ def test_a_damaged_study_leaves_the_last_good_state_and_is_left_alone(harm: Call
 
 def test_another_study_in_its_place_is_shown_and_said(tmp_path: Path) -> None:
     make(tmp_path / "study")
-    make(tmp_path / "other", n_trials=1, name="other")
+    add(make(tmp_path / "other", n_trials=0, name="other"), 0.9)
     live = LiveStudy(tmp_path / "study")
     live.html()
     had = live.version

@@ -46,9 +46,10 @@ class Opened:
 
     def undrawn(self) -> list[str]:
         """Return the figures that should be seen and are not, on a screen as high as the page."""
-        width = self.page.viewport_size["width"]
-        self.page.set_viewport_size({"width": width, "height": self.page.evaluate("document.documentElement.scrollHeight") + 2000})
-        self.page.wait_for_timeout(50)
+        width, height = self.page.viewport_size["width"], self.page.evaluate("document.documentElement.scrollHeight") + 2000
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.wait_for_function(f"innerHeight === {height}")
+        self._heard()
         self.drawn()
         seen = "filter(p => p.offsetParent && !p.querySelector('.main-svg')).map(p => p.dataset.figure)"
         found: list[str] = self.page.evaluate(f"() => [...document.querySelectorAll('.plot')].{seen}")
@@ -58,9 +59,13 @@ class Opened:
         """Return what an expression says of a figure, which it calls `plot`, once it is on the screen."""
         plot = self.page.locator(f"[data-figure={key}]")
         plot.scroll_into_view_if_needed()
-        self.page.wait_for_timeout(50)  # the page hears of the scrolling
+        self._heard()
         self.drawn()
         return self.page.evaluate(f"plot => ({expression})", plot.element_handle())
+
+    def _heard(self) -> None:
+        """Wait until the page has heard that it was scrolled or resized: browsers say so before they draw the next frame."""
+        self.page.evaluate("() => new Promise(heard => requestAnimationFrame(() => requestAnimationFrame(heard)))")
 
     def marked(self, key: str) -> list[Any]:
         """Return the x of every point that carries the mark of the chosen trial."""

@@ -13,6 +13,7 @@ from ecg_tune.cli.main import run
 from ecg_tune.config import SearchSettings
 from ecg_tune.data.bucket import cache_of
 from ecg_tune.data.describe import describe
+from ecg_tune.data.ledger import LEDGER
 from ecg_tune.data.prepared import PreparedData, open_prepared, open_test, read_ledger
 from ecg_tune.errors import DataError, UsageError
 from ecg_tune.places import Bucket
@@ -32,10 +33,10 @@ def s3() -> Iterator[S3]:
 
 @pytest.fixture
 def uri(s3: S3, toy_data: PreparedData, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return where the toy data were copied to; this machine has pulled nothing yet."""
+    """Return where the toy data were copied to, as if never opened; this machine has pulled nothing yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     where = s3.uri(request.node.name)
-    for path in (path for path in toy_data.folder.rglob("*") if path.is_file()):
+    for path in (path for path in toy_data.folder.rglob("*") if path.is_file() and path.name != LEDGER):
         content = path.read_bytes()
         Bucket(where).put(path.relative_to(toy_data.folder).as_posix(), lambda file, content=content: file.write(content))
     return where
