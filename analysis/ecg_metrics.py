@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis import plots
+from analysis.curve_plots import curves_figure
 from ecg_tune.config import CLASS_NAMES
 from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.metrics import Array, auc_roc, average_precision, confusion, macro, per_class_auc, rates
@@ -90,14 +91,14 @@ class ECGMetrics:
     def plot_roc_curves(self, labels: NDArray[Any], probabilities: NDArray[Any], save_path: Path | str | None = None) -> Figure:
         """Draw the ROC curve of every class; written as PNG when `save_path` is given."""
         truth, scores = self._checked(labels, probabilities)
-        return plots.saved(plots.curves_figure("roc", truth, {"model": [scores]}, class_names=self.class_names), save_path)
+        return plots.saved(curves_figure("roc", truth, {"model": [scores]}, class_names=self.class_names), save_path)
 
     def plot_precision_recall_curves(
         self, labels: NDArray[Any], probabilities: NDArray[Any], save_path: Path | str | None = None
     ) -> Figure:
         """Draw the precision-recall curve of every class; written as PNG when `save_path` is given."""
         truth, scores = self._checked(labels, probabilities)
-        return plots.saved(plots.curves_figure("pr", truth, {"model": [scores]}, class_names=self.class_names), save_path)
+        return plots.saved(curves_figure("pr", truth, {"model": [scores]}, class_names=self.class_names), save_path)
 
     def _checked(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> tuple[NDArray[np.bool_], Array]:
         truth, scores = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)

@@ -47,7 +47,7 @@ def write_evaluation(result: EvaluationResult, data: PreparedData, part: Part, a
     Args:
         weights: (n_records, n_resamples) of `analysis.bootstrap.patient_weights`.
     """
-    _draw(result, part, answers)
+    _draw(result, part, answers, weights)
     _draw_statistics(result, part, answers[result.best], weights)
     drawn = draw_mistakes(result.tables, data, part, answers, result.out / FOLDER, best=result.best, evidence=result.evidence)
     shown = result.tables[WORST].assign(**{DRAWN: [*drawn, *[""] * (len(result.tables[WORST]) - len(drawn))]})
@@ -97,11 +97,12 @@ def _write_reports(result: EvaluationResult, answers: Mapping[str, ModelAnswers]
     write_text(text, result.out / DETAILED_FILE)
 
 
-def _draw(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswers]) -> None:
+def _draw(result: EvaluationResult, part: Part, answers: Mapping[str, ModelAnswers], weights: Array) -> None:
     out, names, best, note = result.out, result.evidence.class_names, result.best, figure_note(result.evidence)
     scores = {name: [seed.test for seed in model.seeds] for name, model in answers.items()}
     generate_visualizations(result.metrics, out, class_names=names, best=best, intervals=result.intervals, note=note)
-    draw_answers(part.labels, scores, result.metrics[best], out, class_names=names, best=best, limits=result.intervals[best], note=note)
+    limits = result.intervals[best]
+    draw_answers(part.labels, scores, result.metrics[best], out, class_names=names, best=best, limits=limits, weights=weights, note=note)
 
 
 def _draw_statistics(result: EvaluationResult, part: Part, model: ModelAnswers, weights: Array) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis import plots
 from analysis.bootstrap import Interval
+from analysis.curve_plots import curves_figure
 from analysis.ecg_metrics import Metrics
 from analysis.tables import MACRO_COLUMNS, Intervals, Results
 from ecg_tune.config import CLASS_NAMES
@@ -36,7 +37,7 @@ def generate_visualizations(
     Args:
         results: {model: metrics of `ECGMetrics.calculate_metrics`}.
         best: The model to mark.
-        intervals: {model: {"macro_avg": {metric: Interval}}}, drawn as whiskers.
+        intervals: {model: {"macro_avg" | class: {metric: Interval}}}, drawn as whiskers and written into the heat maps.
         note: What the numbers rest on, written into each figure.
 
     Returns:
@@ -55,7 +56,9 @@ def generate_visualizations(
     plots.saved(plots.bars_figure(macro, limits, selected=best, note=f"{note}{whiskers}"), written[0])
     for metric in HEATMAPS:
         values = np.array([[metrics[name][metric] for name in class_names] for metrics in results.values()])
-        figure = plots.heatmap_figure(values, rows=list(results), columns=class_names, metric=metric, note=note)
+        ends = None if intervals is None else np.array([_ends(intervals[name], class_names, metric) for name in results])
+        below = "" if ends is None else " Small: 95 % intervals."
+        figure = plots.heatmap_figure(values, rows=list(results), columns=class_names, metric=metric, limits=ends, note=note + below)
         written.append(folder / f"07_heatmap_{metric}.png")
         plots.saved(figure, written[-1])
     return written
@@ -70,6 +73,7 @@ def draw_answers(
     best: str,
     class_names: Sequence[str] = CLASS_NAMES,
     limits: Mapping[str, Mapping[str, Interval]] | None = None,
+    weights: Array | None = None,
     note: str = "",
 ) -> list[Path]:
     """Write `08_confusion_matrices.png` of the best model, `09_roc_curves.png` and `10_pr_curves.png` of all.
@@ -79,6 +83,7 @@ def draw_answers(
         scores: {model: one (n_records, n_classes) array a seed}.
         best_metrics: The best model's metrics, whose counts 08 shows.
         limits: {class: {metric: Interval}} of the best model.
+        weights: (n_records, n_resamples) of `analysis.bootstrap.patient_weights`, for the band around the best model's curves.
 
     Returns:
         The files.
@@ -93,9 +98,13 @@ def draw_answers(
     for kind, path in zip(("roc", "pr"), written[1:], strict=True):
         found = {name: rows[f"auc_{kind}"] for name, rows in (limits or {}).items() if name in class_names}
         ends = {name: (limit.low, limit.high) for name, limit in found.items()}
-        figure = plots.curves_figure(kind, labels, scores, class_names=class_names, selected=best, limits=ends, note=note)
+        figure = curves_figure(kind, labels, scores, class_names=class_names, selected=best, limits=ends, weights=weights, note=note)
         plots.saved(figure, path)
     return written
+
+
+def _ends(rows: Mapping[str, Mapping[str, Interval]], class_names: Sequence[str], metric: str) -> list[tuple[float, float]]:
+    return [(rows[name][metric].low, rows[name][metric].high) for name in class_names]
 
 
 def few(models: Mapping[str, T], most: int, best: str, note: str) -> tuple[dict[str, T], str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from analysis.curves import mean_curve, pr_points, roc_points
+from analysis.curves import curve_band, mean_curve, pr_points, roc_points
 from ecg_tune.metrics import average_precision
 
 
@@ -41,3 +41,27 @@ def test_the_mean_of_two_seeds_lies_between_them(example: tuple[np.ndarray, np.n
     x, y = mean_curve("roc", truth, [truth.astype(float), -scores])
     assert y[x == 0].max() == pytest.approx(0.5, abs=0.02)
     assert (y[-1], x[-1]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("kind", ["roc", "pr"])
+def test_the_band_of_one_resample_is_the_mean_curve_of_its_records(example: tuple[np.ndarray, np.ndarray], kind: str) -> None:
+    truth, scores = example
+    drawn = np.random.default_rng(2).integers(0, 3, len(truth))
+    seeds = [scores, 1 - scores**2]
+    grid, low, high = curve_band(kind, truth, seeds, drawn[:, None].astype(float))
+    x, y = mean_curve(kind, np.repeat(truth, drawn), [np.repeat(s, drawn) for s in seeds])
+    np.testing.assert_array_equal(low, high)
+    np.testing.assert_allclose(low[1:], y[np.searchsorted(x, grid[1:] - 1e-12)])
+
+
+def test_a_band_lies_around_its_curve_and_resamples_without_positives_are_left_out(example: tuple[np.ndarray, np.ndarray]) -> None:
+    truth, scores = example
+    weights = np.random.default_rng(3).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), size=400).T.astype(float)
+    weights[truth, 0] = 0
+    grid, low, high = curve_band("roc", truth, [scores], weights)
+    x, y = roc_points(truth, scores)
+    height = np.interp(grid, x, y)
+    assert np.isfinite([low, high]).all()
+    assert ((low <= height + 0.03) & (height - 0.03 <= high)).all()
+    assert (high - low).max() > 0.1
+    assert np.isnan(curve_band("roc", truth, [scores], weights[:, :1])[1:]).all()

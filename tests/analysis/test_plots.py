@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.plots import BAR_METRICS, bars_figure, curves_figure, own_lines
+from analysis.curve_plots import curves_figure, own_lines
+from analysis.plots import BAR_METRICS, bars_figure, heatmap_figure
 
 
 def test_the_bars_show_values_and_intervals_and_leave_out_what_is_undefined() -> None:
@@ -45,3 +46,18 @@ def test_of_thirty_models_the_chosen_the_first_and_the_last_keep_a_colour_and_th
     legend = [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
     assert sorted(legend) == sorted([*shown, "18 other models"])
     assert len(figure.axes[0].lines) == 31  # and the share of positives
+
+
+def test_a_heat_map_writes_each_value_over_its_interval() -> None:
+    limits = np.array([[[0.7, 0.9], [np.nan, np.nan]]])
+    figure = heatmap_figure(np.array([[0.8, np.nan]]), rows=["A"], columns=("MI", "HYP"), metric="auc_roc", limits=limits)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.800", "0.700 to 0.900", "n/a", ""]
+
+
+def test_the_band_is_drawn_around_the_thick_line_only() -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random((40, 1)) < 0.5).astype(np.uint8)
+    scores = {name: [rng.random((40, 1))] for name in "AB"}
+    figure = curves_figure("roc", labels, scores, class_names=("MI",), selected="B", weights=rng.integers(0, 3, (40, 50)).astype(float))
+    assert len(figure.axes[0].collections) == 1
+    assert "Band: its 95 % interval" in figure.get_supxlabel().replace("\n", " ").replace("\u00a0", " ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.plots import curves_figure
+from analysis.curve_plots import curves_figure
 from analysis.visualizations import MOST_ROWS, few
 
 
