@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.document.style import STYLE
 
+NUMBER = re.compile(r"[-−+<]?\d[\d.,]*( ?%)?|n/a")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
 
 
@@ -74,7 +76,7 @@ def facts(rows: Mapping[str, str]) -> str:
 
 
 def table(name: str, columns: Sequence[str], rows: Iterable[Sequence[str | Cell]], *, caption: str, strong: str = "") -> str:
-    """Return a table; columns whose cells begin with a digit, a sign or "n/a" are set as numbers.
+    """Return a table; cells that are a number or "n/a" are set as numbers.
 
     Args:
         name: Its id, the CSV file's name without ending where there is one.
@@ -109,8 +111,7 @@ def _cell(cell: str | Cell) -> str:
     if isinstance(cell, Cell):
         interval = f"<small>{html.escape(cell.interval)}</small>" if cell.interval else ""
         return f'<td class="n">{html.escape(cell.value)}{interval}</td>'
-    numeric = cell[:1].isdigit() or (cell[:1] in "-−<" and len(cell) > 1) or cell == "n/a"
-    return f"<td{_class('n' if numeric else '')}>{html.escape(cell)}</td>"
+    return f"<td{_class('n' if NUMBER.fullmatch(cell) else '')}>{html.escape(cell)}</td>"
 
 
 def _class(name: str) -> str:

@@ -90,7 +90,7 @@ def _paired_rows(rows: pd.DataFrame, column: str) -> list[list[str | Cell]]:
         row: list[str | Cell] = [f"{a} − {b}"]
         for r in group.set_index(column).loc[list(rows[column].unique())].itertuples():
             interval = f"[{number(r.Difference_lo)}, {number(r.Difference_hi)}]"
-            row.append(Cell(number(r.Difference), f"{interval} p {p_text(r.P_Holm)} ({p_text(r.P)})"))
+            row.append(Cell(number(r.Difference), f"{interval}\np {p_text(r.P_Holm)} ({p_text(r.P)})"))
         cells.append(row)
     return cells
 

@@ -8,7 +8,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 16px/1.5 system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
-header, main { max-width: 1060px; margin: 0 auto; padding: 0 24px; }
+header, main { max-width: 1180px; margin: 0 auto; padding: 0 24px; }
 main { padding-bottom: 3rem; }
 h1 { font-size: 1.7rem; margin: 1.4rem 0 .2rem; }
 h2 { font-size: 1.3rem; margin: 2.6rem 0 .5rem; padding-top: .6rem; border-top: 1px solid var(--line); }
@@ -38,7 +38,7 @@ caption { caption-side: top; text-align: left; padding: 0 0 .4rem; font-size: .9
 th, td { text-align: left; padding: .3rem .65rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; border-bottom: 2px solid var(--line); vertical-align: bottom; }
 td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
-td small { display: block; color: var(--soft); font-size: .86em; }
+td small { display: block; white-space: pre; color: var(--soft); font-size: .86em; }
 tr.best td { background: var(--tint); font-weight: 600; }
 tr.best td small { font-weight: 400; }
 figure { margin: 1.2rem 0 1.6rem; }

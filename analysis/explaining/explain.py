@@ -93,7 +93,6 @@ def _explain_model(
         signal = millivolts(torch.tensor(np.array(part.signals_uv[case.row : case.row + 1]), device=device))
         seen, values, numbers = _one(kind, trained, signal, case.k, steps=STEPS)
         others = [_one(kind, stranger, signal, case.k, steps=RANDOM_STEPS)[1] for stranger in strangers]
-        ranks = [rank_correlation(values, other) for other in others]
         inputs.append(seen)
         maps.append(values)
         facts: dict[str, object] = {
@@ -104,11 +103,21 @@ def _explain_model(
             "Case": case.kind,
         }
         facts |= {"ecg_id": part.records["ecg_id"][case.row], "Class": data.class_names[case.k], "Probability": case.probability}
-        facts |= {"F1_threshold": case.threshold, **numbers, "Rank_correlation": np.mean(ranks)}
-        facts |= {"Rank_correlation_lowest": min(ranks), "Rank_correlation_highest": max(ranks)}
-        rows.append(facts | {"Rank_correlation_signed": np.mean([rank_correlation(values, other, signed=True) for other in others])})
+        rows.append(facts | {"F1_threshold": case.threshold, **numbers, **randomisation(values, others)})
     seconds = ((trained.length if kind == "image" else None) or data.n_samples) / data.sampling_rate_hz
     return Explained(candidate.name, kind, tuple(cases), tuple(inputs), tuple(maps), _names(saved, kind), seconds), rows
+
+
+def randomisation(values: Array, others: Sequence[Array]) -> dict[str, float]:
+    """Return how much a map ranks as those of random networks do; theirs without ranks are left out, all NaN when none is left."""
+    ranks = [rank for rank in (rank_correlation(values, other) for other in others) if np.isfinite(rank)] or [float("nan")]
+    signed = [rank for rank in (rank_correlation(values, other, signed=True) for other in others) if np.isfinite(rank)] or [float("nan")]
+    return {
+        "Rank_correlation": float(np.mean(ranks)),
+        "Rank_correlation_lowest": min(ranks),
+        "Rank_correlation_highest": max(ranks),
+        "Rank_correlation_signed": float(np.mean(signed)),
+    }
 
 
 def rank_correlation(one: Array, other: Array, *, signed: bool = False) -> float:

@@ -17,7 +17,8 @@ RULES = (
     "no number of this report rests on them. Integrated gradients (Sundararajan et al., 2017) against a flat line; the gap is the sum of "
     "the attributions minus the logit gained, 0 if exact. Grad-CAM (Selvaraju et al., 2017) on the last feature maps. Rank correlation: "
     f"with the same record's explanation by {N_RANDOM} networks of random weights (Adebayo et al., 2018), of absolute values, mean "
-    "[lowest, highest], and of signed ones. Near 0 the picture depends on what was learnt; near 1 it shows the record, not the model. "
+    "[lowest, highest], and of signed ones; a network whose map is flat has no ranks and is left out. Near 0 the picture depends on what "
+    "was learnt; near 1 it shows the record, not the model. "
     "Answers: the surest findings of two classes, the surest false alarm, the clearest miss."
 )
 NONE = "none: neither a signal model nor an image model was evaluated"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from ecg_tune.config import LEAD_NAMES
 from ecg_tune.metrics import Array
@@ -48,7 +49,8 @@ def ecg_figure(signal_mv: Array, *, leads: Sequence[str], sampling_rate_hz: int,
             axes.plot(time_mm, middle + MM_PER_MV * signal_mv[first:last, list(leads).index(name)], color=INK, linewidth=0.8, clip_on=False)
             if first:
                 axes.plot([time_mm[0]] * 2, [middle - 2.5, middle + 2.5], color=INK, linewidth=0.5)
-            axes.text(time_mm[0] + 0.8, middle + ROW_MM / 2 - 4.5, SHOWN.get(name, name), fontsize=10, fontweight="bold", color=INK)
+            label = axes.text(time_mm[0] + 0.8, middle + ROW_MM / 2 - 4.5, SHOWN.get(name, name), fontsize=10, fontweight="bold", color=INK)
+            label.set_path_effects([withStroke(linewidth=2.5, foreground="white")])  # a tall R wave may cross it
     figure.text(MARGIN_MM / width, 1 - MARGIN_MM / height, "\n".join(title), va="top", fontsize=10.5, linespacing=1.35)
     scale = f"25 mm/s, 10 mm/mV at {width:.0f} mm width; small square 40 ms × 0.1 mV; {sampling_rate_hz} Hz, unfiltered"
     figure.text(MARGIN_MM / width, MARGIN_MM / height, scale, fontsize=9, color="#444444")

@@ -9,7 +9,7 @@ from torch import nn
 
 from analysis.explaining.attribution import grad_cam, integrated_gradients
 from analysis.explaining.cases import ALARM, FOUND, MISSED, pick_cases
-from analysis.explaining.explain import rank_correlation
+from analysis.explaining.explain import randomisation, rank_correlation
 from ecg_tune.models import create_alexnet, create_bigru, create_resnet, create_resnet1d
 from ecg_tune.models.alexnet import AlexNetConfig
 from ecg_tune.models.resnet import ResNetConfig
@@ -81,3 +81,12 @@ def test_the_surest_answers_are_picked_right_and_wrong() -> None:
     assert [(case.kind, case.row, case.k) for case in found] == [(FOUND, 0, 0), (FOUND, 2, 1), (ALARM, 1, 1), (MISSED, 3, 1)]
     perfect = pick_cases(labels, labels.astype(float), np.array([0.5, 0.5]))
     assert [case.kind for case in perfect] == [FOUND, FOUND]
+
+
+def test_a_random_network_whose_map_is_flat_is_left_out_of_the_check() -> None:
+    values = np.arange(12.0).reshape(3, 4)
+    found = randomisation(values, [np.zeros_like(values), values, -values])
+    assert found == pytest.approx(
+        {"Rank_correlation": 1.0, "Rank_correlation_lowest": 1.0, "Rank_correlation_highest": 1.0, "Rank_correlation_signed": 0.0}
+    )
+    assert np.isnan(list(randomisation(values, [np.zeros_like(values)]).values())).all()
