@@ -27,18 +27,28 @@ from typing import Any
 
 import optuna
 import ray
-from optuna.trial import FrozenTrial
+from optuna.trial import BaseTrial, FrozenTrial
 from ray.cluster_utils import Cluster
 from toys import FAMILIES, TOY_SPACE, Quiet, run_toy, sqlite_study, toy_curve
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.book import Book
 from ecg_tune.search.preview import steps
+from ecg_tune.search.space import Proposal, SearchSpace
 
 EACH, EPOCHS = 12, 5
 """Trials a slot, and epochs of a second each."""
 WORKERS, DECISIONS, MANY_EPOCHS = 1_000, 3_000, 9
 MEMORY = 80 * 1024**2
+
+
+def equally_long(trial: BaseTrial) -> Proposal:
+    """Draw a toy config of the first family: the second one's epochs are longer."""
+    config = {"quality": trial.suggest_float("quality", 0, 1), "speed": trial.suggest_float("speed", 0.2, 2, log=True)}
+    return Proposal(family=FAMILIES[0], config={"family": FAMILIES[0], **config})
+
+
+ONE_FAMILY = SearchSpace(equally_long, ({"quality": 0.5, "speed": 1.0},))
 
 
 def main() -> None:
@@ -65,7 +75,7 @@ def cluster(folder: Path, slots: int) -> dict[str, float]:
         ray.init(address=nodes.address, log_to_driver=False, logging_level=logging.ERROR)
         settings = SearchSettings(families=FAMILIES[:1], profile="small", trials=EACH * slots, max_epochs=EPOCHS, scheduler="none")
         begun = datetime.now()
-        rows = run_toy(folder / f"of_{slots}", settings, seconds=1.0).get_trials(deepcopy=False)
+        rows = run_toy(folder / f"of_{slots}", settings, space=ONE_FAMILY, seconds=1.0).get_trials(deepcopy=False)
     finally:
         ray.shutdown()
         nodes.shutdown()
@@ -77,6 +87,7 @@ def used(rows: Sequence[FrozenTrial], begun: datetime) -> dict[str, float]:
     ends: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         assert row.datetime_complete, f"trial {row.number} is open"
+        assert row.user_attrs["seconds"] == EPOCHS, f"trial {row.number} slept {row.user_attrs['seconds']} s, the ideal counts {EPOCHS}"
         ends[str(row.user_attrs["worker"])].append((row.datetime_complete - begun).total_seconds())
     several = [sorted(times) for times in ends.values() if len(times) > 1]
     shares = [(len(times) - 1) * EPOCHS / (times[-1] - times[0]) for times in several]
