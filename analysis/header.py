@@ -42,11 +42,13 @@ def _warnings(summary: StudySummary, *, now: datetime, more: str) -> Iterable[tu
         yield "SYNTHETIC", "The records are simulated. No number on this page says anything about real patients."
     running = summary.counts.get("RUNNING", 0)
     if more:
-        yield "Search running", f"{running} trials were in progress at {now:%H:%M}; {more}."
+        yield "Search running", f"{_trials(running)} {'was' if running == 1 else 'were'} in progress at {now:%H:%M}; {more}."
     elif running:
-        yield "Unfinished", f"{running} trials never ended and no search is running: the same search command takes them up again."
+        yield "Unfinished", f"{_trials(running)} never ended and no search is running: the same search command goes on with what is left."
     if not summary.counts:
         yield "No trial yet", "The study exists but holds no trial; figures appear here as trials report."
+    elif set(summary.counts) == {"FAIL"}:
+        yield "Every trial has failed", "Failures, below, says what happened; figures that need complete trials are empty."
     elif summary.best is None:
         yield "No complete trial yet", "There is no best value, and figures that need complete trials say so."
 
@@ -75,12 +77,17 @@ def _tiles(summary: StudySummary) -> Iterable[tuple[str, str, str]]:
     yield "Records, train / validation", " / ".join(counts) if known else UNKNOWN, "the test part is not used here"
 
 
+def _trials(count: int) -> str:
+    return f"{count:,} trial" + "s" * (count != 1)
+
+
 def _best_config(summary: StudySummary) -> str:
     best = summary.best
     if best is None or not best.params:
         return ""
     own = {short_name(name, best.family): number(value) for name, value in best.params.items() if name != "family"}
-    listed = " · ".join(f"{html.escape(name)} <strong>{html.escape(value)}</strong>" for name, value in own.items())
+    pairs = (f"{html.escape(name)} <strong>{html.escape(value)}</strong>" for name, value in own.items())
+    listed = " · ".join(f'<span class="one">{pair}</span>' for pair in pairs)
     return f'<p class="soft">Config of trial {best.number} ({html.escape(best.family)}): {listed}</p>'
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import axis, draw, family_color, family_symbol, rounded, text, trial_hover, trials, value_range
+from analysis.figures.style import axis, draw, family_marker, rounded, text, trial_hover, trials, value_range
 from analysis.frames import TrialRow, best_row, families_of
 
 
@@ -47,7 +47,7 @@ def classes_figure(data: Classes) -> go.Figure:
                 x=rounded(auc for auc, _ in known),
                 y=[name for _, name in known],
                 mode="markers",
-                marker={"color": family_color(one.family), "symbol": family_symbol(one.family), "size": 12, "opacity": 0.9},
+                marker=family_marker(one.family, size=12),
                 name=text(f"{one.family}, trial {one.number}"),
                 showlegend=True,
                 customdata=trials([one.number] * len(known)),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import axis, draw, family_color, template_text, text, trial_link, whole_ticks
+from analysis.figures.style import ABSENT, axis, draw, family_color, template_text, text, trial_link, whole_ticks
 from analysis.frames import TrialRow, families_of
 
 REASONS = {
@@ -70,7 +70,8 @@ def failures_figure(data: Failures) -> go.Figure:
         )
     most = max((sum(f.reason == reason for f in data.failures) for reason in data.reasons), default=1)
     height = 140 + 40 * len(data.reasons)
-    return draw(traces, height=height, barmode="stack", xaxis=axis("failed trials", **whole_ticks(most)), yaxis=axis(""))
+    figure = draw(traces, height=height, barmode="stack", xaxis=axis("failed trials", **whole_ticks(most)), yaxis=axis(""))
+    return figure.update_layout(legend={"traceorder": "normal"})
 
 
 def failures_table(data: Failures) -> str:
@@ -94,7 +95,7 @@ def _line(reason: str, message: str, same: Sequence[Failure]) -> str:
     whole = f"<details><summary>all of it</summary><pre>{html.escape(message)}</pre></details>" if message.strip() != cut else ""
     return (
         f'<tr><td class="n">{len(same)}</td><td>{which}</td><td>{html.escape(families)}</td><td>{html.escape(_spoken(reason))}</td>'
-        f'<td class="message">{html.escape(cut)}{whole}</td></tr>'
+        f'<td class="message">{html.escape(cut) or ABSENT}{whole}</td></tr>'
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -22,8 +23,8 @@ from analysis.figures.style import (
 )
 from analysis.frames import TrialRow, families_of
 
-SHORT_H = 2.0
-"""Studies in which no family took longer are drawn in minutes."""
+UNITS = (("training seconds", 3600.0, 2 / 60), ("training minutes", 60.0, 2.0), ("training hours", 1.0, math.inf))
+"""Unit, how many are an hour, and up to how many hours of the longest family it is drawn in."""
 
 
 class FamilyCourse(NamedTuple):
@@ -98,7 +99,7 @@ def _unit(data: Families) -> tuple[str, float]:
     if data.budget == "epochs":
         return "epochs", 1.0
     longest = max((course.spent for course in data.courses), default=0.0)
-    return ("training hours", 1.0) if longest > SHORT_H else ("training minutes", 60.0)
+    return next((unit, size) for unit, size, most_h in UNITS if longest <= most_h)
 
 
 def _course(own: Sequence[TrialRow], family: str, budget: str) -> FamilyCourse:

@@ -66,6 +66,7 @@ def importances_figure(data: Importances) -> go.Figure:
         text=["&lt;1%" if 0 < share < 0.01 else f"{share:.0%}" for share in shares],
         textposition="outside",
         cliponaxis=False,
+        showlegend=False,
         hovertemplate="%{y}: %{x:.3f}<extra></extra>",
     )
     most = max(shares, default=1.0)
@@ -75,7 +76,7 @@ def importances_figure(data: Importances) -> go.Figure:
 
 def _why_none(own: Sequence[TrialRow], family: str | None) -> str:
     if len(own) < FEWEST_TRIALS:
-        return f"Importances need at least {FEWEST_TRIALS} complete trials; there are {len(own)} so far."
+        return f"Importances need at least {FEWEST_TRIALS} complete trials; there {'is' if len(own) == 1 else 'are'} {len(own)} so far."
     names = parameters_of(own, family)
     if len(names) == 1:
         return f"One searched parameter ({names[0]}) takes all of the importance whatever it does: see its slice."

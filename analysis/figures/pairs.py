@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis.figures.style import axis, number, short_name, text
-from analysis.figures.ticks import log_ticks
+from analysis.figures.style import axis, log_axis, short_name, text
 from analysis.frames import TrialRow, completed
 
 
@@ -51,8 +50,7 @@ def scale_axis(scale: Scale, family: str) -> Mapping[str, Any]:
         names = [text(choice) for choice in scale.choices]
         return axis(title, type="category", categoryorder="array", categoryarray=names, range=[-0.5, len(names) - 0.5])
     if scale.kind == "log":
-        marks = log_ticks(min(scale.values), max(scale.values))
-        return axis(title, type="log", tickvals=marks, ticktext=[number(round(mark) if mark >= 1 else mark) for mark in marks])
+        return log_axis(title, min(scale.values), max(scale.values))
     return axis(title, type="linear")
 
 

@@ -11,13 +11,14 @@ import plotly.graph_objects as go
 from analysis.figures.style import (
     axis,
     draw,
-    family_color,
-    family_symbol,
+    family_marker,
+    log_axis,
     metric_name,
     rounded,
     template_text,
     text,
     trial_hover,
+    trial_link,
     trials,
     value_range,
 )
@@ -72,12 +73,7 @@ def pareto_figure(data: Pareto, cost: int) -> go.Figure:
                     x=rounded(trial.values[cost] for trial in own),
                     y=rounded(trial.values[0] for trial in own),
                     mode="markers",
-                    marker={
-                        "color": family_color(family),
-                        "symbol": family_symbol(family, filled=on_front),
-                        "size": 11 if on_front else 7,
-                        "opacity": 1.0 if on_front else 0.6,
-                    },
+                    marker=family_marker(family, filled=on_front, size=11),
                     name=text(family),
                     legendgroup=text(family),
                     showlegend=not any(trace.legendgroup == text(family) for trace in traces),
@@ -90,17 +86,18 @@ def pareto_figure(data: Pareto, cost: int) -> go.Figure:
     costs = [trial.values[cost] for trial in data.trials]
     log = bool(costs) and min(costs) > 0 and max(costs) > 20 * min(costs)
     y_axis = axis(metric_name(data.objectives[0]), range=value_range(trial.values[0] for trial in data.trials))
-    return draw(traces, height=420, xaxis=axis(COSTS.get(name, name), type="log" if log else "linear"), yaxis=y_axis)
+    title = COSTS.get(name, name)
+    x_axis = log_axis(title, min(costs), max(costs)) if log else axis(title, type="linear")
+    return draw(traces, height=420, xaxis=x_axis, yaxis=y_axis)
 
 
 def pareto_table(data: Pareto) -> str:
     """Return the front as an HTML table, everything escaped."""
     heads = "".join(f'<th class="n">{html.escape(COSTS.get(name, name))}</th>' for name in data.objectives)
     lines = "".join(
-        f'<tr data-trial="{trial.number}"><td class="n">{trial.number}</td><td>{html.escape(trial.family)}</td>'
-        + "".join(
-            f'<td class="n">{value:,.4f}</td>' if value != int(value) else f'<td class="n">{value:,.0f}</td>' for value in trial.values
-        )
+        f'<tr data-trial="{trial.number}"><td class="n">{trial_link(trial.number)}</td><td>{html.escape(trial.family)}</td>'
+        + f'<td class="n">{trial.values[0]:.4f}</td>'
+        + "".join(f'<td class="n">{cost:,.0f}</td>' if cost >= 100 else f'<td class="n">{cost:.3g}</td>' for cost in trial.values[1:])
         + "</tr>"
         for trial in data.front
     )

@@ -45,16 +45,16 @@ def rank_figure(data: Rank) -> go.Figure:
         y=_spread(pair.y),
         mode="markers",
         marker={
-            "color": rounded(data.ranks),
-            "colorscale": [(1 - place, color) for place, color in reversed(WORST_TO_BEST)],
-            "cmin": 1,
-            "cmax": last,
+            "color": [-rank for rank in rounded(data.ranks)],  # the best is on top of the bar, as in the contour
+            "colorscale": WORST_TO_BEST,
+            "cmin": -last,
+            "cmax": -1,
             "size": 9,
             "line": {"width": 0.6, "color": "#24292f"},
             "colorbar": {
                 "title": {"text": "rank", "side": "right"},
                 "thickness": 12,
-                "tickvals": [1, last],
+                "tickvals": [-1, -last],
                 "ticktext": ["best", str(last)],
             },
         },
@@ -64,11 +64,12 @@ def rank_figure(data: Rank) -> go.Figure:
             [str(value) for value in pair.x.values],
             [str(value) for value in pair.y.values],
             [f"{v:.4f}" for v in pair.values],
+            rounded(data.ranks),
         ),
         hovertemplate=trial_hover(
             f"{data.family} · {STATE_NAMES['COMPLETE']}",
             *(f"{name} %{{customdata[{place}]}}" for place, name in enumerate(names, 1)),
-            f"rank %{{marker.color}} of {len(data.ranks)}, %{{customdata[3]}}",
+            f"rank %{{customdata[4]}} of {len(data.ranks)}, %{{customdata[3]}}",
         ),
     )
     axes = {"xaxis": _axis(pair.x, data.family), "yaxis": _axis(pair.y, data.family)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -13,8 +13,8 @@ from analysis.figures.style import (
     draw,
     family_color,
     family_symbol,
+    log_axis,
     metric_name,
-    number,
     rounded,
     short_name,
     template_text,
@@ -23,7 +23,7 @@ from analysis.figures.style import (
     trials,
     value_range,
 )
-from analysis.figures.ticks import linear_ticks, log_ticks
+from analysis.figures.ticks import linear_ticks
 from analysis.frames import TrialRow
 
 
@@ -96,20 +96,18 @@ def slice_figure(data: Slice) -> go.Figure:
                 showlegend=False,
             )
         )
-    xaxis = axis(short_name(data.parameter, data.family), **_scale(data))
-    return draw(traces, height=270, xaxis=xaxis, yaxis=axis(metric_name(data.metric), range=value_range(data.y_range)))
+    return draw(traces, height=270, xaxis=_x_axis(data), yaxis=axis(metric_name(data.metric), range=value_range(data.y_range)))
 
 
-def _scale(data: Slice) -> dict[str, Any]:
-    """Return the x axis' type, range and ticks."""
+def _x_axis(data: Slice) -> Mapping[str, Any]:
+    title = short_name(data.parameter, data.family)
     if data.scale == "category":
         names = [text(c) for c in data.categories]
-        return {"type": "category", "categoryorder": "array", "categoryarray": names, "range": [-0.5, len(names) - 0.5]}
+        return axis(title, type="category", categoryorder="array", categoryarray=names, range=[-0.5, len(names) - 0.5])
     values = [p.x for p in data.points]
     if not values:
-        return {"type": data.scale}
+        return axis(title, type=data.scale)
     if data.scale == "log":
-        marks = log_ticks(min(values), max(values))
-        return {"type": "log", "tickvals": marks, "ticktext": [number(round(m) if m >= 1 else m) for m in marks]}
+        return log_axis(title, min(values), max(values))
     whole = all(isinstance(value, int) for value in values)
-    return {"type": "linear", "tickvals": linear_ticks(min(values), max(values), whole=True)} if whole else {"type": "linear"}
+    return axis(title, type="linear", tickvals=linear_ticks(min(values), max(values), whole=True) if whole else None)

@@ -12,7 +12,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from analysis.figures.ticks import linear_ticks
+from analysis.figures.ticks import linear_ticks, log_ticks
 
 STATE_COLORS = {"COMPLETE": "#009e73", "PRUNED": "#8d939c", "FAIL": "#d55e00", "RUNNING": "#56b4e9", "WAITING": "#c9b458"}
 STATE_NAMES = {"COMPLETE": "complete", "PRUNED": "stopped early", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
@@ -31,6 +31,16 @@ def family_color(family: str) -> str:
 def family_symbol(family: str, *, filled: bool = True) -> str:
     """Return the family's marker symbol, so that colour is never the only difference."""
     return SYMBOLS[_family_index(family)] + ("" if filled else "-open")
+
+
+def family_marker(family: str, *, filled: bool = True, size: int = 9) -> dict[str, object]:
+    """Return the marker of a family's trials: those that are not filled are smaller and paler.
+
+    Args:
+        size: Pixels of a filled one.
+    """
+    symbol = family_symbol(family, filled=filled)
+    return {"color": family_color(family), "symbol": symbol, "size": size if filled else 7, "opacity": 1.0 if filled else 0.75}
 
 
 def text(value: object) -> str:
@@ -97,6 +107,7 @@ def draw(traces: list[Any], *, height: int = 420, **layout: Any) -> go.Figure:
         "height": height,
         "margin": {"l": 64, "r": 20, "t": 16, "b": 52},
         "hoverlabel": {"align": "left"},
+        "showlegend": True,
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0},
     }
     return go.Figure(traces, layout={**shared, **layout})
@@ -110,6 +121,18 @@ def axis(title: object, **more: Any) -> Mapping[str, Any]:
 def whole_ticks(high: float) -> Mapping[str, Any]:
     """Return the ticks of an axis from 0 to `high` that counts something: whole numbers only."""
     return {"tickvals": linear_ticks(0, max(high, 1), whole=True)}
+
+
+def log_axis(title: object, low: float, high: float) -> Mapping[str, Any]:
+    """Return a logarithmic axis with at most five round ticks, which also fit under a narrow figure."""
+    marks = log_ticks(low, high, most=5)
+    return axis(title, type="log", tickvals=marks, ticktext=[short(mark) for mark in marks])
+
+
+def short(value: float) -> str:
+    """Return a round number in few characters, e.g. "0.003", "50", "20k", "5M"."""
+    power, letter = next(((power, letter) for power, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= power), (1, ""))
+    return f"{value / power:.4g}{letter}"
 
 
 def value_range(values: Iterable[float]) -> list[float]:

@@ -176,7 +176,7 @@ def _state_bars(state: str, bars: Sequence[Bar], *, labelled: bool) -> go.Bar:
     lasted = [(bar.end - bar.start).total_seconds() for bar in bars]
     more = ([bar.family for bar in bars], [bar.epochs for bar in bars], list(map(duration, lasted)), [bar.worker for bar in bars])
     return go.Bar(
-        base=[bar.start.isoformat(timespec="seconds") for bar in bars],
+        base=[bar.start.isoformat(timespec="milliseconds") for bar in bars],
         x=[round(seconds * 1000) for seconds in lasted],
         y=[text(bar.lane) for bar in bars],
         orientation="h",

@@ -119,16 +119,21 @@ def test_an_empty_study_gives_a_page_that_explains_itself(toy_study: Maker, tmp_
 def test_a_study_of_one_trial_gives_a_page_that_explains_itself(toy_study: Maker, tmp_path: Path) -> None:
     text = states_page(toy_study, tmp_path, 1, TrialState.COMPLETE)
     assert "One complete trial: there is nothing to rank yet." in text
-    assert "Importances need at least 5 complete trials; there are 1 so far." in text
+    assert "Importances need at least 5 complete trials; there is 1 so far." in text
 
 
-@pytest.mark.parametrize(("state", "count"), [(TrialState.FAIL, "8 failed"), (TrialState.PRUNED, "8 stopped early")])
+FAILED, STOPPED = "Every trial has failed. Failures, below, says", "No complete trial yet. There is no best value"
+
+
+@pytest.mark.parametrize(
+    ("state", "count", "why"), [(TrialState.FAIL, "8 failed", FAILED), (TrialState.PRUNED, "8 stopped early", STOPPED)]
+)
 def test_a_study_without_a_complete_trial_says_that_there_is_no_best(
-    toy_study: Maker, tmp_path: Path, state: TrialState, count: str
+    toy_study: Maker, tmp_path: Path, state: TrialState, count: str, why: str
 ) -> None:
     text = states_page(toy_study, tmp_path, 8, state)
     assert count in text
-    assert "No complete trial yet. There is no best value" in text
+    assert why in text
     assert "No trial is complete yet, so there is no best one." in text
 
 
@@ -141,6 +146,7 @@ def test_a_study_with_one_parameter_is_drawn(toy_study: Maker, tmp_path: Path) -
 def test_a_running_search_is_told_from_one_that_was_left_unfinished(toy_study: Maker, tmp_path: Path) -> None:
     states = (TrialState.COMPLETE, TrialState.RUNNING)
     assert "Search running. 3 trials were in progress" in states_page(toy_study, tmp_path, 6, *states, search_running=True)
+    assert "Search running. 1 trial was in progress" in states_page(toy_study, tmp_path, 2, *states, search_running=True)
     assert "Unfinished. 3 trials never ended" in states_page(toy_study, tmp_path, 6, *states)
 
 

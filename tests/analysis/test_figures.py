@@ -21,6 +21,7 @@ from analysis.figures.learning_curves import learning_curves_data, learning_curv
 from analysis.figures.parallel import NOT_SET, parallel_data, parallel_figure
 from analysis.figures.rung_survival import rung_survival_data, rung_survival_figure
 from analysis.figures.slices import slice_data, slice_figure
+from analysis.figures.style import log_axis
 from analysis.figures.ticks import linear_ticks, log_ticks
 from analysis.figures.timeline import timeline_data, timeline_figure
 from analysis.frames import TrialRow, completed, parameters_of, trial_rows
@@ -260,3 +261,9 @@ def test_ticks_are_round_numbers_inside_the_axis() -> None:
     assert log_ticks(32, 256) == [50, 100, 200]
     assert log_ticks(1e-6, 1e-1) == pytest.approx([1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1])
     assert log_ticks(33, 40) == [33, 40]
+
+
+def test_a_logarithmic_axis_has_few_short_ticks() -> None:
+    assert log_axis("MACs", 2e3, 4e6)["ticktext"] == ["10k", "100k", "1M"]
+    assert log_axis("latency", 0.6, 25)["ticktext"] == ["1", "2", "5", "10", "20"]
+    assert log_axis("batch_size", 32, 256)["ticktext"] == ["50", "100", "200"]

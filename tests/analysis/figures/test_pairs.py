@@ -64,5 +64,5 @@ def test_the_best_rank_has_the_strongest_colour(searched_study: optuna.Study) ->
     rows = trial_rows(searched_study)
     one = rank_data(rows, metric="auc", family="rnn", parameters=["rnn.dropout", "rnn.cell"])[0]
     marker = rank_figure(one).data[0].marker
-    assert (marker.colorscale[0], marker.cmin) == ((0.0, "#d9480f"), 1)
+    assert (marker.colorscale[-1], marker.cmax, max(marker.color)) == ((1.0, "#d9480f"), -1, -1)
     assert len(one.ranks) == len(completed(rows, "rnn"))

@@ -42,3 +42,4 @@ def test_the_table_holds_the_front_only() -> None:
     assert table.count("data-trial=") == 1
     assert "0.8000" in table
     assert "12,345" in table
+    assert 'href="#trial-0"' in table

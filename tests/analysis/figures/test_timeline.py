@@ -58,6 +58,12 @@ def test_an_imported_trial_ran_elsewhere_and_has_no_bar() -> None:
     assert [bar.number for bar in data.bars] == [0]
 
 
+def test_a_bar_starts_when_the_trial_did_not_at_the_second_before() -> None:
+    trial = ran(0, 1, "n:1")
+    trial.datetime_start = START + timedelta(milliseconds=1600)
+    assert timeline_figure(timeline_data(rows_of(trial))).data[0].base == ("2026-01-01T00:00:01.600",)
+
+
 def test_two_thousand_bars_have_no_numbers_inside() -> None:
     figure = timeline_figure(timeline_data(rows_of(*(ran(minute, minute + 1, "n:1") for minute in range(2000)))))
     assert len(figure.data[0].x) == 2000
