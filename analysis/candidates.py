@@ -125,7 +125,7 @@ def _from_manifest(folder: Path) -> list[Candidate]:
         raise DataError(f"{path} is not a manifest of retrained models ({error!r}): run `ecg-tune retrain` again") from error
     if empty := [name for name, files, _, _ in rows if not files]:
         raise DataError(f"{path} lists no seed of {empty[0]}: run `ecg-tune retrain` again")
-    return [Candidate(name, files, tuple(map(_facts, files)), judged, value) for name, files, judged, value in rows]
+    return [Candidate(name, files, tuple(map(facts_of, files)), judged, value) for name, files, judged, value in rows]
 
 
 def _paths(folder: Path, model: Mapping[str, Any]) -> tuple[str, tuple[Path, ...], tuple[Path, ...], float | None]:
@@ -136,7 +136,7 @@ def _paths(folder: Path, model: Mapping[str, Any]) -> tuple[str, tuple[Path, ...
 
 def _from_files(folder: Path) -> list[Candidate]:
     files = sorted(folder.glob(f"*{SUFFIX}"))
-    return [Candidate(path.name.removesuffix(SUFFIX), (path,), (_facts(path),), (path,)) for path in files]
+    return [Candidate(path.name.removesuffix(SUFFIX), (path,), (facts_of(path),), (path,)) for path in files]
 
 
 def check_judged(candidates: Sequence[Candidate]) -> None:
@@ -153,7 +153,8 @@ def check_judged(candidates: Sequence[Candidate]) -> None:
             )
 
 
-def _facts(path: Path) -> SavedModel:
+def facts_of(path: Path) -> SavedModel:
+    """Return what a model file says, without its weights."""
     return dataclasses.replace(load_saved(path), state={})
 
 

@@ -10,12 +10,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from analysis.answers import ModelAnswers, ask
 from analysis.bootstrap import Run, intervals, mean_over_runs, patient_weights
 from analysis.candidates import Candidate, check_fit, check_judged, find_candidates, rehearse
 from analysis.cost_table import cost_table
 from analysis.ecg_metrics import ECGMetrics, Metrics, mean_metrics
 from analysis.ensemble import ENSEMBLE, ensemble_answers, ensemble_cost, ensemble_standing, ensemble_table
+from analysis.ensemble_file import ENSEMBLE_FILE, keep_ensemble
 from analysis.evaluated import Bootstrap, Evidence, evidence_of
 from analysis.evaluation_files import write_evaluation
 from analysis.evaluation_result import COST, FITTED, MEMBERS, AtThresholds, EvaluationResult, fitted_table, statistics
@@ -78,35 +81,40 @@ def evaluate(
     tell = progress or (lambda line: None)
     check_range("bootstrap resamples", n_bootstrap, 1, 1_000_000)
     check_range("sensitivity target", sensitivity_target, 0.01, 1.0)
-    candidates = find_candidates(models_folder)
-    check_fit(candidates, data)
-    check_judged(candidates)
-    evidence = evidence_of(data, study=study, bootstrap=Bootstrap(n_bootstrap, seed))
-    if evidence.n_patients < 2:
-        raise DataError(f"the test part holds {evidence.n_patients} patient: intervals resample patients, an evaluation needs 2 or more")
-    rehearse(candidates, data, device)
+    candidates, evidence = _before_opening(models_folder, data, study=study, bootstrap=Bootstrap(n_bootstrap, seed), device=device)
     out.mkdir(parents=True, exist_ok=True)
     part = open_test(data, "evaluate", study)
     openings = read_ledger(data) if ledger_folder is None else merge_ledger(data, ledger_folder)
-    trained_on = ", ".join(sorted({saved.trained_on for candidate in candidates for saved in candidate.seeds}))
-    evidence = dataclasses.replace(evidence, openings=openings, trained_on=trained_on)
+    evidence = dataclasses.replace(evidence, openings=openings)
     answers = _ask_all(candidates, data, part, tell, sensitivity_target=sensitivity_target, device=device)
     joined = _join(answers, data.validation, tell, sensitivity_target=sensitivity_target)
+    if joined:
+        _keep(models_folder, answers[ENSEMBLE], candidates, joined, tell, sensitivity_target=sensitivity_target)
     tell(f"bootstrap: {n_bootstrap} resamples of patients")
     weights = patient_weights(part.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
     result = _result(candidates, answers, part, weights, evidence, sensitivity_target=sensitivity_target, out=out)
-    tables = {FITTED: fitted_table(answers, data.validation, split=evidence.split, class_names=data.class_names)}
-    tables |= mistakes(data, part, answers, weights, best=result.best)
-    tables[COST] = cost_table(candidates, data, device=device)
-    if joined:
-        tables[MEMBERS] = ensemble_table(joined, answers, data.validation, split=evidence.split)
-        tables[COST] = ensemble_cost(tables[COST], joined)
+    tables = _more_tables(candidates, answers, joined, data, part, weights, best=result.best, device=device)
     tell("explaining a few answers")
     tables[EXPLANATIONS], drawn = explain(candidates, data, part, answers, device=device)
     result = dataclasses.replace(result, tables=result.tables | tables, explained=tuple(drawn))
     tell(f"writing {out}")
     write_evaluation(result, data, part, answers, weights)
     return result
+
+
+def _before_opening(
+    models_folder: Path, data: PreparedData, *, study: str, bootstrap: Bootstrap, device: str
+) -> tuple[list[Candidate], Evidence]:
+    """Return the models and what their evaluation will stand on, when nothing is in its way that can be known beforehand."""
+    candidates = find_candidates(models_folder)
+    check_fit(candidates, data)
+    check_judged(candidates)
+    evidence = evidence_of(data, study=study, bootstrap=bootstrap)
+    if evidence.n_patients < 2:
+        raise DataError(f"the test part holds {evidence.n_patients} patient: intervals resample patients, an evaluation needs 2 or more")
+    rehearse(candidates, data, device)
+    trained_on = ", ".join(sorted({saved.trained_on for candidate in candidates for saved in candidate.seeds}))
+    return candidates, dataclasses.replace(evidence, trained_on=trained_on)
 
 
 def _ask_all(
@@ -134,6 +142,44 @@ def _join(
     answers[ENSEMBLE], weights = ensemble_answers(answers, validation, sensitivity_target=sensitivity_target)
     tell(f"{ENSEMBLE}, chosen on validation: " + ", ".join(f"{name} {weight:.3f}" for name, weight in weights.items()))
     return weights
+
+
+def _keep(
+    folder: Path,
+    ensemble: ModelAnswers,
+    candidates: Sequence[Candidate],
+    joined: Mapping[str, float],
+    tell: Callable[[str], None],
+    *,
+    sensitivity_target: float,
+) -> None:
+    """Write the ensemble beside its members, so that it can be loaded; a folder that can't be written to costs no report."""
+    try:
+        keep_ensemble(folder, ensemble, candidates, joined, target=sensitivity_target)
+    except OSError as error:
+        tell(f"{folder / ENSEMBLE_FILE} can't be written ({error}): the ensemble is in the report, but can't be loaded")
+
+
+def _more_tables(
+    candidates: Sequence[Candidate],
+    answers: Mapping[str, ModelAnswers],
+    joined: Mapping[str, float],
+    data: PreparedData,
+    part: Part,
+    weights: Array,
+    *,
+    best: str,
+    device: str,
+) -> dict[str, pd.DataFrame]:
+    """Return the tables beside the test part's statistics: what was fitted, mistakes, costs, the ensemble's members."""
+    split = str(data.manifest["split"])
+    tables = {FITTED: fitted_table(answers, data.validation, split=split, class_names=data.class_names)}
+    tables |= mistakes(data, part, answers, weights, best=best)
+    tables[COST] = cost_table(candidates, data, device=device)
+    if joined:
+        tables[MEMBERS] = ensemble_table(joined, answers, data.validation, split=split)
+        tables[COST] = ensemble_cost(tables[COST], joined)
+    return tables
 
 
 def _result(

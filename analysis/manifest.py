@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.ensemble_file import drop_stale_ensembles
 from ecg_tune.data.prepared import PreparedData
 from ecg_tune.training.checkpoint import BOTH, SavedModel, describe_data, save_model
 
@@ -41,7 +42,7 @@ def both_path(path: Path) -> Path:
 def write_manifest(
     done: Sequence[Retrained], failed: Sequence[dict[str, Any]], folder: Path, *, study: str, data: PreparedData, on: str
 ) -> dict[str, Any]:
-    """Write the best seed's file of every model and, last, the manifest; return it.
+    """Write the best seed's file of every model and, last, the manifest; return it. Ensembles of models that changed go.
 
     Args:
         folder: Where the models lie.
@@ -54,6 +55,7 @@ def write_manifest(
         save_model(folder / str(models[-1]["best_file"]), max(group, key=lambda one: one.twin.validation_macro_auc).model)
     for stale in set(folder.glob("*_best.pth")) - {folder / str(model["best_file"]) for model in models}:
         stale.unlink()
+    drop_stale_ensembles(folder)
     manifest = {"study": study, **describe_data(data), "trained_on": on, "models": models, "failed": list(failed)}
     if models:
         scratch = (folder / MANIFEST).with_suffix(".part")

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from analysis.candidates import check_fit, find_candidates, rehearse
 from analysis.ecg_metrics import ECGMetrics, Metrics
+from analysis.ensemble import ENSEMBLE
+from analysis.ensemble_file import ENSEMBLE_FILE, EnsemblePredictor, build_ensemble, members_of
 from analysis.evaluate import evaluate, get_test_loader
 from analysis.evaluated import Standing, evidence_of, figure_note
 from analysis.evaluation_result import EvaluationResult
@@ -26,6 +28,7 @@ from ecg_tune.data.prepared import open_prepared
 from ecg_tune.errors import DataError
 from ecg_tune.models import MODELS
 from ecg_tune.training.checkpoint import build_predictor, load_saved
+from ecg_tune.training.predictor import Predictor
 
 GIVEN_RULE = "those the script used, listed for each model in DETAILED_METRICS_REPORT.txt"
 
@@ -38,29 +41,42 @@ class ModelResult(dict[str, dict[str, float]]):
         probabilities: (n_records, n_classes).
         thresholds: (n_classes,).
         validation_macro_auc: Of the checkpoint; NaN unless `evaluate_all_models` filled it in.
+        fitted_on_validation: An ensemble, whose weights were chosen on the records of `validation_macro_auc`.
     """
 
     def __init__(self, metrics: Metrics, *, labels: Any, probabilities: Any, thresholds: Any) -> None:
         super().__init__(metrics)
         self.labels, self.probabilities, self.thresholds = labels, probabilities, thresholds
         self.validation_macro_auc = float("nan")
+        self.fitted_on_validation = False
 
 
-def load_model(name: str, checkpoint_path: Path | str, config: Config) -> tuple[nn.Module, str]:
+def load_model(name: str, checkpoint_path: Path | str, config: Config) -> tuple[Predictor | EnsemblePredictor, str]:
     """Return a model file's predictor on `config.DEVICE`, and its type: "signal", "image" or "fusion".
 
-    A predictor takes the raw signal (batch, n_samples, n_leads) in millivolts and returns logits (batch, n_classes).
+    A predictor takes the raw signal (batch, n_samples, n_leads) in millivolts and returns logits (batch, n_classes). Its
+    `thresholds` are those of the file, from validation.
 
     Args:
         name: The name the file must carry, e.g. "ResNet1D".
+        checkpoint_path: A `<Name>_best.pth` or a seed's file; for the "Ensemble" its .json, in the folder of its members.
 
     Raises:
-        DataError: Not a model file, or one of another model.
+        DataError: Not a model file, or one of another model; or a member of the ensemble is not what it was.
     """
-    saved = load_saved(Path(checkpoint_path))
-    if saved.name != name:
-        raise DataError(f"{checkpoint_path} holds the model {saved.name!r}, but {name!r} was asked for: pass its own name or file")
+    path = Path(checkpoint_path)
+    if path.suffix == ".json":
+        _check_name(ENSEMBLE, name, path)
+        ensemble, model_type = build_ensemble(path)
+        return ensemble.to(config.DEVICE), model_type
+    saved = load_saved(path)
+    _check_name(saved.name, name, path)
     return build_predictor(saved).to(config.DEVICE), MODELS[saved.config.family].inputs
+
+
+def _check_name(held: str, asked: str, path: Path) -> None:
+    if held != asked:
+        raise DataError(f"{path} holds the model {held!r}, but {asked!r} was asked for: pass its own name or file")
 
 
 def evaluate_model(
@@ -90,13 +106,17 @@ def evaluate_model(
 def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> dict[str, ModelResult]:
     """Evaluate every `<Name>_best.pth` of `config.SAVE_DIR`, highest validation macro AUC first. Opens the test part once.
 
+    The ensemble comes last, where an earlier `ecg-tune evaluate` has left its file.
+
     Args:
         metrics: Its thresholds hold for all models; None takes each checkpoint's own F1 thresholds from validation.
     """
     data = open_prepared(config.data_dir)
     candidates = find_candidates(config.SAVE_DIR, manifest=False)
-    check_fit(candidates, data)
-    rehearse(candidates, data, config.DEVICE)
+    joined = config.SAVE_DIR / ENSEMBLE_FILE
+    asked = [*candidates, *([members_of(joined)] if joined.is_file() else [])]
+    check_fit(asked, data)
+    rehearse(asked, data, config.DEVICE)
     loader = get_test_loader("signal", config)
     results = {}
     for candidate in candidates:
@@ -105,12 +125,21 @@ def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> di
         own = metrics or ECGMetrics(data.class_names, saved.thresholds["f1"])
         results[candidate.name] = evaluate_model(model, loader, model_type, own, config.DEVICE)
         results[candidate.name].validation_macro_auc = saved.validation_macro_auc
+    if joined.is_file():
+        ensemble, model_type = build_ensemble(joined)
+        own = metrics or ECGMetrics(data.class_names, ensemble.thresholds["f1"])
+        results[ENSEMBLE] = evaluate_model(ensemble, loader, model_type, own, config.DEVICE)
+        results[ENSEMBLE].validation_macro_auc = ensemble.saved.validation_macro_auc
+        results[ENSEMBLE].fitted_on_validation = True
     return results
 
 
 def best_model(results: Mapping[str, ModelResult]) -> str:
-    """Return the name with the highest validation macro AUC; the test metrics have no say."""
-    return max(results, key=lambda name: np.nan_to_num(results[name].validation_macro_auc, nan=-1.0))
+    """Return the name with the highest validation macro AUC, never an ensemble; the test metrics have no say."""
+    return max(
+        (name for name in results if not results[name].fitted_on_validation),
+        key=lambda name: np.nan_to_num(results[name].validation_macro_auc, nan=-1.0),
+    )
 
 
 def generate_best_model_analysis(results: Mapping[str, ModelResult], best: str, config: Config, output_dir: Path | str) -> list[Path]:
@@ -128,7 +157,10 @@ def generate_best_model_analysis(results: Mapping[str, ModelResult], best: str, 
 def save_summary_report(results: Mapping[str, ModelResult], best: str, config: Config, output_dir: Path | str) -> Path:
     """Write `EVALUATION_SUMMARY.txt` and return its path."""
     evidence = evidence_of(open_prepared(config.data_dir), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
-    standings = [Standing(name, 1, result.validation_macro_auc, float("nan")) for name, result in results.items()]
+    standings = [
+        Standing(name, 1, result.validation_macro_auc, float("nan"), fitted_on_validation=result.fitted_on_validation)
+        for name, result in results.items()
+    ]
     return write_text(summary_text(results, standings, evidence, best=best), Path(output_dir) / SUMMARY_FILE)
 
 

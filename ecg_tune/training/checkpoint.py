@@ -141,7 +141,12 @@ def build_predictor(saved: SavedModel) -> Predictor:
     channels = n_channels(saved.config.image, n_leads) if saved.config.image else 0
     model = build_model(saved.config.model, family=saved.config.family, n_leads=n_leads, n_channels=channels, n_classes=n_classes)
     model.load_state_dict(saved.state)
+    data = saved.data
     predictor = Predictor(
-        model, saved.config, normalisation=saved.data["normalisation"], sampling_rate_hz=int(saved.data["sampling_rate_hz"])
+        model,
+        saved.config,
+        normalisation=data["normalisation"],
+        sampling_rate_hz=int(data["sampling_rate_hz"]),
+        thresholds=saved.thresholds,
     )
     return predictor.eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,10 +41,20 @@ class Predictor(nn.Module):
     Args:
         model: A network of `ecg_tune.models`.
         normalisation: `PreparedData.normalisation` of the data it was trained on.
+        thresholds: For its answers, by rule ("half", "f1"), one value a class; none while it is trained.
     """
 
-    def __init__(self, model: nn.Module, config: TrialConfig, *, normalisation: Mapping[str, Any], sampling_rate_hz: int) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        config: TrialConfig,
+        *,
+        normalisation: Mapping[str, Any],
+        sampling_rate_hz: int,
+        thresholds: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
         super().__init__()
+        self.thresholds = dict(thresholds or {})
         self.model, self.config, self.normalisation = model, config, dict(normalisation)
         self.length = crop_length(config, sampling_rate_hz)
 

@@ -147,6 +147,22 @@ def test_tables_and_reports_agree_with_a_computation_from_the_predictions(result
     assert best.loc["MI", "F1-Score"] == per_class.loc["CNN1D", "MI"]
 
 
+def test_the_ensemble_that_an_evaluation_leaves_beside_the_models_gives_the_probabilities_of_its_predictions(
+    result: EvaluationResult, data: PreparedData
+) -> None:
+    rows, models = pd.read_csv(result.out / "predictions.csv"), result.out.parent / "models"
+    config = Config(data_dir=data.folder, save_dir=models, device="cpu")
+    for seed in (0, 1):
+        model, model_type = analysis.load_model("Ensemble", models / f"Ensemble_seed{seed}.json", config)
+        loader = analysis.get_test_loader(model_type, config)
+        found = analysis.evaluate_model(model, loader, model_type, analysis.ECGMetrics(threshold=model.thresholds["f1"]), config.DEVICE)
+        expected = rows[[f"Ensemble_seed{seed}_{c}" for c in CLASS_NAMES]].to_numpy()
+        np.testing.assert_allclose(found.probabilities, expected, rtol=0, atol=1e-6)
+        fitted = result.tables["12_fitted_on_validation"].set_index(["Model", "Seed"]).loc[("Ensemble", seed)]
+        np.testing.assert_array_equal(found.thresholds, fitted["F1_threshold"])
+        np.testing.assert_array_equal(model.platt, fitted[["Platt_slope", "Platt_intercept"]])
+
+
 def test_the_best_model_is_the_best_on_validation_even_when_the_test_part_disagrees(data: PreparedData, tmp_path: Path) -> None:
     names = ("RNNModel", "CNN1D", "ResNet1D")
     for name in names:
