@@ -16,6 +16,8 @@ from ecg_tune.cli.there import Insecure, is_there, run_there
 from ecg_tune.errors import EcgTuneError, WorkFailedError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from analysis.retrain import Job, Mapper, Outcome
 
 EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --per-family --seeds 3"
@@ -61,6 +63,11 @@ def retrain(
         )  # fmt: skip
     _show_models(manifest)
     _show_missing(manifest, top, per_family=per_family)
+    _end(manifest, study)
+
+
+def _end(manifest: Mapping[str, Any], study: Path) -> None:
+    """Say what to do next, or with what the trainings failed."""
     if manifest["failed"]:
         raise WorkFailedError(f"{len(manifest['failed'])} trainings failed, the first with: {manifest['failed'][0]['error']}")
     print(f"wrote {study / 'models'}\nnext: ecg-tune evaluate {study} --out results/")

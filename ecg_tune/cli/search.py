@@ -54,7 +54,6 @@ def search(
     from ecg_tune.search.database import database_of
     from ecg_tune.search.lock import hold_study
     from ecg_tune.search.loggers import callbacks
-    from ecg_tune.search.study import study_exists
 
     settings, prepared = read_settings(config, flags), open_prepared(data)
     address = address or os.environ.get("RAY_ADDRESS")
@@ -63,9 +62,7 @@ def search(
     url = database_of(study, settings.storage)
     check_place(study, settings, lambda text: _print(text, quiet))
     space = make_space(settings, prepared, study)
-    _print(headline(prepared), quiet)
-    if settings.profile == "full" and not study_exists(study) and not quiet and not address:
-        _say_cost(prepared, settings)
+    _announce(prepared, settings, study, here=not address, quiet=quiet)
     with hold_study(study, url) as guarded:
         opened = guarded(_opened(study, url, prepared, settings, space, import_study or [], quiet=quiet))
         with ray_session(address, insecure=insecure):
@@ -75,6 +72,15 @@ def search(
     _print(summary(opened, study), quiet)
     told = {**flags, **given(address=address, insecure=insecure or None)}
     _end(opened, study, outcome, os.environ.get(JOB_COMMAND) or command_line("search", study, data, config, told), quiet=quiet)
+
+
+def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, here: bool, quiet: bool) -> None:
+    """Say what is searched on and, before a new search on this machine, what an epoch of the full profile costs."""
+    from ecg_tune.search.study import study_exists
+
+    _print(headline(prepared), quiet)
+    if settings.profile == "full" and not study_exists(study) and not quiet and here:
+        _say_cost(prepared, settings)
 
 
 def _end(opened: optuna.Study, study: Path, outcome: Outcome, again: str, *, quiet: bool) -> None:
