@@ -1,6 +1,7 @@
 """The evaluation's PNG figures: arrays in, `matplotlib` `Figure` out. No pyplot, so no global state.
 
-Colours are Okabe & Ito's (2008), which colour-blind readers tell apart; the selected model is also the thick line.
+Colours are Okabe & Ito's (2008), which colour-blind readers tell apart, and three more; lines also differ in dashes, and the selected
+model is the thick one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 
 from ecg_tune.metrics import Array
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00", "#882255", "#5D3A9B")
 WIDTH_IN = 7.2
 LABELS = {
     "sensitivity": "Sensitivity", "specificity": "Specificity", "precision": "Precision", "npv": "NPV",

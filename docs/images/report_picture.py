@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-CHROMIUM, WIDTH, HEIGHT = "/usr/bin/chromium", 1100, 760
+CHROMIUM, WIDTH, HEIGHT = "/usr/bin/chromium", 1180, 860
 
 if __name__ == "__main__":
     page, picture = map(Path, sys.argv[1:3])

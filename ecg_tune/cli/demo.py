@@ -45,4 +45,4 @@ def demo(
         if code := context.find_root().command.main(args=words, prog_name="ecg-tune", standalone_mode=False):
             raise typer.Exit(code)
     print(f"\nDone in {(time.monotonic() - started) / 60:.1f} min. SYNTHETIC data: no number here says anything about patients.")
-    print(f"Look at   {study / 'dashboard.html'}\n          {results / 'EVALUATION_SUMMARY.txt'}\n          {results / 'visualizations'}")
+    print(f"Look at   {study / 'dashboard.html'}\n          {results / 'report.html'}\n          {results / 'EVALUATION_SUMMARY.txt'}")
