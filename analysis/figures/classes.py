@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import axis, draw, family_marker, rounded, text, trial_hover, trials, value_range
+from analysis.figures.style import axis, draw, drawn_once, family_marker, rounded, text, trial_hover, trials, value_range
 from analysis.frames import TrialRow, best_row, families_of
 
 
@@ -36,6 +36,7 @@ def classes_data(rows: Sequence[TrialRow], *, class_names: Sequence[str]) -> Cla
     return Classes(tuple(class_names), tuple(sorted(found, key=lambda one: (-one.value, one.number))))
 
 
+@drawn_once
 def classes_figure(data: Classes) -> go.Figure:
     """Draw one line of points a class, a point a family."""
     names = [text(name) for name in data.class_names]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import axis, draw, family_color, metric_name, rounded, text, trial_hover, trials, value_range
+from analysis.figures.style import axis, draw, drawn_once, family_color, metric_name, rounded, text, trial_hover, trials, value_range
 from analysis.frames import TrialRow, completed, families_of
 
 
@@ -43,6 +43,7 @@ def edf_data(rows: Sequence[TrialRow], *, metric: str) -> Edf:
     return Edf(metric, tuple(found))
 
 
+@drawn_once
 def edf_figure(data: Edf) -> go.Figure:
     """Draw one step line a family from 0 to 1, with a point at every trial."""
     traces = [

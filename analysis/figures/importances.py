@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import optuna
 import plotly.graph_objects as go
+from optuna.distributions import BaseDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-from analysis.figures.style import PALETTE, axis, draw, family_color, short_name, text
+from analysis.figures.style import PALETTE, axis, draw, drawn_once, family_color, short_name, text
 from analysis.frames import TrialRow, completed, parameters_of
 
 FEWEST_TRIALS = 5
@@ -36,21 +38,26 @@ class Importances(NamedTuple):
     missing: str
 
 
+class _Known(NamedTuple):
+    """What the importances of a parameter rest on, of one trial."""
+
+    value: float
+    params: tuple[tuple[str, Any], ...]
+    distributions: tuple[tuple[str, BaseDistribution], ...]
+
+
 def importances_data(rows: Sequence[TrialRow], *, family: str | None = None) -> Importances:
     """Return Optuna's PED-ANOVA importances of the COMPLETE trials of a family, or of all of them."""
     own = completed(rows, family)
     missing = _why_none(own, family)
     if missing:
         return Importances(family, (), len(own), "", missing)
-    names = parameters_of(own, family)
-    with warnings.catch_warnings(record=True) as raised:
-        warnings.simplefilter("always")
-        shares = get_param_importances(_study_of(own), evaluator=PedAnovaImportanceEvaluator(), params=names)
-    doubts = dict.fromkeys(str(one.message) for one in raised)
-    ranked = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
-    return Importances(family, tuple((name, float(share)) for name, share in ranked), len(own), _warning(len(own), list(doubts)), "")
+    known = tuple(_Known(row.value or 0.0, tuple(row.params.items()), tuple(row.distributions.items())) for row in own)
+    shares, doubts = _shares(known, tuple(parameters_of(own, family)))
+    return Importances(family, shares, len(own), _warning(len(own), doubts), "")
 
 
+@drawn_once
 def importances_figure(data: Importances) -> go.Figure:
     """Draw one horizontal bar a parameter, the `MOST_SHOWN` most important, the first on top; one without any importance has none."""
     n_shown = max(2, min(MOST_SHOWN, sum(share >= LEAST_SHOWN for _, share in data.importances)))
@@ -87,6 +94,16 @@ def _why_none(own: Sequence[TrialRow], family: str | None) -> str:
     return ""
 
 
+@lru_cache(maxsize=64)  # a live page asks again at every epoch, and they change only when a trial ends
+def _shares(trials: tuple[_Known, ...], names: tuple[str, ...]) -> tuple[tuple[tuple[str, float], ...], tuple[str, ...]]:
+    """Return (parameter, share), highest first, and what Optuna doubts about them."""
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        shares = get_param_importances(_study_of(trials), evaluator=PedAnovaImportanceEvaluator(), params=list(names))
+    ranked = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+    return tuple((name, float(share)) for name, share in ranked), tuple(dict.fromkeys(str(one.message) for one in raised))
+
+
 def _warning(n_trials: int, doubts: Sequence[str]) -> str:
     few = [f"Only {n_trials} complete trials: below {TRUSTED_TRIALS} the order is mostly chance."] if n_trials < TRUSTED_TRIALS else []
     added = [f"Optuna adds: {doubts[0]}"] if doubts else []
@@ -94,8 +111,8 @@ def _warning(n_trials: int, doubts: Sequence[str]) -> str:
     return " ".join([*few, *added, *more])
 
 
-def _study_of(rows: Sequence[TrialRow]) -> optuna.Study:
-    """Return a study in memory that holds only `rows`, so that Optuna itself computes the numbers."""
+def _study_of(trials: Sequence[_Known]) -> optuna.Study:
+    """Return a study in memory that holds only these trials, so that Optuna itself computes the numbers."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -103,6 +120,6 @@ def _study_of(rows: Sequence[TrialRow]) -> optuna.Study:
     finally:
         optuna.logging.set_verbosity(level)
     study.add_trials(
-        [optuna.trial.create_trial(value=row.value, params=dict(row.params), distributions=dict(row.distributions)) for row in rows]
+        [optuna.trial.create_trial(value=one.value, params=dict(one.params), distributions=dict(one.distributions)) for one in trials]
     )
     return study

@@ -14,6 +14,7 @@ from analysis.figures.style import (
     STATE_SYMBOLS,
     axis,
     draw,
+    drawn_once,
     metric_name,
     rounded,
     trial_hover,
@@ -102,6 +103,7 @@ def learning_curves_data(
     )
 
 
+@drawn_once
 def learning_curves_figure(data: LearningCurves) -> go.Figure:
     """Draw one line a trial, coloured by state; the default config dashed, the family's best thick; bands behind them if there are any."""
     traces = _band_traces(data.bands) if data.bands else []

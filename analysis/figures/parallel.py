@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import draw, metric_name, number, rounded, short_name, text, trials
+from analysis.figures.style import draw, drawn_once, metric_name, number, rounded, short_name, text, trials
 from analysis.figures.ticks import linear_ticks, log_ticks
 from analysis.frames import TrialRow, completed, parameters_of
 
@@ -58,6 +58,7 @@ def parallel_data(rows: Sequence[TrialRow], *, metric: str, family: str | None =
     return Parallel(family, metric, tuple(row.number for row in own), values, axes, n_hidden=len(names) - len(common))
 
 
+@drawn_once
 def parallel_figure(data: Parallel) -> go.Figure:
     """Draw the axes side by side, lines coloured by value, the value as last axis."""
     dimensions: list[dict[str, Any]] = [

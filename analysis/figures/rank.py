@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from analysis.figures.pairs import Pair, Scale, pair_of, scale_axis
 from analysis.figures.parallel import WORST_TO_BEST
-from analysis.figures.style import STATE_NAMES, draw, rounded, short_name, template_text, text, trial_hover, trials
+from analysis.figures.style import STATE_NAMES, draw, drawn_once, rounded, short_name, template_text, text, trial_hover, trials
 from analysis.frames import TrialRow
 
 N_PARAMETERS = 3
@@ -36,6 +36,7 @@ def rank_data(rows: Sequence[TrialRow], *, metric: str, family: str, parameters:
     return found
 
 
+@drawn_once
 def rank_figure(data: Rank) -> go.Figure:
     """Draw the trials as points, the best in the strongest colour and on top; those at the same choice lie side by side."""
     pair, last = data.pair, max(len(data.ranks), 2)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import STATE_COLORS, axis, draw, whole_ticks
+from analysis.figures.style import STATE_COLORS, axis, draw, drawn_once, whole_ticks
 from analysis.frames import TrialRow
 
 FATES = {
@@ -46,6 +46,7 @@ def rung_survival_data(rows: Sequence[TrialRow], *, family: str, rungs: Sequence
     return RungSurvival(family, tuple(_rung(own, level) for level in (0, *sorted(rungs))))
 
 
+@drawn_once
 def rung_survival_figure(data: RungSurvival) -> go.Figure:
     """Draw one stacked bar a rung."""
     labels = ["start" if rung.epoch == 0 else f"epoch {rung.epoch}" for rung in data.rungs]

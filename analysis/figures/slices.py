@@ -11,6 +11,7 @@ from analysis.figures.style import (
     STATE_NAMES,
     axis,
     draw,
+    drawn_once,
     family_color,
     family_symbol,
     log_axis,
@@ -71,6 +72,7 @@ def slice_data(rows: Sequence[TrialRow], parameter: str, *, metric: str, family:
     return Slice(parameter, family, metric, tuple(points), scale, categories, (min(reached, default=0.0), max(reached, default=1.0)))
 
 
+@drawn_once
 def slice_figure(data: Slice) -> go.Figure:
     """Draw complete trials filled and the others open, on the parameter's own scale."""
     traces = []

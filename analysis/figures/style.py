@@ -7,8 +7,9 @@ ground. A figure has no theme of its own: the page gives it a light or a dark on
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
@@ -21,6 +22,14 @@ ABSENT = "—"
 PALETTE = ("#1f83c4", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8d939c", "#b3a125")
 FAMILY_ORDER = ("rnn", "resnet1d", "cnn1d_rnn", "resnet", "cnn1d", "alexnet", "vgg", "fusion")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "pentagon", "star", "hexagon", "triangle-down")
+
+
+D = TypeVar("D", bound=Hashable)
+
+
+def drawn_once(figure: Callable[[D], go.Figure]) -> Callable[[D], go.Figure]:
+    """Remember the figures of the last data: drawing is most of what an update of a live page costs, and few data change in one."""
+    return lru_cache(maxsize=256)(figure)
 
 
 def family_color(family: str) -> str:

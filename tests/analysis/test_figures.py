@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import optuna
+import plotly.graph_objects as go
 import pytest
 import yaml
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
@@ -25,6 +26,7 @@ from analysis.figures.style import log_axis
 from analysis.figures.ticks import linear_ticks, log_ticks
 from analysis.figures.timeline import timeline_data, timeline_figure
 from analysis.frames import TrialRow, completed, parameters_of, trial_rows
+from analysis.page import figure_json
 
 METRIC = "macro_auc"
 Maker = Callable[..., optuna.Study]
@@ -261,6 +263,17 @@ def test_ticks_are_round_numbers_inside_the_axis() -> None:
     assert log_ticks(32, 256) == [50, 100, 200]
     assert log_ticks(1e-6, 1e-1) == pytest.approx([1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1])
     assert log_ticks(33, 40) == [33, 40]
+
+
+def test_a_figure_is_drawn_anew_only_for_other_data_and_making_a_page_leaves_it_as_it_was(searched_study: optuna.Study) -> None:
+    def drawn(n_rows: int) -> go.Figure:
+        return slice_figure(slice_data(trial_rows(searched_study)[:n_rows], "rnn.dropout", metric="macro_auc", family="rnn"))
+
+    first, text = drawn(20), drawn(20).to_json()
+    figure_json(first, "slice")
+    assert drawn(20) is first
+    assert first.to_json() == text
+    assert drawn(10) is not first
 
 
 def test_a_logarithmic_axis_has_few_short_ticks() -> None:
