@@ -218,6 +218,7 @@ def test_what_can_not_be_removed_does_not_end_a_search(s3, log, tmp_path):
     study = create_study(tmp_path / "study", {**ATTRIBUTES, "checkpoints": s3.uri("x").replace("s3://bucket", "s3://nobodys")})
     play(Book(study, TOY_SPACE, settings(trials=2), log))
     Keeper(study, tmp_path / "study").ended(study.trials[0])
+    assert [row.state.name for row in study.trials] == ["COMPLETE", "COMPLETE"]
 
 
 def test_two_studies_share_a_place_and_one_of_the_same_name_is_refused(place, log, tmp_path):
