@@ -96,7 +96,8 @@ def heatmap_figure(
         interval = "" if limits is None or np.isnan(limits[i, j]).any() else f"{limits[i, j, 0]:.3f} to {limits[i, j, 1]:.3f}"
         text = "n/a" if np.isnan(value) else f"{value:.3f}"
         axes.text(j, i - 0.18 if interval else i, text, ha="center", va="center", fontsize=9, color=colour)
-        axes.text(j, i + 0.26, interval, ha="center", va="center", fontsize=6.5, color=colour)
+        if interval:
+            axes.text(j, i + 0.26, interval, ha="center", va="center", fontsize=6.5, color=colour)
     axes.set_xticks(range(len(columns)), columns, fontsize=9)
     axes.set_yticks(range(len(rows)), rows, fontsize=9)
     axes.set_title(f"{LABELS[metric]} per class", fontsize=10)

@@ -51,7 +51,7 @@ def test_of_thirty_models_the_chosen_the_first_and_the_last_keep_a_colour_and_th
 def test_a_heat_map_writes_each_value_over_its_interval() -> None:
     limits = np.array([[[0.7, 0.9], [np.nan, np.nan]]])
     figure = heatmap_figure(np.array([[0.8, np.nan]]), rows=["A"], columns=("MI", "HYP"), metric="auc_roc", limits=limits)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["0.800", "0.700 to 0.900", "n/a", ""]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.800", "0.700 to 0.900", "n/a"]
 
 
 def test_the_band_is_drawn_around_the_thick_line_only() -> None:
