@@ -1,7 +1,8 @@
 """How far probabilities are from the frequencies they promise, for one class.
 
 - ECE: the mean distance of promised and observed frequency over bins of equal numbers of records (Nguyen & O'Connor, 2015).
-  It is above 0 in small samples even for perfect probabilities; "ECE_if_perfect" says how far, on these records.
+  It is above 0 in small samples even for perfect probabilities; "ECE_if_perfect" says how far, on these records. For the
+  same reason its interval is not the bootstrap's but inverts a test (Carpenter, 1999), see `estimates`.
 - Brier score: mean squared error of the probability. Skill: the part of the error that is missing against always saying the
   frequency of these records, the strictest constant answer (1 perfect, 0 no better, negative worse).
 - Slope and intercept (Cox, 1958; Van Calster et al., 2019): the logistic regression of the label on the logit. Slope 1 and
@@ -24,10 +25,14 @@ from analysis.platt import logistic_fit, logits
 from ecg_tune.metrics import Array
 
 N_BINS = 10
-RESAMPLED = ("ECE", "Brier", "Brier_skill")
+RESAMPLED = ("Brier", "Brier_skill")
 REGRESSED = ("Slope", "Intercept")
 PERFECT = "ECE_if_perfect"
-MEASURES = (*RESAMPLED, *REGRESSED)
+MEASURES = ("ECE", *RESAMPLED, *REGRESSED)
+SHARES = np.linspace(0, 1, 21)
+"""Candidates for a true ECE below the measured one, as shares of it; between them the interval's end is interpolated."""
+ECES = np.linspace(0, 1, 51) ** 2
+"""Candidates for one above it."""
 Estimate = tuple[float, float, float]
 
 
@@ -37,12 +42,17 @@ class Calibration:
 
     Attributes:
         values: {measure: value}; NaN where it is undefined.
-        resamples: {measure of `RESAMPLED` or `PERFECT`: (n_resamples,)}.
+        resamples: {measure of `RESAMPLED`: (n_resamples,)}.
+        below: (n_shares, n_resamples), the ECEs that these records would show if the true distances were each of `SHARES` of
+            those observed.
+        above: (n_eces, n_resamples), the same if the true distance were each of `ECES` in all bins.
         influence: {measure of `REGRESSED`: (n_records,)}, each record's share in the estimate's error.
     """
 
     values: dict[str, float]
     resamples: dict[str, Array]
+    below: Array
+    above: Array
     influence: dict[str, Array]
 
 
@@ -70,12 +80,14 @@ def calibration(positive: NDArray[np.bool_], probabilities: Array, weights: Arra
     """
     once = np.ones((len(positive), 1))
     resamples, point = (_by_weights(positive, probabilities, w) for w in (weights, once))
-    resamples[PERFECT] = np.abs(_gaps(positive, probabilities, signs)).sum(axis=0) / len(positive)
-    values = {name: float(numbers[0]) for name, numbers in point.items()} | {PERFECT: float(resamples[PERFECT].mean())}
+    gaps, errors = _gaps(positive, probabilities, once), _gaps(positive, probabilities, signs)
+    equal = np.copysign(np.bincount(equal_mass_bins(probabilities), minlength=N_BINS)[:, None] / len(positive), gaps)
+    below, above = _would_show(SHARES, gaps, errors), _would_show(ECES, equal, errors)
+    values = {"ECE": float(np.abs(gaps).sum()), PERFECT: float(below[0].mean())} | {name: float(n[0]) for name, n in point.items()}
     influence = {}
     for name, (value, shares) in zip(REGRESSED, (_slope(positive, probabilities), _intercept(positive, probabilities)), strict=True):
         values[name], influence[name] = value, shares
-    return Calibration(values, resamples, influence)
+    return Calibration(values, resamples, below, above, influence)
 
 
 def mean_calibration(several: Sequence[Calibration]) -> Calibration:
@@ -83,6 +95,8 @@ def mean_calibration(several: Sequence[Calibration]) -> Calibration:
     return Calibration(
         {name: float(np.mean([one.values[name] for one in several])) for name in several[0].values},
         {name: np.mean([one.resamples[name] for one in several], axis=0) for name in several[0].resamples},
+        np.mean([one.below for one in several], axis=0),
+        np.mean([one.above for one in several], axis=0),
         {name: np.mean([one.influence[name] for one in several], axis=0) for name in several[0].influence},
     )
 
@@ -90,22 +104,20 @@ def mean_calibration(several: Sequence[Calibration]) -> Calibration:
 def estimates(found: Calibration, index: NDArray[np.intp]) -> dict[str, Estimate]:
     """Return {measure: (value, low, high)}, 95 % intervals over patients.
 
-    Brier score and skill: percentiles of the resamples. ECE: the basic bootstrap interval, which takes off that resampling
-    raises the ECE once more; it starts at 0 when perfect probabilities would often show as much (in 2.5 % or more), and
-    does not end below the value. Slope and intercept: normal, with the clustered sandwich variance (Liang & Zeger, 1986).
+    ECE: from the smallest to the largest true value under which these records would show as much, or as little, in 2.5 %.
+    How a true value spreads over the bins is not known, and a distance that is spread evenly raises the measured ECE least:
+    below the measured value the distances shrink in proportion, above it they are equal. Brier score and skill: percentiles
+    of the resamples. Slope and intercept: normal, with the clustered sandwich variance (Liang & Zeger, 1986).
 
     Args:
         index: (n_records,) of `analysis.clusters.patient_index`.
     """
-    result = {}
+    ece = found.values["ECE"]
+    result = {"ECE": (ece, ece * _end(ece, found.below, 97.5, SHARES), max(ece, _end(ece, found.above, 2.5, ECES)))}
     for name in RESAMPLED:
         kept = found.resamples[name][np.isfinite(found.resamples[name])]
         low, high = np.percentile(kept, [2.5, 97.5]) if kept.size else (np.nan, np.nan)
-        value = found.values[name]
-        if name == "ECE":
-            ordinary = value <= np.percentile(found.resamples[PERFECT], 97.5)
-            low, high = 0.0 if ordinary else max(0.0, 2 * value - high), max(value, 2 * value - low)
-        result[name] = (value, float(low), float(high))
+        result[name] = (found.values[name], float(low), float(high))
     n_patients = int(index.max()) + 1
     for name in REGRESSED:
         spread = np.sqrt(n_patients / max(n_patients - 1, 1) * np.square(patient_sums(found.influence[name], index)).sum())
@@ -115,19 +127,29 @@ def estimates(found: Calibration, index: NDArray[np.intp]) -> dict[str, Estimate
 
 
 def _by_weights(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> dict[str, Array]:
-    """Return ECE, Brier score and skill of every weighting, (n_weightings,) each. The bins are those of the full sample."""
+    """Return Brier score and skill of every weighting, (n_weightings,) each."""
     total = weights.sum(axis=0)
     frequency = positive.astype(np.float64) @ weights / total
     brier = np.square(probabilities - positive) @ weights / total
     reference = frequency * (1 - frequency)
     skill = 1 - np.divide(brier, reference, out=np.full_like(brier, np.nan), where=reference > 0)
-    return {"ECE": np.abs(_gaps(positive, probabilities, weights)).sum(axis=0) / total, "Brier": brier, "Brier_skill": skill}
+    return {"Brier": brier, "Brier_skill": skill}
 
 
 def _gaps(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> Array:
-    """Return the weighted sums of promised minus observed in every bin, (n_bins, n_weightings)."""
+    """Return every bin's share in the weighted mean of promised minus observed, (n_bins, n_weightings)."""
     members = (equal_mass_bins(probabilities) == np.arange(N_BINS)[:, None]).astype(np.float64)  # (bins, records)
-    return np.asarray((members * (probabilities - positive)) @ weights, dtype=np.float64)
+    return np.asarray((members * (probabilities - positive)) @ weights / len(positive), dtype=np.float64)
+
+
+def _would_show(factors: Array, gaps: Array, errors: Array) -> Array:
+    """Return the ECEs of true distances `factor` x `gaps`, (n_bins, 1), and random errors, (n_factors, n_resamples)."""
+    return np.stack([np.abs(factor * gaps + errors).sum(axis=0) for factor in factors])
+
+
+def _end(ece: float, shown: Array, percentile: float, candidates: Array) -> float:
+    """Return the candidate that would show this ECE at a percentile."""
+    return float(np.interp(ece, np.maximum.accumulate(np.percentile(shown, percentile, axis=1)), candidates))
 
 
 def _slope(positive: NDArray[np.bool_], probabilities: Array) -> tuple[float, Array]:
