@@ -131,7 +131,11 @@ def _submitted(client: JobSubmissionClient, address: str, entrypoint: str, envir
             raise WorkFailedError(f"the cluster at {address} does not take the job: {str(error).splitlines()[0][:300]}") from error
 
 
-def follow(job: SentJob, say: Callable[[str], object] = sys.stdout.write) -> int:
+def _print(line: str) -> None:
+    print(line, end="", flush=True)  # at once, through a pipe too
+
+
+def follow(job: SentJob, say: Callable[[str], object] = _print) -> int:
     """Pass on what a job prints until it ends; lost connections are made again.
 
     Returns:

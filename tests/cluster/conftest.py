@@ -34,7 +34,7 @@ def cluster() -> Iterator[OnPremCluster]:
         yield cluster
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tunnel(cluster: OnPremCluster) -> Iterator[str]:
     """Keep the way into the cluster open and return its address on the client."""
     with cluster.dashboard() as address:

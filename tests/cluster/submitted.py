@@ -23,7 +23,7 @@ PATIENCE_S = 600.0
 """Guards against hanging; on two quiet cores no stage takes more than a minute or two."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Submitted:
     """A search that is sent from the client, and what its job has printed so far."""
 
@@ -41,7 +41,7 @@ class Submitted:
     def stop(self, address: str) -> None:
         """Stop the job as a user does."""
         number = next(line.split()[1] for line in reversed(self.lines) if line.startswith("job ecg-tune-"))
-        self.cluster.client.run(f"ray job stop {number} --address {address}", env=TOKEN)
+        self.cluster.client.run(f"ray job stop --no-wait {number} --address {address}", env=TOKEN)
 
     def ended_with(self) -> int:
         """Return the command's exit code."""

@@ -70,6 +70,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         "RAY_TMPDIR": scratch,
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONUNBUFFERED": "",  # a job's lines come as they are printed, through a pipe too
     }
     names = (
         "port",

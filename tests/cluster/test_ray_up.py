@@ -8,19 +8,6 @@ from .onprem import TOKEN, OnPremCluster
 
 pytestmark = pytest.mark.hosts
 
-SPREAD = """
-import os, ray
-ray.init(address="auto", log_to_driver=False)
-
-@ray.remote(num_cpus=1, scheduling_strategy="SPREAD")
-def where():
-    return os.uname().nodename
-
-names = set()
-while len(names) < 3:
-    names |= set(ray.get([where.remote() for _ in range(3)]))
-print("ran on", *sorted(names))
-"""
 # Ray's main port without its Python library, so that a refusal is the cluster's, not the client's own
 ASK_GCS = """
 import sys
@@ -35,20 +22,12 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
 """
 
 
-def test_a_job_with_the_token_runs_on_every_machine(cluster: OnPremCluster) -> None:
-    (cluster.hosts.shared / "spread.py").write_text(SPREAD)
-    with cluster.dashboard() as address:
-        printed = cluster.client.run(f"ray job submit --address {address} -- python {cluster.hosts.shared}/spread.py", env=TOKEN).stdout
-    assert "ran on host1 host2 host3" in printed
-
-
-def test_jobs_refuse_a_client_without_the_token(cluster: OnPremCluster) -> None:
-    with cluster.dashboard() as address:
-        for token in ("", "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=0123456789abcdef0123456789abcdef;"):
-            refused = cluster.client.run(f"{token} HOME=/tmp ray job list --address {address}", check=False)
-            assert refused.returncode != 0
-            assert "AuthenticationError" in refused.stderr
-        assert cluster.client.run(f"ray job list --address {address}", env=TOKEN).returncode == 0
+def test_jobs_refuse_a_client_without_the_token(cluster: OnPremCluster, tunnel: str) -> None:
+    for token in ("", "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=0123456789abcdef0123456789abcdef;"):
+        refused = cluster.client.run(f"{token} HOME=/tmp ray job list --address {tunnel}", check=False)
+        assert refused.returncode != 0
+        assert "AuthenticationError" in refused.stderr
+    assert cluster.client.run(f"ray job list --address {tunnel}", env=TOKEN).returncode == 0
 
 
 def test_rays_main_port_refuses_a_client_without_the_token(cluster: OnPremCluster) -> None:

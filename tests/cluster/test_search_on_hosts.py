@@ -29,11 +29,18 @@ DRIVER = r"#!/bin/sh\necho Some GPU, 550.1, 80 GB\n"
 OPEN = {"RAY_AUTH_MODE": "disabled"}
 
 
-def test_the_doctor_finds_the_cluster_fit(cluster: OnPremCluster, tunnel: str) -> None:
-    shared = cluster.hosts.shared
-    said = cluster.client.run(f"ecg-tune doctor {shared} --data {shared}/data --address {tunnel}", env=TOKEN, check=False)
-    assert "3 machines, nothing found wrong" in said.stdout, said.stdout + said.stderr
-    assert {"host1", "host2", "host3"} <= set(re.findall(r"host\d", said.stdout))
+def test_with_the_token_every_machine_is_found_fit_and_without_it_nobody_is_let_in(cluster: OnPremCluster, tunnel: str) -> None:
+    shared, client = cluster.hosts.shared, cluster.client
+    fit = client.start(f"ecg-tune doctor {shared} --data {shared}/data --address {tunnel}", env=TOKEN)
+    commands = (f"submit {shared}/stolen --data x --address {tunnel}", f"doctor --address {cluster.head.address}:6379")
+    for process in [client.start(f"HOME=/tmp ecg-tune {command}", env={"RAY_AUTH_MODE": "disabled"}) for command in commands]:
+        said = process.communicate(timeout=PATIENCE_S)[0]
+        assert process.returncode == 2, said
+        assert "refuses our token" in said
+    assert not (shared / "stolen").exists()
+    said = fit.communicate(timeout=PATIENCE_S)[0]
+    assert "3 machines, nothing found wrong" in said
+    assert {"host1", "host2", "host3"} <= set(re.findall(r"host\d", said))
 
 
 def test_the_doctor_names_all_that_is_wrong_and_its_remedy(cluster: OnPremCluster, tunnel: str) -> None:
@@ -72,33 +79,30 @@ def test_a_cluster_without_a_token_is_named_and_not_joined(cluster: OnPremCluste
         client.run("ray stop --force", check=False)  # this machine's own Ray: nobody else's processes are seen from here
 
 
-def test_a_client_without_the_token_is_refused(cluster: OnPremCluster, tunnel: str) -> None:
-    commands = (f"submit {cluster.hosts.shared}/stolen --data x --address {tunnel}", f"doctor --address {cluster.head.address}:6379")
-    for command in commands:
-        said = cluster.client.run(f"HOME=/tmp ecg-tune {command}", check=False, env={"RAY_AUTH_MODE": "disabled"})
-        assert said.returncode == 2
-        assert "refuses our token" in said.stderr, said.stderr
-    assert not (cluster.hosts.shared / "stolen").exists()
+@pytest.fixture(scope="module")
+def search(cluster: OnPremCluster, tunnel: str) -> Submitted:
+    """Return the search to which all happens, not yet sent."""
+    study = cluster.hosts.shared / "study"
+    return Submitted(cluster, study, f"ecg-tune submit {study} --data {cluster.hosts.shared}/data {FLAGS} --retries 20 --address {tunnel}")
 
 
-def test_hosts_that_are_cut_off_die_and_join_lose_nothing(cluster: OnPremCluster, tunnel: str) -> None:
-    hosts = cluster.hosts
-    study, (_, cut, killed) = hosts.shared / "study", hosts
-    search = Submitted(cluster, study, f"ecg-tune submit {study} --data {hosts.shared}/data {FLAGS} --retries 20 --address {tunnel}")
+def test_hosts_that_are_cut_off_die_and_join_lose_nothing(search: Submitted, tunnel: str) -> None:
+    cluster, hosts = search.cluster, search.cluster.hosts
+    _, cut, killed = hosts
     search.send(MANY)
     search.wait("it trains on all", lambda: search.ended() and all(search.running_on(host) for host in hosts))
 
     at_the_cut, since = search.rows(), time.monotonic()
     cut.cut()
-    search.wait("a host is cut off, its trial handed out again", lambda: search.count(LOST))
     joined = hosts.add()
-    cluster.up("--no-restart")
+    cluster.up("--no-restart")  # while nobody has noticed the cut
+    search.wait("a host is cut off, its trial handed out again", lambda: search.count(LOST))
     search.wait("a fourth host trains", lambda: search.running_on(joined) and search.running_on(killed))
 
     at_the_kill, lost = search.rows(), search.count(LOST)
     killed.kill()
     search.wait("another host is dead, its trial handed out again", lambda: search.count(LOST) > lost)
-    search.wait("a minute has passed since the cut", lambda: time.monotonic() - since > CUT_S)
+    search.wait(f"{CUT_S:.0f} s have passed since the cut", lambda: time.monotonic() - since > CUT_S)
     cut.restore()
     search.wait(
         "the host that was cut off trains again, the fourth has ended a trial", lambda: search.running_on(cut) and search.ended(joined)
@@ -106,42 +110,42 @@ def test_hosts_that_are_cut_off_die_and_join_lose_nothing(cluster: OnPremCluster
 
     search.stop(tunnel)
     assert search.ended_with() == 130, search.told()
-    at_the_stop = search.rows()
-    n_trials = len(at_the_stop) + 3
-    search.send(n_trials)
-    assert search.ended_with() == 0, search.told()
-    rows = search.rows()
-    wrong = [line for before in (at_the_cut, at_the_kill, at_the_stop) for line in changed_rows(before, rows)]
-    wrong += [*wrong_rows(rows, n_trials), *wrong_decisions(rows, search.arrivals())]
+    search.note("it is stopped")
+    wrong = [line for before in (at_the_cut, at_the_kill) for line in changed_rows(before, search.rows())]
     assert not wrong, "\n".join([*wrong, search.told()])
     assert search.count("machines came or went: ") >= 3
+
+
+def test_it_goes_on_beside_another_search_and_neither_disturbs_the_other(search: Submitted, tunnel: str) -> None:
+    before, study, flags = search.rows(), search.study.with_name("beside"), FLAGS.replace(",cnn1d_rnn", "")
+    command = f"ecg-tune submit {study} --data {search.cluster.hosts.shared}/data {flags} --seed 1 --slots 1 --address {tunnel}"
+    beside = Submitted(search.cluster, study, command)
+    asked = {search: len(before) + 1, beside: 3}
+    for one, n_trials in asked.items():
+        one.send(n_trials)
+    search.wait("both have begun", lambda: search.count("SYNTHETIC data, ") == 2 and beside.count("SYNTHETIC data, ") == 1)
+    assert beside.process.poll() is None, beside.told()
+    wrong = []
+    for one, n_trials in asked.items():
+        assert one.ended_with() == 0, one.told()
+        rows = one.rows()
+        wrong += [*wrong_rows(rows, n_trials), *wrong_decisions(rows, one.arrivals())]
+        wrong += [f"checkpoints in {path}" for row in rows if not (path := row.user_attrs["path"]).startswith("checkpoints/")]
+    wrong += changed_rows(before, search.rows())
+    assert not wrong, "\n".join([*wrong, search.told(), beside.told()])
+    assert [open_study(one.study).user_attrs["seed"] for one in asked] == [0, 1]
+    search.note("both have ended")
     print("\n".join(search.happened()))
 
 
-def test_two_searches_at_once_do_not_disturb_each_other(cluster: OnPremCluster, tunnel: str) -> None:
-    flags = "--families cnn1d --profile small --max-epochs 2 --trials 3"
-    studies = [cluster.hosts.shared / f"beside{n}" for n in (0, 1)]
-    commands = [
-        f"ecg-tune submit {study} --data {cluster.hosts.shared}/data {flags} --seed {n} --address {tunnel}"
-        for n, study in enumerate(studies)
-    ]
-    started = [cluster.client.start(command, env=TOKEN) for command in commands]
-    said = [process.communicate(timeout=PATIENCE_S)[0] for process in started]
-    assert [process.returncode for process in started] == [0, 0], said
-    for n, study in enumerate(studies):
-        opened = open_study(study)
-        assert (len(newest_trials(opened)), opened.user_attrs["seed"]) == (3, n)
-        assert all(row.state.is_finished() and set(row.user_attrs["path"].split("/")[:1]) == {"checkpoints"} for row in opened.get_trials())
-
-
-def test_the_study_comes_home_and_ray_down_leaves_nothing(cluster: OnPremCluster, tunnel: str) -> None:
-    home = cluster.client.home
-    cluster.client.run(f"ecg-tune pull {cluster.hosts.shared}/study --out {home}/brought --address {tunnel}", env=TOKEN)
-    there, here = newest_trials(open_study(cluster.hosts.shared / "study")), newest_trials(open_study(home / "brought"))
-    assert [(row.number, row.values, row.params) for row in here] == [(row.number, row.values, row.params) for row in there]
-    head_says = cluster.head.run(f"{ENV} ecg-tune status {cluster.hosts.shared}/study").stdout
-    assert f"{len([row for row in there if row.state.name == 'COMPLETE'])} COMPLETE" in head_says
+def test_the_study_comes_home_and_ray_down_leaves_nothing(search: Submitted, tunnel: str) -> None:
+    cluster, home = search.cluster, search.cluster.client.home
+    cluster.client.run(f"ecg-tune pull {search.study} --out {home}/brought --address {tunnel}", env=TOKEN)
     cluster.down()
+    there, here = search.rows(), newest_trials(open_study(home / "brought"))
+    assert [(row.number, row.values, row.params) for row in here] == [(row.number, row.values, row.params) for row in there]
+    head_says = cluster.head.run(f"{ENV} ecg-tune status {search.study}").stdout
+    assert f"{len([row for row in there if row.state.name == 'COMPLETE'])} COMPLETE" in head_says
     assert wait_for(lambda: not left(cluster), at_most_s=180), left(cluster)
 
 
