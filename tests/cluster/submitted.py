@@ -51,10 +51,16 @@ class Submitted:
 
     def wait(self, what: str, condition: Callable[[], object]) -> None:
         """Wait for something that happens while the search runs."""
-        seen: list[object] = []  # once is enough: a host may be between two trials when it is asked again
-        wait_for(lambda: seen.append(condition()) or bool(seen[-1]) or self.process.poll() is not None, at_most_s=PATIENCE_S)
+
+        def happened() -> bool:
+            over = self.process.poll() is not None  # asked first, so that what a search does last counts
+            came = bool(condition())  # asked once: a host may be between two trials when it is asked again
+            assert came or not over, self.told()
+            return came
+
+        came = wait_for(happened, at_most_s=PATIENCE_S)
         self.note(what)
-        assert seen[-1], self.told()
+        assert came, self.told()
 
     def count(self, text: str) -> int:
         """Return how many lines say something."""
