@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ecg_tune.config import ModelConfig
 from ecg_tune.errors import ConfigError
@@ -17,13 +19,22 @@ BYTES_A_PARAMETER = 20
 """Weight, gradient, Adam's two moments and the best epoch's copy, in single precision. Activations are not in it: when
 they don't fit, the batch is split (`ecg_tune.training.memory`); what a parameter costs can't be split."""
 
+FILLING = {nn.init.uniform_, nn.init.normal_, nn.init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_}
+
 T = TypeVar("T")
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves new parameters unfilled: filling parameters of the meta device changes nothing, and took most of a network's making."""
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return None if func in FILLING else func(*args, **(kwargs or {}))
 
 
 @lru_cache(maxsize=4096)
 def state_gb(config: ModelConfig, family: str, n_leads: int) -> float:
     """Return the gigabytes that training a network's parameters takes."""
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         model = build_model(config, family=family, n_leads=n_leads, n_channels=max(3, n_leads), n_classes=5)
     return n_parameters(model) * BYTES_A_PARAMETER / 1e9
 

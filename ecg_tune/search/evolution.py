@@ -7,10 +7,9 @@ an independent sampler.
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from cmaes import CMA  # type: ignore[import-untyped]
 from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
@@ -21,6 +20,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ecg_tune.search.unit import from_unit, to_unit
+
+if TYPE_CHECKING:
+    from cmaes import CMA  # type: ignore[import-untyped]
 
 SIGMA = 1 / 6
 """Width of the first generation, in units of a parameter's range; Optuna's own choice."""
@@ -83,6 +85,8 @@ def _optimizer(told: list[tuple[np.ndarray, float]], seed: int) -> CMA:
 
 
 def _started(mean: np.ndarray, seed: int) -> CMA:
+    from cmaes import CMA  # half a second to import, and only this sampler needs it
+
     bounds = np.array([[0.0, 1.0]] * len(mean))
     return CMA(mean=mean, sigma=SIGMA, bounds=bounds, seed=seed, population_size=_generation_size(len(mean)))
 

@@ -6,8 +6,9 @@ import optuna
 import pytest
 
 from ecg_tune.errors import ConfigError
+from ecg_tune.models import MODELS, build_model, n_parameters
 from search_spaces import SPACES, SpaceContext, search_space
-from search_spaces.memory import state_gb
+from search_spaces.memory import BYTES_A_PARAMETER, state_gb
 
 
 def draws(family: str, context: SpaceContext, n: int) -> list:
@@ -29,6 +30,13 @@ def test_no_draw_exceeds_the_limit_and_a_wider_limit_has_wider_draws(family, mem
 
 def test_fusion_shares_its_limit_between_the_encoders():
     assert max(state_gb(config.model, "fusion", 3) for config in draws("fusion", SpaceContext("full", 5, memory_gb=1.0), 60)) <= 1.0
+
+
+@pytest.mark.parametrize("family", list(MODELS))
+def test_what_a_network_takes_is_that_of_all_its_parameters(family):
+    config = MODELS[family].config()
+    network = build_model(config, family=family, n_leads=3, n_channels=3, n_classes=5)
+    assert state_gb(config, family, 3) == n_parameters(network) * BYTES_A_PARAMETER / 1e9
 
 
 @pytest.mark.parametrize("family", list(SPACES))
