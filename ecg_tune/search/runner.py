@@ -136,6 +136,7 @@ def _tuner(
 ) -> tune.Tuner:
     searcher = StudySearcher(book, slots)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MANY)  # the searcher bounds them
+    os.environ["RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE"] = "1"  # to the book, which does not count it; else Tune itself tries again, unsaid
     return tune.Tuner(
         tune.with_resources(
             tune.with_parameters(trainable, **shared), lambda config: tune.PlacementGroupFactory([fits.request(config["family"])])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
+from functools import partial
+from textwrap import shorten
 from typing import Any
 
 from ray.exceptions import OutOfMemoryError, RayActorError
@@ -15,6 +18,10 @@ from ray.tune.search import Searcher
 
 from ecg_tune.search.book import Book
 from ecg_tune.search.silence import Silence
+
+LONGEST = 300
+"""Characters of a lost worker's reason; Ray's go on with what might be done about it."""
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class SilentWorkerError(TuneError):
@@ -91,7 +98,18 @@ class StudyScheduler(_NotPickled, FIFOScheduler):
     def __init__(self, searcher: StudySearcher, silence: Silence) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.searcher, self.silence = searcher, silence
-        self.given_up: dict[str, SilentWorkerError] = {}
+        self.errors: dict[str, Exception] = {}
+
+    def on_trial_add(self, controller: Any, trial: Trial) -> None:
+        """See to it that why workers are lost is heard of: Tune tells nobody, it leaves files that are read minutes later."""
+        super().on_trial_add(controller, trial)
+        tune: TuneController = controller._tune_controller
+        if "_process_trial_failure" not in vars(tune):
+            tune._process_trial_failure = partial(self._failed, tune._process_trial_failure)  # type: ignore[method-assign]
+
+    def _failed(self, process: Callable[..., None], trial: Trial, exception: Exception) -> None:
+        self.errors[trial.trial_id] = exception
+        process(trial, exception=exception)
 
     def choose_trial_to_run(self, controller: Any) -> Trial | None:
         """Return the next waiting trial: one without a worker first, which a warm one takes at once.
@@ -105,9 +123,7 @@ class StudyScheduler(_NotPickled, FIFOScheduler):
         running = {trial.config["number"]: trial for trial in tune.get_live_trials() if _on_worker(tune, trial)}
         for number, seconds in self.silence.overdue(running):
             host = running[number].temporary_state.location.hostname or "its host"
-            error = SilentWorkerError(f"nothing was heard of it on {host} for {seconds:.0f} s")
-            self.given_up[running[number].trial_id] = error
-            _give_up(tune, running[number], error)
+            _give_up(tune, running[number], SilentWorkerError(f"nothing was heard of it on {host} for {seconds:.0f} s"))
         waiting = [trial for trial in tune.get_live_trials() if trial.status == Trial.PENDING and trial not in tune._trial_to_actor]
         return min(waiting, key=lambda trial: int(trial.config["number"]), default=None) or super().choose_trial_to_run(controller)
 
@@ -119,7 +135,7 @@ class StudyScheduler(_NotPickled, FIFOScheduler):
 
     def on_trial_error(self, controller: Any, trial: Trial) -> None:
         """Remember why a worker was lost for good; Tune calls the searcher right after, without the reason."""
-        error = self.given_up.pop(trial.trial_id, None) or trial.get_pickled_error()
+        error = self.errors.pop(trial.trial_id)
         self.searcher.lost[trial.trial_id] = (*_named(error), dict(trial.last_result or {}))
 
 
@@ -139,11 +155,12 @@ def _give_up(tune: TuneController, trial: Trial, error: SilentWorkerError) -> No
     tune._stopping_actors.pop(worker, None)
 
 
-def _named(error: Exception | None) -> tuple[str, str]:
-    """Return an exception of Ray as one of the study's reasons, and its first line."""
-    text = str(error).strip().splitlines()[0] if str(error or "").strip() else "no reason was given"
+def _named(error: Exception) -> tuple[str, str]:
+    """Return an exception of Ray as one of the study's reasons, and the line of it that says most."""
+    lines = [line.strip() for line in COLOURS.sub("", str(error)).splitlines() if line.strip()] or [type(error).__name__]
     if isinstance(error, OutOfMemoryError):
-        return "oom", text
+        return "oom", lines[0]
+    text = shorten(lines[-1], LONGEST, placeholder=" …")  # before it: which actor, and where
     if isinstance(error, RayActorError) and error.preempted:
         return "preempted", text
     if isinstance(error, SilentWorkerError):
