@@ -104,16 +104,14 @@ def mean_calibration(several: Sequence[Calibration]) -> Calibration:
 def estimates(found: Calibration, index: NDArray[np.intp]) -> dict[str, Estimate]:
     """Return {measure: (value, low, high)}, 95 % intervals over patients.
 
-    ECE: from the smallest to the largest true value under which these records would show as much, or as little, in 2.5 %.
-    How a true value spreads over the bins is not known, and a distance that is spread evenly raises the measured ECE least:
-    below the measured value the distances shrink in proportion, above it they are equal. Brier score and skill: percentiles
-    of the resamples. Slope and intercept: normal, with the clustered sandwich variance (Liang & Zeger, 1986).
+    ECE: `true_eces`, widened to the measured value where chance alone would show that or more. Brier score and skill:
+    percentiles of the resamples. Slope and intercept: normal, with the clustered sandwich variance (Liang & Zeger, 1986).
 
     Args:
         index: (n_records,) of `analysis.clusters.patient_index`.
     """
-    ece = found.values["ECE"]
-    result = {"ECE": (ece, ece * _end(ece, found.below, 97.5, SHARES), max(ece, _end(ece, found.above, 2.5, ECES)))}
+    ece, (low, high) = found.values["ECE"], true_eces(found)
+    result = {"ECE": (ece, low, max(ece, high))}
     for name in RESAMPLED:
         kept = found.resamples[name][np.isfinite(found.resamples[name])]
         low, high = np.percentile(kept, [2.5, 97.5]) if kept.size else (np.nan, np.nan)
@@ -124,6 +122,17 @@ def estimates(found: Calibration, index: NDArray[np.intp]) -> dict[str, Estimate
         reach = float(norm.ppf(0.975) * spread) if n_patients > 1 else np.nan
         result[name] = (found.values[name], found.values[name] - reach, found.values[name] + reach)
     return result
+
+
+def true_eces(found: Calibration) -> tuple[float, float]:
+    """Return the smallest and the largest true ECE under which these records would show as much, or as little, in 2.5 %.
+
+    Both may lie below the measured one, which chance raises. How a true value spreads over the bins is not known, and a
+    distance that is spread evenly raises the measured ECE least: below the measured value the distances shrink in proportion,
+    above it they are equal.
+    """
+    ece = found.values["ECE"]
+    return ece * _end(ece, found.below, 97.5, SHARES), _end(ece, found.above, 2.5, ECES)
 
 
 def _by_weights(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> dict[str, Array]:
