@@ -53,11 +53,11 @@ def search(
     from ecg_tune.search.checkpoints import check_place
     from ecg_tune.search.database import database_of
     from ecg_tune.search.lock import hold_study
-    from ecg_tune.search.loggers import callbacks
+    from ecg_tune.search.loggers import trackers
 
     settings, prepared = read_settings(config, flags), open_prepared(data)
     address = address or os.environ.get("RAY_ADDRESS")
-    view, trackers = _view(progress), callbacks(mlflow, wandb, name=study.resolve().name)
+    view, asked = _view(progress), trackers(mlflow, wandb, folder=study)
     quiet = progress == "jsonl"
     url = database_of(study, settings.storage)
     check_place(study, settings, lambda text: _print(text, quiet))
@@ -68,7 +68,7 @@ def search(
         with ray_session(address, insecure=insecure):
             if address:
                 _check_cluster(opened, study, lambda text: _print(text, quiet))
-            outcome = _run(opened, study, prepared, settings, space, view=view, trackers=trackers, joined=bool(address))
+            outcome = _run(opened, study, prepared, settings, space, view=view, trackers=asked, joined=bool(address))
     _print(summary(opened, study), quiet)
     told = {**flags, **given(address=address, insecure=insecure or None)}
     _end(opened, study, outcome, os.environ.get(JOB_COMMAND) or command_line("search", study, data, config, told), quiet=quiet)
@@ -166,7 +166,7 @@ def _run(
         folder=folder,
         view=view,
         measure_shares=_measurer(prepared, settings) if settings.gpu_share else None,
-        callbacks=trackers,
+        trackers=trackers,
         may_grow=joined,
     )
 

@@ -26,6 +26,7 @@ from ecg_tune.search.checkpoints import Keeper
 from ecg_tune.search.continued import lengthen
 from ecg_tune.search.gpus import GpuMeter
 from ecg_tune.search.listener import Listener
+from ecg_tune.search.loggers import Tracker
 from ecg_tune.search.resources import Node, Plan, Slots, plan
 from ecg_tune.search.searcher import StudyScheduler, StudySearcher
 from ecg_tune.search.silence import Silence
@@ -61,7 +62,7 @@ def run_search(
     folder: Path,
     view: View,
     measure_shares: Callable[[], Mapping[str, float]] | None = None,
-    callbacks: Sequence[tune.Callback] = (),
+    trackers: Sequence[Tracker] = (),
     may_grow: bool = False,
 ) -> Outcome:
     """Search until the study has `settings.trials` rows, none of them open; call it again to go on after any end.
@@ -73,7 +74,7 @@ def run_search(
         folder: The study's folder; the caller holds it (`hold_study`).
         view: Makes the progress display.
         measure_shares: Measures each family's share of a GPU, on the cluster that is joined then.
-        callbacks: Of Tune, for trackers.
+        trackers: What hears of every epoch beside the study.
         may_grow: Machines may join while the search runs, see `Slots`.
 
     Raises:
@@ -87,6 +88,8 @@ def run_search(
         budget = Budget(settings, study.get_trials(deepcopy=False), gpus=fits.gpu_share)
         tally = _tally(study, settings)
         with view(tally) as listener:
+            for tracker in trackers:
+                tracker.say = listener.said
             slots = Slots(fits, settings.slots, may_grow=may_grow, nodes=_nodes, changed=partial(_slots_changed, tally, listener))
             tally.slots = slots.number
             _say_lengthened(listener, lengthened)
@@ -96,7 +99,7 @@ def run_search(
                 book.settle()
             elif not book.done:
                 with _terminate_as_interrupt():
-                    _tuner(trainable, shared, book, fits, slots, folder, callbacks).fit()
+                    _tuner(trainable, shared, book, fits, slots, folder, trackers).fit()
         if book.gave_up:
             raise WorkFailedError(f"trial after trial failed, in every family; {last_failure(study)}")
         spent = budget.spent()
@@ -132,7 +135,7 @@ def _tuner(
     fits: Plan,
     slots: Slots,
     folder: Path,
-    callbacks: Sequence[tune.Callback],
+    trackers: Sequence[Tracker],
 ) -> tune.Tuner:
     searcher = StudySearcher(book, slots)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MANY)  # the searcher bounds them
@@ -155,7 +158,7 @@ def _tuner(
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trainables keep their own, in the study
             # the book hands lost trials out again: Tune would give one up that it was handing to a warm worker when that died
             failure_config=tune.FailureConfig(max_failures=0),
-            callbacks=list(callbacks),
+            callbacks=list(trackers),
             verbose=0,
         ),
     )
