@@ -84,7 +84,7 @@ def trial_rows(study: optuna.Study) -> list[TrialRow]:
     """Return the study's newest trials as rows, by number.
 
     Raises:
-        StudyError: The first objective is minimised; these figures show it as a metric, higher is better.
+        StudyError: The first objective is minimised; these figures show it as a metric, higher is better. Or a value is infinite.
     """
     if study.directions[0] != optuna.study.StudyDirection.MAXIMIZE:
         raise StudyError(f"study {study.study_name!r} minimises, and the dashboard shows a maximised metric: open it in optuna-dashboard")
@@ -98,6 +98,10 @@ def trial_rows(study: optuna.Study) -> list[TrialRow]:
     for trial in sorted(trials, key=lambda t: t.number):
         value = objective(trial) if trial.state == TrialState.COMPLETE else None
         if value is not None:
+            if not math.isfinite(value):
+                raise StudyError(
+                    f"trial {trial.number} of study {study.study_name!r} is COMPLETE with the value {value}: nothing can draw it"
+                )
             best = value if best is None else max(best, value)
         place = _Place(_family(trial, otherwise), value, best, trial.number in front, tuple(sorted(standing.get(trial.number, ()))))
         rows.append(_row(trial, place))

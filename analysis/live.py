@@ -139,6 +139,7 @@ class LiveStudy:
         self._page, self.summary, self._rows = page, summary, {row.number: row for row in rows}
         self._take(page)
         if other:
+            self._state = self._state.updated("replaced", {"replaced": json.dumps(secrets.token_hex(4))})
             self._replaced = f"Another study took this one's place at {datetime.now():%H:%M:%S}; this is the new one."
         self._trouble = ""
         self._say(self._replaced)

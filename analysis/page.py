@@ -227,5 +227,6 @@ def _series(plain: dict[str, Any]) -> str:
     axes = [html.unescape(plain["layout"].get(name, {}).get("title", {}).get("text", "")) for name in ("yaxis", "xaxis")]
     names = list(dict.fromkeys(html.unescape(str(trace["name"])) for trace in plain["data"] if trace.get("name")))
     against = " against ".join(axis for axis in axes if axis)
-    shown = f"{against[:1].upper()}{against[1:]}." if against else "Chart."
+    parallel = [html.unescape(one["label"]) for trace in plain["data"] for one in trace.get("dimensions", ())]
+    shown = f"{against[:1].upper()}{against[1:]}." if against else f"Parallel axes: {', '.join(parallel)}." if parallel else "Chart."
     return shown + (f" Series: {', '.join(names)}." if names else "")

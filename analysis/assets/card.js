@@ -59,7 +59,7 @@ const cardFacts = trial => [
   ["State", facts.states[trial.state][0] + (trial.ended_by ? `, ended by ${trial.ended_by}` : "")],
   ["Family", trial.family + (trial.default ? " (its default config)" : "")],
   ["Value", trial.value === undefined ? null : trial.value.toFixed(4) + (trial.best_epoch ? ` at epoch ${trial.best_epoch}` : "")],
-  ["Best epoch so far", trial.value !== undefined || trial.reached === undefined ? null : trial.reached.toFixed(4)],
+  ["Best epoch's value", trial.value !== undefined || trial.reached === undefined ? null : trial.reached.toFixed(4)],
   ["Epochs", `${trial.epochs}` + (trial.seconds === undefined ? "" : `, ${spokenTime(trial.seconds)}`)],
   ["Goes on with", trial.continued_from === undefined ? null : `trial ${trial.continued_from}`],
   ["Started", trial.start], ["Ended", trial.end],

@@ -54,9 +54,12 @@ byId("reset").addEventListener("click", () => {
 byId("go").addEventListener("change", event => {
   const number = whole(event.target);
   if (number === null) return;
-  if (trials.has(number)) choose(number, event.target, { focus: true });
-  else announce(`There is no trial ${number}.`);
-  event.target.toggleAttribute("aria-invalid", !trials.has(number));
+  const wrong = trials.has(number) ? "" : `There is no trial ${number}.`;
+  event.target.toggleAttribute("aria-invalid", Boolean(wrong));
+  event.target.setCustomValidity(wrong);
+  if (!wrong) return void choose(number, event.target, { focus: true });
+  announce(wrong);
+  event.target.reportValidity();
 });
 
 const THEMES = ["", "light", "dark"];

@@ -12,6 +12,7 @@ const notice = text => {
 };
 const take = news => {
   if (news.markup && document.body.hasAttribute("data-waiting")) return location.reload();  // the first state there is
+  if (news.replaced) return location.replace(location.pathname + location.search);  // zoom, filter and choice were another study's
   since = news.version;
   if (news.title !== undefined) document.title = news.title;
   if (news.notice !== undefined) told = news.notice;

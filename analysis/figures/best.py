@@ -119,7 +119,8 @@ def _config(trial: BestTrial) -> str:
 
 def _command(trial: BestTrial) -> str:
     others = f"<p>It retrains the best {trial.rank}: this trial and those above it.</p>" if trial.rank > 1 else ""
-    return _copied("command", f"Copy the command that retrains trial {trial.number}", trial.command, "", others)
+    retrained = f"the best {trial.rank} trials" if trial.rank > 1 else f"trial {trial.number}"
+    return _copied("command", f"Copy the command that retrains {retrained}", trial.command, "", others)
 
 
 def _copied(label: str, spoken: str, content: str, before: str, after: str) -> str:

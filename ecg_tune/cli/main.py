@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the work failed, 2 bad usage or input, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Any
 
@@ -14,6 +15,7 @@ from typer.core import TyperGroup
 from ecg_tune.cli import dashboard, data, demo, doctor, evaluate, models, preview, pull, retrain, search, status, submit, train
 from ecg_tune.errors import EcgTuneError, StoppedError, UsageError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 INTERRUPTED = "interrupted; the same command again goes on with what is finished"
 
 
@@ -74,8 +76,10 @@ def run(arguments: list[str] | None = None) -> int:
         return _say(f"{message.rstrip('.')} (see `ecg-tune --help`)", 2)
     except UsageError as error:
         return _say(str(error), 2)
-    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        return _say(f"{error.filename}: {error.strerror}: give a folder that can be written", 2)
+    except OSError as error:
+        if error.filename is None and error.errno not in FULL:
+            raise
+        return _say(f"{error.filename or 'the disk'}: {error.strerror}: give a folder that can be written", 2)
     except StoppedError as error:
         return _say(str(error), 130)
     except EcgTuneError as error:

@@ -52,6 +52,7 @@ def search(
     from ecg_tune.data.prepared import open_prepared
     from ecg_tune.search.checkpoints import check_place
     from ecg_tune.search.database import database_of
+    from ecg_tune.search.interrupts import terminate_as_interrupt
     from ecg_tune.search.lock import hold_study
     from ecg_tune.search.loggers import trackers
 
@@ -62,15 +63,16 @@ def search(
     url = database_of(study, settings.storage)
     check_place(study, settings, lambda text: _print(text, quiet))
     space = make_space(settings, prepared, study)
+    others = _comparable(study, prepared, settings, import_study or [])
     _announce(prepared, settings, study, here=not address, quiet=quiet)
     with hold_study(study, url) as guarded:
-        opened = guarded(_opened(study, url, prepared, settings, space, import_study or [], quiet=quiet))
-        with ray_session(address, insecure=insecure):
+        opened = guarded(_opened(study, url, prepared, settings, space, others, quiet=quiet))
+        with terminate_as_interrupt(), ray_session(address, insecure=insecure):
             if address:
                 _check_cluster(opened, study, lambda text: _print(text, quiet))
             outcome = _run(opened, study, prepared, settings, space, view=view, trackers=asked, joined=bool(address))
     _print(summary(opened, study), quiet)
-    told = {**flags, **given(address=address, insecure=insecure or None)}
+    told = {**flags, **given(address=address, insecure=insecure or None, progress=progress, mlflow=mlflow, wandb=wandb)}
     _end(opened, study, outcome, os.environ.get(JOB_COMMAND) or command_line("search", study, data, config, told), quiet=quiet)
 
 
@@ -124,19 +126,38 @@ def _view(progress: str | None) -> Callable[..., Any]:
     return lambda tally: VIEWS[name](tally, console)
 
 
+def _comparable(folder: Path, prepared: PreparedData, settings: SearchSettings, others: Sequence[Path]) -> dict[Path, optuna.Study]:
+    """Open the studies to import from; what does not fit is refused before a study is made that says how it is searched."""
+    from ecg_tune.search.continued import check_comparable
+    from ecg_tune.search.making import study_attributes
+    from ecg_tune.search.study import open_study
+
+    found = {}
+    for other in others:
+        if other.resolve() == folder.resolve():
+            raise ConfigError(f"--import-study {other} is the study itself: name another one")
+        found[other] = open_study(other)
+        check_comparable(study_attributes(prepared, settings), found[other])
+    return found
+
+
 def _opened(
-    folder: Path, url: URL, prepared: PreparedData, settings: SearchSettings, space: SearchSpace, others: Sequence[Path], *, quiet: bool
+    folder: Path,
+    url: URL,
+    prepared: PreparedData,
+    settings: SearchSettings,
+    space: SearchSpace,
+    others: Mapping[Path, optuna.Study],
+    *,
+    quiet: bool,
 ) -> optuna.Study:
     """Open or make the study, with the trials imported from others."""
     from ecg_tune.search.continued import import_rows
     from ecg_tune.search.making import create_study, study_attributes
-    from ecg_tune.search.study import open_study
 
     opened = create_study(folder, study_attributes(prepared, settings), url)
-    for other in others:
-        if other.resolve() == folder.resolve():
-            raise ConfigError(f"--import-study {other} is the study itself: name another one")
-        taken, misfits = import_rows(opened, open_study(other), space, settings)
+    for other, source in others.items():
+        taken, misfits = import_rows(opened, source, space, settings)
         _print(f"imported {taken} trials of {other}, {misfits} do not fit this space", quiet)
     return opened
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -50,18 +52,24 @@ def ray_session(address: str | None = None, *, insecure: bool = False) -> Iterat
 
 
 def _start(address: str | None) -> None:
+    """Start or join; who handled SIGTERM goes on to, Ray would put its own handler there."""
+    before = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:  # "local": else Ray would take up one that happens to run here
             ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except SystemExit as error:  # what Ray makes of SIGTERM meanwhile
+        raise KeyboardInterrupt from error
     except AuthenticationError as error:
         raise UsageError(f"the Ray cluster at {address} {REFUSED}") from error
     except Exception as error:  # Ray raises a bare one when its own processes are too slow to start
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         if address:
             raise UsageError(f"the Ray cluster at {address} can't be joined: {first}; {HINT}") from error
-        raise WorkFailedError(f"Ray could not be started: {first}") from error
+        raise WorkFailedError(f"Ray could not be started: {first}; on a busy machine the same command may do later") from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def check_address(address: str) -> None:

@@ -35,7 +35,8 @@ def check_choice(name: str, value: str, valid: Iterable[str]) -> None:
 def check_range(name: str, value: float, low: float, high: float) -> None:
     """Raise `ConfigError` unless low <= value <= high (NaN is refused)."""
     if not low <= value <= high:
-        raise ConfigError(f"{name} must be {low:g}..{high:g}, but got {name}={value!r}")
+        least, most = (str(limit) if isinstance(limit, int) else f"{limit:g}" for limit in (low, high))
+        raise ConfigError(f"{name} must be {least}..{most}, but got {name}={value!r}")
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -21,7 +21,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "retries": (0, 100),
     "family_failures": (1, 1_000_000),
     "max_hours": (1e-6, 1e6),
-    **dict.fromkeys(("total_epochs", "gpu_hours"), (1e-6, 1e9)),
+    "total_epochs": (1, 1_000_000_000),
+    "gpu_hours": (1e-6, 1e9),
+    "target": (0, 1),
     "memory_gb": (1e-6, 10_000),
     "silence_s": (1, 1e6),
 }

@@ -63,10 +63,7 @@ def import_rows(study: optuna.Study, other: optuna.Study, space: SearchSpace, se
     Raises:
         StudyError: The other study's values do not compare with this one's.
     """
-    for name in ("data_fingerprint", "metric", "minimise"):
-        mine, theirs = study.user_attrs.get(name), other.user_attrs.get(name)
-        if mine != theirs:
-            raise StudyError(f"{other.study_name} can't be imported: its {name} is {str(theirs)[:16]!r}, this study's {str(mine)[:16]!r}")
+    check_comparable(study.user_attrs, other)
     known = {row.user_attrs.get("imported_from") for row in newest_trials(study)}
     taken = misfits = 0
     for row in newest_trials(other):
@@ -81,6 +78,22 @@ def import_rows(study: optuna.Study, other: optuna.Study, space: SearchSpace, se
         study.add_trial(copy)
         taken += 1
     return taken, misfits
+
+
+def check_comparable(attributes: Mapping[str, Any], other: optuna.Study) -> None:
+    """Refuse a study whose values do not compare with those of one with these attributes.
+
+    Raises:
+        StudyError: Other data, another metric, or other objectives beside it.
+    """
+    for name in ("data_fingerprint", "metric", "minimise"):
+        mine, theirs = attributes.get(name), other.user_attrs.get(name)
+        if mine != theirs:
+            shown = [str(value)[:12] if name == "data_fingerprint" else value for value in (theirs, mine)]
+            raise StudyError(
+                f"{other.study_name} can't be imported: its {name} is {shown[0]!r}, this study's {shown[1]!r}: their values don't compare; "
+                "search with the same, or leave --import-study out"
+            )
 
 
 def adopt(study: optuna.Study) -> None:

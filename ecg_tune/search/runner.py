@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import optuna
@@ -25,6 +23,7 @@ from ecg_tune.search.budget import Budget
 from ecg_tune.search.checkpoints import Keeper
 from ecg_tune.search.continued import lengthen
 from ecg_tune.search.gpus import GpuMeter
+from ecg_tune.search.interrupts import terminate_as_interrupt
 from ecg_tune.search.listener import Listener
 from ecg_tune.search.loggers import Tracker
 from ecg_tune.search.resources import Node, Plan, Slots, plan
@@ -81,7 +80,7 @@ def run_search(
         UsageError: One trial asks for more than any machine has.
         WorkFailedError: Ray did not start, or trial after trial failed.
     """
-    with ray_session():
+    with terminate_as_interrupt(), ray_session():
         fits = _planned(settings, measure_shares)
         reached = Budget(settings, study.get_trials(deepcopy=False)).reached
         lengthened = [] if reached else lengthen(study, space, settings)
@@ -98,8 +97,7 @@ def run_search(
             if budget.spent():
                 book.settle()
             elif not book.done:
-                with _terminate_as_interrupt():
-                    _tuner(trainable, shared, book, fits, slots, folder, trackers).fit()
+                _tuner(trainable, shared, book, fits, slots, folder, trackers).fit()
         if book.gave_up:
             raise WorkFailedError(f"trial after trial failed, in every family; {last_failure(study)}")
         spent = budget.spent()
@@ -174,22 +172,3 @@ def _tally(study: optuna.Study, settings: SearchSettings) -> Tally:
     for trial in best_trials(study, 1):
         tally.best = (objective(trial), trial.number, str(trial.user_attrs["family"]))
     return tally
-
-
-@contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a search as Ctrl-C does: Tune handles SIGINT only.
-
-    Its handler is called, no signal sent: Ray blocks SIGINT in the processes of its jobs.
-    """
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        handler = signal.getsignal(signal.SIGINT)
-        if callable(handler):
-            handler(signal.SIGINT, frame)
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

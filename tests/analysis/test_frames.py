@@ -99,6 +99,13 @@ def test_a_study_that_minimises_its_first_objective_is_refused() -> None:
         trial_rows(optuna.create_study(directions=["minimize", "maximize"]))
 
 
+def test_a_value_that_can_not_be_drawn_is_refused_by_trial() -> None:
+    study = optuna.create_study(study_name="odd", direction="maximize")
+    study.add_trial(create_trial(value=float("inf")))
+    with pytest.raises(StudyError, match=r"trial 0 of study 'odd' is COMPLETE with the value inf: nothing can draw it"):
+        trial_rows(study)
+
+
 def test_of_several_objectives_the_metric_is_shown() -> None:
     study = optuna.create_study(directions=["maximize", "minimize"])
     study.add_trial(create_trial(values=[0.6, 1000.0]))

@@ -194,10 +194,14 @@ def test_a_study_that_is_locked_cut_gone_or_replaced_is_said_on_the_page_that_st
     said("can't be read")
     shutil.rmtree(study)
     said("is not a study")
+    page.evaluate("location.hash = '#trial-8'")
+    page.wait_for_selector("#card:visible")
     write(study, "new", n_trials=4)
     page.wait_for_function("document.querySelector('h1').textContent === 'Study new'")
     assert "Another study took this one's place" in notice.inner_text()
     page.wait_for_function("document.getElementById('count').textContent === 'Showing all 4 trials.'")
+    assert page.evaluate("location.hash") == ""  # what was chosen was another study's
+    assert not page.locator("#card").is_visible()
     assert opened.undrawn() == []
     assert opened.complaints == []
 

@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 from optuna.trial import FrozenTrial
@@ -15,7 +16,7 @@ from optuna.trial import FrozenTrial
 from .checks import changed_rows, wrong_decisions, wrong_rows
 from .evidence import repeated_epochs, steps_of
 from .outcomes import Outcome
-from .processes import idle, parent_of, wait_for, workers_of
+from .processes import idle, parent_of, processes_of, wait_for, workers_of
 from .searches import SILENCE_S, TRIALS, Search, nodes_running, unfinished, wait_for_the_moment
 
 CASES = range(int(os.environ.get("FAULTS", "1")))
@@ -89,6 +90,20 @@ def test_a_worker_that_hangs_is_given_up(search: Search, outcomes: list[Outcome]
         go_on(search, process.wait(SILENCE_S))
     assert any("nothing was heard of" in log.read_text() for log in search.logs), search.said()
     check(search, "hung worker", rows, outcomes, alive=workers, victims={victim})
+
+
+def test_a_search_ended_with_all_its_processes_says_so_and_goes_on(search: Search, outcomes: list[Outcome]) -> None:
+    """As job systems end a job: SIGTERM to Ray's processes too, which the driver then waits for in vain."""
+    with search.started() as process:
+        wait_for_the_moment(search, process, 0)
+        rows, workers = search.rows(), workers_of(search.scratch)
+        for one in processes_of(search.scratch):
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGTERM)
+        assert process.wait(SILENCE_S) == 130, search.said()
+    assert "interrupted" in search.said()
+    go_on(search, search.run())
+    check(search, "SIGTERM to all", rows, outcomes, alive=workers, victims=workers)
 
 
 def go_on(search: Search, code: int) -> None:

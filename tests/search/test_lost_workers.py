@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import optuna
 import pytest
@@ -65,10 +66,10 @@ class Unlucky(tune.Trainable):
 
 
 @pytest.fixture(autouse=True)
-def ray_ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")
-    yield
-    ray.shutdown()
+def ray_ends() -> Iterator[None]:
+    with patch.dict(os.environ, RAY_AIR_NEW_OUTPUT="0"):  # a `Cluster` leaves its address in the environment
+        yield
+        ray.shutdown()
 
 
 def searched(study: optuna.Study, log: Log, folder: Path, *, fault: str, faults: int = 1, **wanted: Any) -> list[str]:
