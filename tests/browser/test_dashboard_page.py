@@ -66,8 +66,8 @@ def test_markup_in_names_is_read_as_text_everywhere(browser: Any, tmp_path: Path
     opened.page.locator("[data-figure=comparison-0-0]").scroll_into_view_if_needed()
     opened.page.evaluate("Plotly.Fx.hover(document.querySelector('[data-figure=comparison-0-0]'), [{curveNumber: 0, pointNumber: 0}])")
     assert EVIL in opened.page.locator("[data-figure=comparison-0-0] .hovertext").first.text_content()
-    for summary in opened.page.locator("details.data:visible > summary").all():
-        summary.click()
+    opened.page.evaluate("document.querySelectorAll('details.data').forEach(table => { table.open = true; })")
+    opened.page.wait_for_function("[...document.querySelectorAll('details.data .scroll')].every(table => table.textContent)")
     for selector in ("#parallel details.data td", "#history details.data td"):
         assert any(EVIL in text for text in opened.page.locator(selector).all_text_contents()), selector
     assert opened.complaints == []
