@@ -47,7 +47,7 @@ def test_every_epoch_is_in_tensorboard_mlflow_and_weights_and_biases(tmp_path: P
     study, store = tmp_path / "study", (tmp_path / "mlruns").as_uri()
     study.mkdir()
     chosen = trackers(store, "project", folder=study)
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         kept = tune.CheckpointConfig(checkpoint_at_end=False)
         run = tune.RunConfig(name="run", storage_path=str(tmp_path), verbose=0, callbacks=list(chosen), checkpoint_config=kept)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from unittest.mock import patch
 
@@ -109,7 +111,8 @@ def test_a_worker_that_ray_ends_for_want_of_memory_is_out_of_memory(study: optun
 
 def test_preemption_is_named_and_not_counted(study: optuna.Study, log: Log, tmp_path: Path) -> None:
     soon_missed = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300, "health_check_failure_threshold": 3}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": soon_missed, **SMALL})
+    short = mkdtemp(prefix="ray")  # its own: whoever starts a Ray meanwhile would join a cluster in the usual folder
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": short, "_system_config": soon_missed, **SMALL})
     try:
         for _ in range(2):
             cluster.add_node(num_cpus=1, object_store_memory=SMALL["object_store_memory"])
@@ -120,6 +123,7 @@ def test_preemption_is_named_and_not_counted(study: optuna.Study, log: Log, tmp_
     finally:
         ray.shutdown()
         cluster.shutdown()
+        shutil.rmtree(short, ignore_errors=True)
 
 
 def test_code_that_the_workers_do_not_have_is_named(study: optuna.Study, log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ class Toy(tune.Trainable):
         return {"epoch": 1, "value": 0.5, "complete": True, "done": True, "ended_by": "max_epochs", "seconds": 3600.0}
 
 folder = Path(sys.argv[1])
-ray.init(num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
+ray.init(address="local", num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
 settings = SearchSettings(families=("light", "heavy"), trials=8, max_epochs=1, sampler="random", **eval(sys.argv[2]))
 study = optuna.create_study(direction="maximize")
 outcome = run_search(Toy, SearchSpace(suggest), {"folder": folder}, settings, study=study, folder=folder, view=lambda tally: Quiet(),
