@@ -149,6 +149,9 @@ def figure_json(figure: go.Figure, identity: str) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(figure.to_json())
     layout = plain["layout"]
     layout.pop("template", None)
+    columns = layout.pop("meta", {}).get("columns")  # left in the layout, plotly would take names for templates
+    if columns:
+        plain["columns"] = columns
     titles = [layout.get(name, {}).get("title", {}).get("text", "") for name in ("xaxis", "yaxis")]
     layout["uirevision"] = _digest(" · ".join([identity, *titles]))
     seen: dict[str, int] = {}
@@ -201,7 +204,8 @@ def _panel(panel: Panel, key: str, about: str, figures: dict[str, str]) -> str:
         parts.append(_plot(panel, key, f"{about}: {panel.title}" if panel.title else about, figures))
     if panel.empty:
         parts.append(f'<p class="empty">{html.escape(panel.empty)}</p>')
-    return f'<div class="panel" id="{key}-panel">{"".join(parts)}{panel.html}</div>'
+    wide = "" if panel.figure or panel.title else " wide"
+    return f'<div class="panel{wide}" id="{key}-panel">{"".join(parts)}{panel.html}</div>'
 
 
 def _plot(panel: Panel, key: str, about: str, figures: dict[str, str]) -> str:
@@ -212,7 +216,7 @@ def _plot(panel: Panel, key: str, about: str, figures: dict[str, str]) -> str:
     label = html.escape(f"{about}. {panel.alt or _series(plain)}")
     plot = (
         f'<div class="plot" data-figure="{key}" role="img" tabindex="0" aria-label="{label}" aria-describedby="plot-keys" '
-        f'style="height:{height}px{least}"></div>'
+        f'style="--height:{height}px{least}"></div>'
     )
     return (
         '<p class="whole">The filter does not act here: this figure counts all trials.</p>'

@@ -23,7 +23,7 @@ const paint = plot => {
   const first = !drawn.has(plot), now = shown(figure);
   keepZoom(plot, now);
   drawn.set(plot, now);
-  if (printing) Object.assign(now.layout, { width: plot.clientWidth, autosize: false });
+  if (printing) Object.assign(now.layout, { width: plot.clientWidth, height: plot.clientHeight, autosize: false });
   Plotly.react(plot, now.data, now.layout, config(plot.dataset.figure));
   if (first) listen(plot);
   else if (plot._fullLayout.width !== plot.clientWidth) Plotly.Plots.resize(plot);

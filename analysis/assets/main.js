@@ -13,6 +13,14 @@ const setPrinting = now => {
 window.addEventListener("beforeprint", () => setPrinting(true));
 window.addEventListener("afterprint", () => setPrinting(false));
 new ResizeObserver(() => { if (!printing) touchDrawn(); }).observe(byId("main"));
+new ResizeObserver(() => {  // a heading that one jumps to stands below the bar
+  document.documentElement.style.setProperty("--bar", `${byId("bar").offsetHeight}px`);
+}).observe(byId("bar"));
+
+// What goes on to the right of its frame fades out there.
+const fade = frame => frame.classList.toggle("more", frame.scrollWidth - frame.clientWidth - frame.scrollLeft > 4);
+document.addEventListener("scroll", event => { if (event.target.classList?.contains("plot-scroll")) fade(event.target); }, { capture: true, passive: true });
+new ResizeObserver(() => all(".plot-scroll").forEach(fade)).observe(byId("main"));
 
 refilter();
 follow();

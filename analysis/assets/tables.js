@@ -10,11 +10,11 @@ const describe = (plot, figure) => {
 const MOST_LINES = 1000;
 const fillTable = details => {
   const figure = figures[details.closest(".panel").querySelector(".plot").dataset.figure];
-  const named = axis => axis?.title?.text || "";
-  const { xaxis, yaxis } = figure.layout;
-  const lines = figure.data.map(filtered).flatMap(trace => trace.dimensions ? dimensionLines(trace) : pointLines(trace));
-  const first = figure.data[0];
-  const heads = first?.dimensions ? ["Trial", "Parameters", facts.metric] : ["Series", "Trial", named(xaxis) || "x", named(yaxis) || "y"].map(plain);
+  const parallel = Boolean(figure.data[0]?.dimensions), columns = columnsOf(figure);
+  const whole = figure.data.map(filtered).flatMap(trace => parallel ? dimensionLines(trace) : pointLines(trace, Object.values(columns)));
+  const names = parallel ? ["Trial", "Parameters", facts.metric] : Object.keys(columns);
+  const used = names.flatMap((_, i) => whole.some(cells => shortened(cells[i]) !== "") ? [i] : []);
+  const heads = used.map(i => plain(names[i])), lines = whole.map(cells => used.map(i => cells[i]));
   const row = (cells, tag) => element("tr", {}, ...cells.map(cell => element(tag, {}, shortened(cell))));
   const body = element("tbody", {}, ...lines.slice(0, MOST_LINES).map(cells => row(cells, "td")));
   const more = lines.length > MOST_LINES ? `The first ${MOST_LINES} of ${lines.length} lines.` : `${lines.length} lines.`;
@@ -27,10 +27,19 @@ const shortened = value => {
 const plain = value => {  // names in figures are escaped for plotly
   return typeof value === "string" ? new DOMParser().parseFromString(value, "text/html").documentElement.textContent : value;
 };
-const pointLines = trace => {
-  const numbers = numbersIn(trace), name = trace.name || "";
-  const line = (x, i) => [name, numbers ? numbers[i] : "", x, trace.y?.[i]].map(plain);
-  return Array.isArray(trace.x) && Array.isArray(trace.y) ? trace.x.map(line).filter(cells => cells[2] !== null) : [];
+const columnsOf = figure => {
+  const { xaxis, yaxis } = figure.layout, named = axis => axis?.title?.text || "";
+  return figure.columns ?? { Series: "name", Trial: 0, [named(xaxis) || "x"]: "x", [named(yaxis) || "y"]: "y" };
+};
+const pointLines = (trace, fields) => {
+  if (!Array.isArray(trace.x) || !Array.isArray(trace.y) || trace.z) return [];  // z: a field, not points
+  const value = (field, i) => {
+    if (field === "name") return trace.name;
+    if (typeof field === "string") return trace[field]?.[i];
+    const known = trace.customdata?.[i];
+    return Array.isArray(known) ? known[field] : field === 0 ? known : undefined;
+  };
+  return trace.x.flatMap((x, i) => x === null ? [] : [fields.map(field => plain(value(field, i)))]);
 };
 const dimensionLines = trace => (numbersIn(trace) || []).map(number => {
   const trial = trials.get(number);

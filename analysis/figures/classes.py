@@ -58,4 +58,6 @@ def classes_figure(data: Classes) -> go.Figure:
     reached = [auc for one in data.best for auc in one.auc if not math.isnan(auc)]
     y_axis = axis("", type="category", categoryorder="array", categoryarray=list(reversed(names)))
     x_axis = axis("validation AUC", range=value_range(reached))
-    return draw(traces, height=150 + 44 * max(len(names), 2), xaxis=x_axis, yaxis=y_axis).update_layout(legend={"traceorder": "reversed"})
+    columns = {"Trial": "name", "Class": "y", "Validation AUC": "x"}
+    figure = draw(traces, height=150 + 44 * max(len(names), 2), columns=columns, xaxis=x_axis, yaxis=y_axis)
+    return figure.update_layout(legend={"traceorder": "reversed"})

@@ -68,21 +68,21 @@ def contour_figure(data: Contour) -> go.Figure:
         if smooth
         else go.Heatmap(x=x, y=y, z=z, **look)
     )
-    names = (template_text(short_name(scale.name, data.family)) for scale in (pair.x, pair.y))
+    names = [template_text(short_name(scale.name, data.family)) for scale in (pair.x, pair.y)]
     points = go.Scatter(
         x=_values(pair.x),
         y=_values(pair.y),
         mode="markers",
         marker={"color": "rgba(255,255,255,0.85)", "size": 7, "line": {"width": 1.2, "color": "#24292f"}},
         showlegend=False,
-        text=[f"{value:.4f}" for value in pair.values],
-        customdata=trials(pair.numbers),
+        customdata=trials(pair.numbers, [f"{value:.4f}" for value in pair.values]),
         hovertemplate=trial_hover(
-            f"{data.family} · {STATE_NAMES['COMPLETE']}", *(f"{name} %{{{way}}}" for name, way in zip(names, "xy", strict=True)), "%{text}"
+            f"{data.family} · {STATE_NAMES['COMPLETE']}", f"{names[0]} %{{x}}", f"{names[1]} %{{y}}", "%{customdata[1]}"
         ),
     )
     axes = {"xaxis": scale_axis(pair.x, data.family), "yaxis": scale_axis(pair.y, data.family)}
-    return draw([field, points], height=440, **axes)
+    x_name, y_name = (short_name(scale.name, data.family) for scale in (pair.x, pair.y))
+    return draw([field, points], height=440, columns={"Trial": 0, x_name: "x", y_name: "y", metric_name(data.metric): 1}, **axes)
 
 
 def _grid(scale: Scale) -> tuple[tuple[Any, ...], np.ndarray]:

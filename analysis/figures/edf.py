@@ -8,7 +8,19 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.figures.style import axis, draw, drawn_once, family_color, metric_name, rounded, text, trial_hover, trials, value_range
+from analysis.figures.style import (
+    axis,
+    draw,
+    drawn_once,
+    family_line,
+    family_points,
+    metric_name,
+    rounded,
+    text,
+    trial_hover,
+    trials,
+    value_range,
+)
 from analysis.frames import TrialRow, completed, families_of
 
 
@@ -51,8 +63,8 @@ def edf_figure(data: Edf) -> go.Figure:
             x=rounded([one.values[0], *one.values]),
             y=rounded([0.0, *one.shares], 4),
             mode="lines+markers",
-            line={"shape": "hv", "width": 1.8, "color": family_color(one.family)},
-            marker={"size": [0] + [5 if len(one.values) <= 100 else 2] * len(one.values)},
+            line=family_line(one.family, width=1.8),
+            marker=family_points(one.family, [0] + [8 if len(one.values) <= 100 else 2] * len(one.values)),
             name=text(f"{one.family} ({len(one.values)})"),
             showlegend=True,
             customdata=trials([one.numbers[0], *one.numbers]),

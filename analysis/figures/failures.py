@@ -70,7 +70,8 @@ def failures_figure(data: Failures) -> go.Figure:
         )
     most = max((sum(f.reason == reason for f in data.failures) for reason in data.reasons), default=1)
     height = 140 + 40 * len(data.reasons)
-    figure = draw(traces, height=height, barmode="stack", xaxis=axis("failed trials", **whole_ticks(most)), yaxis=axis(""))
+    axes = {"xaxis": axis("failed trials", **whole_ticks(most)), "yaxis": axis("")}
+    figure = draw(traces, height=height, columns={"Reason": "y", "Family": "name", "Failed trials": "x"}, barmode="stack", **axes)
     return figure.update_layout(legend={"traceorder": "normal"})
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from itertools import product
 from typing import NamedTuple
 
 import plotly.graph_objects as go
 
+from analysis.figures.broken_axis import break_of, broken_axes, part_of
 from analysis.figures.style import (
     ABSENT,
     STATE_NAMES,
@@ -21,7 +23,6 @@ from analysis.figures.style import (
     text,
     trial_hover,
     trials,
-    value_range,
     whole_ticks,
 )
 from analysis.frames import STATES, TrialRow, completed, families_of
@@ -60,6 +61,7 @@ class History(NamedTuple):
     Attributes:
         best: (trial number, best value so far) at every COMPLETE trial, as Optuna's own history.
         without_value: Numbers of the ended trials that never reported an epoch.
+        break_at: Where the vertical axis is broken; None when one scale shows all points well.
     """
 
     metric: str
@@ -67,6 +69,7 @@ class History(NamedTuple):
     best: tuple[tuple[int, float], ...]
     gains: tuple[Gain, ...]
     without_value: tuple[int, ...]
+    break_at: float | None
 
 
 def history_data(rows: Sequence[TrialRow], *, metric: str) -> History:
@@ -78,7 +81,8 @@ def history_data(rows: Sequence[TrialRow], *, metric: str) -> History:
     ]
     best = [(row.number, row.best_so_far) for row in completed(rows) if row.best_so_far is not None]
     without = [row.number for row in rows if row.reached is None and row.end is not None]
-    return History(metric, tuple(points), tuple(best), tuple(_gain(rows, family) for family in families_of(rows)), tuple(without))
+    gains = tuple(_gain(rows, family) for family in families_of(rows))
+    return History(metric, tuple(points), tuple(best), gains, tuple(without), break_of([point.reached for point in points]))
 
 
 def history_figure(data: History) -> go.Figure:
@@ -87,11 +91,14 @@ def history_figure(data: History) -> go.Figure:
     for gain in data.gains:
         traces += _family_points(data, gain.family)
     last = max((p.number for p in data.points), default=1)
-    traces.append(_best_line(data, last))
-    traces += [_default_line(gain, last) for gain in data.gains if gain.default is not None]
-    y_axis = axis(metric_name(data.metric), range=value_range(p.reached for p in data.points))
+    traces += _best_line(data, last)
+    defaults = [_default_line(data, gain, last) for gain in data.gains if gain.default is not None]
+    traces += [*defaults, _default_entry()] if defaults else []
     x_axis = axis("trial number", range=[-0.03 * last - 0.5, 1.03 * last + 0.5], **whole_ticks(last))
-    return draw(traces, height=440, xaxis=x_axis, yaxis=y_axis)
+    anchor = {} if data.break_at is None else {"anchor": "y2"}
+    y_axes = broken_axes(metric_name(data.metric), [p.reached for p in data.points], data.break_at)
+    columns: dict[str, str | int] = {"Series": "name", "Trial": "x", metric_name(data.metric): "y", "Best epoch": 2, "Epochs": 1}
+    return draw(traces, height=460, columns=columns, xaxis={**x_axis, **anchor}, **y_axes)
 
 
 def gains_table(data: History) -> str:
@@ -122,30 +129,40 @@ def _gain(rows: Sequence[TrialRow], family: str) -> Gain:
     )
 
 
-def _best_line(data: History, last: int) -> go.Scatter:
-    """Return the line of improvements: only where the best changes, so that it stays small."""
+def _best_line(data: History, last: int) -> list[go.Scatter]:
+    """Return the line of improvements, only where the best changes, so that it stays small; in two pieces where the axis is broken."""
     changes = [step for place, step in enumerate(data.best) if place == 0 or step[1] != data.best[place - 1][1]]
     steps = [*changes, *((last, value) for _, value in changes[-1:])]
-    return go.Scatter(
-        x=[n for n, _ in steps],
-        y=rounded(v for _, v in steps),
-        mode="lines",
-        line={"shape": "hv", "width": 2},
-        name="best so far",
-        hovertemplate="best after trial %{x}: %{y:.4f}<extra></extra>",
-    )
+    first_above = next((place for place, (_, value) in enumerate(steps) if part_of(value, data.break_at) == "y"), len(steps))
+    pieces = {"y2": steps[: first_above + 1] if first_above else [], "y": steps[first_above:]}
+    return [
+        go.Scatter(
+            x=[n for n, _ in piece],
+            y=rounded(v for _, v in piece),
+            yaxis=part,
+            mode="lines",
+            line={"shape": "hv", "width": 2},
+            name="best so far",
+            legendgroup="best so far",
+            showlegend=part == "y" or not pieces["y"],
+            hovertemplate="best after trial %{x}: %{y:.4f}<extra></extra>",
+        )
+        for part, piece in pieces.items()
+        if piece
+    ]
 
 
 def _family_points(data: History, family: str) -> list[go.Scatter]:
     traces: list[go.Scatter] = []
-    for state in STATES:
-        points = [p for p in data.points if p.family == family and p.state == state]
+    for state, part in product(STATES, ("y", "y2")):
+        points = [p for p in data.points if (p.family, p.state, part_of(p.reached, data.break_at)) == (family, state, part)]
         filled = state == "COMPLETE"
         lines = ("%{y:.4f} at epoch %{customdata[2]} of %{customdata[1]}", "%{customdata[3]}")
         traces += [
             go.Scatter(
                 x=[p.number for p in points],
                 y=rounded(p.reached for p in points),
+                yaxis=part,
                 mode="markers",
                 marker=family_marker(family, filled=filled),
                 name=text(family),
@@ -163,10 +180,11 @@ def _family_points(data: History, family: str) -> list[go.Scatter]:
     return traces
 
 
-def _default_line(gain: Gain, last: int) -> go.Scatter:
+def _default_line(data: History, gain: Gain, last: int) -> go.Scatter:
     return go.Scatter(
         x=[0, last],
         y=rounded([gain.default, gain.default]),
+        yaxis=part_of(gain.default or 0.0, data.break_at),
         mode="lines",
         line={"dash": "dot", "width": 1.5, "color": family_color(gain.family)},
         name=text(f"{gain.family} default"),
@@ -175,3 +193,8 @@ def _default_line(gain: Gain, last: int) -> go.Scatter:
         customdata=trials([gain.default_trial] * 2),
         hovertemplate=f"default config of {template_text(gain.family)}: %{{y:.4f}}<br>trial %{{customdata[0]}}<extra></extra>",
     )
+
+
+def _default_entry() -> go.Scatter:
+    """Return what stands for all default lines in the legend."""
+    return go.Scatter(x=[None], y=[None], mode="lines", line={"dash": "dot", "width": 1.5}, name="a family's default config")

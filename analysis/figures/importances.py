@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,6 +19,7 @@ from analysis.frames import TrialRow, completed, parameters_of
 FEWEST_TRIALS = 5
 TRUSTED_TRIALS = 20
 MOST_SHOWN, LEAST_SHOWN = 15, 0.005
+_RARE = re.compile(r"Some regimes for parameter `(.+)` have less than")
 
 
 class Importances(NamedTuple):
@@ -78,7 +80,8 @@ def importances_figure(data: Importances) -> go.Figure:
     )
     most = max(shares, default=1.0)
     height = 130 + 26 * max(len(names), 2)
-    return draw([bars], height=height, xaxis=axis(label, tickformat=".0%", range=[0, 1.15 * most]), yaxis=axis("", type="category"))
+    axes = {"xaxis": axis(label, tickformat=".0%", range=[0, 1.15 * most]), "yaxis": axis("", type="category")}
+    return draw([bars], height=height, columns={"Parameter": "y", "Share of importance": "x"}, **axes)
 
 
 def _why_none(own: Sequence[TrialRow], family: str | None) -> str:
@@ -106,9 +109,11 @@ def _shares(trials: tuple[_Known, ...], names: tuple[str, ...]) -> tuple[tuple[t
 
 def _warning(n_trials: int, doubts: Sequence[str]) -> str:
     few = [f"Only {n_trials} complete trials: below {TRUSTED_TRIALS} the order is mostly chance."] if n_trials < TRUSTED_TRIALS else []
-    added = [f"Optuna adds: {doubts[0]}"] if doubts else []
-    more = [f"{len(doubts) - 1} more parameters have the same doubt."] if len(doubts) > 1 else []
-    return " ".join([*few, *added, *more])
+    rare = [found[1] for doubt in doubts if (found := _RARE.match(doubt))]
+    named = ", ".join(rare[:2]) + (f" and {len(rare) - 2} more" if len(rare) > 2 else "")
+    doubted = [f"Too few of these trials have, or lack, a parameter for a safe share of it: {named}."] if rare else []
+    others = [f"Optuna adds: {doubt}" for doubt in doubts if not _RARE.match(doubt)]
+    return " ".join([*few, *doubted, *others])
 
 
 def _study_of(trials: Sequence[_Known]) -> optuna.Study:

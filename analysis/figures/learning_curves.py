@@ -109,8 +109,8 @@ def learning_curves_figure(data: LearningCurves) -> go.Figure:
     traces = _band_traces(data.bands) if data.bands else []
     traces += [_state_lines(data, state) for state in DRAWN if any(curve.state == state for curve in data.curves)]
     blue = {"dash": "dash", "width": 2, "color": "#1f83c4"}
-    traces += [_highlight(curve, "default config", blue) for curve in data.curves if curve.is_default]
     traces += [_highlight(c, f"best, trial {c.number}", {"width": 2.5}) for c in data.curves if c.is_best]
+    traces += [_highlight(curve, "default config", blue) for curve in data.curves if curve.is_default]  # seen on the best one, too
     figure = draw(
         traces,
         height=380,

@@ -12,7 +12,19 @@ from scipy.stats import rankdata
 
 from analysis.figures.pairs import Pair, Scale, pair_of, scale_axis
 from analysis.figures.parallel import WORST_TO_BEST
-from analysis.figures.style import STATE_NAMES, draw, drawn_once, rounded, short_name, template_text, text, trial_hover, trials
+from analysis.figures.style import (
+    STATE_NAMES,
+    draw,
+    drawn_once,
+    metric_name,
+    number,
+    rounded,
+    short_name,
+    template_text,
+    text,
+    trial_hover,
+    trials,
+)
 from analysis.frames import TrialRow
 
 N_PARAMETERS = 3
@@ -62,8 +74,8 @@ def rank_figure(data: Rank) -> go.Figure:
         showlegend=False,
         customdata=trials(
             pair.numbers,
-            [str(value) for value in pair.x.values],
-            [str(value) for value in pair.y.values],
+            [number(value) for value in pair.x.values],
+            [number(value) for value in pair.y.values],
             [f"{v:.4f}" for v in pair.values],
             rounded(data.ranks),
         ),
@@ -74,7 +86,8 @@ def rank_figure(data: Rank) -> go.Figure:
         ),
     )
     axes = {"xaxis": _axis(pair.x, data.family), "yaxis": _axis(pair.y, data.family)}
-    return draw([points], height=330, **axes)
+    x, y = (short_name(scale.name, data.family) for scale in (pair.x, pair.y))
+    return draw([points], height=330, columns={"Trial": 0, x: 1, y: 2, metric_name(data.metric): 3, "Rank": 4}, **axes)
 
 
 def _spread(scale: Scale) -> list[Any]:

@@ -65,12 +65,14 @@ def rung_survival_figure(data: RungSurvival) -> go.Figure:
                     textposition="inside",
                     insidetextanchor="middle",
                     textangle=0,
+                    textfont={"size": 12},
+                    constraintext="none",
                     hovertemplate=f"%{{x}}: %{{y}} {name}<extra></extra>",
                 )
             )
     most = max((rung.stood for rung in data.rungs), default=1)
     figure = draw(traces, height=320, barmode="stack", xaxis=axis("rung"), yaxis=axis("trials", rangemode="tozero", **whole_ticks(most)))
-    return figure.update_layout(legend={"traceorder": "normal"}, uniformtext={"minsize": 9, "mode": "hide"})
+    return figure.update_layout(legend={"traceorder": "normal"}, uniformtext={"minsize": 12, "mode": "hide"})
 
 
 def _rung(rows: Sequence[TrialRow], level: int) -> Rung:

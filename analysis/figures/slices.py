@@ -98,7 +98,12 @@ def slice_figure(data: Slice) -> go.Figure:
                 showlegend=False,
             )
         )
-    return draw(traces, height=270, xaxis=_x_axis(data), yaxis=axis(metric_name(data.metric), range=value_range(data.y_range)))
+    return draw(
+        traces,
+        height=270,
+        xaxis=_x_axis(data),
+        yaxis=axis(metric_name(data.metric).removeprefix("validation "), range=value_range(data.y_range)),
+    )
 
 
 def _x_axis(data: Slice) -> Mapping[str, Any]:

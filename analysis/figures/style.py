@@ -19,8 +19,10 @@ STATE_COLORS = {"COMPLETE": "#009e73", "PRUNED": "#8d939c", "FAIL": "#d55e00", "
 STATE_NAMES = {"COMPLETE": "complete", "PRUNED": "stopped early", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 STATE_SYMBOLS = {"COMPLETE": "circle", "PRUNED": "circle-open", "FAIL": "x", "RUNNING": "diamond-open", "WAITING": "square-open"}
 ABSENT = "—"
-PALETTE = ("#1f83c4", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8d939c", "#b3a125")
+PALETTE = ("#1f83c4", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8d939c", "#8c6bd1")
 FAMILY_ORDER = ("rnn", "resnet1d", "cnn1d_rnn", "resnet", "cnn1d", "alexnet", "vgg", "fusion")
+DASHES = {"alexnet": "dash", "vgg": "dash", "resnet": "dash", "fusion": "dashdot"}
+"""Of a family's lines: families of images are dashed, fusions dash-dotted, those of signals (and others) solid."""
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "pentagon", "star", "hexagon", "triangle-down")
 
 
@@ -42,6 +44,11 @@ def family_symbol(family: str, *, filled: bool = True) -> str:
     return SYMBOLS[_family_index(family)] + ("" if filled else "-open")
 
 
+def family_line(family: str, *, width: float) -> dict[str, object]:
+    """Return the family's step line."""
+    return {"shape": "hv", "width": width, "color": family_color(family), "dash": DASHES.get(family, "solid")}
+
+
 def family_marker(family: str, *, filled: bool = True, size: int = 9) -> dict[str, object]:
     """Return the marker of a family's trials: those that are not filled are smaller and paler.
 
@@ -50,6 +57,11 @@ def family_marker(family: str, *, filled: bool = True, size: int = 9) -> dict[st
     """
     symbol = family_symbol(family, filled=filled)
     return {"color": family_color(family), "symbol": symbol, "size": size if filled else 7, "opacity": 1.0 if filled else 0.75}
+
+
+def family_points(family: str, sizes: list[int]) -> dict[str, object]:
+    """Return the marker of points of different sizes on a family's line (plotly gives such points a pale edge unless told not to)."""
+    return {**family_marker(family), "size": sizes, "line": {"width": 0}}
 
 
 def text(value: object) -> str:
@@ -109,8 +121,16 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def draw(traces: list[Any], *, height: int = 420, **layout: Any) -> go.Figure:
-    """Return a figure with the shared layout, and without a template: the page has its own, and plotly's takes longer than the figure."""
+def draw(traces: list[Any], *, height: int = 420, columns: Mapping[str, str | int] | None = None, **layout: Any) -> go.Figure:
+    """Return a figure with the shared layout, and without a template: the page has its own, and plotly's takes longer than the figure.
+
+    Args:
+        traces: What is drawn.
+        height: In pixels.
+        columns: Of the figure's data as a table: head (plain text) → "name", "x", "y", "base", or a place in `customdata`; None takes the
+            series, the trial, and both axes.
+        **layout: What differs from the shared one.
+    """
     shared = {
         "template": "none",
         "height": height,
@@ -119,6 +139,8 @@ def draw(traces: list[Any], *, height: int = 420, **layout: Any) -> go.Figure:
         "showlegend": True,
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0},
     }
+    if columns:
+        layout = {**layout, "meta": {"columns": {text(head): field for head, field in columns.items()}}}
     return go.Figure(traces, layout={**shared, **layout})
 
 

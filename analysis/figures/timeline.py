@@ -93,7 +93,9 @@ def timeline_figure(data: Timeline) -> go.Figure:
         traces += [_state_bars(state, bars, labelled=labelled)] * bool(bars)
     lanes = axis("", type="category", categoryorder="array", categoryarray=[text(lane) for lane in reversed(data.lanes)])
     height = 130 + (38 if len(data.lanes) <= 16 else 20) * max(len(data.lanes), 2)
-    figure = draw(traces, height=height, barmode="overlay", bargap=0.25, xaxis=axis("time", type="date"), yaxis=lanes)
+    axes = {"xaxis": axis("time", type="date"), "yaxis": lanes}
+    columns: dict[str, str | int] = {"Lane": "y", "Trial": 0, "Family": 1, "State": "name", "Start": "base", "Lasted": 3, "Epochs": 2}
+    figure = draw(traces, height=height, columns=columns, barmode="overlay", bargap=0.25, **axes)
     return figure.update_layout(uniformtext={"minsize": 9, "mode": "hide"}) if labelled else figure
 
 
@@ -161,14 +163,14 @@ def _busy(bars: Sequence[Bar], gaps: Sequence[Gap]) -> float | None:
 
 def _idle(gaps: Sequence[Gap]) -> go.Bar:
     return go.Bar(
-        base=[gap.start for gap in gaps],
+        base=[gap.start.isoformat(timespec="milliseconds") for gap in gaps],
         x=[round((gap.end - gap.start).total_seconds() * 1000) for gap in gaps],
         y=[text(gap.lane) for gap in gaps],
         orientation="h",
         name="idle",
         marker={"color": IDLE_COLOR, "pattern": {"shape": "/", "size": 5, "fgcolor": "#8d939c", "bgcolor": "rgba(0,0,0,0)"}},
-        hovertext=[duration((gap.end - gap.start).total_seconds()) for gap in gaps],
-        hovertemplate="idle for %{hovertext}<extra></extra>",
+        customdata=[[None, None, None, duration((gap.end - gap.start).total_seconds())] for gap in gaps],
+        hovertemplate="idle for %{customdata[3]}<extra></extra>",
     )
 
 

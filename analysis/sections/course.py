@@ -18,14 +18,16 @@ MOST_NAMED = 20
 
 def history(view: View) -> Section:
     data = history_data(view.rows, metric=view.summary.metric)
-    note = ""
+    notes = []
+    if data.break_at is not None:
+        notes.append(f"The vertical axis is broken at {data.break_at:g}: its upper part shows the best trials on a larger scale.")
     if data.without_value:
         named = ", ".join(map(str, data.without_value[:MOST_NAMED]))
         more = f" and {len(data.without_value) - MOST_NAMED} more" if len(data.without_value) > MOST_NAMED else ""
-        note = f"Not drawn, for they ended before their first epoch: trials {named}{more}."
+        notes.append(f"Not drawn, for they ended before their first epoch: trials {named}{more}.")
     if not data.points:
-        return explained("history", f"{NOTHING_REPORTED} {note}".strip())
-    return section("history", (Panel(figure=history_figure(data), note=note, html=gains_table(data)),))
+        return explained("history", " ".join([NOTHING_REPORTED, *notes]))
+    return section("history", (Panel(figure=history_figure(data), note=" ".join(notes), html=gains_table(data)),))
 
 
 def learning_curves(view: View) -> Section:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from analysis.figures.contour import contour_data, contour_figure
 from analysis.figures.importances import importances_figure
 from analysis.figures.parallel import parallel_data, parallel_figure
 from analysis.figures.rank import rank_data, rank_figure
 from analysis.figures.slices import slice_data, slice_figure
+from analysis.figures.style import short_name
 from analysis.figures.thinning import thinned
-from analysis.frames import completed, parameters_of
+from analysis.frames import TrialRow, completed, parameters_of
 from analysis.page import Panel, Section
 from analysis.sections.view import View, by_family, section
+
+FEWEST_TRIALS = 5
+"""That must have a parameter for its slice, once the family has so many."""
+MOST_NAMED = 8
 
 
 def importances(view: View) -> Section:
@@ -41,10 +46,14 @@ def slices(view: View) -> Section:
     def panels(family: str) -> tuple[Panel, ...]:
         own = [row for row in view.rows if row.family == family and row.reached is not None]
         kept = thinned(own)
-        data = [slice_data(kept.rows, name, metric=view.summary.metric, family=family) for name in parameters_of(own, family)]
+        names, rare = _shared(own, family)
+        data = [slice_data(kept.rows, name, metric=view.summary.metric, family=family) for name in names]
         if not data:
             return (Panel(empty=f"{family}: no trial with a searched parameter has reported an epoch yet."),)
-        return (*([Panel(note=kept.said)] if kept.said else []), *(Panel(figure=slice_figure(one)) for one in data))
+        named = ", ".join(rare[:MOST_NAMED]) + (f" and {len(rare) - MOST_NAMED} more" if len(rare) > MOST_NAMED else "")
+        left_out = f"Without a slice, for fewer than {FEWEST_TRIALS} trials have them: {named}." if rare else ""
+        said = " ".join(note for note in (kept.said, left_out) if note)
+        return (*([Panel(note=said)] if said else []), *(Panel(figure=slice_figure(one)) for one in data))
 
     return by_family("slices", view, panels, panel_width=330)
 
@@ -67,6 +76,13 @@ def rank(view: View) -> Section:
         return (*([Panel(note=kept.said)] if kept.said else []), *(Panel(figure=rank_figure(one)) for one in data if one.ranks))
 
     return by_family("rank", view, lambda family: _of_important(view, family, panels), panel_width=400)
+
+
+def _shared(own: Sequence[TrialRow], family: str) -> tuple[list[str], list[str]]:
+    """Return the parameters that enough trials have for a slice, and the short names of the others (a fusion has dozens)."""
+    counts = {name: sum(name in row.params for row in own) for name in parameters_of(own, family)}
+    fewest = min(FEWEST_TRIALS, len(own))
+    return [n for n, count in counts.items() if count >= fewest], [short_name(n, family) for n, count in counts.items() if count < fewest]
 
 
 def _of_important(view: View, family: str, panels: Callable[[str, list[str]], tuple[Panel, ...]]) -> tuple[Panel, ...]:

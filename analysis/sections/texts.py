@@ -35,8 +35,8 @@ TEXTS = {
     ),
     "slices": (
         "Slices",
-        "The metric against one parameter at a time: filled points are complete trials, open grey ones were stopped or failed and show "
-        "their best epoch. A cloud that rises to one side says where to search next.",
+        "The metric on validation records against one parameter at a time: filled points are complete trials, open grey ones were "
+        "stopped or failed and show their best epoch. A cloud that rises to one side says where to search next.",
     ),
     "contour": (
         "Contour",

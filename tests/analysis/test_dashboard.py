@@ -15,8 +15,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from analysis.dashboard import write_dashboard
+from analysis.frames import trial_rows
 from analysis.page import inline_json
-from analysis.sections import TEXTS
+from analysis.sections import TEXTS, View, sections_of
+from analysis.summary import summarise
 
 Maker = Callable[..., optuna.Study]
 SIX_MB = 6_000_000
@@ -194,6 +196,20 @@ def test_writing_again_replaces_the_page(toy_study: Maker, tmp_path: Path) -> No
     write_dashboard(toy_study(n_trials=0), out)
     assert write_dashboard(toy_study(n_trials=1), out) == out
     assert "1 complete" in Page(out.read_text(encoding="utf-8")).text
+
+
+def test_a_parameter_that_few_trials_have_gets_no_slice_and_is_named() -> None:
+    study = optuna.create_study(direction="maximize")
+    space = {"rnn.rate": FloatDistribution(0, 1), "rnn.rare": FloatDistribution(0, 1)}
+    for number in range(8):
+        params = {name: 0.5 for name in space if name == "rnn.rate" or number < 2}
+        told = {"user_attrs": {"family": "rnn"}, "intermediate_values": {1: 0.6}}
+        study.add_trial(create_trial(value=number / 9, params=params, distributions={name: space[name] for name in params}, **told))
+    rows = trial_rows(study)
+    (slices,) = (one for one in sections_of(View(rows, summarise(study, rows), None)) if one.key == "slices")
+    told, drawn = slices.tabs[0].panels
+    assert told.note == "Without a slice, for fewer than 5 trials have them: rare."
+    assert drawn.figure.layout.xaxis.title.text == "rate"
 
 
 def made_up_front(*, metric: str = "macro_auc") -> optuna.Study:

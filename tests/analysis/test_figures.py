@@ -10,6 +10,7 @@ import optuna
 import plotly.graph_objects as go
 import pytest
 import yaml
+from optuna.distributions import FloatDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
@@ -22,7 +23,7 @@ from analysis.figures.learning_curves import learning_curves_data, learning_curv
 from analysis.figures.parallel import NOT_SET, parallel_data, parallel_figure
 from analysis.figures.rung_survival import rung_survival_data, rung_survival_figure
 from analysis.figures.slices import slice_data, slice_figure
-from analysis.figures.style import log_axis
+from analysis.figures.style import FAMILY_ORDER, family_color, family_line, family_symbol, log_axis
 from analysis.figures.ticks import linear_ticks, log_ticks
 from analysis.figures.timeline import timeline_data, timeline_figure
 from analysis.frames import TrialRow, completed, parameters_of, trial_rows
@@ -76,6 +77,21 @@ def test_every_history_point_carries_its_trial_number(rows: list[TrialRow]) -> N
     markers = [trace for trace in history_figure(history_data(rows, metric=METRIC)).data if trace.mode == "markers"]
     numbers = [point[0] for trace in markers for point in trace.customdata]
     assert sorted(numbers) == [row.number for row in rows if row.reached is not None]
+
+
+def test_parameters_that_few_trials_have_are_named_in_the_doubts_of_the_importances() -> None:
+    space = {"x": FloatDistribution(0, 1), "rare": FloatDistribution(0, 1)}
+    shared = [create_trial(value=i / 30, params={"x": i / 30}, distributions={"x": space["x"]}) for i in range(25)]
+    lone = create_trial(value=0.1, params={"x": 0.1, "rare": 0.2}, distributions=space)
+    warning = importances_data(study_of(*shared, lone)).warning
+    assert warning == "Too few of these trials have, or lack, a parameter for a safe share of it: rare."
+
+
+def test_lines_of_families_differ_in_more_than_colour() -> None:
+    looks = {family: (family_line(family, width=1)["dash"], family_symbol(family)) for family in FAMILY_ORDER}
+    assert len(set(looks.values())) == len(FAMILY_ORDER)
+    assert {looks[family][0] for family in ("alexnet", "vgg", "resnet")} == {"dash"}
+    assert len({family_color(family) for family in FAMILY_ORDER}) == len(FAMILY_ORDER)
 
 
 def test_learning_curves_hold_every_reported_epoch(rows: list[TrialRow]) -> None:

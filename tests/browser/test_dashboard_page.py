@@ -86,6 +86,8 @@ def test_printing_shows_every_tab_at_the_width_of_the_paper(browser: Any, page_f
     opened.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert opened.page.locator(".plot").count() == opened.page.locator(".plot .main-svg:first-child").count()
     assert opened.page.evaluate("Math.max(...[...document.querySelectorAll('.plot')].map(p => p._fullLayout.width))") <= 700
+    heights = "[...document.querySelectorAll('.plot')].map(p => [p._fullLayout.height, p.clientHeight])"
+    assert all(abs(drawn - given) <= 1 for drawn, given in opened.page.evaluate(heights))
     opened.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert not opened.page.locator("#slices-1").is_visible()
     assert opened.complaints == []

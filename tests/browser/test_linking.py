@@ -47,9 +47,10 @@ def click_point(opened: Opened, key: str, number: int) -> None:
     plot.scroll_into_view_if_needed()
     place = opened.figure(
         key,
-        f"""(() => {{ const box = plot.getBoundingClientRect(), {{ xaxis, yaxis, _size }} = plot._fullLayout;
+        f"""(() => {{ const box = plot.getBoundingClientRect();
           const has = c => c[0] === {number}, trace = plot.data.find(t => t.customdata?.some(has)), i = trace.customdata.findIndex(has);
-          return [box.left + _size.l + xaxis.d2p(trace.x[i]), box.top + _size.t + yaxis.d2p(trace.y[i])]; }})()""",
+          const {{ xaxis, yaxis, yaxis2 }} = plot._fullLayout, vertical = trace.yaxis === "y2" ? yaxis2 : yaxis;
+          return [box.left + xaxis._offset + xaxis.d2p(trace.x[i]), box.top + vertical._offset + vertical.d2p(trace.y[i])]; }})()""",
     )
     opened.page.mouse.move(*place)
     opened.page.mouse.click(*place)
@@ -164,8 +165,27 @@ def test_every_figure_has_a_text_and_its_data_as_a_table(opened: Opened) -> None
     assert any("alidation macro AUC against trial number" in label for label in labels)
     opened.page.locator("#history details.data summary").click()
     table = opened.page.locator("#history details.data table")
-    assert "trial number" in table.locator("thead").inner_text()
+    assert table.locator("thead").inner_text().strip().split("\t") == ["Series", "Trial", "validation macro AUC", "Best epoch", "Epochs"]
     assert table.locator("tbody tr").count() >= 24
+
+
+def test_a_table_names_what_an_axis_without_a_title_shows_and_holds_the_values_and_not_where_they_were_drawn(opened: Opened) -> None:
+    assert table_of(opened, "importances-0-0")[0] == ["Parameter", "Share of importance"]
+    lanes = table_of(opened, "timeline-0-0")
+    assert lanes[0] == ["Lane", "Trial", "Family", "State", "Start", "Lasted", "Epochs"]
+    assert any(line[:2] == ["toy:0", "0"] for line in lanes[1:]), lanes[:3]
+    rank = table_of(opened, "rank-0-0")
+    assert rank[0][-2:] == ["validation macro AUC", "Rank"]
+    assert sorted(float(line[-1]) for line in rank[1:])[0] == 1.0
+
+
+def table_of(opened: Opened, key: str) -> list[list[str]]:
+    details = opened.page.locator(f"#{key}-panel details.data")
+    details.locator("summary").click()
+    cells = "one => [...one.querySelectorAll('tr')].map(row => [...row.children].map(cell => cell.innerText))"
+    lines: list[list[str]] = details.evaluate(cells)
+    details.locator("summary").click()
+    return lines
 
 
 def test_the_theme_that_was_asked_for_is_kept(browser: Any, page_file: Path) -> None:

@@ -12,7 +12,7 @@ from analysis.frames import trial_rows
 from analysis.sections import View, sections_of
 from analysis.summary import summarise
 
-NO_TRIAL = ("best so far", "middle 80 %", "middle 50 %", "median", "idle")
+NO_TRIAL = ("best so far", "middle 80 %", "middle 50 %", "median", "a family's default config")
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def test_the_time_between_two_trials_of_a_worker_is_a_gap() -> None:
     assert "busy 88% of the time" in idle_said(data)
     assert "The longest gap is 5 min on n:1, from 2026-01-01 00:10:00." in idle_said(data)
     idle = timeline_figure(data).data[0]
-    assert (idle.name, idle.customdata) == ("idle", None)
+    assert (idle.name, list(idle.customdata[0])) == ("idle", [None, None, None, "5 min"])
 
 
 def test_a_worker_that_takes_the_place_of_an_ended_one_takes_its_lane() -> None:

@@ -1,0 +1,49 @@
+"""A broken vertical axis: the best values of a search lie close together, far above those of the trials that were stopped.
+
+Its upper part holds the best quarter on a larger scale, the lower one the rest; every point stands at its own value in one of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.figures.style import axis, value_range
+
+FEWEST_POINTS = 12
+SHARE_ABOVE = 0.25
+MOST_OF_RANGE = 0.2
+"""Of the whole range that the best quarter may take: when it takes more, one scale shows it well enough."""
+UPPER, LOWER = (0.42, 1.0), (0.0, 0.36)
+"""Where the parts lie, as shares of the figure's height."""
+
+
+def break_of(values: Sequence[float]) -> float | None:
+    """Return the round value at which to break the axis of these values, or None when one scale shows them all well."""
+    if len(values) < FEWEST_POINTS:
+        return None
+    ranked = sorted(values)
+    low, high, least = ranked[0], ranked[-1], ranked[-math.ceil(SHARE_ABOVE * len(ranked))]
+    if not 0 < high - least < MOST_OF_RANGE * (high - low):
+        return None
+    step = 10.0 ** math.floor(math.log10(high - least))
+    at = round(math.floor(least / step) * step, 12)
+    return at if at > low else None
+
+
+def part_of(value: float, break_at: float | None) -> str:
+    """Return the name of the axis on which a value stands."""
+    return "y" if break_at is None or value >= break_at else "y2"
+
+
+def broken_axes(title: str, values: Sequence[float], break_at: float | None) -> Mapping[str, Any]:
+    """Return the layout's vertical axes, broken or not; the horizontal one lies below the lower part."""
+    low, high = value_range(values)
+    if break_at is None:
+        return {"yaxis": axis(title, range=[low, high])}
+    above = 0.06 * (high - break_at)
+    upper = axis(title, range=[break_at - above / 3, max(values) + above], domain=UPPER)
+    lower = axis("", range=[low, break_at + 0.04 * (break_at - low)], domain=LOWER, nticks=5)
+    mark = {"text": "≈", "xref": "paper", "yref": "paper", "x": 0, "y": (UPPER[0] + LOWER[1]) / 2, "showarrow": False, "font": {"size": 18}}
+    return {"yaxis": upper, "yaxis2": lower, "annotations": [{**mark, "xanchor": "center", "yanchor": "middle"}]}
