@@ -148,7 +148,7 @@ class LiveStudy:
     def _troubled(self, trouble: str) -> bool:
         if trouble != self._trouble:  # the time is that of the first failure
             self._trouble = trouble
-            self._say(f"Not up to date since {datetime.now():%H:%M:%S}: {trouble}")
+            self._say(f"Not up to date since {datetime.now():%H:%M:%S}: {trouble}" if self._page else trouble)
         return False
 
     def _say(self, notice: str) -> None:

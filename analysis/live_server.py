@@ -113,6 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, "text/plain", "There is no such page.\n")
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def _answer(self, status: int, kind: str, text: str) -> None:
         body = text.encode()
         self.send_response(status)
@@ -125,7 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", f"{kind}; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep requests, and so the token, out of the terminal."""

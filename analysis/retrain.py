@@ -74,8 +74,17 @@ def one_by_one(function: Callable[[Job], Outcome], jobs: Iterable[Job]) -> Itera
         yield job, function(job)
 
 
-def chosen_trials(study: optuna.Study, *, top: int, per_family: bool = False) -> list[FrozenTrial]:
-    """Return the `top` best COMPLETE trials, of the study or of each family, best first."""
+def chosen_trials(study: optuna.Study, *, top: int, per_family: bool = False, numbers: Sequence[int] = ()) -> list[FrozenTrial]:
+    """Return the `top` best COMPLETE trials, of the study or of each family, or those of these `numbers`; best first.
+
+    Raises:
+        StudyError: A number is not that of a COMPLETE trial.
+    """
+    if numbers:
+        complete = best_trials(study)
+        if unknown := set(numbers) - {row.number for row in complete}:
+            raise StudyError(f"trial {min(unknown)} is not a COMPLETE trial of this study: `ecg-tune dashboard` lists the best ones")
+        return [row for row in complete if row.number in numbers]
     if not per_family:
         return best_trials(study, top)
     rows, taken = [], Counter[str]()
@@ -87,13 +96,15 @@ def chosen_trials(study: optuna.Study, *, top: int, per_family: bool = False) ->
     return rows
 
 
-def plan_jobs(study: optuna.Study, folder: Path, *, top: int, seeds: int, per_family: bool = False) -> list[Job]:
-    """Return the trainings of the `top` best COMPLETE trials, of the study or of each family, `seeds` each, best trial first.
+def plan_jobs(
+    study: optuna.Study, folder: Path, *, top: int, seeds: int, per_family: bool = False, numbers: Sequence[int] = ()
+) -> list[Job]:
+    """Return the trainings of the `chosen_trials`, `seeds` each, best trial first.
 
     Raises:
-        StudyError: The study has no COMPLETE trial.
+        StudyError: The study has no COMPLETE trial, or not that of a number.
     """
-    rows = chosen_trials(study, top=top, per_family=per_family)
+    rows = chosen_trials(study, top=top, per_family=per_family, numbers=numbers)
     if not rows:
         raise StudyError(f"{folder} has no COMPLETE trial to retrain: let its search go on")
     metric = str(study.user_attrs["metric"])
@@ -130,6 +141,7 @@ def retrain(
     top: int,
     seeds: int,
     per_family: bool = False,
+    numbers: Sequence[int] = (),
     on: str = TRAIN,
     device: str = "cpu",
     on_start: Callable[[int, int], None] | None = None,
@@ -143,6 +155,7 @@ def retrain(
 
     Args:
         per_family: Take the `top` best of each family, not of the study.
+        numbers: Take these trials, whatever their rank.
         on: "train", or "train+validation", before which every twin is trained on train.
         on_start: Called with the number of trainings to do and of those finished before; twice with "train+validation".
         on_done: Called after every training, with the model or the error.
@@ -150,7 +163,7 @@ def retrain(
     """
     check_data(study, data)
     check_choice("part to retrain on", on, (TRAIN, BOTH))
-    jobs = plan_jobs(study, folder, top=top, seeds=seeds, per_family=per_family)
+    jobs = plan_jobs(study, folder, top=top, seeds=seeds, per_family=per_family, numbers=numbers)
     (folder / MODELS_FOLDER / MANIFEST).unlink(missing_ok=True)  # it would describe models that are being replaced
     work = partial(_train, data=data, device=device, metric=str(study.user_attrs["metric"]))
     finish = partial(_finish, data=data, work=work, on_start=on_start, on_done=on_done, map=map)

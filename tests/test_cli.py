@@ -11,9 +11,11 @@ from pathlib import Path
 
 import optuna
 import pytest
+import typer
 
-from ecg_tune.cli.main import run
+from ecg_tune.cli.main import app, run
 from ecg_tune.cli.options import read_yaml
+from ecg_tune.cli.there import arguments_of
 
 COMMANDS = [
     "data synthesize",
@@ -91,6 +93,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["status", "{nowhere}"], "is not a study"),
         (["dashboard", "{nowhere}"], "is not a study"),
         (["retrain", "{nowhere}"], "is not a study"),
+        (["retrain", "{nowhere}", "--trial", "4", "--top", "2"], "--trial 4 names what to retrain: leave --top and --per-family out"),
         (["retrain", "{nowhere}", "--on", "test"], "unknown part to retrain on 'test'"),
         (["evaluate", "{nowhere}", "--data", "{data}"], "nowhere"),
         (["evaluate", "{nowhere}"], "give the prepared data of its checkpoints with --data DIR"),
@@ -270,3 +273,11 @@ def test_an_interrupted_command_says_how_it_goes_on(tmp_path):
     assert process.returncode == 130
     assert said.splitlines()[-1] == "ecg-tune: interrupted; the same command again goes on with what is finished"
     assert "Traceback" not in said
+
+
+def test_a_repeated_option_is_given_on_to_a_cluster_as_often_as_it_was_given() -> None:
+    command = typer.main.get_command(app).commands["retrain"]
+    given = ["study", "--trial", "4", "--trial", "2", "--per-family", "--address", "http://127.0.0.1:8265"]
+    context = command.make_context("retrain", given)
+    words = arguments_of(context, {"address": "auto"})
+    assert " ".join(words) == "retrain study --seeds 3 --per-family --trial 4 --trial 2 --on train --device auto --address auto"

@@ -71,6 +71,18 @@ def test_retraining_again_keeps_what_is_there(path):
     assert {file: load_saved(file).history for file in files} == histories  # seconds included: nothing was trained again
 
 
+def test_a_trial_is_retrained_by_its_number(path, tmp_path):
+    study = open_study(path / "study")
+    worst = min((trial for trial in study.trials if trial.state.name == "COMPLETE"), key=lambda trial: trial.value)
+    shutil.copytree(path / "study", tmp_path / "study")
+    shutil.rmtree(tmp_path / "study" / "models")
+    assert run(["retrain", str(tmp_path / "study"), "--trial", str(worst.number), "--seeds", "1", "--data", str(path / "data")]) == 0
+    manifest = json.loads((tmp_path / "study" / "models" / MANIFEST).read_text(encoding="utf-8"))
+    assert [model["trial"] for model in manifest["models"]] == [worst.number]
+    (file,) = (tmp_path / "study" / "models").glob("*_seed*.pth")
+    assert file.name.endswith(f"_trial{worst.number}_seed0.pth")
+
+
 def test_the_report_counts_the_splits_own_test_records(path):
     data = open_prepared(path / "data")
     n_test = data.manifest["counts"]["test"]["records"]

@@ -24,7 +24,7 @@ class BestTrial(NamedTuple):
         class_auc: () when not recorded.
         params_yaml: The searched parameters, as `ecg-tune search --enqueue` takes them.
         config_yaml: All settings; "" when not recorded.
-        command: Retrains this trial, and those above it.
+        command: Retrains this trial.
     """
 
     rank: int
@@ -88,7 +88,7 @@ def _best(rank: int, row: TrialRow, folder: str) -> BestTrial:
         row.per_class_auc or (),
         _yaml(row.params),
         _yaml(row.config),
-        f"ecg-tune retrain {shlex.quote(folder)} --top {rank} --seeds 3",
+        f"ecg-tune retrain {shlex.quote(folder)} --trial {row.number} --seeds 3",
     )
 
 
@@ -118,12 +118,10 @@ def _config(trial: BestTrial) -> str:
 
 
 def _command(trial: BestTrial) -> str:
-    others = f"<p>It retrains the best {trial.rank}: this trial and those above it.</p>" if trial.rank > 1 else ""
-    retrained = f"the best {trial.rank} trials" if trial.rank > 1 else f"trial {trial.number}"
-    return _copied("command", f"Copy the command that retrains {retrained}", trial.command, "", others)
+    return _copied("command", f"Copy the command that retrains trial {trial.number}", trial.command)
 
 
-def _copied(label: str, spoken: str, content: str, before: str, after: str) -> str:
+def _copied(label: str, spoken: str, content: str, before: str = "", after: str = "") -> str:
     return (
         f'<div class="copied"><button type="button" class="copy" aria-label="{html.escape(spoken)}">{label}</button>'
         f'<details><summary>show</summary>{before}<pre class="yaml">{html.escape(content)}</pre>{after}</details></div>'

@@ -76,6 +76,8 @@ def timeline(view: View) -> Section:
     data = timeline_data(view.rows, now=view.now)
     if not data.bars:
         return explained("timeline", "No trial has started yet.")
+    if all(bar.start == bar.end for bar in data.bars):
+        return explained("timeline", "No trial recorded how long it took.")
     return section("timeline", (Panel(figure=timeline_figure(data), note=idle_said(data)),))
 
 

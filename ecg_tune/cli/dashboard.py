@@ -61,6 +61,10 @@ def _serve(studies: list[Path], host: str, port: int) -> None:
     from ecg_tune.search.study import study_exists
 
     for study in studies:
+        if study.exists() and not study.is_dir():
+            raise StudyError(f"{study} is a file: give the folder of a study")
+        if not study.absolute().parent.is_dir():
+            raise StudyError(f"{study} can't become a study: there is no folder {study.parent}")
         if not study_exists(study):
-            raise StudyError(f"{study} is not a study (study.db is missing): start its search first, its page can be served from then on")
+            print(f"{study} holds no study yet: its page waits for its search", flush=True)
     serve(studies, host=host, port=port, said=lambda text: print(text, flush=True))

@@ -13,7 +13,7 @@ import typer
 
 from ecg_tune.cli.options import Device, StudyData, StudyFolder, headline, pick_device
 from ecg_tune.cli.there import Insecure, is_there, run_there
-from ecg_tune.errors import EcgTuneError, WorkFailedError
+from ecg_tune.errors import EcgTuneError, UsageError, WorkFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +26,12 @@ EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --per-family --seeds 3"
 def retrain(
     context: typer.Context,
     study: StudyFolder,
-    top: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 3,
+    top: Annotated[int | None, typer.Option(min=1, help="How many of the best trials.  [default: 3]")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 3,
     per_family: Annotated[bool, typer.Option("--per-family", help="Take the best of each family, not of the whole study.")] = False,
+    trial: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="Take this trial, e.g. one of the Pareto front, not the best; may be repeated.")
+    ] = None,
     on: Annotated[
         str,
         typer.Option(help="train, or train+validation: then each model also has a twin trained on train, for which validation decides."),
@@ -41,6 +44,8 @@ def retrain(
     insecure: Insecure = False,
 ) -> None:
     """Retrain the best trials and write STUDY/models, several at once. The same command goes on; the test part stays sealed."""
+    if trial and (per_family or top):
+        raise UsageError(f"--trial {trial[0]} names what to retrain: leave --top and --per-family out")
     if address and is_there(address):
         run_there(context, address, insecure=insecure, changes={"address": "auto"})
         return
@@ -55,10 +60,12 @@ def retrain(
     prepared = open_prepared(data or data_folder(opened, study)).in_memory()
     print(headline(prepared))
     progress = Progress()
+    numbers = tuple(trial or ())
+    top = len(set(numbers)) or top or 3
     alone = top * seeds == 1 and not per_family
     with _trainers(address or os.environ.get("RAY_ADDRESS"), insecure=insecure, device=device, alone=alone) as (spread, kind):
         manifest = run(
-            opened, prepared, study.resolve(), top=top, seeds=seeds, per_family=per_family, on=on, device=kind,
+            opened, prepared, study.resolve(), top=top, seeds=seeds, per_family=per_family, numbers=numbers, on=on, device=kind,
             on_start=progress.start, on_done=progress.done, map=spread,
         )  # fmt: skip
     _show_models(manifest)

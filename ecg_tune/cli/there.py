@@ -83,7 +83,8 @@ def arguments_of(context: typer.Context, changes: Mapping[str, Any]) -> list[str
             words += map(str, value) if isinstance(value, (list, tuple)) else [str(value)]
         else:
             option = max(parameter.opts, key=len)
-            words += [option] if value is True else [option, str(value)]
+            repeated = value if isinstance(value, (list, tuple)) else [value]
+            words += [option] if value is True else [word for one in repeated for word in (option, str(one))]
     return words
 
 

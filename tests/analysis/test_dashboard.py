@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,14 @@ def test_a_parameter_that_few_trials_have_gets_no_slice_and_is_named() -> None:
     told, drawn = slices.tabs[0].panels
     assert told.note == "Without a slice, for fewer than 5 trials have them: rare."
     assert drawn.figure.layout.xaxis.title.text == "rate"
+
+
+def test_trials_that_took_no_time_have_no_timeline_and_it_is_said() -> None:
+    study = optuna.create_study(direction="maximize")
+    study.add_trial(create_trial(value=0.7, user_attrs={"family": "rnn"}))
+    rows = [replace(row, end=row.start) for row in trial_rows(study)]
+    (timeline,) = (one for one in sections_of(View(rows, summarise(study, rows), None)) if one.key == "timeline")
+    assert timeline.tabs[0].panels[0].empty == "No trial recorded how long it took."
 
 
 def made_up_front(*, metric: str = "macro_auc") -> optuna.Study:

@@ -268,7 +268,7 @@ def test_best_trials_are_optunas_highest_values_with_yaml_that_parses_back(searc
     assert [t.class_auc for t in data.trials] == [tuple(t.user_attrs["per_class_auc"]) for t in highest]
     assert [yaml.safe_load(t.config_yaml) for t in data.trials] == [t.user_attrs["config"] for t in highest]
     assert [yaml.safe_load(t.params_yaml) for t in data.trials] == [t.params for t in highest]
-    assert data.trials[2].command == "ecg-tune retrain 'my study' --top 3 --seeds 3"
+    assert data.trials[2].command == f"ecg-tune retrain 'my study' --trial {data.trials[2].number} --seeds 3"
     assert best_table(data).count("<button") == 40
 
 

@@ -197,6 +197,9 @@ def test_several_studies_have_a_page_that_lists_them(served: Callable[..., LiveS
     assert '<a href="2/">two</a>' in index
     assert "3 complete" in index
     assert "Study two" in ask(f"{url}2/")[1]
+    with urllib.request.urlopen(urllib.request.Request(f"{url}2/", method="HEAD")) as answer:
+        assert (answer.status, answer.read()) == (200, b"")
+        assert int(answer.headers["Content-Length"]) > 1_000_000
     assert json.loads(ask(f"{url}2/news?since=")[1])["title"].startswith("two")
     for path in ("3/", "1", "1/../2/", "etc/passwd", "1/study.db"):
         assert ask(url + path)[0] == 404, path
@@ -238,7 +241,8 @@ def test_a_taken_port_and_a_strange_host_are_refused_in_one_line(served: Callabl
         (["one", "two", "--out", "a.html"], "--out is for one STUDY, but got 2"),
         (["one", "--serve", "--out", "a.html"], "--serve writes no file"),
         (["one", "--serve", "--address", "http://127.0.0.1:8265"], "--serve shows studies of this machine"),
-        (["nowhere", "--serve"], "nowhere is not a study"),
+        (["gone/nowhere", "--serve"], "gone/nowhere can't become a study: there is no folder gone"),
+        (["one/study.db", "--serve"], "study.db is a file: give the folder of a study"),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(flags: list[str], said: str, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:

@@ -16,7 +16,7 @@ from analysis.candidates import check_judged, find_candidates
 from analysis.retrain import plan_jobs, retrain
 from ecg_tune.config import TrainingConfig, TrialConfig, to_dict
 from ecg_tune.data.prepared import PreparedData
-from ecg_tune.errors import DataError
+from ecg_tune.errors import DataError, StudyError
 from ecg_tune.models.cnn1d import CNN1DConfig
 from ecg_tune.models.rnn import RNNConfig
 from ecg_tune.training.checkpoint import load_saved
@@ -54,6 +54,16 @@ def test_the_top_of_the_study_may_be_one_family(toy_data: PreparedData) -> None:
 def test_the_top_of_each_family_gives_every_family_its_best_in_the_order_of_the_search(toy_data: PreparedData) -> None:
     expected = [("RNNModel", 2), ("RNNModel#2", 3), ("CNN1D", 4), ("CNN1D#2", 1)]
     assert planned(toy_data, top=2, per_family=True) == expected
+
+
+def test_named_trials_are_taken_best_first_and_one_that_is_not_complete_is_refused(toy_data: PreparedData) -> None:
+    study = tiny_study(toy_data)
+    study.add_trial(create_trial(state=TrialState.PRUNED, user_attrs={"family": "rnn"}))
+    jobs = plan_jobs(study, Path("study"), top=1, seeds=1, numbers=[4, 2])
+    assert [(job.name, job.trial) for job in jobs] == [("RNNModel", 2), ("CNN1D", 4)]
+    for number in (6, 99):
+        with pytest.raises(StudyError, match=f"trial {number} is not a COMPLETE trial"):
+            plan_jobs(study, Path("study"), top=1, seeds=1, numbers=[4, number])
 
 
 def test_a_family_with_fewer_trials_gives_those_it_has(toy_data: PreparedData) -> None:

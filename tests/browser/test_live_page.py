@@ -206,6 +206,22 @@ def test_a_study_that_is_locked_cut_gone_or_replaced_is_said_on_the_page_that_st
     assert opened.complaints == []
 
 
+def test_a_page_that_was_opened_before_its_search_shows_the_study_as_soon_as_there_is_one(browser: Any, tmp_path: Path) -> None:
+    served = start("dashboard", tmp_path / "study", "--serve", "--port", 0)
+    assert served.stdout is not None
+    assert served.stdout.readline() == f"{tmp_path / 'study'} holds no study yet: its page waits for its search\n"
+    opened = Opened(browser, served.stdout.readline().strip())
+    assert opened.page.locator("h1").inner_text() == "Nothing to show yet"
+    assert "is not a study" in opened.page.locator("#notice").inner_text()
+    write(tmp_path / "study", "toy")
+    opened.page.wait_for_function("document.querySelector('h1').textContent === 'Study toy'")
+    opened.drawn()
+    assert not opened.page.locator("#notice").is_visible()
+    assert opened.complaints == []
+    served.send_signal(signal.SIGINT)
+    served.communicate(timeout=500)
+
+
 def test_a_page_whose_server_has_ended_says_so(browser: Any, tmp_path: Path) -> None:
     served = start("dashboard", write(tmp_path / "study", "toy"), "--serve", "--port", 0)
     assert served.stdout is not None
