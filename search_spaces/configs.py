@@ -32,7 +32,10 @@ def _checked(config: dict[str, Any], space: SearchSpace, families: Sequence[str]
             raise ConfigError(f"enqueue: one config has parameters of {' and '.join(prefixes)}: give `family`, and its parameters only")
         config = {"family": prefixes[0], **config}
     view = SamplerView("random", seed=0, families=families)
-    unused = set(config) - set(view.propose(0, space.suggest, families=families, fixed=config))
+    try:
+        unused = set(config) - set(view.propose(0, space.suggest, families=families, fixed=config))
+    except ConfigError as error:
+        raise ConfigError(f"enqueue: {error}") from error
     if unused:
         raise ConfigError(f"enqueue: {', '.join(sorted(unused))} has no use beside the other values of {config}: leave it out")
     return config

@@ -134,7 +134,9 @@ def test_a_settings_file_is_read_strictly(yaml, message, tmp_path, prepared, cap
     ("yaml", "message"),
     [
         ("rnn.hiden_size: 32", "unknown parameter 'rnn.hiden_size': did you mean 'rnn.hidden_size'?"),
-        ("- rnn.hidden_size: 33", "rnn.hidden_size"),
+        ("- rnn.hidden_size: 33", "enqueue: rnn.hidden_size must be one of"),
+        ("rnn.dropout: 7", "enqueue: rnn.dropout must be 0.0..0.6, but got 7"),
+        ("[]", "configs.yaml holds no config"),
         ("- {rnn.cell: gru, cnn1d.depth: 3}", "one config has parameters of cnn1d and rnn: give `family`"),
         ("- {family: rnn, cnn1d.depth: 3}", "cnn1d.depth has no use beside the other values"),
         ("- 5", "expected parameters with values"),

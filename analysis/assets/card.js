@@ -94,7 +94,7 @@ const drawCurve = trial => {
   ];
   const last = epochs.at(-1), low = Math.min(...values), high = values[best], pad = Math.max(0.06 * (high - low), 0.01);
   const rung = epoch => ({ type: "line", x0: epoch, x1: epoch, yref: "paper", y0: 0, y1: 1, line: { dash: "dot", width: 1, color: "#8d939c" } });
-  const layout = { height: 210, margin: { l: 52, r: 12, t: 8, b: 38 }, showlegend: false, template: theme(), uirevision: trial.number,
+  const layout = { height: 210, margin: { l: 52, r: 12, t: 8, b: 44 }, showlegend: false, template: theme(), uirevision: trial.number,
     xaxis: { title: { text: "epoch" }, range: [0.5, last + 0.5], tickformat: "d", nticks: Math.min(last + 1, 8) },
     yaxis: { range: [low - pad, high + pad], tickformat: ".3f" }, shapes: facts.rungs.filter(epoch => epoch <= last).map(rung) };
   Plotly.react(plot, data, layout, config(`trial-${trial.number}`));

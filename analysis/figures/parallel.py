@@ -85,7 +85,7 @@ def parallel_figure(data: Parallel) -> go.Figure:
     }
     lines = go.Parcoords(dimensions=dimensions, line=line, labelangle=-18, labelside="top", customdata=trials(data.numbers))
     figure = draw([lines], height=430)
-    return figure.update_layout(margin={"l": 70, "r": 20, "t": 96, "b": 28})
+    return figure.update_layout(margin={"l": 70, "r": 40, "t": 96, "b": 28})
 
 
 def _axis(name: str, rows: Sequence[TrialRow]) -> Axis:

@@ -137,8 +137,9 @@ def _copied(folder: Path, prepared: PreparedData, settings: SearchSettings) -> o
     from ecg_tune.search.study import open_study, study_exists
 
     copy = optuna.create_study(direction="maximize")
-    if study_exists(folder):
-        there, wanted = open_study(folder), study_attributes(prepared, settings)
+    there = open_study(folder) if study_exists(folder) else None
+    if there is not None and there.get_trials(deepcopy=False):
+        wanted = study_attributes(prepared, settings)
         misfits = [name for name in FIXED if there.user_attrs.get(name, wanted[name]) != wanted[name]]
         if misfits or len(there.directions) > 1:
             raise UsageError(

@@ -108,6 +108,8 @@ def read_configs(path: Path) -> list[dict[str, Any]]:
     """
     content = read_yaml(path, expected=(list, dict))
     configs = content if isinstance(content, list) else [content]
+    if not configs:
+        raise ConfigError(f"{path} holds no config: give parameters with values, or leave --enqueue out")
     for config in configs:
         if not isinstance(config, dict) or not config:
             raise ConfigError(f"{path}: expected parameters with values, e.g. `rnn.hidden_size: 64`, but got {config!r}")

@@ -65,9 +65,10 @@ def _made_on_server(folder: Path, url: URL, directions: list[StudyDirection]) ->
 
 
 def _check_fits(study: optuna.Study, attributes: Mapping[str, Any], folder: Path) -> None:
-    if "settings" not in study.user_attrs and study.get_trials(deepcopy=False):
+    empty = not study.get_trials(deepcopy=False)  # stopped before its first trial: nothing has to be compared yet
+    if "settings" not in study.user_attrs and not empty:
         raise StudyError(f"{folder} holds a study that was not made by `ecg-tune search`: give another folder")
-    for name in FIXED:
+    for name in ("minimise",) if empty else FIXED:
         old, new = study.user_attrs.get(name, attributes[name]), attributes[name]
         if old != new:
             shown = [str(v)[:12] if name == "data_fingerprint" else v for v in (old, new)]
@@ -75,7 +76,7 @@ def _check_fits(study: optuna.Study, attributes: Mapping[str, Any], folder: Path
                 f"{folder} was searched with {name}={shown[0]!r}, this is {shown[1]!r}: give it the same, or start another study"
             )
     longest = study.user_attrs.get("max_epochs", attributes["max_epochs"])
-    if longest > attributes["max_epochs"]:
+    if longest > attributes["max_epochs"] and not empty:
         raise StudyError(
             f"{folder} was searched with max_epochs={longest}, this is {attributes['max_epochs']}: trials can be lengthened, "
             "not shortened; give as many or more, or start another study"

@@ -42,10 +42,19 @@ def test_what_a_killed_maker_left_is_replaced(tmp_path):
 
 
 def test_more_epochs_fit_and_fewer_are_refused(tmp_path):
-    create_study(tmp_path / "study", ATTRIBUTES)
+    create_study(tmp_path / "study", ATTRIBUTES).add_trial(optuna.trial.create_trial(value=0.5))
     assert create_study(tmp_path / "study", {**ATTRIBUTES, "max_epochs": 9}).user_attrs["max_epochs"] == 9
     with pytest.raises(StudyError, match=r"was searched with max_epochs=9, this is 4: trials can be lengthened, not shortened"):
         create_study(tmp_path / "study", ATTRIBUTES)
+
+
+def test_a_study_without_a_trial_takes_the_settings_of_the_next_command(tmp_path):
+    create_study(tmp_path / "study", {**ATTRIBUTES, "max_epochs": 9})
+    study = create_study(tmp_path / "study", {**ATTRIBUTES, "metric": "other"})
+    assert study.user_attrs == {**ATTRIBUTES, "metric": "other"}
+    assert study.trials == []
+    with pytest.raises(StudyError, match="was searched with minimise="):
+        create_study(tmp_path / "study", {**ATTRIBUTES, "minimise": ["macs"]})
 
 
 def test_readers_and_a_writer_do_not_disturb_each_other(tmp_path):
