@@ -13,20 +13,28 @@ from analysis.figures.style import axis, value_range
 
 FEWEST_POINTS = 12
 SHARE_ABOVE = 0.25
-MOST_OF_RANGE = 0.2
-"""Of the whole range that the best quarter may take: when it takes more, one scale shows it well enough."""
+MOST_OF_RANGE, MOST_WITH_KEPT = 0.2, 0.35
+"""Of the whole range that the best quarter may take, and it with what is to be above: when they take more, one scale shows them."""
 UPPER, LOWER = (0.42, 1.0), (0.0, 0.36)
 """Where the parts lie, as shares of the figure's height."""
 
 
-def break_of(values: Sequence[float]) -> float | None:
-    """Return the round value at which to break the axis of these values, or None when one scale shows them all well."""
+def break_of(values: Sequence[float], kept: Sequence[float] = ()) -> float | None:
+    """Return the round value at which to break the axis of these values, or None when one scale shows them all well.
+
+    Args:
+        values: Of the points.
+        kept: Values that are to stand in the upper part as well, as long as its scale stays a larger one.
+    """
     if len(values) < FEWEST_POINTS:
         return None
     ranked = sorted(values)
     low, high, least = ranked[0], ranked[-1], ranked[-math.ceil(SHARE_ABOVE * len(ranked))]
     if not 0 < high - least < MOST_OF_RANGE * (high - low):
         return None
+    lower = min([least, *kept])
+    if high - lower < MOST_WITH_KEPT * (high - low):
+        least = lower
     step = 10.0 ** math.floor(math.log10(high - least))
     at = round(math.floor(least / step) * step, 12)
     return at if at > low else None

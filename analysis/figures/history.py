@@ -27,6 +27,9 @@ from analysis.figures.style import (
 )
 from analysis.frames import STATES, TrialRow, completed, families_of
 
+MOST_LARGE = 400
+"""Points that are drawn large: more would hide each other."""
+
 
 class Point(NamedTuple):
     """A trial with a value, or with at least one epoch's metric; `best_epoch` is None when not recorded."""
@@ -82,7 +85,8 @@ def history_data(rows: Sequence[TrialRow], *, metric: str) -> History:
     best = [(row.number, row.best_so_far) for row in completed(rows) if row.best_so_far is not None]
     without = [row.number for row in rows if row.reached is None and row.end is not None]
     gains = tuple(_gain(rows, family) for family in families_of(rows))
-    return History(metric, tuple(points), tuple(best), gains, tuple(without), break_of([point.reached for point in points]))
+    break_at = break_of([point.reached for point in points], [gain.default for gain in gains if gain.default is not None])
+    return History(metric, tuple(points), tuple(best), gains, tuple(without), break_at)
 
 
 def history_figure(data: History) -> go.Figure:
@@ -164,7 +168,7 @@ def _family_points(data: History, family: str) -> list[go.Scatter]:
                 y=rounded(p.reached for p in points),
                 yaxis=part,
                 mode="markers",
-                marker=family_marker(family, filled=filled),
+                marker=family_marker(family, filled=filled, size=9 if len(data.points) <= MOST_LARGE else 6),
                 name=text(family),
                 legendgroup=text(family),
                 showlegend=not traces,

@@ -56,7 +56,7 @@ def family_marker(family: str, *, filled: bool = True, size: int = 9) -> dict[st
         size: Pixels of a filled one.
     """
     symbol = family_symbol(family, filled=filled)
-    return {"color": family_color(family), "symbol": symbol, "size": size if filled else 7, "opacity": 1.0 if filled else 0.75}
+    return {"color": family_color(family), "symbol": symbol, "size": size if filled else min(size, 7), "opacity": 1.0 if filled else 0.75}
 
 
 def family_points(family: str, sizes: list[int]) -> dict[str, object]:

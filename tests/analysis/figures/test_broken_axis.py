@@ -26,6 +26,11 @@ def test_an_axis_is_broken_at_a_round_value_below_the_best_quarter() -> None:
     assert break_of([0.4 + value / 1000 for value in range(0, 400, 20)] + [0.8914, 0.8925] * 8) == pytest.approx(0.891)
 
 
+def test_the_default_configs_stand_in_the_upper_part_as_long_as_its_scale_stays_larger() -> None:
+    assert break_of(SQUEEZED, kept=[0.87, 0.81]) == pytest.approx(0.81)
+    assert break_of(SQUEEZED, kept=[0.87, 0.55]) == pytest.approx(0.86)
+
+
 @pytest.mark.parametrize(
     "values",
     [SQUEEZED[-11:], [0.7] * 20, [0.5 + 0.01 * step for step in range(40)], [0.5, *[0.9] * 19]],
