@@ -79,12 +79,16 @@ class LiveStudy:
         """What a browser that has the present state says when it asks again."""
         return f"{self._server}.{self._state.version}"
 
-    def html(self) -> str:
-        """Return the whole page."""
+    def html(self, home: str = "") -> str:
+        """Return the whole page.
+
+        Args:
+            home: Address of the list of studies; "" when there is none.
+        """
         self.refresh()
         with self._drawing:
             page = self._page or _waiting(self.folder)
-            return page_html(page, live=self.version, notice=self.notice, waiting=self._page is None)
+            return page_html(page, live=self.version, notice=self.notice, waiting=self._page is None, home=home)
 
     def news(self, since: str) -> str | None:
         """Return what changed as JSON text, or None when nothing did.

@@ -106,7 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "" and study is None:
             self._answer(200, "text/html", _index(self.server))
         elif study is not None and rest == "":
-            self._answer(200, "text/html", study.html())
+            home = "../" + _token(self.server) if place else ""
+            self._answer(200, "text/html", study.html(home))
         elif study is not None and rest == "news":
             news = study.news(query.get("since", ""))
             self._answer(204 if news is None else 200, "application/json", news or "")
@@ -159,10 +160,14 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _token(server: LiveServer) -> str:
+    """Return what goes after a link's path."""
+    return f"?token={quote(server.token)}" if server.token else ""
+
+
 def _index(server: LiveServer) -> str:
     """Return the page that lists the studies."""
-    token = f"?token={quote(server.token)}" if server.token else ""
-    lines = "".join(_line(f"{place}{token}", study) for place, study in server.studies.items())
+    lines = "".join(_line(f"{place}{_token(server)}", study) for place, study in server.studies.items())
     heads = "".join(f"<th{kind}>{name}</th>" for name, kind in (("Study", ""), ("Trials", ""), ("Best", ' class="n"'), ("Folder", "")))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'

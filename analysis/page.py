@@ -16,7 +16,10 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from analysis.cards import Card, packed
+from analysis.figures.style import GUIDE
 from analysis.page_assets import markup, policy, script, style
+
+NONE_PASSES = '<p class="whole none">No trial here passes the filter.</p>'
 
 
 @dataclass(frozen=True)
@@ -108,19 +111,21 @@ def make_page(
     return Page(title, markup, figures, cards, facts)
 
 
-def page_html(page: Page, *, live: str = "", notice: str = "", waiting: bool = False) -> str:
+def page_html(page: Page, *, live: str = "", notice: str = "", waiting: bool = False, home: str = "") -> str:
     """Return the page as one HTML text.
 
     Args:
         live: The version of a page that asks its server for news; "" for one that stands alone.
         notice: Plain text that is said on top; "" for nothing.
+        home: Address of the list of studies; "" when there is none.
         waiting: A live page that loads again as soon as there is anything to show.
     """
     parts = dict(page.markup)
     head, nav, foot = (parts.pop(name) for name in ("head", "nav", "foot"))
     figures = ",".join(f'"{key}":{text}' for key, text in page.figures.items())
     said = f'<p id="notice" class="banner" role="alert"{"" if notice else " hidden"}>{html.escape(notice)}</p>'
-    bar = f'{said}<div class="row">{nav}<button type="button" id="theme" class="small"></button></div>{markup("filter")}'
+    back = f'<a class="home" href="{html.escape(home)}">All studies</a>' if home else ""
+    bar = f'{said}<div class="row">{back}{nav}<button type="button" id="theme" class="small"></button></div>{markup("filter")}'
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy(live=bool(live))}">'
@@ -155,6 +160,9 @@ def figure_json(figure: go.Figure, identity: str) -> dict[str, Any]:
     titles = [layout.get(name, {}).get("title", {}).get("text", "") for name in ("xaxis", "yaxis")]
     layout["uirevision"] = _digest(" · ".join([identity, *titles]))
     seen: dict[str, int] = {}
+    for trace in plain["data"]:
+        if trace.pop("meta", None) == GUIDE:
+            trace["guide"] = True
     for trace in plain["data"]:  # traces come and go: one is known by its name, so that a hidden one stays hidden
         name = " · ".join(str(trace.get(part, "")) for part in ("type", "name", "legendgroup"))
         seen[name] = seen.get(name, 0) + 1
@@ -204,6 +212,8 @@ def _panel(panel: Panel, key: str, about: str, figures: dict[str, str]) -> str:
         parts.append(_plot(panel, key, f"{about}: {panel.title}" if panel.title else about, figures))
     if panel.empty:
         parts.append(f'<p class="empty">{html.escape(panel.empty)}</p>')
+    if panel.figure is None and "data-trial=" in panel.html:
+        parts.append(NONE_PASSES)
     wide = "" if panel.figure or panel.title else " wide"
     return f'<div class="panel{wide}" id="{key}-panel">{"".join(parts)}{panel.html}</div>'
 
@@ -214,13 +224,12 @@ def _plot(panel: Panel, key: str, about: str, figures: dict[str, str]) -> str:
     height = plain["layout"].get("height", 400)
     least = f";min-width:{panel.least_width}px" if panel.least_width else ""
     label = html.escape(f"{about}. {panel.alt or _series(plain)}")
-    plot = (
-        f'<div class="plot" data-figure="{key}" role="img" tabindex="0" aria-label="{label}" aria-describedby="plot-keys" '
-        f'style="--height:{height}px{least}"></div>'
-    )
+    steps = any(point and point[0] is not None for trace in plain["data"] for point in trace.get("customdata") or ())
+    keys = 'role="application" aria-roledescription="figure" tabindex="0" aria-describedby="plot-keys"' if steps else 'role="img"'
+    plot = f'<div class="plot" data-figure="{key}" {keys} aria-label="{label}" style="--height:{height}px{least}"></div>'
     return (
         '<p class="whole">The filter does not act here: this figure counts all trials.</p>'
-        '<p class="whole none">No trial here passes the filter.</p>'
+        + NONE_PASSES
         + (f'<div class="plot-scroll">{plot}</div>' if panel.least_width else plot)
         + '<details class="data"><summary>Data as a table</summary><div class="scroll" tabindex="0"></div></details>'
     )

@@ -83,7 +83,9 @@ def chosen_trials(study: optuna.Study, *, top: int, per_family: bool = False, nu
     if numbers:
         complete = best_trials(study)
         if unknown := set(numbers) - {row.number for row in complete}:
-            raise StudyError(f"trial {min(unknown)} is not a COMPLETE trial of this study: `ecg-tune dashboard` lists the best ones")
+            states = {row.number: row.state.name for row in study.get_trials(deepcopy=False)}
+            is_what = f"is {states[min(unknown)]}" if min(unknown) in states else "does not exist"
+            raise StudyError(f"trial {min(unknown)} {is_what}, a COMPLETE one is wanted: `ecg-tune dashboard` lists the best")
         return [row for row in complete if row.number in numbers]
     if not per_family:
         return best_trials(study, top)

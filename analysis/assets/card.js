@@ -12,7 +12,7 @@ const choose = (number, from = null, { replace = false, focus = false } = {}) =>
 const follow = ({ focus = false } = {}) => {
   const number = inHash();
   if (number === null && location.hash && chosen !== null && !focus) return;  // the hash names a section: the choice stays
-  const before = chosen, anchor = cameFrom?.isConnected ? cameFrom : null, top = anchor?.getBoundingClientRect().top;
+  const before = chosen;
   chosen = trials.has(number) ? number : null;
   if (number !== null && chosen === null) announce(`There is no trial ${number}.`);
   all("tr[data-trial]").forEach(row => {
@@ -20,12 +20,28 @@ const follow = ({ focus = false } = {}) => {
     else row.removeAttribute("aria-current");
   });
   const trial = trials.get(chosen);
-  if (trial && chosen !== before) openTabs(trial.family);
-  fillCard(trial);
-  if (anchor && (before === null) !== (chosen === null)) scrollBy(0, anchor.getBoundingClientRect().top - top);  // what was pointed at stays there
+  inPlace(() => {
+    if (trial && chosen !== before) openTabs(trial.family);
+    fillCard(trial);
+  });
   if (trial && chosen !== before) announce(spokenTrial(trial));
   if (trial && focus) byId("card-name").focus();
   if (chosen !== before) touch();
+};
+// The card narrows the page and tabs change with the family: what one looks at stays where it is.
+const inPlace = change => {
+  const box = place => place.getBoundingClientRect();
+  const onScreen = place => Boolean(place.offsetParent) && box(place).bottom > 0 && box(place).top < innerHeight;
+  const pointed = byId("main").contains(cameFrom) && onScreen(cameFrom) ? cameFrom : null;
+  const middle = scrollY > 0 ? all(".plot, .panel > .scroll, .empty").find(place => onScreen(place) && box(place).bottom > innerHeight / 2) : null;
+  const looked = pointed ?? middle;
+  const anchors = looked ? [looked, looked.closest("section")].map(place => [place, box(place).top]) : [];
+  const { style } = document.documentElement;
+  style.overflowAnchor = "none";  // the browser's own correction would come on top of this one
+  change();
+  const [anchor, top] = anchors.find(([place]) => place.offsetParent) ?? [];
+  if (anchor) scrollBy(0, box(anchor).top - top);
+  requestAnimationFrame(() => requestAnimationFrame(() => { style.overflowAnchor = ""; }));
 };
 const close = () => {
   const back = cameFrom?.isConnected ? cameFrom : byId("go");
@@ -57,6 +73,7 @@ const fillCard = trial => {
 };
 const cardFacts = trial => [
   ["State", facts.states[trial.state][0] + (trial.ended_by ? `, ended by ${trial.ended_by}` : "")],
+  ["Filter", passes(trial.number) ? null : "hides this trial in the figures"],
   ["Family", trial.family + (trial.default ? " (its default config)" : "")],
   ["Value", trial.value === undefined ? null : trial.value.toFixed(4) + (trial.best_epoch ? ` at epoch ${trial.best_epoch}` : "")],
   ["Best epoch's value", trial.value !== undefined || trial.reached === undefined ? null : trial.reached.toFixed(4)],
@@ -97,7 +114,7 @@ const drawCurve = trial => {
   const layout = { height: 210, margin: { l: 52, r: 12, t: 8, b: 44 }, showlegend: false, template: theme(), uirevision: trial.number,
     xaxis: { title: { text: "epoch" }, range: [0.5, last + 0.5], tickformat: "d", nticks: Math.min(last + 1, 8) },
     yaxis: { range: [low - pad, high + pad], tickformat: ".3f" }, shapes: facts.rungs.filter(epoch => epoch <= last).map(rung) };
-  Plotly.react(plot, data, layout, config(`trial-${trial.number}`));
+  Plotly.react(plot, data, layout, { ...config(`trial-${trial.number}`), doubleClick: "reset" });
 };
 
 window.addEventListener("hashchange", () => follow());

@@ -23,11 +23,24 @@ const refilter = () => {
   byId("bar").classList.toggle("no-trials", !trials.size);
   byId("bar").classList.toggle("filtering", filtering());
   const n = [...trials.keys()].filter(passes).length;
+  byId("by").textContent = described();
   byId("count").textContent = filtering() ? `Showing ${n} of ${trials.size} trials.` : `Showing all ${trials.size} trials.`;
   byId("reset").hidden = !filtering();
   all("tr[data-trial]").forEach(row => { row.hidden = !passes(Number(row.dataset.trial)); });
+  all(".panel").filter(panel => !panel.querySelector(".plot") && panel.querySelector("tr[data-trial]")).forEach(panel => {
+    panel.toggleAttribute("data-none", !panel.querySelector("tr[data-trial]:not([hidden])"));
+  });
 };
-const whole = input => input.value !== "" && Number.isInteger(input.valueAsNumber) ? input.valueAsNumber : null;
+const described = () => {  // what paper says of the filter
+  const states = [...filter.states].map(state => facts.states[state][0]), { least, most } = filter;
+  const epochs = least === null && most === null ? [] : [`epochs ${least ?? 0} to ${most ?? "all"}`];
+  return [[...filter.families].join(", "), states.join(", "), ...epochs].filter(part => part).join("; ");
+};
+const whole = input => {
+  const right = Number.isInteger(input.valueAsNumber) && input.valueAsNumber >= 0;
+  input.toggleAttribute("aria-invalid", !right && (input.value !== "" || input.validity.badInput));
+  return right ? input.valueAsNumber : null;
+};
 const changed = () => { refilter(); touch(); };
 
 byId("filter").addEventListener("click", event => {
@@ -51,7 +64,9 @@ byId("reset").addEventListener("click", () => {
   changed();
   all("#filter .chip")[0]?.focus();
 });
-byId("go").addEventListener("change", event => {
+byId("go").addEventListener("keydown", event => { if (event.key === "Enter") go(event); });
+byId("go").addEventListener("change", event => go(event));
+const go = event => {
   const number = whole(event.target);
   if (number === null) return;
   const wrong = trials.has(number) ? "" : `There is no trial ${number}.`;
@@ -60,7 +75,7 @@ byId("go").addEventListener("change", event => {
   if (!wrong) return void choose(number, event.target, { focus: true });
   announce(wrong);
   event.target.reportValidity();
-});
+};
 
 const THEMES = ["", "light", "dark"];
 const setTheme = name => {

@@ -4,25 +4,34 @@ const plots = () => all(".plot");
 const visible = plot => plot.offsetParent !== null;
 const drawn = new WeakMap();  // plot → the figure it shows
 
-// The reader's zoom stays: plotly keeps it as long as a figure gives an axis the range that it gave before.
-const given = new WeakMap();  // plot → the ranges that its axes were given; plotly writes the reader's into the figure
-const keepZoom = (plot, now) => {
-  const before = given.get(plot) ?? {}, moved = plot._fullLayout?._preGUI ?? {};
-  const axes = Object.keys(now.layout).filter(name => /^[xy]axis\d*$/.test(name));
-  for (const axis of axes) {
-    const range = plot._fullLayout?.[axis]?.range ?? [];
-    const zoomed = [0, 1].some(end => `${axis}.range[${end}]` in moved && moved[`${axis}.range[${end}]`] !== range[end]);
-    if (zoomed && before[axis]) now.layout[axis].range = [...before[axis]];
+// The reader's zoom stays until a double click lets go of it. It is kept here: plotly's own reset would go back to the ranges of its
+// first drawing, and a live figure grows. A part of a broken axis that no longer holds what was zoomed into is shown whole.
+const zooms = new WeakMap();  // plot → axis → range
+const keepZoom = (plot, layout) => {
+  const zoomed = zooms.get(plot) ?? {}, { yaxis, yaxis2 } = layout;
+  if (yaxis2 && zoomed.yaxis && Math.min(...zoomed.yaxis) < yaxis.range[0]) delete zoomed.yaxis;
+  if (yaxis2 && zoomed.yaxis2 && Math.max(...zoomed.yaxis2) > yaxis2.range[1]) delete zoomed.yaxis2;
+  for (const axis of Object.keys(layout).filter(name => /^[xy]axis\d*$/.test(name))) {
+    layout[axis].uirevision = 0;  // of the axes plotly remembers nothing
+    if (zoomed[axis]) layout[axis].range = [...zoomed[axis]];
   }
-  given.set(plot, Object.fromEntries(axes.map(axis => [axis, structuredClone(now.layout[axis].range)])));
+};
+const noteZoom = (plot, changes) => {
+  const zoomed = zooms.get(plot) ?? {};
+  for (const name of Object.keys(changes)) {
+    const axis = /^([xy]axis\d*)\.range/.exec(name)?.[1];
+    if (axis) zoomed[axis] = [...plot._fullLayout[axis].range];
+  }
+  zooms.set(plot, zoomed);
 };
 
 const paint = plot => {
   const figure = figures[plot.dataset.figure];
   if (!figure) return;
   const first = !drawn.has(plot), now = shown(figure);
-  keepZoom(plot, now);
+  keepZoom(plot, now.layout);
   drawn.set(plot, now);
+  if (printing && now.data[0]?.dimensions) Object.assign(now.data[0], { tickfont: { size: 8 }, labelfont: { size: 10 } });
   if (printing) Object.assign(now.layout, { width: plot.clientWidth, height: plot.clientHeight, autosize: false });
   Plotly.react(plot, now.data, now.layout, config(plot.dataset.figure));
   if (first) listen(plot);
@@ -67,6 +76,8 @@ const paintAll = () => { plots().filter(visible).forEach(plot => { waiting.delet
 const listen = plot => {
   let hovered = null;
   const under = data => data.points ? numberAt(data.points[0].customdata) : numberAt(drawn.get(plot).data[0].customdata?.[data.curveNumber]);
+  plot.on("plotly_relayout", changes => noteZoom(plot, changes));
+  plot.on("plotly_doubleclick", () => { zooms.delete(plot); touch([plot]); });
   plot.on("plotly_click", data => { const number = under(data); if (Number.isInteger(number)) choose(number, plot); });
   if (drawn.get(plot).data[0]?.type !== "parcoords") return;  // these tell what is hovered, not what is clicked
   plot.on("plotly_hover", data => { hovered = under(data); });

@@ -30,7 +30,7 @@ const filtered = trace => {
 
 const markOn = (trace, index) => {
   const places = (numbersIn(trace) || []).flatMap((number, i) => number === chosen ? [i] : []);
-  if (!places.length || trace.type === "parcoords" || trace.visible === "legendonly") return null;
+  if (!places.length || trace.guide || trace.type === "parcoords" || trace.visible === "legendonly") return null;
   const point = only(trace, places);
   const mark = { uid: `chosen${index}`, type: trace.type || "scatter", x: point.x, y: point.y, xaxis: trace.xaxis, yaxis: trace.yaxis,
     hoverinfo: "skip", showlegend: false, name: "chosen" };
@@ -54,8 +54,18 @@ const parcoordsMarked = trace => {  // one line can't be drawn over the others: 
   return { ...only(trace, last), line };
 };
 
+const entitled = traces => {  // the first trace of a group that the filter left anything of stands for it in the legend
+  const groups = new Set();
+  return traces.map(trace => {
+    if (!trace.legendgroup || trace.guide || !filtering()) return trace;
+    const first = trace.x.length > 0 && !groups.has(trace.legendgroup);
+    if (first) groups.add(trace.legendgroup);
+    return { ...trace, showlegend: first };
+  });
+};
+
 const shown = figure => {
-  const traces = figure.data.map(filtered);
+  const traces = entitled(figure.data.map(filtered));
   const marks = chosen === null ? [] : traces.map(markOn).filter(mark => mark);
   const data = traces.map(trace => trace.type === "parcoords" ? parcoordsMarked(trace) : trace).concat(marks);
   return { data, layout: { ...structuredClone(figure.layout), template: theme() } };
@@ -75,5 +85,5 @@ const theme = () => {
     font: { color: ink, size: 12.5, family: "system-ui, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif" },
     hoverlabel: { bgcolor: ground, bordercolor: grid, font: { color: ink } } } };
 };
-const config = name => ({ responsive: false, displaylogo: false, displayModeBar: false, showTips: false,
+const config = name => ({ responsive: false, displaylogo: false, displayModeBar: false, showTips: false, doubleClick: false,
   toImageButtonOptions: { filename: name, scale: 2 } });

@@ -32,14 +32,15 @@ const columnsOf = figure => {
   return figure.columns ?? { Series: "name", Trial: 0, [named(xaxis) || "x"]: "x", [named(yaxis) || "y"]: "y" };
 };
 const pointLines = (trace, fields) => {
-  if (!Array.isArray(trace.x) || !Array.isArray(trace.y) || trace.z) return [];  // z: a field, not points
+  if (!Array.isArray(trace.x) || !Array.isArray(trace.y) || trace.z || trace.guide) return [];  // z: a field, not points
+  const drawn = i => trace.marker?.size?.[i] !== 0;  // else the end or the foot of a stepped line
   const value = (field, i) => {
     if (field === "name") return trace.name;
     if (typeof field === "string") return trace[field]?.[i];
     const known = trace.customdata?.[i];
     return Array.isArray(known) ? known[field] : field === 0 ? known : undefined;
   };
-  return trace.x.flatMap((x, i) => x === null ? [] : [fields.map(field => plain(value(field, i)))]);
+  return trace.x.flatMap((x, i) => x === null || !drawn(i) ? [] : [fields.map(field => plain(value(field, i)))]);
 };
 const dimensionLines = trace => (numbersIn(trace) || []).map(number => {
   const trial = trials.get(number);

@@ -11,7 +11,7 @@ from typing import Any
 
 from analysis.figures.style import axis, value_range
 
-FEWEST_POINTS = 12
+FEWEST_POINTS = 20
 SHARE_ABOVE = 0.25
 MOST_OF_RANGE, MOST_WITH_KEPT = 0.2, 0.35
 """Of the whole range that the best quarter may take, and it with what is to be above: when they take more, one scale shows them."""

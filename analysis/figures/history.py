@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from analysis.figures.broken_axis import break_of, broken_axes, part_of
 from analysis.figures.style import (
     ABSENT,
+    GUIDE,
     STATE_NAMES,
     axis,
     draw,
@@ -101,7 +102,8 @@ def history_figure(data: History) -> go.Figure:
     x_axis = axis("trial number", range=[-0.03 * last - 0.5, 1.03 * last + 0.5], **whole_ticks(last))
     anchor = {} if data.break_at is None else {"anchor": "y2"}
     y_axes = broken_axes(metric_name(data.metric), [p.reached for p in data.points], data.break_at)
-    columns: dict[str, str | int] = {"Series": "name", "Trial": "x", metric_name(data.metric): "y", "Best epoch": 2, "Epochs": 1}
+    value = metric_name(data.metric)
+    columns: dict[str, str | int] = {"Family": "name", "Trial": "x", "State": 4, value: "y", "Best epoch": 2, "Epochs": 1}
     return draw(traces, height=460, columns=columns, xaxis={**x_axis, **anchor}, **y_axes)
 
 
@@ -147,6 +149,7 @@ def _best_line(data: History, last: int) -> list[go.Scatter]:
             mode="lines",
             line={"shape": "hv", "width": 2},
             name="best so far",
+            meta=GUIDE,
             legendgroup="best so far",
             showlegend=part == "y" or not pieces["y"],
             hovertemplate="best after trial %{x}: %{y:.4f}<extra></extra>",
@@ -177,6 +180,7 @@ def _family_points(data: History, family: str) -> list[go.Scatter]:
                     (p.epochs for p in points),
                     (p.best_epoch or ABSENT for p in points),
                     ("default config" if p.is_default else "" for p in points),
+                    (STATE_NAMES[state] for _ in points),
                 ),
                 hovertemplate=trial_hover(f"{family} · {STATE_NAMES[state]}", *lines),
             )
@@ -192,6 +196,7 @@ def _default_line(data: History, gain: Gain, last: int) -> go.Scatter:
         mode="lines",
         line={"dash": "dot", "width": 1.5, "color": family_color(gain.family)},
         name=text(f"{gain.family} default"),
+        meta=GUIDE,
         legendgroup=text(gain.family),
         showlegend=False,
         customdata=trials([gain.default_trial] * 2),

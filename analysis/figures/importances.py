@@ -111,7 +111,7 @@ def _warning(n_trials: int, doubts: Sequence[str]) -> str:
     few = [f"Only {n_trials} complete trials: below {TRUSTED_TRIALS} the order is mostly chance."] if n_trials < TRUSTED_TRIALS else []
     rare = [found[1] for doubt in doubts if (found := _RARE.match(doubt))]
     named = ", ".join(rare[:2]) + (f" and {len(rare) - 2} more" if len(rare) > 2 else "")
-    doubted = [f"Too few of these trials have, or lack, a parameter for a safe share of it: {named}."] if rare else []
+    doubted = [f"Some parameters belong to few of these trials, so that their shares are unsure: {named}."] if rare else []
     others = [f"Optuna adds: {doubt}" for doubt in doubts if not _RARE.match(doubt)]
     return " ".join([*few, *doubted, *others])
 

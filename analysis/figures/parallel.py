@@ -60,7 +60,7 @@ def parallel_data(rows: Sequence[TrialRow], *, metric: str, family: str | None =
 
 @drawn_once
 def parallel_figure(data: Parallel) -> go.Figure:
-    """Draw the axes side by side, lines coloured by value, the value as last axis."""
+    """Draw the axes side by side, lines coloured by value, the value as first axis, where a narrow window shows it."""
     dimensions: list[dict[str, Any]] = [
         {
             "label": text(short_name(axis.name, data.family)),
@@ -74,7 +74,7 @@ def parallel_figure(data: Parallel) -> go.Figure:
     low, high = min(data.values, default=0.0), max(data.values, default=1.0)
     if low == high:
         low, high = low - 0.01, high + 0.01
-    dimensions.append({"label": text(data.metric), "values": rounded(data.values), "range": [low, high], "tickformat": ".3f"})
+    dimensions.insert(0, {"label": text(data.metric), "values": rounded(data.values), "range": [low, high], "tickformat": ".3f"})
     line = {
         "color": rounded(data.values),
         "colorscale": WORST_TO_BEST,

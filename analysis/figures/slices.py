@@ -88,7 +88,7 @@ def slice_figure(data: Slice) -> go.Figure:
                     "color": family_color(family) if complete else "#8d939c",
                     "symbol": family_symbol(family, filled=complete),
                     "size": 8 if complete else 6,
-                    "opacity": 0.85,
+                    "opacity": 0.85 if complete else 1,
                 },
                 name=name,
                 customdata=trials(p.number for p in points),

@@ -19,6 +19,8 @@ STATE_COLORS = {"COMPLETE": "#009e73", "PRUNED": "#8d939c", "FAIL": "#d55e00", "
 STATE_NAMES = {"COMPLETE": "complete", "PRUNED": "stopped early", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 STATE_SYMBOLS = {"COMPLETE": "circle", "PRUNED": "circle-open", "FAIL": "x", "RUNNING": "diamond-open", "WAITING": "square-open"}
 ABSENT = "—"
+GUIDE = "guide"
+"""`meta` of a line that leads the eye: its points are no trials of their own, neither marked nor listed."""
 PALETTE = ("#1f83c4", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8d939c", "#8c6bd1")
 FAMILY_ORDER = ("rnn", "resnet1d", "cnn1d_rnn", "resnet", "cnn1d", "alexnet", "vgg", "fusion")
 DASHES = {"alexnet": "dash", "vgg": "dash", "resnet": "dash", "fusion": "dashdot"}
@@ -56,7 +58,7 @@ def family_marker(family: str, *, filled: bool = True, size: int = 9) -> dict[st
         size: Pixels of a filled one.
     """
     symbol = family_symbol(family, filled=filled)
-    return {"color": family_color(family), "symbol": symbol, "size": size if filled else min(size, 7), "opacity": 1.0 if filled else 0.75}
+    return {"color": family_color(family), "symbol": symbol, "size": size if filled else min(size, 7), "opacity": 1.0 if filled else 0.85}
 
 
 def family_points(family: str, sizes: list[int]) -> dict[str, object]:

@@ -9,7 +9,7 @@ from analysis.figures.importances import importances_figure
 from analysis.figures.parallel import parallel_data, parallel_figure
 from analysis.figures.rank import rank_data, rank_figure
 from analysis.figures.slices import slice_data, slice_figure
-from analysis.figures.style import short_name
+from analysis.figures.style import metric_name, short_name
 from analysis.figures.thinning import thinned
 from analysis.frames import TrialRow, completed, parameters_of
 from analysis.page import Panel, Section
@@ -37,7 +37,7 @@ def parallel(view: View) -> Section:
         note = (
             f"Shown are the {len(data.axes)} parameters that most trials have; {data.n_hidden} more have no axis." if data.n_hidden else ""
         )
-        return (Panel(figure=parallel_figure(data), note=note, least_width=min(110 * (len(data.axes) + 2), 1200)),)
+        return (Panel(figure=parallel_figure(data), note=note, least_width=min(95 * (len(data.axes) + 2), 1200)),)
 
     return by_family("parallel", view, panels)
 
@@ -64,7 +64,8 @@ def contour(view: View) -> Section:
         data = contour_data(kept.rows, metric=view.summary.metric, family=family, parameters=(names[0], names[1]))
         if len(data.pair.numbers) < 2:
             return (Panel(empty=f"{family}: only {len(data.pair.numbers)} complete trials have both {names[0]} and {names[1]}."),)
-        return (Panel(figure=contour_figure(data), note=kept.said, warning=view.importances[family].warning),)
+        alt = f"{metric_name(view.summary.metric)} over {' and '.join(short_name(name, family) for name in names[:2])}, smoothed."
+        return (Panel(figure=contour_figure(data), note=kept.said, warning=view.importances[family].warning, alt=alt),)
 
     return by_family("contour", view, lambda family: _of_important(view, family, panels))
 

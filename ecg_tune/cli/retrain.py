@@ -30,7 +30,8 @@ def retrain(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 3,
     per_family: Annotated[bool, typer.Option("--per-family", help="Take the best of each family, not of the whole study.")] = False,
     trial: Annotated[
-        list[int] | None, typer.Option(metavar="N", help="Take this trial, e.g. one of the Pareto front, not the best; may be repeated.")
+        list[int] | None,
+        typer.Option(min=0, metavar="N", help="Take this trial, say one of the Pareto front; may be repeated."),
     ] = None,
     on: Annotated[
         str,

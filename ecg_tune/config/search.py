@@ -95,6 +95,8 @@ class SearchSettings:
         for name, (low, high) in RANGES.items():
             if getattr(self, name) is not None:
                 check_range(name, getattr(self, name), low, high)
+        if len(set(self.minimise)) != len(self.minimise):
+            raise ConfigError(f"minimise must be different names, but got {','.join(self.minimise)!r}")
         for cost in self.minimise:
             check_choice("objective to minimise", cost, ("parameters", "macs", "latency_ms"))
         if self.gpu_share is not None:

@@ -82,8 +82,8 @@ def run_search(
     """
     with terminate_as_interrupt(), ray_session():
         fits = _planned(settings, measure_shares)
-        reached = Budget(settings, study.get_trials(deepcopy=False)).reached
-        lengthened = [] if reached else lengthen(study, space, settings)
+        spent_before = Budget(settings, study.get_trials(deepcopy=False), gpus=fits.gpu_share).spent()
+        lengthened = [] if spent_before else lengthen(study, space, settings)
         budget = Budget(settings, study.get_trials(deepcopy=False), gpus=fits.gpu_share)
         tally = _tally(study, settings)
         with view(tally) as listener:

@@ -84,7 +84,7 @@ def test_parameters_that_few_trials_have_are_named_in_the_doubts_of_the_importan
     shared = [create_trial(value=i / 30, params={"x": i / 30}, distributions={"x": space["x"]}) for i in range(25)]
     lone = create_trial(value=0.1, params={"x": 0.1, "rare": 0.2}, distributions=space)
     warning = importances_data(study_of(*shared, lone)).warning
-    assert warning == "Too few of these trials have, or lack, a parameter for a safe share of it: rare."
+    assert warning == "Some parameters belong to few of these trials, so that their shares are unsure: rare."
 
 
 def test_lines_of_families_differ_in_more_than_colour() -> None:

@@ -61,8 +61,8 @@ def test_named_trials_are_taken_best_first_and_one_that_is_not_complete_is_refus
     study.add_trial(create_trial(state=TrialState.PRUNED, user_attrs={"family": "rnn"}))
     jobs = plan_jobs(study, Path("study"), top=1, seeds=1, numbers=[4, 2])
     assert [(job.name, job.trial) for job in jobs] == [("RNNModel", 2), ("CNN1D", 4)]
-    for number in (6, 99):
-        with pytest.raises(StudyError, match=f"trial {number} is not a COMPLETE trial"):
+    for number, said in ((6, "is PRUNED"), (99, "does not exist")):
+        with pytest.raises(StudyError, match=f"trial {number} {said}, a COMPLETE one is wanted"):
             plan_jobs(study, Path("study"), top=1, seeds=1, numbers=[4, number])
 
 

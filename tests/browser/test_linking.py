@@ -165,22 +165,31 @@ def test_every_figure_has_a_text_and_its_data_as_a_table(opened: Opened) -> None
     assert any("alidation macro AUC against trial number" in label for label in labels)
     opened.page.locator("#history details.data summary").click()
     table = opened.page.locator("#history details.data table")
-    assert table.locator("thead").inner_text().strip().split("\t") == ["Series", "Trial", "validation macro AUC", "Best epoch", "Epochs"]
-    assert table.locator("tbody tr").count() >= 24
+    assert table.locator("thead").inner_text().strip().split("\t") == [
+        "Family",
+        "Trial",
+        "State",
+        "validation macro AUC",
+        "Best epoch",
+        "Epochs",
+    ]
+    assert table.locator("tbody tr").count() == 24  # trials, and not the ends of guiding lines
+    assert table.locator("tbody").inner_text().count("complete") == sum(t.state == TrialState.COMPLETE for t in made_up().trials)
 
 
 def test_a_table_names_what_an_axis_without_a_title_shows_and_holds_the_values_and_not_where_they_were_drawn(opened: Opened) -> None:
-    assert table_of(opened, "importances-0-0")[0] == ["Parameter", "Share of importance"]
-    lanes = table_of(opened, "timeline-0-0")
+    assert table_of(opened, "importances")[0] == ["Parameter", "Share of importance"]
+    lanes = table_of(opened, "timeline")
     assert lanes[0] == ["Lane", "Trial", "Family", "State", "Start", "Lasted", "Epochs"]
     assert any(line[:2] == ["toy:0", "0"] for line in lanes[1:]), lanes[:3]
-    rank = table_of(opened, "rank-0-0")
+    rank = table_of(opened, "rank")
     assert rank[0][-2:] == ["validation macro AUC", "Rank"]
     assert sorted(float(line[-1]) for line in rank[1:])[0] == 1.0
 
 
-def table_of(opened: Opened, key: str) -> list[list[str]]:
-    details = opened.page.locator(f"#{key}-panel details.data")
+def table_of(opened: Opened, section: str) -> list[list[str]]:
+    """Return the lines of the first table of a section's open tab, its heads first."""
+    details = opened.page.locator(f"#{section} .panel:visible details.data").first
     details.locator("summary").click()
     cells = "one => [...one.querySelectorAll('tr')].map(row => [...row.children].map(cell => cell.innerText))"
     lines: list[list[str]] = details.evaluate(cells)
@@ -237,3 +246,58 @@ def test_a_trial_of_any_study_can_be_chosen_without_complaint(browser: Any, stud
     assert opened.page.locator("#card-name").inner_text() == "Trial 0"
     assert opened.undrawn() == []
     assert opened.complaints == []
+
+
+@pytest.mark.parametrize("by", ["number", "keys"])
+def test_what_one_looks_at_stays_where_it_is_when_a_trial_of_another_family_is_chosen(opened: Opened, by: str) -> None:
+    page = opened.page
+    page.set_viewport_size({"width": 1280, "height": 720})
+    timeline = page.locator(f"[data-figure={TIMELINE}]")
+    timeline.evaluate("one => one.scrollIntoView({ block: 'center' })")
+    opened.drawn()
+    before = timeline.evaluate("one => one.getBoundingClientRect().top")
+    for number in (0, 1, 2):
+        if by == "number":
+            page.locator("#go").fill(str(number))
+            page.locator("#go").press("Enter")
+        else:
+            timeline.evaluate("one => one.focus({ preventScroll: true })")
+            page.keyboard.press("ArrowRight")
+        opened.drawn()
+        page.wait_for_timeout(100)  # the browser's own correction would come in the next frames
+        assert page.locator("#card-name").inner_text() == f"Trial {number}"
+        assert abs(timeline.evaluate("one => one.getBoundingClientRect().top") - before) < 2, number
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert opened.complaints == []
+
+
+def test_the_same_number_opens_its_card_again(opened: Opened) -> None:
+    field, card = opened.page.locator("#go"), opened.page.locator("#card")
+    field.fill("3")
+    for _ in range(2):
+        field.press("Enter")
+        assert card.is_visible()
+        opened.page.keyboard.press("Escape")
+        assert not card.is_visible()
+        field.focus()
+
+
+def test_a_chosen_default_config_is_marked_once_in_the_history(opened: Opened) -> None:
+    opened.page.locator("#go").fill("0")
+    opened.page.locator("#go").press("Enter")
+    opened.drawn()
+    marks = opened.figure(HISTORY, "plot.data.filter(one => one.name === 'chosen').map(one => one.x.length)")
+    assert marks == [1]
+
+
+def test_a_table_that_the_filter_empties_says_so_and_the_legend_names_what_is_left(opened: Opened) -> None:
+    opened.page.locator("#states button", has_text="stopped early").click()
+    opened.drawn()
+    assert "No trial here passes the filter." in opened.page.locator("#best").inner_text()
+    entries = "plot.data.filter(one => one.legendgroup && one.x.length && !one.guide && one.showlegend).map(one => one.name)"
+    named = opened.figure(HISTORY, entries)
+    stopped = {str(t.user_attrs["family"]) for t in made_up().trials if t.state == TrialState.PRUNED}
+    assert sorted(named) == sorted(stopped)
+    opened.page.locator("#least").fill("2.5")
+    assert opened.page.locator("#least").get_attribute("aria-invalid") is not None
+    opened.page.locator("#least").fill("")

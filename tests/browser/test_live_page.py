@@ -206,6 +206,27 @@ def test_a_study_that_is_locked_cut_gone_or_replaced_is_said_on_the_page_that_st
     assert opened.complaints == []
 
 
+def test_a_double_click_shows_all_that_there_is_now_and_not_what_there_was_at_first(browser: Any, tmp_path: Path) -> None:
+    folder = write(tmp_path / "study", "toy")
+    with LiveServer([folder]) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        opened = Opened(browser, server.url)
+        first = ranges(opened, HISTORY)
+        zoomed = zoom(opened, HISTORY)
+        study = optuna.load_study(study_name="toy", storage=f"sqlite:///{folder / 'study.db'}")
+        study.add_trials([optuna.trial.create_trial(value=0.99, user_attrs={"family": "rnn"}) for _ in range(9)])
+        opened.page.wait_for_function(f"{COUNT} === 18")
+        opened.drawn()
+        assert ranges(opened, HISTORY) == zoomed
+        opened.page.locator(f"[data-figure={HISTORY}] .nsewdrag").first.dblclick()
+        opened.drawn()
+        now = ranges(opened, HISTORY)
+        assert now[1] > first[1] + 8
+        assert now[3] > 0.99
+        assert opened.complaints == []
+        server.shutdown()
+
+
 def test_a_page_that_was_opened_before_its_search_shows_the_study_as_soon_as_there_is_one(browser: Any, tmp_path: Path) -> None:
     served = start("dashboard", tmp_path / "study", "--serve", "--port", 0)
     assert served.stdout is not None
