@@ -87,6 +87,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["search", "{tmp}/s", "--data", "{data}", "--minimise", "macs", "--sampler", "cmaes"], "cmaes follows one objective, but got 2"),
         (["search", "{tmp}/s", "--data", "{data}", "--progress", "loud"], "unknown progress 'loud'"),
         (["search", "{tmp}/s", "--data", "{data}", "--fusion-from", "{nowhere}"], "is not a study"),
+        (["search", "{tmp}/s", "--data", "{data}", "--minimise", "macs,macs"], "minimise must be different names, but got 'macs,macs'"),
         (["search", "{tmp}/s", "--data", "{data}", "--gpu-share", "some"], "unknown gpu_share 'some'"),
         (["search", "{tmp}/s", "--data", "{data}", "--enqueue", "{nowhere}.yaml"], "can't be read"),
         (["preview", "{tmp}/s", "--data", "{data}", "--costs-from", "{nowhere}"], "is not a study"),

@@ -46,6 +46,7 @@ class Budget:
             self.seconds[row.number] = float(row.user_attrs.get("seconds") or 0.0)
             self.gpu_s += gpus(family) * self.seconds[row.number]
             self.reached |= self.reaches(max(row.intermediate_values.values(), default=float("-inf")))
+        self.epochs_before, self.gpu_s_before = self.epochs, self.gpu_s
 
     def epoch(self, number: int, family: str, value: float, seconds: float) -> None:
         """Count an epoch.
@@ -69,6 +70,18 @@ class Budget:
             "gpu_hours": (settings.gpu_hours, self.gpu_s / 3600),
         }
         return next((name for name, (limit, used) in limits.items() if limit is not None and used >= limit), None)
+
+    def left_s(self) -> float | None:
+        """Return the seconds until a limit is reached at the pace of this run; None where none is, or nothing was trained yet."""
+        settings, passed = self.settings, self.clock() - self.since
+        ahead = [settings.max_hours * 3600 - passed] if settings.max_hours is not None else []
+        for limit, used, before in (
+            (settings.total_epochs, self.epochs, self.epochs_before),
+            (settings.gpu_hours and settings.gpu_hours * 3600, self.gpu_s, self.gpu_s_before),
+        ):
+            if limit is not None and used > before:
+                ahead.append((limit - used) * passed / (used - before))
+        return 0.0 if self.reached else max(min(ahead), 0.0) if ahead else None
 
     def reaches(self, value: float) -> bool:
         """Return whether a value is good enough to end the search."""

@@ -93,7 +93,7 @@ def run_search(
             tally.slots = slots.number
             _say_lengthened(listener, lengthened)
             book = Book(study, space, settings, listener, budget=budget, closed=Keeper(study, folder).ended)
-            tally.standing, tally.gpus = (lambda: book.rungs.standing), GpuMeter()
+            tally.standing, tally.gpus, tally.budget_left_s = (lambda: book.rungs.standing), GpuMeter(), budget.left_s
             if budget.spent():
                 book.settle()
             elif not book.done:

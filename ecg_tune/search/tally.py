@@ -31,6 +31,7 @@ class Tally:
         best: (value, trial number, family) of the best COMPLETE trial.
         standing: Gives what stands at the rungs now.
         gpus: Gives the use of the GPUs that the driver can see; must answer at once.
+        budget_left_s: Gives the seconds until a budget ends the search; None when none will.
     """
 
     trials: int
@@ -41,6 +42,7 @@ class Tally:
     best: tuple[float, int, str] | None = None
     standing: Callable[[], Standing] = dict
     gpus: Callable[[], Sequence[GpuUse]] = tuple
+    budget_left_s: Callable[[], float | None] = lambda: None
     since: float = field(default_factory=time.monotonic)
     epochs: int = 0
     ended: int = 0
@@ -65,13 +67,15 @@ class Tally:
             self.best = (value, number, family)
 
     def eta_s(self) -> float | None:
-        """Return the seconds left if coming trials take as many epochs as those that ended, at the pace since the start."""
+        """Return the seconds left at the pace since the start, if coming trials take as many epochs as those that ended, or to a budget."""
+        budget = self.budget_left_s()
         if not self.epochs or not self.ended_epochs:
-            return None
+            return budget
         each = self.ended_epochs / self.ended
         waiting = self.trials - sum(self.states.values()) - len(self.running)
         left = max(waiting, 0) * each + sum(max(each - epoch, 0.0) for _, epoch, _ in self.running.values())
-        return (time.monotonic() - self.since) / self.epochs * left
+        eta = (time.monotonic() - self.since) / self.epochs * left
+        return eta if budget is None else min(eta, budget)
 
     def counts(self) -> str:
         """Return the trials by state."""
@@ -86,7 +90,7 @@ class Tally:
     def left(self) -> str:
         """Return the time left; "" while nobody knows."""
         eta = self.eta_s()
-        return f"about {duration(eta)} left" if eta is not None and self.running else ""
+        return f"about {duration(eta)} left" if eta and self.running else ""
 
 
 def duration(seconds: float) -> str:

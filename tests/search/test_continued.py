@@ -133,6 +133,19 @@ def test_gpu_hours_count_shares_and_earlier_runs(study, log):
     assert Budget(limited, study.get_trials(), gpus=lambda family: 0.5).spent() == "gpu_hours"
 
 
+def test_the_time_that_a_budget_leaves_is_counted_at_the_pace_of_this_run():
+    now = [0.0]
+    budget = Budget(settings(max_hours=1.0, total_epochs=10), [], clock=lambda: now[0])
+    assert budget.left_s() == 3600
+    now[0] = 20.0
+    budget.epoch(0, "fast", 0.5, 10.0)
+    budget.epoch(0, "fast", 0.5, 20.0)
+    assert budget.left_s() == 80  # 8 epochs of 10 s
+    now[0] = 3590.0
+    assert budget.left_s() == 10
+    assert Budget(settings(), []).left_s() is None
+
+
 def test_the_trial_that_reaches_the_target_is_complete_and_ends_the_search(study, log):
     aimed = settings(trials=50, target=0.4)
     play(Book(study, TOY_SPACE, aimed, log), slots=2)  # the defaults: 0.25, 0.375, 0.4375

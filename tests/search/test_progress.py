@@ -193,6 +193,14 @@ def test_nobody_knows_the_time_left_before_a_trial_ended():
     assert counts.eta_s() is None
 
 
+def test_a_budget_that_ends_the_search_first_bounds_the_time_left():
+    counts = Tally(trials=4, max_epochs=4, budget_left_s=lambda: 7.0)
+    assert counts.eta_s() == 7.0
+    counts.started(0, "rnn", 0)
+    counts.epoch(0, "rnn", 1, 0.5)
+    assert counts.left() == "about 7 s left"
+
+
 def test_the_time_left_counts_the_epochs_to_come_at_the_pace_of_all_slots(clock):
     counts = Tally(trials=4, max_epochs=4, since=0.0)
     for number in (0, 1):

@@ -64,6 +64,14 @@ def test_what_no_machine_has_is_refused_with_what_there_is(settings, nodes, mess
         plan(SearchSettings(**settings), nodes)
 
 
+@pytest.mark.parametrize(("option", "value"), [("gpu_share", "auto"), ("gpu_hours", 2.0)])
+def test_options_about_gpus_are_refused_where_there_is_none(option, value):
+    nodes = [{"CPU": 4.0}]
+    with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} {value} is about GPUs, and the cluster has none: leave it out"):
+        plan(SearchSettings(**{option: value}), nodes)
+    assert plan(SearchSettings(**{option: value}), [*nodes, {"CPU": 4.0, "GPU": 1.0}]).gpus == 1
+
+
 def test_measured_shares_are_requested_by_family():
     shares = gpu_shares({"rnn": 3_000_000_000, "fusion": 15_000_000_000, "tiny": 1_000_000}, 40_000_000_000)
     assert shares == {"rnn": 1 / 8, "fusion": 1 / 2, "tiny": 1 / 8}

@@ -161,6 +161,10 @@ def test_a_spent_budget_ends_the_search_with_0_and_says_how_to_go_on(toy_data, t
     rows = newest_trials(open_study(tmp_path / "study"))
     assert all(t.state.is_finished() for t in rows)
     assert {t.user_attrs["ended_by"] for t in rows} <= {"max_epochs", "asha", "total_epochs"}
+    rows = open_study(tmp_path / "study").trials
+    code, _, err = finish(start(tmp_path / "study", toy_data, trials=6, changes=("--total-epochs", "5", "--progress", "jsonl")))
+    assert code == 0, err
+    assert open_study(tmp_path / "study").trials == rows  # given again as it was, the command has nothing to do
 
 
 def test_status_tells_the_same_as_the_study(searched):
