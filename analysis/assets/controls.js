@@ -33,8 +33,8 @@ const refilter = () => {
 };
 const described = () => {  // what paper says of the filter
   const states = [...filter.states].map(state => facts.states[state][0]), { least, most } = filter;
-  const epochs = least === null && most === null ? [] : [`epochs ${least ?? 0} to ${most ?? "all"}`];
-  return [[...filter.families].join(", "), states.join(", "), ...epochs].filter(part => part).join("; ");
+  const epochs = least === null ? most !== null && `at most ${most} epochs` : most === null ? `${least} epochs or more` : `${least} to ${most} epochs`;
+  return [[...filter.families].join(", "), states.join(", "), epochs].filter(part => part).join("; ");
 };
 const whole = input => {
   const right = Number.isInteger(input.valueAsNumber) && input.valueAsNumber >= 0;

@@ -196,7 +196,9 @@ def test_several_studies_have_a_page_that_lists_them(served: Callable[..., LiveS
     assert '<a href="1/">one</a>' in index
     assert '<a href="2/">two</a>' in index
     assert "3 complete" in index
-    assert "Study two" in ask(f"{url}2/")[1]
+    page = ask(f"{url}2/")[1]
+    assert "Study two" in page
+    assert '<a class="home" href="../">All studies</a>' in page
     with urllib.request.urlopen(urllib.request.Request(f"{url}2/", method="HEAD")) as answer:
         assert (answer.status, answer.read()) == (200, b"")
         assert int(answer.headers["Content-Length"]) > 1_000_000
@@ -225,6 +227,7 @@ def test_beyond_loopback_a_token_is_needed_and_goes_with_every_link(served: Call
     assert code == 200
     assert f'href="1/?token={server.token}"' in index
     assert ask(f"{here}1/news?since=&token={server.token}")[0] == 200
+    assert f'<a class="home" href="../?token={server.token}">' in ask(f"{here}1/?token={server.token}")[1]
 
 
 def test_a_taken_port_and_a_strange_host_are_refused_in_one_line(served: Callable[..., LiveServer], tmp_path: Path, capsys: Any) -> None:

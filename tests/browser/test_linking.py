@@ -271,6 +271,12 @@ def test_what_one_looks_at_stays_where_it_is_when_a_trial_of_another_family_is_c
     assert opened.complaints == []
 
 
+def test_keys_are_promised_where_there_are_trials_to_go_through(opened: Opened) -> None:
+    counts, trials = opened.page.locator("[data-figure=rungs-0-0]"), opened.page.locator(f"[data-figure={TIMELINE}]")
+    assert (counts.get_attribute("role"), counts.get_attribute("tabindex")) == ("img", None)
+    assert (trials.get_attribute("role"), trials.get_attribute("tabindex")) == ("application", "0")
+
+
 def test_the_same_number_opens_its_card_again(opened: Opened) -> None:
     field, card = opened.page.locator("#go"), opened.page.locator("#card")
     field.fill("3")
@@ -298,6 +304,10 @@ def test_a_table_that_the_filter_empties_says_so_and_the_legend_names_what_is_le
     named = opened.figure(HISTORY, entries)
     stopped = {str(t.user_attrs["family"]) for t in made_up().trials if t.state == TrialState.PRUNED}
     assert sorted(named) == sorted(stopped)
+    opened.page.locator("#families button").first.click()
+    opened.page.locator("#least").fill("2")
+    family = opened.page.locator("#families button").first.get_attribute("value")
+    assert opened.page.locator("#by").text_content() == f"{family}; stopped early; 2 epochs or more"  # on paper
     opened.page.locator("#least").fill("2.5")
     assert opened.page.locator("#least").get_attribute("aria-invalid") is not None
     opened.page.locator("#least").fill("")
