@@ -20,8 +20,9 @@ const follow = ({ focus = false } = {}) => {
     else row.removeAttribute("aria-current");
   });
   const trial = trials.get(chosen);
-  inPlace(() => {
-    if (trial && chosen !== before) openTabs(trial.family);
+  if (chosen === before) fillCard(trial);
+  else inPlace(() => {
+    if (trial) openTabs(trial.family);
     fillCard(trial);
   });
   if (trial && chosen !== before) announce(spokenTrial(trial));
