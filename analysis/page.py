@@ -160,10 +160,9 @@ def figure_json(figure: go.Figure, identity: str) -> dict[str, Any]:
     titles = [layout.get(name, {}).get("title", {}).get("text", "") for name in ("xaxis", "yaxis")]
     layout["uirevision"] = _digest(" · ".join([identity, *titles]))
     seen: dict[str, int] = {}
-    for trace in plain["data"]:
+    for trace in plain["data"]:  # traces come and go: one is known by its name, so that a hidden one stays hidden
         if trace.pop("meta", None) == GUIDE:
             trace["guide"] = True
-    for trace in plain["data"]:  # traces come and go: one is known by its name, so that a hidden one stays hidden
         name = " · ".join(str(trace.get(part, "")) for part in ("type", "name", "legendgroup"))
         seen[name] = seen.get(name, 0) + 1
         trace["uid"] = _digest(f"{name} {seen[name]}")

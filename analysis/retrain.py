@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -74,19 +74,8 @@ def one_by_one(function: Callable[[Job], Outcome], jobs: Iterable[Job]) -> Itera
         yield job, function(job)
 
 
-def chosen_trials(study: optuna.Study, *, top: int, per_family: bool = False, numbers: Sequence[int] = ()) -> list[FrozenTrial]:
-    """Return the `top` best COMPLETE trials, of the study or of each family, or those of these `numbers`; best first.
-
-    Raises:
-        StudyError: A number is not that of a COMPLETE trial.
-    """
-    if numbers:
-        complete = best_trials(study)
-        if unknown := set(numbers) - {row.number for row in complete}:
-            states = {row.number: row.state.name for row in study.get_trials(deepcopy=False)}
-            is_what = f"is {states[min(unknown)]}" if min(unknown) in states else "does not exist"
-            raise StudyError(f"trial {min(unknown)} {is_what}, a COMPLETE one is wanted: `ecg-tune dashboard` lists the best")
-        return [row for row in complete if row.number in numbers]
+def chosen_trials(study: optuna.Study, *, top: int, per_family: bool = False) -> list[FrozenTrial]:
+    """Return the `top` best COMPLETE trials, of the study or of each family, best first."""
     if not per_family:
         return best_trials(study, top)
     rows, taken = [], Counter[str]()
@@ -98,20 +87,31 @@ def chosen_trials(study: optuna.Study, *, top: int, per_family: bool = False, nu
     return rows
 
 
-def plan_jobs(
-    study: optuna.Study, folder: Path, *, top: int, seeds: int, per_family: bool = False, numbers: Sequence[int] = ()
-) -> list[Job]:
-    """Return the trainings of the `chosen_trials`, `seeds` each, best trial first.
+def named_trials(study: optuna.Study, numbers: Collection[int]) -> list[FrozenTrial]:
+    """Return the COMPLETE trials of these numbers, best first.
 
     Raises:
-        StudyError: The study has no COMPLETE trial, or not that of a number.
+        StudyError: A number is not that of a COMPLETE trial.
     """
-    rows = chosen_trials(study, top=top, per_family=per_family, numbers=numbers)
-    if not rows:
+    rows = [row for row in best_trials(study) if row.number in numbers]
+    if missing := set(numbers) - {row.number for row in rows}:
+        states = {row.number: f"is {row.state.name}" for row in study.get_trials(deepcopy=False)}
+        found = states.get(min(missing), "does not exist")
+        raise StudyError(f"trial {min(missing)} {found}, a COMPLETE one is wanted: `ecg-tune dashboard` lists the best")
+    return rows
+
+
+def plan_jobs(study: optuna.Study, folder: Path, trials: Sequence[FrozenTrial], *, seeds: int) -> list[Job]:
+    """Return the trainings of a study's trials, `seeds` each.
+
+    Raises:
+        StudyError: There is no trial.
+    """
+    if not trials:
         raise StudyError(f"{folder} has no COMPLETE trial to retrain: let its search go on")
     metric = str(study.user_attrs["metric"])
     jobs, seen = [], Counter[str]()
-    for row in rows:
+    for row in trials:
         config = with_encoders_of(trial_config(row.user_attrs["config"], where=f"trial {row.number}"), folder)
         seen[config.family] += 1
         name = MODELS[config.family].name + (f"#{seen[config.family]}" if seen[config.family] > 1 else "")
@@ -139,11 +139,9 @@ def retrain(
     study: optuna.Study,
     data: PreparedData,
     folder: Path,
+    trials: Sequence[FrozenTrial],
     *,
-    top: int,
     seeds: int,
-    per_family: bool = False,
-    numbers: Sequence[int] = (),
     on: str = TRAIN,
     device: str = "cpu",
     on_start: Callable[[int, int], None] | None = None,
@@ -156,8 +154,8 @@ def retrain(
     others: the manifest lists it under "failed".
 
     Args:
-        per_family: Take the `top` best of each family, not of the study.
-        numbers: Take these trials, whatever their rank.
+        trials: Best first: `chosen_trials`, or `named_trials`.
+        seeds: Trainings of each.
         on: "train", or "train+validation", before which every twin is trained on train.
         on_start: Called with the number of trainings to do and of those finished before; twice with "train+validation".
         on_done: Called after every training, with the model or the error.
@@ -165,7 +163,7 @@ def retrain(
     """
     check_data(study, data)
     check_choice("part to retrain on", on, (TRAIN, BOTH))
-    jobs = plan_jobs(study, folder, top=top, seeds=seeds, per_family=per_family, numbers=numbers)
+    jobs = plan_jobs(study, folder, trials, seeds=seeds)
     (folder / MODELS_FOLDER / MANIFEST).unlink(missing_ok=True)  # it would describe models that are being replaced
     work = partial(_train, data=data, device=device, metric=str(study.user_attrs["metric"]))
     finish = partial(_finish, data=data, work=work, on_start=on_start, on_done=on_done, map=map)

@@ -41,7 +41,7 @@ const whole = input => {
   input.toggleAttribute("aria-invalid", !right && (input.value !== "" || input.validity.badInput));
   return right ? input.valueAsNumber : null;
 };
-const changed = () => { refilter(); touch(); };
+const changed = () => { refilter(); fillCard(trials.get(chosen)); touch(); };
 
 byId("filter").addEventListener("click", event => {
   const chip = event.target.closest(".chip");
@@ -60,7 +60,7 @@ byId("reset").addEventListener("click", () => {
   filter.families.clear();
   filter.states.clear();
   Object.assign(filter, { least: null, most: null });
-  for (const id of ["least", "most"]) byId(id).value = "";
+  for (const id of ["least", "most"]) { byId(id).value = ""; byId(id).removeAttribute("aria-invalid"); }
   changed();
   all("#filter .chip")[0]?.focus();
 });

@@ -47,11 +47,10 @@ def part_of(value: float, break_at: float | None) -> str:
 
 def broken_axes(title: str, values: Sequence[float], break_at: float | None) -> Mapping[str, Any]:
     """Return the layout's vertical axes, broken or not; the horizontal one lies below the lower part."""
-    low, high = value_range(values)
     if break_at is None:
-        return {"yaxis": axis(title, range=[low, high])}
-    above = 0.06 * (high - break_at)
-    upper = axis(title, range=[break_at - above / 3, max(values) + above], domain=UPPER)
+        return {"yaxis": axis(title, range=value_range(values))}
+    low, high = value_range(values)[0], max(values)
+    upper = axis(title, range=[break_at - 0.02 * (high - break_at), high + 0.06 * (high - break_at)], domain=UPPER)
     lower = axis("", range=[low, break_at + 0.04 * (break_at - low)], domain=LOWER, nticks=5)
     mark = {"text": "≈", "xref": "paper", "yref": "paper", "x": 0, "y": (UPPER[0] + LOWER[1]) / 2, "showarrow": False, "font": {"size": 18}}
     return {"yaxis": upper, "yaxis2": lower, "annotations": [{**mark, "xanchor": "center", "yanchor": "middle"}]}

@@ -152,7 +152,7 @@ def _best_line(data: History, last: int) -> list[go.Scatter]:
             meta=GUIDE,
             legendgroup="best so far",
             showlegend=part == "y" or not pieces["y"],
-            hovertemplate="best after trial %{x}: %{y:.4f}<extra></extra>",
+            hoverinfo="skip",  # it passes through the points of the best trials, which are to be hovered and clicked
         )
         for part, piece in pieces.items()
         if piece

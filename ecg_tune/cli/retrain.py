@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
     from analysis.retrain import Job, Mapper, Outcome
 
+TOP = 3
 EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --per-family --seeds 3"
 
 
 def retrain(
     context: typer.Context,
     study: StudyFolder,
-    top: Annotated[int | None, typer.Option(min=1, help="How many of the best trials.  [default: 3]")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help=f"How many of the best trials.  [default: {TOP}]")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 3,
     per_family: Annotated[bool, typer.Option("--per-family", help="Take the best of each family, not of the whole study.")] = False,
     trial: Annotated[
@@ -50,6 +51,7 @@ def retrain(
     if address and is_there(address):
         run_there(context, address, insecure=insecure, changes={"address": "auto"})
         return
+    from analysis.retrain import chosen_trials, named_trials
     from analysis.retrain import retrain as run
     from ecg_tune.config import check_choice
     from ecg_tune.data.prepared import open_prepared
@@ -61,16 +63,16 @@ def retrain(
     prepared = open_prepared(data or data_folder(opened, study)).in_memory()
     print(headline(prepared))
     progress = Progress()
-    numbers = tuple(trial or ())
-    top = len(set(numbers)) or top or 3
-    alone = top * seeds == 1 and not per_family
+    trials = named_trials(opened, trial) if trial else chosen_trials(opened, top=top or TOP, per_family=per_family)
+    alone = len(trials) * seeds <= 1
     with _trainers(address or os.environ.get("RAY_ADDRESS"), insecure=insecure, device=device, alone=alone) as (spread, kind):
         manifest = run(
-            opened, prepared, study.resolve(), top=top, seeds=seeds, per_family=per_family, numbers=numbers, on=on, device=kind,
+            opened, prepared, study.resolve(), trials, seeds=seeds, on=on, device=kind,
             on_start=progress.start, on_done=progress.done, map=spread,
         )  # fmt: skip
     _show_models(manifest)
-    _show_missing(manifest, top, per_family=per_family)
+    if not trial:
+        _show_missing(manifest, top or TOP, per_family=per_family)
     _end(manifest, study)
 
 

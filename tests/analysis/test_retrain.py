@@ -13,12 +13,13 @@ from optuna.trial import TrialState, create_trial
 
 from analysis.answers import ask
 from analysis.candidates import check_judged, find_candidates
-from analysis.retrain import plan_jobs, retrain
+from analysis.retrain import chosen_trials, named_trials, plan_jobs, retrain
 from ecg_tune.config import TrainingConfig, TrialConfig, to_dict
 from ecg_tune.data.prepared import PreparedData
 from ecg_tune.errors import DataError, StudyError
 from ecg_tune.models.cnn1d import CNN1DConfig
 from ecg_tune.models.rnn import RNNConfig
+from ecg_tune.search.study import best_trials
 from ecg_tune.training.checkpoint import load_saved
 
 VALUES = (("rnn", 0.91), ("cnn1d", 0.70), ("rnn", 0.93), ("rnn", 0.92), ("cnn1d", 0.75), ("cnn1d", 0.60))
@@ -43,7 +44,8 @@ def tiny_study(data: PreparedData, *, max_epochs: int = 2) -> optuna.Study:
 
 
 def planned(data: PreparedData, *, top: int, per_family: bool) -> list[tuple[str, int]]:
-    jobs = plan_jobs(tiny_study(data), Path("study"), top=top, seeds=1, per_family=per_family)
+    study = tiny_study(data)
+    jobs = plan_jobs(study, Path("study"), chosen_trials(study, top=top, per_family=per_family), seeds=1)
     return [(job.name, job.trial) for job in jobs]
 
 
@@ -59,11 +61,10 @@ def test_the_top_of_each_family_gives_every_family_its_best_in_the_order_of_the_
 def test_named_trials_are_taken_best_first_and_one_that_is_not_complete_is_refused(toy_data: PreparedData) -> None:
     study = tiny_study(toy_data)
     study.add_trial(create_trial(state=TrialState.PRUNED, user_attrs={"family": "rnn"}))
-    jobs = plan_jobs(study, Path("study"), top=1, seeds=1, numbers=[4, 2])
-    assert [(job.name, job.trial) for job in jobs] == [("RNNModel", 2), ("CNN1D", 4)]
+    assert [trial.number for trial in named_trials(study, [4, 2, 4])] == [2, 4]
     for number, said in ((6, "is PRUNED"), (99, "does not exist")):
         with pytest.raises(StudyError, match=f"trial {number} {said}, a COMPLETE one is wanted"):
-            plan_jobs(study, Path("study"), top=1, seeds=1, numbers=[4, number])
+            named_trials(study, [4, number])
 
 
 def test_a_family_with_fewer_trials_gives_those_it_has(toy_data: PreparedData) -> None:
@@ -73,7 +74,8 @@ def test_a_family_with_fewer_trials_gives_those_it_has(toy_data: PreparedData) -
 @pytest.fixture(scope="module")
 def retrained(toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("retrained")
-    return folder, retrain(tiny_study(toy_data), toy_data, folder, top=2, seeds=2, per_family=True)
+    study = tiny_study(toy_data)
+    return folder, retrain(study, toy_data, folder, chosen_trials(study, top=2, per_family=True), seeds=2)
 
 
 def test_a_best_file_and_every_seeds_file_lie_beside_the_manifest(retrained: tuple[Path, dict]) -> None:
@@ -108,9 +110,9 @@ def test_an_interrupted_retraining_goes_on_with_what_is_finished(toy_data: Prepa
             yield job, function(job)
 
     with pytest.raises(KeyboardInterrupt):
-        retrain(study, toy_data, tmp_path, top=1, seeds=3, map=interrupted)
+        retrain(study, toy_data, tmp_path, best_trials(study, 1), seeds=3, map=interrupted)
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["RNNModel_trial2_seed0.pth"]
-    retrain(study, toy_data, tmp_path, top=1, seeds=3, map=noted)
+    retrain(study, toy_data, tmp_path, best_trials(study, 1), seeds=3, map=noted)
     assert [job.seed for job in trained] == [0, 1, 2]
 
 
@@ -118,7 +120,8 @@ def test_an_interrupted_retraining_goes_on_with_what_is_finished(toy_data: Prepa
 def on_both(retrained: tuple[Path, dict], toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("both")
     shutil.copytree(retrained[0] / "models", folder / "models")
-    return folder, retrain(tiny_study(toy_data), toy_data, folder, top=1, seeds=2, per_family=True, on="train+validation")
+    study = tiny_study(toy_data)
+    return folder, retrain(study, toy_data, folder, chosen_trials(study, top=1, per_family=True), seeds=2, on="train+validation")
 
 
 def test_every_model_trained_on_validation_too_has_its_twin_beside_it(on_both: tuple[Path, dict]) -> None:
@@ -157,6 +160,7 @@ def test_a_model_trained_on_validation_without_its_twin_is_refused(on_both: tupl
 
 
 def test_retraining_on_train_again_describes_the_twins(on_both: tuple[Path, dict], toy_data: PreparedData) -> None:
-    manifest = retrain(tiny_study(toy_data), toy_data, on_both[0], top=1, seeds=1)
+    study = tiny_study(toy_data)
+    manifest = retrain(study, toy_data, on_both[0], best_trials(study, 1), seeds=1)
     assert [row["file"] for row in manifest["models"][0]["seeds"]] == ["RNNModel_trial2_seed0.pth"]
     assert load_saved(on_both[0] / "models" / "RNNModel_best.pth").trained_on == "train"

@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 import pytest
 import yaml
+from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from analysis.dashboard import write_dashboard
@@ -53,6 +54,7 @@ def click_point(opened: Opened, key: str, number: int) -> None:
           return [box.left + xaxis._offset + xaxis.d2p(trace.x[i]), box.top + vertical._offset + vertical.d2p(trace.y[i])]; }})()""",
     )
     opened.page.mouse.move(*place)
+    plot.locator(".hoverlayer .hovertext").first.wait_for()  # plotly's click is on what is hovered, as a reader sees it before pressing
     opened.page.mouse.click(*place)
     opened.drawn()
 
@@ -227,6 +229,16 @@ def several(n: int, *states: TrialState, objectives: int = 1) -> optuna.Study:
     return study
 
 
+def of_one_parameter(n: int) -> optuna.Study:
+    """Return a study of complete trials in which one parameter was searched."""
+    study = optuna.create_study(direction="maximize")
+    for number in range(n):
+        known = {"params": {"rnn.dropout": number / n}, "distributions": {"rnn.dropout": FloatDistribution(0, 1)}}
+        told = {"user_attrs": {"family": "rnn"}, "intermediate_values": {1: 0.6}}
+        study.add_trial(optuna.trial.create_trial(value=0.6 + number / 100, **known, **told))
+    return study
+
+
 @pytest.mark.parametrize(
     "study",
     [
@@ -235,8 +247,9 @@ def several(n: int, *states: TrialState, objectives: int = 1) -> optuna.Study:
         several(8, TrialState.PRUNED),
         several(8, TrialState.RUNNING, TrialState.COMPLETE),
         several(8, TrialState.COMPLETE, TrialState.PRUNED, objectives=2),
+        of_one_parameter(8),
     ],
-    ids=["one trial", "all failed", "all pruned", "mid-run", "two objectives"],
+    ids=["one trial", "all failed", "all pruned", "mid-run", "two objectives", "one parameter"],
 )
 def test_a_trial_of_any_study_can_be_chosen_without_complaint(browser: Any, study: optuna.Study, tmp_path: Path) -> None:
     opened = Opened(browser, write_dashboard(study, tmp_path / "dashboard.html"))
@@ -308,6 +321,11 @@ def test_a_table_that_the_filter_empties_says_so_and_the_legend_names_what_is_le
     opened.page.locator("#least").fill("2")
     family = opened.page.locator("#families button").first.get_attribute("value")
     assert opened.page.locator("#by").text_content() == f"{family}; stopped early; 2 epochs or more"  # on paper
+    opened.page.locator("#go").fill(str(next(t.number for t in made_up().trials if t.state == TrialState.COMPLETE)))
+    opened.page.locator("#go").press("Enter")
+    assert "hides this trial" in opened.page.locator("#card-facts").inner_text()
     opened.page.locator("#least").fill("2.5")
     assert opened.page.locator("#least").get_attribute("aria-invalid") is not None
-    opened.page.locator("#least").fill("")
+    opened.page.locator("#reset").click()
+    assert opened.page.locator("#least").get_attribute("aria-invalid") is None
+    assert "hides this trial" not in opened.page.locator("#card-facts").inner_text()
