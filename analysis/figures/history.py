@@ -140,7 +140,7 @@ def _best_line(data: History, last: int) -> list[go.Scatter]:
     changes = [step for place, step in enumerate(data.best) if place == 0 or step[1] != data.best[place - 1][1]]
     steps = [*changes, *((last, value) for _, value in changes[-1:])]
     first_above = next((place for place, (_, value) in enumerate(steps) if part_of(value, data.break_at) == "y"), len(steps))
-    pieces = {"y2": steps[: first_above + 1] if first_above else [], "y": steps[first_above:]}
+    pieces = {"y2": steps[: first_above + 1] if first_above else [], "y": steps[max(first_above - 1, 0) :] if steps[first_above:] else []}
     return [
         go.Scatter(
             x=[n for n, _ in piece],
