@@ -16,11 +16,11 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from toys import Quiet, sqlite_study
 
-import ecg_tune.search.book as book_module
-import ecg_tune.search.continued as continued_module
+import ecg_tune.search.engine as book_module
+import ecg_tune.search.resume as continued_module
 from ecg_tune.config import SearchSettings
-from ecg_tune.search.book import Book
-from ecg_tune.search.samplers import trial_seed
+from ecg_tune.search.engine import SearchEngine
+from ecg_tune.search.sampling.samplers import trial_seed
 from ecg_tune.search.space import SearchSpace
 from search_spaces import SpaceContext, search_space
 
@@ -43,12 +43,12 @@ def ask_tell(sizes: tuple[int, ...], folder: Path) -> dict[int, dict[str, float]
     for size in sizes:
         study.add_trials(_rows(space, range(len(study.get_trials(deepcopy=False)), size)))
         settings = SearchSettings(families=FAMILIES, profile="small", max_epochs=EPOCHS, trials=10**6)
-        book = Book(study, space, settings, Quiet())
-        result[size] = _rounds(book)
+        engine = SearchEngine(study, space, settings, Quiet())
+        result[size] = _rounds(engine)
     return result
 
 
-def _rounds(book: Book) -> dict[str, float]:
+def _rounds(engine: SearchEngine) -> dict[str, float]:
     """Return the mean milliseconds of `ROUNDS` trials of one epoch each, after one that warms up.
 
     `database_ms` is Optuna's storage over SQLite, reading rows back and waiting for the disk; `own_ms` is the rest.
@@ -65,10 +65,10 @@ def _rounds(book: Book) -> dict[str, float]:
         for n in range(ROUNDS + 1):
             if n == 1:
                 spent.update(dict.fromkeys(spent, 0.0))
-            task = timed("ask", book.next_assignment)
-            said = {"epoch": 1, "value": 0.6 + 0.001 * n, "complete": True, "ended_by": "patience", "epochs": 1, "seconds": 1.0}
-            timed("record", lambda number=task.number, said=said: book.record(number, said))
-            timed("tell", lambda number=task.number, said=said: book.close(number, said))
+            task = timed("ask", engine.next_assignment)
+            message = {"epoch": 1, "value": 0.6 + 0.001 * n, "complete": True, "ended_by": "patience", "epochs": 1, "seconds": 1.0}
+            timed("record", lambda number=task.number, message=message: engine.record(number, message))
+            timed("tell", lambda number=task.number, message=message: engine.close(number, message))
     mean = {f"{name}_ms": seconds / ROUNDS * 1e3 for name, seconds in spent.items()}
     together = mean["ask_ms"] + mean["record_ms"] + mean["tell_ms"]
     return mean | {"ask_tell_ms": together, "own_ms": together - mean["sampler_ms"] - mean["database_ms"]}

@@ -14,7 +14,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from record_curves import bank_space
 
-from ecg_tune.search.preview import Curve
+from ecg_tune.search.preview.virtual_time import Curve
 
 FAILED_S = 1.0
 """Virtual seconds of a recorded training that diverged in its first epoch: no seconds were recorded."""
@@ -69,12 +69,12 @@ class Bank:
 
     def noise(self) -> str:
         """Say what the configs that were trained again reached with other seeds."""
-        said = []
+        message = []
         for number in dict.fromkeys(line["repeat_of"] for line in self.repeats):
             peaks = np.array([max(line["values"]) for line in self.repeats if line["repeat_of"] == number])
             own = self.peaks[self.numbers.index(number)]
-            said.append(f"config {number}: {own:.4f} here, {len(peaks)} other seeds {peaks.mean():.4f} ± {peaks.std(ddof=1):.4f}")
-        return "; ".join(said) or "not measured (no config was trained twice)"
+            message.append(f"config {number}: {own:.4f} here, {len(peaks)} other seeds {peaks.mean():.4f} ± {peaks.std(ddof=1):.4f}")
+        return "; ".join(message) or "not measured (no config was trained twice)"
 
     def _distributions(self, family: str) -> dict[str, BaseDistribution]:
         """Return the ranges of a family's own parameters, as the space draws them."""

@@ -15,16 +15,16 @@ from ray.tune.search.optuna import OptunaSearch
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.assignment import Assignment
-from ecg_tune.search.book import Book
-from ecg_tune.search.preview import Silent
-from ecg_tune.search.rungs import Rungs
+from ecg_tune.search.engine import SearchEngine
+from ecg_tune.search.preview.virtual_time import Silent
 from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.stopping.rungs import Rungs
 
 ENDLESS = 100_000
 """Trials: the benchmark stops a search, not the search itself."""
 
 
-class OurBook(Book):
+class OurEngine(SearchEngine):
     """The real book on a study in memory. No config is tried first: all contestants start without knowledge."""
 
     def __init__(self, space: SearchSpace, *, families: tuple[str, ...], epochs: int, seed: int, **settings: Any) -> None:
@@ -36,7 +36,7 @@ class OurBook(Book):
         return self.study.get_trials(deepcopy=False)[number].params
 
 
-class PooledBook(OurBook):
+class PooledBook(OurEngine):
     """Ours, but that trials of all families stand at the same rungs."""
 
     def __init__(self, space: SearchSpace, **settings: Any) -> None:

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from analysis.bootstrap import Run, intervals, mean_over_runs, patient_weights
-from analysis.ecg_metrics import ECGMetrics
-from analysis.paired import Answers, paired_table
+from analysis.evaluation.metrics import ECGMetrics
+from analysis.evaluation.statistics.bootstrap import Run, intervals, mean_over_runs, patient_weights
+from analysis.evaluation.statistics.paired import Answers, paired_table
 
 NAMES = ("NORM", "MI", "STTC", "CD", "HYP")
 PREVALENCE = np.array([0.44, 0.25, 0.24, 0.23, 0.12])  # about PTB-XL's

@@ -23,12 +23,12 @@ from urllib.request import Request, urlopen
 from made_up_study import make_study, one_more_trial
 from playwright.sync_api import sync_playwright
 
-from analysis.dashboard import dashboard_page
-from analysis.frames import trial_rows
-from analysis.live import LiveStudy
-from analysis.page import page_html
-from analysis.summary import summarise
-from ecg_tune.search.study import open_study
+from analysis.dashboard.dashboard import dashboard_page
+from analysis.dashboard.frames import trial_rows
+from analysis.dashboard.live import LiveStudy
+from analysis.dashboard.page import page_html
+from analysis.dashboard.summary import summarise
+from ecg_tune.study.study import open_study
 
 BROWSER = ["/usr/bin/chromium", "--headless=new", "--no-sandbox", "--no-first-run", "--remote-debugging-port=0", "--window-size=1280,900"]
 OPENINGS, STARTED_S, UNDISTURBED_S = 5, 2, 6

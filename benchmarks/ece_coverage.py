@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from analysis.calibration import calibration, estimates, mean_calibration, patient_signs, true_eces
+from analysis.evaluation.statistics.calibration import calibration, estimates, mean_calibration, patient_signs, true_eces
 
 MANY = 150_000
 

@@ -20,24 +20,24 @@ from typing import Any
 import numpy as np
 import optuna
 from bank import Bank, Draw
-from contestants import OurBook, PooledBook, RayBook
+from contestants import OurEngine, PooledBook, RayBook
 from numpy.typing import NDArray
 from optuna.samplers import RandomSampler
 from record_curves import BANK
 
-from ecg_tune.search.preview import steps
+from ecg_tune.search.preview.virtual_time import steps
 
 SLOTS, WITHIN, RESAMPLES = 4, 0.005, 2000
 
-CONTESTANTS: dict[str, tuple[str, Callable[..., OurBook | RayBook], dict[str, Any]]] = {
-    "random": ("random, nothing stopped", OurBook, {"sampler": "random", "scheduler": "none"}),
-    "tpe": ("TPE, nothing stopped", OurBook, {"sampler": "tpe", "scheduler": "none"}),
-    "random_asha": ("random + ASHA", OurBook, {"sampler": "random", "scheduler": "asha"}),
-    "tpe_asha": ("TPE + ASHA (ours)", OurBook, {"sampler": "tpe", "scheduler": "asha"}),
+CONTESTANTS: dict[str, tuple[str, Callable[..., OurEngine | RayBook], dict[str, Any]]] = {
+    "random": ("random, nothing stopped", OurEngine, {"sampler": "random", "scheduler": "none"}),
+    "tpe": ("TPE, nothing stopped", OurEngine, {"sampler": "tpe", "scheduler": "none"}),
+    "random_asha": ("random + ASHA", OurEngine, {"sampler": "random", "scheduler": "asha"}),
+    "tpe_asha": ("TPE + ASHA (ours)", OurEngine, {"sampler": "tpe", "scheduler": "asha"}),
     "ray": ("Ray's OptunaSearch + ASHAScheduler", RayBook, {}),
     "ray_factor_3": ("… with our reduction factor of 3", RayBook, {"reduction_factor": 3}),
     "ray_random": ("… and random configs", RayBook, {"reduction_factor": 3, "sampler": RandomSampler}),
-    "tpe_asha_1": ("ours, --min-results 1", OurBook, {"sampler": "tpe", "scheduler": "asha", "min_results": 1}),
+    "tpe_asha_1": ("ours, --min-results 1", OurEngine, {"sampler": "tpe", "scheduler": "asha", "min_results": 1}),
     "pooled": ("ours, all families at one rung", PooledBook, {"sampler": "tpe", "scheduler": "asha"}),
     "pooled_1": ("ours, one rung, --min-results 1", PooledBook, {"sampler": "tpe", "scheduler": "asha", "min_results": 1}),
 }
@@ -48,9 +48,9 @@ are not in the race: they say what the differences come from."""
 def epochs_to_target(name: str, bank: Bank, seed: int) -> int:
     """Return the epochs that one search needed, at most those of the whole bank."""
     _, make, settings = CONTESTANTS[name]
-    book = make(bank.space, families=tuple(bank.members), epochs=bank.epochs, seed=seed, **settings)
+    engine = make(bank.space, families=tuple(bank.members), epochs=bank.epochs, seed=seed, **settings)
     draw, target = Draw(bank), bank.best - WITHIN
-    for count, step in enumerate(steps(book, lambda task: draw.curve(book.params(task.number)), slots=SLOTS), start=1):
+    for count, step in enumerate(steps(engine, lambda task: draw.curve(engine.params(task.number)), slots=SLOTS), start=1):
         if step.value >= target or count >= bank.total_epochs:
             return count
     raise AssertionError("the search ended by itself")

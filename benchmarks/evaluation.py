@@ -17,18 +17,18 @@ from typing import TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from analysis.answers import ModelAnswers, SeedAnswers
-from analysis.bootstrap import intervals, mean_over_runs, patient_weights
-from analysis.calibration_table import calibration_table
-from analysis.decision import decision_table
-from analysis.ecg_metrics import ECGMetrics, mean_metrics
-from analysis.ensemble import ensemble_answers
-from analysis.paired import Answers, paired_table
-from analysis.platt import platt_parameters
-from analysis.subgroups import subgroup_table
-from analysis.thresholds import sensitivity_thresholds
+from analysis.evaluation.metrics import ECGMetrics, mean_metrics
+from analysis.evaluation.predictions import ModelPredictions, SeedPredictions
+from analysis.evaluation.statistics.bootstrap import intervals, mean_over_runs, patient_weights
+from analysis.evaluation.statistics.calibration_table import calibration_table
+from analysis.evaluation.statistics.decision import decision_table
+from analysis.evaluation.statistics.paired import Answers, paired_table
+from analysis.evaluation.statistics.platt import platt_parameters
+from analysis.evaluation.statistics.subgroups import subgroup_table
+from analysis.evaluation.thresholds import sensitivity_thresholds
+from analysis.retraining.ensemble import ensemble_predictions
 from ecg_tune.config import CLASS_NAMES
-from ecg_tune.data.prepared import Part
+from ecg_tune.data.prepared.dataset import Split
 from ecg_tune.metrics import Array, f1_thresholds
 
 PREVALENCE = (0.44, 0.25, 0.24, 0.23, 0.12)
@@ -49,20 +49,20 @@ class Clock:
         return found
 
 
-def made_up_part(name: str, n_records: int, rng: np.random.Generator) -> Part:
+def made_up_part(name: str, n_records: int, rng: np.random.Generator) -> Split:
     """Return a part without signals."""
     labels = (rng.random((n_records, 5)) < PREVALENCE).astype(np.uint8)
     records = {"patient_id": np.sort(rng.integers(0, int(n_records * 0.88), n_records)), "sex": rng.integers(0, 2, n_records)}
     records |= {"age": rng.integers(20, 90, n_records).astype(float), "device": rng.choice(["A", "B", "C"], n_records)}
     records |= {"site": rng.integers(0, 8, n_records), "flags": rng.integers(0, 2, n_records), "ecg_id": np.arange(n_records)}
-    return Part(name, np.zeros((n_records, 1, 1), np.int16), labels, records)
+    return Split(name, np.zeros((n_records, 1, 1), np.int16), labels, records)
 
 
-def made_up_answers(validation: Part, test: Part, rng: np.random.Generator) -> SeedAnswers:
+def made_up_predictions(validation: Split, test: Split, rng: np.random.Generator) -> SeedPredictions:
     """Return one model file's answers, fitted on validation as an evaluation does."""
     known, asked = (1 / (1 + np.exp(1 - 2.2 * part.labels - rng.normal(size=part.labels.shape))) for part in (validation, test))
     thresholds = f1_thresholds(validation.labels, known), sensitivity_thresholds(validation.labels, known)
-    return SeedAnswers(0, 0.9, known, asked, *thresholds, platt_parameters(validation.labels, known))
+    return SeedPredictions(0, 0.9, known, asked, *thresholds, platt_parameters(validation.labels, known))
 
 
 def run(n_records: int, n_models: int, n_seeds: int, n_resamples: int) -> dict[str, float]:
@@ -70,11 +70,11 @@ def run(n_records: int, n_models: int, n_seeds: int, n_resamples: int) -> dict[s
     rng, clock = np.random.default_rng(0), Clock()
     validation, test = (made_up_part(name, n_records, rng) for name in ("validation", "test"))
     models = {
-        f"Model{i}": ModelAnswers(f"Model{i}", tuple(made_up_answers(validation, test, rng) for _ in range(n_seeds)))
+        f"Model{i}": ModelPredictions(f"Model{i}", tuple(made_up_predictions(validation, test, rng) for _ in range(n_seeds)))
         for i in range(n_models)
     }
     labels, patients = test.labels, test.records["patient_id"]
-    clock("ensemble", lambda: ensemble_answers(models, validation, sensitivity_target=0.9))
+    clock("ensemble", lambda: ensemble_predictions(models, validation, sensitivity_target=0.9))
     weights = clock("drawing patients", lambda: patient_weights(patients, n_resamples=n_resamples))
     pairs = {}
     for name, model in models.items():

@@ -15,21 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from analysis.bootstrap import Run, intervals, patient_weights
-from ecg_tune.data.prepared import PreparedData, open_prepared
+from analysis.evaluation.statistics.bootstrap import Run, intervals, patient_weights
+from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.models import MODELS, build_model, trial_config
-from ecg_tune.places import Place
-from ecg_tune.search.checkpoints import place_of
-from ecg_tune.search.study import best_trials, newest_trials, open_study, study_exists
-from ecg_tune.training.checkpoint import build_predictor, load_saved
+from ecg_tune.storage import Storage
+from ecg_tune.study.retention import place_of
+from ecg_tune.study.study import best_trials, newest_trials, open_study, study_exists
+from ecg_tune.training.checkpoints import newest_checkpoint
+from ecg_tune.training.model_file import build_predictor, load_saved
 from ecg_tune.training.predictor import Predictor, predict_probabilities
-from ecg_tune.training.snapshots import newest_snapshot
 from ecg_tune.transforms.images import n_channels
 
 
-def validation_interval(place: Place, trial: Any, data: PreparedData) -> tuple[float, float] | None:
+def validation_interval(place: Storage, trial: Any, data: PreparedData) -> tuple[float, float] | None:
     """Return the 95 % interval of a trial's validation macro AUC, None if its weights are not kept."""
-    found = newest_snapshot(place, trial.user_attrs["path"])
+    found = newest_checkpoint(place, trial.user_attrs["path"])
     if found is None:
         return None
     config, n_leads = trial_config(trial.user_attrs["config"]), len(data.leads)

@@ -17,8 +17,8 @@ import optuna
 from made_up_study import make_study
 from optuna.trial import TrialState
 
-import analysis.live
-from analysis.live import LiveStudy
+import analysis.dashboard.live
+from analysis.dashboard.live import LiveStudy
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ class LiveCost(NamedTuple):
 
 def live_cost(folder: Path, *, polls: int = 200) -> LiveCost:
     """Measure on a study that may be written to: a trial is added to it, which runs and reports."""
-    analysis.live.LOOK_S, analysis.live.SHARE = 0.0, float("inf")
+    analysis.dashboard.live.LOOK_S, analysis.dashboard.live.SHARE = 0.0, float("inf")
     study = _opened(folder)
     number = study.ask().number
     _report(study, number, 1)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import wfdb
 
-from ecg_tune.data.records import read_record
+from ecg_tune.data.ptbxl.records import read_record
 
 N_RECORDS = 300
 

@@ -14,9 +14,9 @@ from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ecg_tune.config import SearchSettings, to_dict
-from ecg_tune.search.samplers import trial_seed
-from ecg_tune.search.schedulers import SCHEDULERS
-from ecg_tune.search.study import open_study
+from ecg_tune.search.sampling.samplers import trial_seed
+from ecg_tune.search.stopping.schedulers import SCHEDULERS
+from ecg_tune.study.study import open_study
 from search_spaces import SpaceContext, search_space
 
 FAMILIES, CLASSES = ("rnn", "cnn1d", "resnet1d", "cnn1d_rnn"), ("NORM", "MI", "STTC", "CD", "HYP")

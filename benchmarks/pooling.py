@@ -15,7 +15,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from ecg_tune.data.prepared import open_prepared
+from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.models import RNN
 from ecg_tune.training.fit import train_model
 from search_spaces import SPACES, SpaceContext, resolve

@@ -20,8 +20,8 @@ from toys import FAMILIES, TOY_SPACE, Quiet, run_toy, toy_curve
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.assignment import Assignment
-from ecg_tune.search.book import Book
-from ecg_tune.search.preview import Curve, simulate
+from ecg_tune.search.engine import SearchEngine
+from ecg_tune.search.preview.virtual_time import Curve, simulate
 
 EPOCHS, PREVIEWS, JITTER_S = 9, 8, 0.1
 
@@ -52,13 +52,13 @@ def main() -> None:
 
 def previewed(settings: SearchSettings, seconds: float, rng: np.random.Generator) -> int:
     """Return the epochs of a search in virtual time."""
-    book = Book(optuna.create_study(direction="maximize"), TOY_SPACE, settings, Quiet())
+    engine = SearchEngine(optuna.create_study(direction="maximize"), TOY_SPACE, settings, Quiet())
 
     def curve(task: Assignment) -> Curve:
         known = toy_curve(task.config, task.seed, epochs=settings.epochs, seconds=seconds)
         return [(value, cost + JITTER_S * rng.random()) for value, cost in known]
 
-    return simulate(book, curve, slots=settings.slots or 1).epochs
+    return simulate(engine, curve, slots=settings.slots or 1).epochs
 
 
 def real(settings: SearchSettings, seconds: float) -> int:

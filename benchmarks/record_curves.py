@@ -19,10 +19,10 @@ import optuna
 import torch
 from optuna.samplers import RandomSampler
 
-from ecg_tune.data.prepared import open_prepared
+from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.models import trial_config
-from ecg_tune.search.samplers import trial_seed
+from ecg_tune.search.sampling.samplers import trial_seed
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.training.fit import train_model
 from ecg_tune.training.learner import LearningData, learning_data

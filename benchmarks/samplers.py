@@ -2,7 +2,7 @@
 
     python benchmarks/samplers.py [--trials 60] [--seeds 40] [--only tpe gp] [--json]
 
-Every sampler works through `SamplerView`, as in a search. Regret is the best possible value, 1, minus the best one found. Paired
+Every sampler works through `SamplerHistory`, as in a search. Regret is the best possible value, 1, minus the best one found. Paired
 by seed with random: the share of seeds on which the sampler's regret is lower (a tie is half), and a sign test.
 """
 
@@ -18,9 +18,9 @@ import optuna
 from optuna.trial import BaseTrial
 from scipy.stats import binomtest
 
-from ecg_tune.search.samplers import SAMPLERS, Given
+from ecg_tune.search.sampling.history import SamplerHistory
+from ecg_tune.search.sampling.samplers import SAMPLERS, Given
 from ecg_tune.search.space import Proposal
-from ecg_tune.search.view import SamplerView
 
 FAMILIES = ("plain", "deep", "wide")
 N_BOOTSTRAP = 2000
@@ -50,7 +50,7 @@ def suggest(trial: BaseTrial) -> Proposal:
 def best_found(sampler: str, seed: int, trials: int) -> float:
     """Return the best quality of one search."""
     study = optuna.create_study(direction="maximize")
-    view = SamplerView(sampler, seed=seed, families=FAMILIES)
+    view = SamplerHistory(sampler, seed=seed, families=FAMILIES)
     for number in range(trials):
         study.sampler = Given(view.propose(number, suggest, families=FAMILIES))
         trial = study.ask()

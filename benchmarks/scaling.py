@@ -32,8 +32,8 @@ from ray.cluster_utils import Cluster
 from toys import FAMILIES, TOY_SPACE, Quiet, run_toy, sqlite_study, toy_curve
 
 from ecg_tune.config import SearchSettings
-from ecg_tune.search.book import Book
-from ecg_tune.search.preview import steps
+from ecg_tune.search.engine import SearchEngine
+from ecg_tune.search.preview.virtual_time import steps
 from ecg_tune.search.space import Proposal, SearchSpace
 
 EACH, EPOCHS = 12, 5
@@ -105,15 +105,15 @@ def used(rows: Sequence[FrozenTrial], begun: datetime) -> dict[str, float]:
 def driver(folder: Path) -> dict[str, float]:
     """Return how many trials a second the searcher draws for the first of 1,000 workers, and how many results it then takes a second."""
     settings = SearchSettings(families=FAMILIES, profile="small", trials=10**6, max_epochs=MANY_EPOCHS)
-    book = Book(sqlite_study(folder / "driver"), TOY_SPACE, settings, Quiet())
-    course = steps(book, lambda task: toy_curve(task.config, task.seed, epochs=MANY_EPOCHS, seconds=60.0), slots=WORKERS)
+    engine = SearchEngine(sqlite_study(folder / "driver"), TOY_SPACE, settings, Quiet())
+    course = steps(engine, lambda task: toy_curve(task.config, task.seed, epochs=MANY_EPOCHS, seconds=60.0), slots=WORKERS)
     started = time.perf_counter()
     next(course)  # all workers have a trial now
     filled = time.perf_counter()
     for _ in range(DECISIONS):
         next(course)
     took = time.perf_counter() - filled
-    trials = len(book.study.get_trials(deepcopy=False)) - WORKERS
+    trials = len(engine.study.get_trials(deepcopy=False)) - WORKERS
     return {
         "workers": WORKERS,
         "drawn_per_s": WORKERS / (filled - started),

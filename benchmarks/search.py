@@ -29,11 +29,11 @@ from ray.tune.search.optuna import OptunaSearch
 from toys import FAMILIES, Quiet, run_toy, sqlite_study, toy_suggest
 
 from ecg_tune.config import DataConfig, SearchSettings
-from ecg_tune.data.prepare import prepare
-from ecg_tune.data.prepared import open_prepared
-from ecg_tune.data.synthetic import synthesize
-from ecg_tune.places import Folder
+from ecg_tune.data.prepared.dataset import open_prepared
+from ecg_tune.data.ptbxl.prepare import prepare
+from ecg_tune.data.synthetic.generator import synthesize
 from ecg_tune.search.runner import run_search
+from ecg_tune.storage import LocalStorage
 from search_spaces import SpaceContext, search_space
 from trainables import LearnerTrainable, Shared
 
@@ -146,11 +146,11 @@ def tiny(folder: Path) -> dict[str, Any]:
         sizes = [mb for name in workers if (mb := rss_mb(int(name.rpartition(":")[2])))]
         seen.append({"trials": n, "driver": rss_mb(os.getpid()), "workers": len(sizes), "largest_worker": max(sizes, default=0.0)})
 
-    shared = Shared(data=data, checkpoints=Folder(folder / "tiny"), metric="macro_auc", threads=1)
+    shared = Shared(data=data, checkpoints=LocalStorage(folder / "tiny"), metric="macro_auc", threads=1)
     space = search_space(given.families, SpaceContext("small", given.epochs))
     run_search(
         LearnerTrainable, space, {"shared": shared}, given,
-        study=study, folder=folder / "tiny", view=lambda tally: Quiet(TINY // 6, notice),
+        study=study, folder=folder / "tiny", view=lambda stats: Quiet(TINY // 6, notice),
     )  # fmt: skip
     return {"rss_mb_tiny": seen}
 

@@ -15,7 +15,7 @@ from optuna.trial import BaseTrial
 from ray import tune
 
 from ecg_tune.config import SearchSettings
-from ecg_tune.search.preview import Curve, Silent
+from ecg_tune.search.preview.virtual_time import Curve, Silent
 from ecg_tune.search.runner import run_search
 from ecg_tune.search.space import Proposal, SearchSpace
 
@@ -91,6 +91,6 @@ def run_toy(
 ) -> optuna.Study:
     """Run a real search of toy trials to its end and return its study."""
     study, shared = sqlite_study(folder), {"epochs": settings.epochs, "seconds": seconds}
-    outcome = run_search(Toy, space, shared, settings, study=study, folder=folder, view=lambda tally: view or Quiet())
+    outcome = run_search(Toy, space, shared, settings, study=study, folder=folder, view=lambda stats: view or Quiet())
     assert outcome.done, "the search was interrupted"
     return study

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from analysis.dashboard import write_dashboard
-from ecg_tune.search.lock import search_runs
-from ecg_tune.search.study import open_study
+from analysis.dashboard.dashboard import write_dashboard
+from ecg_tune.study.lock import search_runs
+from ecg_tune.study.study import open_study
 
 SECTIONS = "curves,rungs,comparison,importances,parallel,slices,contour,rank,timeline,edf,best,classes"
 PATIENCE_MS = 300_000

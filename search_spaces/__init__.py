@@ -77,11 +77,11 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
             raise ConfigError(f"the classic {family} needs {needed:.3g} GB: raise memory_gb={context.memory_gb:g}, or leave {family} out")
         return choice | default_under(SPACES[family].defaults[context.profile], context.rules)
 
-    space = SearchSpace(suggest=suggest, defaults=tuple(default(family) for family in chosen), lengthened=lengthened)
+    space = SearchSpace(suggest=suggest, defaults=tuple(default(family) for family in chosen), extended=extended)
     return replace(space, queued=checked_configs(queued, space, chosen))
 
 
-def lengthened(config: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], bool]:
+def extended(config: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], bool]:
     """Return a trial's config with another last epoch, and whether its training so far is the beginning of that longer one.
 
     It is with the plateau schedule; one-cycle and cosine depend on the last epoch.

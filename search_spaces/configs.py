@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ecg_tune.config.plain import nearest
+from ecg_tune.config.parsing import nearest
 from ecg_tune.errors import ConfigError
+from ecg_tune.search.sampling.history import SamplerHistory
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.view import SamplerView
 from search_spaces.custom import parameter_names
 
 
@@ -31,7 +31,7 @@ def _checked(config: dict[str, Any], space: SearchSpace, families: Sequence[str]
         if len(prefixes) > 1:
             raise ConfigError(f"enqueue: one config has parameters of {' and '.join(prefixes)}: give `family`, and its parameters only")
         config = {"family": prefixes[0], **config}
-    view = SamplerView("random", seed=0, families=families)
+    view = SamplerHistory("random", seed=0, families=families)
     try:
         unused = set(config) - set(view.propose(0, space.suggest, families=families, fixed=config))
     except ConfigError as error:

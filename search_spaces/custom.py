@@ -17,7 +17,7 @@ import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import BaseTrial
 
-from ecg_tune.config.plain import nearest
+from ecg_tune.config.parsing import nearest
 from ecg_tune.errors import ConfigError
 
 RANGE_KEYS = ("low", "high", "log", "step")

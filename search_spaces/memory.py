@@ -17,7 +17,7 @@ from search_spaces.shared import SpaceContext
 
 BYTES_A_PARAMETER = 20
 """Weight, gradient, Adam's two moments and the best epoch's copy, in single precision. Activations are not in it: when
-they don't fit, the batch is split (`ecg_tune.training.memory`); what a parameter costs can't be split."""
+they don't fit, the batch is split (`ecg_tune.training.oom`); what a parameter costs can't be split."""
 
 FILLING = {nn.init.uniform_, nn.init.normal_, nn.init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_}
 

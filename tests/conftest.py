@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ecg_tune.config import CLASS_NAMES
-from ecg_tune.data.prepared import PARTS, Part, PreparedData, open_prepared, write_prepared
+from ecg_tune.data.prepared.dataset import PARTS, PreparedData, Split, open_prepared, write_prepared
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,7 +43,7 @@ def make_toy_data(folder: Path, *, seed: int = 0, n_records: tuple[int, int, int
         ids = np.arange(first, first + n)
         records: dict[str, Any] = {"ecg_id": ids, "patient_id": ids // 2 + 1000 * first, "age": np.full(n, 60.0), "sex": ids % 2}
         records |= {"device": np.full(n, "toy"), "site": ids % 3, "fold": np.full(n, 1), "flags": np.zeros(n, np.int64)}
-        parts[name] = Part(name=name, signals_uv=signals, labels=labels, records=records)
+        parts[name] = Split(name=name, signals_uv=signals, labels=labels, records=records)
         first += n
     facts: dict[str, Any] = {"class_names": list(CLASS_NAMES), "leads": ["I", "II", "V2"], "sampling_rate_hz": 100, "n_samples": 250}
     facts |= {"split": "official", "label_rule": {"text": "toy", "min_likelihood": 0.0}, "synthetic": True, "source": {"name": "toy"}}

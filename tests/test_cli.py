@@ -15,7 +15,7 @@ import typer
 
 from ecg_tune.cli.main import app, run
 from ecg_tune.cli.options import read_yaml
-from ecg_tune.cli.there import arguments_of
+from ecg_tune.cli.remote import arguments_of
 
 COMMANDS = [
     "data synthesize",
@@ -272,10 +272,10 @@ def test_an_interrupted_command_says_how_it_goes_on(tmp_path):
         while process.poll() is None and not any((tmp_path / "ptbxl").rglob("*.dat")):
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        said = process.communicate()[1]
+        message = process.communicate()[1]
     assert process.returncode == 130
-    assert said.splitlines()[-1] == "ecg-tune: interrupted; the same command again goes on with what is finished"
-    assert "Traceback" not in said
+    assert message.splitlines()[-1] == "ecg-tune: interrupted; the same command again goes on with what is finished"
+    assert "Traceback" not in message
 
 
 def test_a_repeated_option_is_given_on_to_a_cluster_as_often_as_it_was_given() -> None:

@@ -12,10 +12,10 @@ import torch
 
 from ecg_tune.config import CLASS_NAMES, TrialConfig, to_dict
 from ecg_tune.data.loaders import DevicePart
-from ecg_tune.data.prepared import PreparedData
+from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.models import MODELS, build_model, n_parameters, trial_config
-from ecg_tune.training.checkpoint import load_weights, save_atomic
 from ecg_tune.training.learner import Learner, LearningData, learning_data
+from ecg_tune.training.model_file import load_weights, save_atomic
 from ecg_tune.training.predictor import Predictor
 from ecg_tune.transforms.images import n_channels
 from search_spaces import SPACES, SpaceContext, resolve, search_space

@@ -10,9 +10,9 @@ import pytest
 
 from ecg_tune.cli.main import run
 from ecg_tune.config import SearchSettings
-from ecg_tune.search.book import Book
-from ecg_tune.search.making import create_study, study_attributes
-from ecg_tune.search.preview import Curve, Silent, simulate
+from ecg_tune.search.engine import SearchEngine
+from ecg_tune.search.preview.virtual_time import Curve, Silent, simulate
+from ecg_tune.study.create import create_study, study_attributes
 from search_spaces import SpaceContext, search_space
 
 FLAGS = ("--families", "cnn1d,resnet1d", "--profile", "small", "--max-epochs", "4", "--slots", "2", "--sampler", "random")
@@ -36,8 +36,8 @@ def searched(toy_data, tmp_path_factory) -> Path:
     def curve(task: Any) -> Curve:
         return [(0.6 + 0.01 * epoch + 0.001 * task.number, 3600.0 if task.family == "cnn1d" else 7200.0) for epoch in range(4)]
 
-    book = Book(study, space, settings, Silent())
-    simulate(book, curve, slots=2)
+    engine = SearchEngine(study, space, settings, Silent())
+    simulate(engine, curve, slots=2)
     return folder
 
 

@@ -13,15 +13,15 @@ import ray
 import torch
 from ray import tune
 
-from ecg_tune.data.prepared import PreparedData
+from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import NonFiniteLossError, WorkFailedError
 from ecg_tune.models import n_parameters, trial_config
-from ecg_tune.places import Place
+from ecg_tune.storage import Storage
+from ecg_tune.training.checkpoints import newest_checkpoint, write_checkpoint
+from ecg_tune.training.costs import COSTS
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.learner import Learner, LearningData, learning_data
-from ecg_tune.training.memory import out_of_memory
-from ecg_tune.training.probe import COSTS
-from ecg_tune.training.snapshots import newest_snapshot, save_snapshot
+from ecg_tune.training.oom import out_of_memory
 
 _on_device: dict[str, LearningData] = {}
 """This process's data set on its device; one entry, so that every later trial of a reused worker finds it there."""
@@ -37,7 +37,7 @@ class Shared:
     """
 
     data: PreparedData
-    checkpoints: Place
+    checkpoints: Storage
     metric: str
     threads: int
     minimise: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class LearnerTrainable(tune.Trainable):
         learner = Learner(trial_config(self.task["trial"]), _on_device[key], seed=self.task["seed"], metric=self.shared.metric)
         if self.task.get("micro_batch"):
             learner.micro_batches.size = self.task["micro_batch"]
-        found = newest_snapshot(self.shared.checkpoints, str(self.task["path"]), device=str(device))
+        found = newest_checkpoint(self.shared.checkpoints, str(self.task["path"]), device=str(device))
         if found:  # else the trial begins anew; epochs that the study knows are not reported twice
             self.checkpoint, state = found
             learner.load_state_dict(state)
@@ -108,7 +108,7 @@ class LearnerTrainable(tune.Trainable):
 
     def _train(self, learner: Learner) -> EpochResult:
         result = learner.step()
-        self.checkpoint = save_snapshot(self.shared.checkpoints, str(self.task["path"]), result.epoch, learner.state_dict())
+        self.checkpoint = write_checkpoint(self.shared.checkpoints, str(self.task["path"]), result.epoch, learner.state_dict())
         return result
 
     def _report(self, learner: Learner, result: EpochResult) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import ray
 import torch
 
 from ecg_tune.config import TrialConfig
-from ecg_tune.data.prepared import PreparedData
+from ecg_tune.data.prepared.dataset import PreparedData
+from ecg_tune.training.costs import peak_memory_bytes
 from ecg_tune.training.learner import learning_data
-from ecg_tune.training.probe import peak_memory_bytes
 
 
 def peak_memories(configs: Mapping[str, TrialConfig], data: PreparedData) -> tuple[dict[str, int], int]:

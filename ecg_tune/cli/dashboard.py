@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ecg_tune.cli.there import Insecure, JobsAddress, fetch, outbox, run_there
+from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, outbox, run_remotely
 from ecg_tune.errors import StudyError, UsageError
 
 EXAMPLE = "Example: ecg-tune dashboard STUDY --serve"
@@ -36,7 +36,7 @@ def dashboard(
         )
     if address:
         home, there = out or Path(f"{studies[0].name}.html"), outbox()
-        run_there(context, address, insecure=insecure, changes={"out": f"{there}/{home.name}", "host": None, "port": None})
+        run_remotely(context, address, insecure=insecure, changes={"out": f"{there}/{home.name}", "host": None, "port": None})
         fetch(address, ["pack", there, "--remove"], home.parent, insecure=insecure)
         print(f"brought it home: {home}")
     elif serve:
@@ -47,9 +47,9 @@ def dashboard(
 
 
 def _write(study: Path, out: Path | None) -> None:
-    from analysis.dashboard import write_dashboard
-    from ecg_tune.search.lock import search_runs
-    from ecg_tune.search.study import open_study
+    from analysis.dashboard.dashboard import write_dashboard
+    from ecg_tune.study.lock import search_runs
+    from ecg_tune.study.study import open_study
 
     opened = open_study(study)
     target = write_dashboard(opened, out or study / "dashboard.html", search_running=search_runs(study), folder=study)
@@ -57,8 +57,8 @@ def _write(study: Path, out: Path | None) -> None:
 
 
 def _serve(studies: list[Path], host: str, port: int) -> None:
-    from analysis.live_server import serve
-    from ecg_tune.search.study import study_exists
+    from analysis.dashboard.live_server import serve
+    from ecg_tune.study.study import study_exists
 
     for study in studies:
         if study.exists() and not study.is_dir():
@@ -67,4 +67,4 @@ def _serve(studies: list[Path], host: str, port: int) -> None:
             raise StudyError(f"{study} can't become a study: there is no folder {study.parent}")
         if not study_exists(study):
             print(f"{study} holds no study yet: its page waits for its search", flush=True)
-    serve(studies, host=host, port=port, said=lambda text: print(text, flush=True))
+    serve(studies, host=host, port=port, message=lambda text: print(text, flush=True))

@@ -20,8 +20,8 @@ def synthesize(
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal files.")] = 0,
 ) -> None:
     """Make a synthetic PTB-XL: real WFDB files in the published layout. Everything made from it says SYNTHETIC."""
-    from ecg_tune.cli.progress import bar
-    from ecg_tune.data import synthetic
+    from ecg_tune.cli.progress_bar import bar
+    from ecg_tune.data.synthetic import generator as synthetic
 
     with bar("synthesizing") as progress:
         counts = synthetic.synthesize(out, n_records=records, seed=seed, progress=progress)
@@ -30,7 +30,7 @@ def synthesize(
 
 
 @app.command("prepare", epilog="Example: ecg-tune data prepare ptb-xl-1.0.3/ DATA --split official")
-def prepare(
+def prepare_command(
     source: Annotated[Path, typer.Argument(metavar="PTBXL", help="Folder with ptbxl_database.csv and records100/.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the prepared data.")],
     leads: Annotated[str, typer.Option(help="Comma-separated, out of the twelve.")] = "I,II,V2",
@@ -41,24 +41,25 @@ def prepare(
     damaged: Annotated[str, typer.Option(help="Damaged records: refuse, or drop and count.")] = "refuse",
 ) -> None:
     """Read PTB-XL, check it, label it, split it by patient, and seal the test part."""
-    from ecg_tune.cli.progress import bar
+    from ecg_tune.cli.progress_bar import bar
     from ecg_tune.config import DataConfig
-    from ecg_tune.data import describe, prepare
+    from ecg_tune.data.prepared.describe import describe, describe_text
+    from ecg_tune.data.ptbxl.prepare import prepare
 
     config = DataConfig(leads=words(leads), sampling_rate_hz=rate, split=split, min_likelihood=min_likelihood, normalise=normalise)
     with bar("reading") as progress:
-        prepare.prepare(source, out, config, damaged=damaged, progress=progress)
-    print(describe.describe_text(describe.describe(out)))
+        prepare(source, out, config, damaged=damaged, progress=progress)
+    print(describe_text(describe(out)))
     print(f"next: ecg-tune search STUDY --data {out}")
 
 
 @app.command("describe", epilog="Example: ecg-tune data describe DATA --json")
-def describe(
+def describe_command(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Prepared data, or s3://BUCKET/PREFIX.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what a prepared data set holds. Of the test part only counts are shown; it stays sealed."""
-    from ecg_tune.data import describe
+    from ecg_tune.data.prepared.describe import describe, describe_text
 
-    facts = describe.describe(folder)
-    print(json.dumps(facts, indent=1, ensure_ascii=False) if as_json else describe.describe_text(facts))
+    facts = describe(folder)
+    print(json.dumps(facts, indent=1, ensure_ascii=False) if as_json else describe_text(facts))

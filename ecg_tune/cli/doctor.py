@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecg_tune.cli.there import Insecure, is_there, run_there
+from ecg_tune.cli.remote import Insecure, is_there, run_remotely
 from ecg_tune.errors import WorkFailedError
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def doctor(
 ) -> None:
     """Ask every machine of the cluster, compare, and name what is wrong with its remedy. Exit code 1 when something is."""
     if address and is_there(address):
-        run_there(context, address, insecure=insecure, changes={"address": "auto"})
+        run_remotely(context, address, insecure=insecure, changes={"address": "auto"})
         return
     from ecg_tune.cluster.doctor import examine
     from ecg_tune.cluster.session import ray_session
     from ecg_tune.config import SearchSettings
-    from ecg_tune.data.prepared import open_prepared
+    from ecg_tune.data.prepared.dataset import open_prepared
     from ecg_tune.search.resources import plan
 
     settings = SearchSettings(cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial)

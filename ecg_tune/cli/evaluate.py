@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ecg_tune.cli.options import Device, StudyData, pick_device
-from ecg_tune.cli.there import Insecure, JobsAddress, fetch, outbox, run_there
+from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, outbox, run_remotely
 from ecg_tune.errors import UsageError
 
 EXAMPLE = "Example: ecg-tune evaluate STUDY --out results/   or   ecg-tune evaluate checkpoints/ --data DATA --out results/"
@@ -30,13 +30,13 @@ def evaluate(
     """Open the sealed test part once and write tables, figures and reports. Nothing is chosen on test."""
     if address:
         there = outbox()
-        run_there(context, address, insecure=insecure, changes={"out": there})
+        run_remotely(context, address, insecure=insecure, changes={"out": there})
         fetch(address, ["pack", there, "--remove"], out, insecure=insecure)
         print(f"brought it home: {out}")
         return
-    from analysis.evaluate import evaluate as run
-    from ecg_tune.data.prepared import open_prepared
-    from ecg_tune.search.study import data_folder, open_study, study_exists
+    from analysis.evaluation.evaluate import evaluate as run
+    from ecg_tune.data.prepared.dataset import open_prepared
+    from ecg_tune.study.study import data_folder, open_study, study_exists
 
     is_study = study_exists(source)
     if data is None and not is_study:

@@ -26,7 +26,7 @@ def models(
 ) -> None:
     """Show every family's default networks: input, parameters, MACs of one forward pass, and measured seconds an epoch."""
     from ecg_tune.config import PROFILES, SearchSettings, check_choice
-    from ecg_tune.data.prepared import open_prepared
+    from ecg_tune.data.prepared.dataset import open_prepared
     from ecg_tune.models import MODELS
     from ecg_tune.models.cost import cost
     from search_spaces import SPACES, SpaceContext, resolve
@@ -68,7 +68,7 @@ def _threads() -> int:
 
 
 def _epoch_s(config: Any, loaded: LearningData, row: dict[str, Any]) -> float:
-    from ecg_tune.training.probe import epoch_cost_s
+    from ecg_tune.training.costs import epoch_cost_s
 
     print(f"measuring {row['family']} {row['profile']} …", file=sys.stderr, flush=True)
     return round(epoch_cost_s(config, loaded), 2)
@@ -85,6 +85,6 @@ def _table(rows: list[dict[str, Any]], facts: dict[str, Any]) -> str:
         for line in shown
     ]
     if facts:
-        said = f"{facts['train_records']} training records on {facts['device']}, {facts['threads']} CPU threads"
-        lines.append(f"s/epoch: extrapolated from a few of {said}; validation not included")
+        message = f"{facts['train_records']} training records on {facts['device']}, {facts['threads']} CPU threads"
+        lines.append(f"s/epoch: extrapolated from a few of {message}; validation not included")
     return "\n".join(line.rstrip() for line in lines)

@@ -11,7 +11,7 @@ import typer
 from ecg_tune.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from ecg_tune.data.prepared import PreparedData
+    from ecg_tune.data.prepared.dataset import PreparedData
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
 DataFolder = Annotated[

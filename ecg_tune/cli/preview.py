@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import optuna
 
     from ecg_tune.config import SearchSettings
-    from ecg_tune.data.prepared import PreparedData
-    from ecg_tune.search.curves import Curves
-    from ecg_tune.search.preview import Timeline
+    from ecg_tune.data.prepared.dataset import PreparedData
+    from ecg_tune.search.preview.curves import Curves
+    from ecg_tune.search.preview.virtual_time import Timeline
     from ecg_tune.search.space import SearchSpace
 
 EXAMPLE = "Example: ecg-tune preview STUDY --data DATA --families rnn,resnet --profile small --trials 200 --slots 4"
@@ -45,7 +45,7 @@ def preview(
 ) -> None:
     """Run the same search in virtual time: the flags of `search` give its trials per rung, epochs, hours and disk. STUDY is
     not touched; where it exists, what is left of it is previewed."""
-    from ecg_tune.data.prepared import open_prepared
+    from ecg_tune.data.prepared.dataset import open_prepared
 
     settings, prepared = dataclasses.replace(read_settings(config, flags), minimise=()), open_prepared(data)
     space = make_space(settings, prepared, study)
@@ -77,8 +77,8 @@ def _curves(
     settings: SearchSettings, prepared: PreparedData, costs_from: Path | None
 ) -> tuple[dict[str, str], Callable[[int], Curves], dict[str, float]]:
     """Return what is assumed, in words; a function from a simulation's number to its curves; seconds an epoch by family."""
-    from ecg_tune.search.curves import ASSUMED, assumed_curves, courses_of, resampled_curves
-    from ecg_tune.search.study import newest_trials, open_study
+    from ecg_tune.search.preview.curves import ASSUMED, assumed_curves, courses_of, resampled_curves
+    from ecg_tune.study.study import newest_trials, open_study
 
     if costs_from is None:
         costs = _probed(settings, prepared)
@@ -97,8 +97,8 @@ def _curves(
 def _probed(settings: SearchSettings, prepared: PreparedData) -> dict[str, float]:
     import torch
 
+    from ecg_tune.training.costs import epoch_cost_s
     from ecg_tune.training.learner import learning_data
-    from ecg_tune.training.probe import epoch_cost_s
     from search_spaces import SPACES, SpaceContext, resolve
 
     torch.set_num_threads(settings.cpus_per_trial)
@@ -112,16 +112,16 @@ def _simulated(
     folder: Path, prepared: PreparedData, settings: SearchSettings, space: SearchSpace, curves: Curves, n: int, *, slots: int, gpus: float
 ) -> tuple[Timeline, float]:
     """Return one course of the search and the gigabytes that its checkpoints take."""
-    from ecg_tune.search.book import Book
-    from ecg_tune.search.budget import Budget
-    from ecg_tune.search.continued import lengthen
-    from ecg_tune.search.preview import Clock, Silent, simulate
+    from ecg_tune.search.engine import SearchEngine
+    from ecg_tune.search.preview.virtual_time import Clock, Silent, simulate
+    from ecg_tune.search.resume import extend
+    from ecg_tune.search.stopping.budget import Budget
 
     clock, study = Clock(), _copied(folder, prepared, settings)
     seeded = dataclasses.replace(settings, seed=settings.seed + n)
-    lengthen(study, space, seeded)
+    extend(study, space, seeded)
     budget = Budget(seeded, study.get_trials(deepcopy=False), gpus=lambda family: gpus, clock=clock)
-    timeline = simulate(Book(study, space, seeded, Silent(), budget=budget), curves, slots=slots, clock=clock)
+    timeline = simulate(SearchEngine(study, space, seeded, Silent(), budget=budget), curves, slots=slots, clock=clock)
     return timeline, _disk_gb(study, len(prepared.leads), slots)
 
 
@@ -133,8 +133,8 @@ def _copied(folder: Path, prepared: PreparedData, settings: SearchSettings) -> o
     """
     import optuna
 
-    from ecg_tune.search.making import FIXED, study_attributes
-    from ecg_tune.search.study import open_study, study_exists
+    from ecg_tune.study.create import FIXED, study_attributes
+    from ecg_tune.study.study import open_study, study_exists
 
     copy = optuna.create_study(direction="maximize")
     there = open_study(folder) if study_exists(folder) else None
@@ -152,22 +152,22 @@ def _copied(folder: Path, prepared: PreparedData, settings: SearchSettings) -> o
 def _disk_gb(study: optuna.Study, n_leads: int, slots: int) -> float:
     """Return at most how much checkpoints take: those of the largest trials that run at once, and of each family's best."""
     from ecg_tune.models import trial_config
-    from ecg_tune.search.checkpoints import TOP
+    from ecg_tune.study.retention import TOP
     from search_spaces.memory import BYTES_A_PARAMETER, state_gb
 
     sizes: dict[str, list[float]] = {}
     for row in study.get_trials(deepcopy=False):
         if "config" in row.user_attrs:
-            drawn = trial_config(row.user_attrs["config"])
-            gigabytes = state_gb(drawn.model, drawn.family, n_leads) / BYTES_A_PARAMETER * CHECKPOINT_BYTES
-            sizes.setdefault(drawn.family, []).append(gigabytes)
+            suggested = trial_config(row.user_attrs["config"])
+            gigabytes = state_gb(suggested.model, suggested.family, n_leads) / BYTES_A_PARAMETER * CHECKPOINT_BYTES
+            sizes.setdefault(suggested.family, []).append(gigabytes)
     kept = [size for family in sizes.values() for size in sorted(family)[-TOP:]]
     return sum(kept) + sum(sorted(size for family in sizes.values() for size in family)[-slots:])
 
 
 def _facts(courses: list[Timeline], settings: SearchSettings, slots: int, gpus: float) -> dict[str, Any]:
     """Return the simulations as plain data: [mean, lowest, highest] of each number."""
-    from ecg_tune.search.schedulers import SCHEDULERS
+    from ecg_tune.search.stopping.schedulers import SCHEDULERS
 
     marks = [*SCHEDULERS[settings.scheduler](settings).marks, settings.epochs]
     families = {
@@ -195,7 +195,7 @@ def _spread(values: list[float] | list[int]) -> list[float]:
 
 def _text(facts: Mapping[str, Any], settings: SearchSettings) -> str:
     """Return the same as lines for people."""
-    from ecg_tune.search.tally import duration
+    from ecg_tune.search.progress.stats import duration
 
     how = f"{facts['slots']} at once, {settings.sampler} + {settings.scheduler}"
     head = [

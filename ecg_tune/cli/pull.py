@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ecg_tune.cli.there import Insecure, fetch
+from ecg_tune.cli.remote import Insecure, fetch
 from ecg_tune.errors import StudyError
 
 EXAMPLE = "Example: ecg-tune pull studies/a --address http://127.0.0.1:8265 --out a"
@@ -28,7 +28,7 @@ def pull(
 ) -> None:
     """Copy a study from the cluster, whole even while it is searched: its database as SQLite, models, dashboard, encoders."""
     from ecg_tune.cli.status import summary
-    from ecg_tune.search.study import open_study
+    from ecg_tune.study.study import open_study
 
     target, source = out or Path(PurePosixPath(study).name), f"{address} {study}\n"
     if target.exists() and (not (target / SOURCE).is_file() or (target / SOURCE).read_text(encoding="utf-8") != source):
@@ -51,8 +51,8 @@ def pack(
     remove: Annotated[bool, typer.Option("--remove", help="Remove it when it is printed.")] = False,
 ) -> None:
     """Print a folder as text, for `ecg-tune pull` and what else comes home from a cluster."""
-    from ecg_tune.cluster.parcel import write_parcel
-    from ecg_tune.search.study import study_exists
+    from ecg_tune.cluster.archive import write_parcel
+    from ecg_tune.study.study import study_exists
 
     if study_exists(folder):
         with tempfile.TemporaryDirectory() as scratch:
@@ -67,9 +67,9 @@ def pack(
 
 def _study_entries(folder: Path, scratch: Path, *, checkpoints: bool) -> dict[str, Path]:
     """Return what a study's parcel holds; its database, encoders and checkpoints are copied into `scratch` first."""
-    from ecg_tune.search.copying import copy_checkpoints, copy_encoders, copy_to_sqlite, forget_place
-    from ecg_tune.search.database import DATABASE
-    from ecg_tune.search.study import open_study
+    from ecg_tune.study.database import DATABASE
+    from ecg_tune.study.export import copy_checkpoints, copy_encoders, copy_to_sqlite, forget_place
+    from ecg_tune.study.study import open_study
 
     study = open_study(folder)
     copy_to_sqlite(study, scratch / DATABASE)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecg_tune.cli.options import Device, StudyData, StudyFolder, headline, pick_device
-from ecg_tune.cli.there import Insecure, is_there, run_there
+from ecg_tune.cli.remote import Insecure, is_there, run_remotely
 from ecg_tune.errors import EcgTuneError, UsageError, WorkFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from analysis.retrain import Job, Mapper, Outcome
+    from analysis.retraining.retrain import Job, Mapper, Outcome
 
 TOP = 3
 EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --per-family --seeds 3"
@@ -49,14 +49,14 @@ def retrain(
     if trial and (per_family or top):
         raise UsageError(f"--trial {trial[0]} names what to retrain: leave --top and --per-family out")
     if address and is_there(address):
-        run_there(context, address, insecure=insecure, changes={"address": "auto"})
+        run_remotely(context, address, insecure=insecure, changes={"address": "auto"})
         return
-    from analysis.retrain import chosen_trials, named_trials
-    from analysis.retrain import retrain as run
+    from analysis.retraining.retrain import chosen_trials, named_trials
+    from analysis.retraining.retrain import retrain as run
     from ecg_tune.config import check_choice
-    from ecg_tune.data.prepared import open_prepared
-    from ecg_tune.search.study import data_folder, open_study
-    from ecg_tune.training.checkpoint import BOTH, TRAIN
+    from ecg_tune.data.prepared.dataset import open_prepared
+    from ecg_tune.study.study import data_folder, open_study
+    from ecg_tune.training.model_file import BOTH, TRAIN
 
     check_choice("part to retrain on", on, (TRAIN, BOTH))
     opened = open_study(study)
@@ -86,8 +86,8 @@ def _end(manifest: Mapping[str, Any], study: Path) -> None:
 @contextmanager
 def _trainers(address: str | None, *, insecure: bool, device: str, alone: bool) -> Iterator[tuple[Mapper, str]]:
     """Give what runs the trainings, and on which device; without a Ray where only one training can run at once."""
-    from analysis.retrain import one_by_one
-    from ecg_tune.cluster.spread import trainers
+    from analysis.retraining.retrain import one_by_one
+    from ecg_tune.cluster.parallel import trainers
 
     kind = device if address else pick_device(device)
     if not address and (alone or _places(kind) == 1):
@@ -121,7 +121,7 @@ class Progress:
 
     def done(self, job: Job, outcome: Outcome) -> None:
         """Say what became of one."""
-        from ecg_tune.search.tally import duration
+        from ecg_tune.search.progress.stats import duration
 
         self.n_done += 1
         what = f"{job.name} (trial {job.trial}, seed {job.seed})" + (" on train+validation" if job.twin else "")
@@ -142,13 +142,13 @@ def _became(job: Job, outcome: Outcome) -> str:
 
 def _show_models(manifest: Mapping[str, Any]) -> None:
     for model in manifest["models"]:
-        mean, said = model["validation_macro_auc_mean"], model["search_value"]
+        mean, message = model["validation_macro_auc_mean"], model["search_value"]
         sd = (
             ""
             if model["validation_macro_auc_sd"] is None
             else f" ± {model['validation_macro_auc_sd']:.4f} (sd over {len(model['seeds'])} seeds)"
         )
-        curse = "" if said is None else f"; the search said {said:.4f}, winner's curse {said - mean:+.4f}"
+        curse = "" if message is None else f"; the search said {message:.4f}, winner's curse {message - mean:+.4f}"
         print(f"{model['name']}: validation macro AUC {mean:.4f}{sd}{curse}")
 
 

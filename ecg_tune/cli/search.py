@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from ecg_tune.config import SearchSettings
-    from ecg_tune.data.prepared import PreparedData
+    from ecg_tune.data.prepared.dataset import PreparedData
     from ecg_tune.search.runner import Outcome
     from ecg_tune.search.space import SearchSpace
 
@@ -49,12 +49,12 @@ def search(
     """Search hyper-parameters. The same command again goes on where the study stands, however it ended."""
     from ecg_tune.cli.status import summary
     from ecg_tune.cluster.session import ray_session
-    from ecg_tune.data.prepared import open_prepared
-    from ecg_tune.search.checkpoints import check_place
-    from ecg_tune.search.database import database_of
+    from ecg_tune.data.prepared.dataset import open_prepared
     from ecg_tune.search.interrupts import terminate_as_interrupt
-    from ecg_tune.search.lock import hold_study
-    from ecg_tune.search.loggers import trackers
+    from ecg_tune.search.trackers import trackers
+    from ecg_tune.study.database import database_of
+    from ecg_tune.study.lock import lock_study
+    from ecg_tune.study.retention import check_place
 
     settings, prepared = read_settings(config, flags), open_prepared(data)
     address = address or os.environ.get("RAY_ADDRESS")
@@ -65,7 +65,7 @@ def search(
     space = make_space(settings, prepared, study)
     others = _comparable(study, prepared, settings, import_study or [])
     _announce(prepared, settings, study, here=not address, quiet=quiet)
-    with hold_study(study, url) as guarded:
+    with lock_study(study, url) as guarded:
         opened = guarded(_opened(study, url, prepared, settings, space, others, quiet=quiet))
         with terminate_as_interrupt(), ray_session(address, insecure=insecure):
             if address:
@@ -78,7 +78,7 @@ def search(
 
 def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, here: bool, quiet: bool) -> None:
     """Say what is searched on and, before a new search on this machine, what an epoch of the full profile costs."""
-    from ecg_tune.search.study import study_exists
+    from ecg_tune.study.study import study_exists
 
     _print(headline(prepared), quiet)
     if settings.profile == "full" and not study_exists(study) and not quiet and here:
@@ -87,7 +87,7 @@ def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, 
 
 def _end(opened: optuna.Study, study: Path, outcome: Outcome, again: str, *, quiet: bool) -> None:
     """Say what to do next, and with which exit code the command ends."""
-    from ecg_tune.search.study import best_trials, last_failure
+    from ecg_tune.study.study import best_trials, last_failure
 
     if not outcome.done:
         raise StoppedError(f"interrupted; go on with: {again}")
@@ -118,19 +118,19 @@ def _view(progress: str | None) -> Callable[..., Any]:
     from rich.console import Console
 
     from ecg_tune.config import check_choice
-    from ecg_tune.search.progress import VIEWS, default_view
+    from ecg_tune.search.progress.views import VIEWS, default_view
 
     console = Console()
     name = default_view(console) if progress is None else progress
     check_choice("progress", name, VIEWS)
-    return lambda tally: VIEWS[name](tally, console)
+    return lambda stats: VIEWS[name](stats, console)
 
 
 def _comparable(folder: Path, prepared: PreparedData, settings: SearchSettings, others: Sequence[Path]) -> dict[Path, optuna.Study]:
     """Open the studies to import from; what does not fit is refused before a study is made that says how it is searched."""
-    from ecg_tune.search.continued import check_comparable
-    from ecg_tune.search.making import study_attributes
-    from ecg_tune.search.study import open_study
+    from ecg_tune.search.resume import check_comparable
+    from ecg_tune.study.create import study_attributes
+    from ecg_tune.study.study import open_study
 
     found = {}
     for other in others:
@@ -152,8 +152,8 @@ def _opened(
     quiet: bool,
 ) -> optuna.Study:
     """Open or make the study, with the trials imported from others."""
-    from ecg_tune.search.continued import import_rows
-    from ecg_tune.search.making import create_study, study_attributes
+    from ecg_tune.search.resume import import_rows
+    from ecg_tune.study.create import create_study, study_attributes
 
     opened = create_study(folder, study_attributes(prepared, settings), url)
     for other, source in others.items():
@@ -173,8 +173,8 @@ def _run(
     trackers: Sequence[Any],
     joined: bool,
 ) -> Outcome:
-    from ecg_tune.search.checkpoints import place_of
     from ecg_tune.search.runner import run_search
+    from ecg_tune.study.retention import place_of
     from trainables import TRAINABLES, Shared
 
     shared = Shared(prepared.in_memory(), place_of(opened, folder), settings.metric, settings.cpus_per_trial, settings.minimise)
@@ -195,11 +195,11 @@ def _run(
 def _check_cluster(opened: optuna.Study, folder: Path, say: Callable[[str], None]) -> None:
     """Do the part of `ecg-tune doctor` that takes seconds: refuse what would make the search fail, say what else is odd."""
     from ecg_tune.cluster.doctor import examine
-    from ecg_tune.places import Folder
-    from ecg_tune.search.checkpoints import place_of
+    from ecg_tune.storage import LocalStorage
+    from ecg_tune.study.retention import place_of
 
     place = place_of(opened, folder)
-    found = examine(folders=[place.root] if isinstance(place, Folder) else [])
+    found = examine(folders=[place.root] if isinstance(place, LocalStorage) else [])
     for complaint in found.complaints:
         if complaint.grave:
             raise UsageError(f"{complaint} (`ecg-tune doctor` shows all)")
@@ -226,9 +226,9 @@ def _say_cost(prepared: PreparedData, settings: SearchSettings) -> None:
     """Where there is no GPU, say what an epoch of each classic config will cost."""
     import torch
 
-    from ecg_tune.search.tally import duration
+    from ecg_tune.search.progress.stats import duration
+    from ecg_tune.training.costs import epoch_cost_s
     from ecg_tune.training.learner import learning_data
-    from ecg_tune.training.probe import epoch_cost_s
     from search_spaces import SPACES, SpaceContext, resolve
 
     if torch.cuda.is_available():

@@ -17,7 +17,7 @@ from ecg_tune.errors import ConfigError
 
 if TYPE_CHECKING:
     from ecg_tune.config import SearchSettings
-    from ecg_tune.data.prepared import PreparedData
+    from ecg_tune.data.prepared.dataset import PreparedData
     from ecg_tune.search.space import SearchSpace
 
 FLAGS: dict[str, tuple[type, str]] = {
@@ -80,9 +80,9 @@ def read_settings(config: Path | None, flags: Mapping[str, Any]) -> SearchSettin
     """
     from ecg_tune.config import SearchSettings, check_choice, from_dict
     from ecg_tune.metrics import METRICS
-    from ecg_tune.search.samplers import SAMPLERS
-    from ecg_tune.search.schedulers import SCHEDULERS
-    from ecg_tune.search.view import SamplerView
+    from ecg_tune.search.sampling.history import SamplerHistory
+    from ecg_tune.search.sampling.samplers import SAMPLERS
+    from ecg_tune.search.stopping.schedulers import SCHEDULERS
     from search_spaces import in_order
 
     merged = {"families": SearchSettings().families, **(read_yaml(config) if config else {}), **flags}
@@ -96,7 +96,7 @@ def read_settings(config: Path | None, flags: Mapping[str, Any]) -> SearchSettin
     check_choice("sampler", settings.sampler, SAMPLERS)
     check_choice("scheduler", settings.scheduler, SCHEDULERS)
     directions = ("maximize", *["minimize"] * len(settings.minimise))
-    SamplerView(settings.sampler, seed=settings.seed, families=settings.families, directions=directions)  # refuses what it can't
+    SamplerHistory(settings.sampler, seed=settings.seed, families=settings.families, directions=directions)  # refuses what it can't
     return settings
 
 
@@ -122,8 +122,8 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
     Raises:
         ConfigError: A rule or a queued config is not of this space.
     """
-    from ecg_tune.search.checkpoints import place_for
     from ecg_tune.search.encoders import encoders_of
+    from ecg_tune.study.retention import place_for
     from search_spaces import SpaceContext, search_space
 
     context = SpaceContext(settings.profile, settings.epochs, settings.space, len(prepared.leads), settings.memory_gb)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecg_tune.cli.options import StudyFolder
-from ecg_tune.cli.there import Insecure, JobsAddress, run_there
+from ecg_tune.cli.remote import Insecure, JobsAddress, run_remotely
 
 if TYPE_CHECKING:
     import optuna
@@ -27,9 +27,9 @@ def status(
 ) -> None:
     """Say how many trials are in which state, what the rungs hold, and which config is best."""
     if address:
-        run_there(context, address, insecure=insecure)
+        run_remotely(context, address, insecure=insecure)
         return
-    from ecg_tune.search.study import open_study
+    from ecg_tune.study.study import open_study
 
     opened = open_study(study)
     print(json.dumps(facts(opened, study), indent=1) if as_json else summary(opened, study))
@@ -37,10 +37,10 @@ def status(
 
 def facts(study: optuna.Study, folder: Path) -> dict[str, Any]:
     """Return what `status` knows, as plain data."""
-    from ecg_tune.search.lock import search_runs
-    from ecg_tune.search.rungs import rungs_of
-    from ecg_tune.search.schedulers import rule_of
-    from ecg_tune.search.study import best_trials, count_states, newest_trials, pareto_front
+    from ecg_tune.search.stopping.rungs import rungs_of
+    from ecg_tune.search.stopping.schedulers import rule_of
+    from ecg_tune.study.lock import search_runs
+    from ecg_tune.study.study import best_trials, count_states, newest_trials, pareto_front
 
     rows, attrs = newest_trials(study), study.user_attrs
     best = best_trials(study, 1)
@@ -72,7 +72,7 @@ def facts(study: optuna.Study, folder: Path) -> dict[str, Any]:
 
 def summary(study: optuna.Study, folder: Path) -> str:
     """Return the same as a few lines of text."""
-    from ecg_tune.search.study import last_failure
+    from ecg_tune.study.study import last_failure
 
     known = facts(study, folder)
     states = ", ".join(f"{count} {name}" for name, count in known["states"].items() if count) or "no trials yet"

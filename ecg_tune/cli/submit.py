@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecg_tune.cli.options import StudyFolder
+from ecg_tune.cli.remote import Insecure
 from ecg_tune.cli.settings import flag_words, read_settings, takes_settings
-from ecg_tune.cli.there import Insecure
 from ecg_tune.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def submit(
     The job gets this project's code from here. It goes on when this command ends; sent again, it goes on where the study stands.
     """
     from ecg_tune.cluster.jobs import jobs_client, send
-    from ecg_tune.places import open_place
+    from ecg_tune.storage import open_storage
 
-    open_place(data)
+    open_storage(data)
     read_settings(config, flags)  # refuses here what the job would refuse
     if progress not in ("plain", "jsonl"):
         raise UsageError(f"--progress {progress} needs a terminal: a job prints plain or jsonl")

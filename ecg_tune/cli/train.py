@@ -32,10 +32,10 @@ def train(
 ) -> None:
     """Train one config and write <Name>_best.pth with its history, thresholds and data description."""
     from ecg_tune.config import SearchSettings, check_choice, to_dict
-    from ecg_tune.data.prepared import open_prepared
+    from ecg_tune.data.prepared.dataset import open_prepared
     from ecg_tune.models import MODELS, trial_config
-    from ecg_tune.training.checkpoint import save_model
     from ecg_tune.training.fit import saved_model, train_model
+    from ecg_tune.training.model_file import save_model
     from search_spaces import SPACES, SpaceContext, resolve
 
     check_choice("family", family, MODELS)
@@ -52,8 +52,8 @@ def train(
     name = MODELS[family].name
     target = out / f"{name}_best.pth"
     save_model(target, saved_model(fit, prepared, name=name, device=where))
-    said = f"validation macro AUC {fit.best.metrics['macro_auc']:.4f} on {len(prepared.validation)} records"
-    print(f"best: epoch {fit.best_epoch}, {said}{' (SYNTHETIC data)' if prepared.synthetic else ''}")
+    message = f"validation macro AUC {fit.best.metrics['macro_auc']:.4f} on {len(prepared.validation)} records"
+    print(f"best: epoch {fit.best_epoch}, {message}{' (SYNTHETIC data)' if prepared.synthetic else ''}")
     print(f"wrote {target}\nnext: ecg-tune evaluate {out} --data {data} --out results/")
 
 
@@ -69,7 +69,7 @@ def _line(result: EpochResult, training: TrainingConfig) -> str:
 def _started_from(family: str, signal: Path | None, image: Path | None, *, frozen: bool) -> dict[str, Any]:
     """Return the settings that start a fusion from trained models: their networks, weights and images."""
     from ecg_tune.config import to_dict
-    from ecg_tune.training.warm_start import encoder_of, image_of
+    from ecg_tune.training.encoders import encoder_of, image_of
 
     if (signal or image or frozen) and family != "fusion":
         raise UsageError(f"--signal-from, --image-from and --frozen are for fusion, not for {family}")

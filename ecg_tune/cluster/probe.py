@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ecg_tune.cluster.auth import is_loopback
-from ecg_tune.data.manifest import read_manifest
+from ecg_tune.data.prepared.manifest import read_manifest
 from ecg_tune.errors import EcgTuneError
 
 PACKAGES = ("ray", "torch", "optuna", "numpy")

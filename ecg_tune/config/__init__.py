@@ -1,9 +1,9 @@
 """Settings: what they are (`settings`, `search`), how they are read (`plain`), and their classic names (`classic`)."""
 
 from ecg_tune.config.classic import Config
-from ecg_tune.config.plain import check_choice, check_range, from_dict, nearest, to_dict
+from ecg_tune.config.parsing import check_choice, check_range, from_dict, nearest, to_dict
 from ecg_tune.config.search import SearchSettings
-from ecg_tune.config.settings import (
+from ecg_tune.config.trial import (
     CLASS_NAMES,
     LEAD_NAMES,
     PROFILES,

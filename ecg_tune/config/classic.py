@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecg_tune.config.plain import check_range
-from ecg_tune.config.settings import CLASS_NAMES, TrainingConfig
+from ecg_tune.config.parsing import check_range
+from ecg_tune.config.trial import CLASS_NAMES, TrainingConfig
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The settings of one search. Standard library only, as `ecg_tune.config.settings`."""
+"""The settings of one search. Standard library only, as `ecg_tune.config.trial`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ecg_tune.config.plain import check_choice, check_range
-from ecg_tune.config.settings import PROFILES
+from ecg_tune.config.parsing import check_choice, check_range
+from ecg_tune.config.trial import PROFILES
 from ecg_tune.errors import ConfigError
 
 RANGES: Mapping[str, tuple[float, float]] = {
@@ -44,7 +44,7 @@ class SearchSettings:
         gpu_share: "auto" measures how much of a GPU's memory each family's default takes and gives it that share.
         retries: How often a trial is started again whose worker was lost.
         silence_s: Seconds without a report after which a trial is taken from its worker; None goes by epoch times, see
-            `ecg_tune.search.silence`.
+            `ecg_tune.search.stall`.
         family_failures: Failures in a row after which a family is drawn no more.
         max_hours: Wall time of one run of the command; trials in progress are kept with their checkpoints.
         total_epochs: Epochs over all trials and runs of the study.
@@ -54,8 +54,8 @@ class SearchSettings:
         space: Parameters narrowed, fixed or widened by hand (in a file only), see `search_spaces.custom`.
         enqueue: Parameters of configs to try right after the defaults; what one leaves open is drawn.
         fusion_from: Study whose best single-modality trials fusions may start from.
-        storage: PostgreSQL database of the study, `ecg_tune.search.database`; None: `study.db` in its folder.
-        checkpoints: Folder or s3:// URI that all nodes reach, `ecg_tune.places`; None: the study's folder.
+        storage: PostgreSQL database of the study, `ecg_tune.study.database`; None: `study.db` in its folder.
+        checkpoints: Folder or s3:// URI that all nodes reach, `ecg_tune.storage`; None: the study's folder.
     """
 
     families: tuple[str, ...] = ("rnn",)

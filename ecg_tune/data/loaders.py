@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ecg_tune.config import ImageConfig
-from ecg_tune.data.prepared import Part
+from ecg_tune.data.prepared.dataset import Split
 from ecg_tune.transforms.images import images_of
 from ecg_tune.transforms.signals import standardise
 
@@ -34,7 +34,7 @@ class DevicePart:
         return len(self.labels)
 
 
-def to_device(part: Part, device: torch.device) -> DevicePart:
+def to_device(part: Split, device: torch.device) -> DevicePart:
     """Copy a part to a device: 2 bytes a sample, 105 MB for PTB-XL's training part with three leads."""
     return DevicePart(
         signals_uv=torch.tensor(part.signals_uv, dtype=torch.int16, device=device),
@@ -74,7 +74,7 @@ def _shuffler(seed: int | None) -> torch.Generator | None:
     return None if seed is None else torch.Generator().manual_seed(seed)
 
 
-def create_signal_dataloader(part: Part, *, batch_size: int = 32, shuffle_seed: int | None = None, device: str = "cpu") -> BatchLoader:
+def create_signal_dataloader(part: Split, *, batch_size: int = 32, shuffle_seed: int | None = None, device: str = "cpu") -> BatchLoader:
     """Return batches of (signal in mV (batch, n_samples, n_leads), labels (batch, n_classes)).
 
     Args:
@@ -86,7 +86,7 @@ def create_signal_dataloader(part: Part, *, batch_size: int = 32, shuffle_seed: 
 
 
 def create_image_dataloader(
-    part: Part,
+    part: Split,
     image: ImageConfig,
     *,
     normalisation: Mapping[str, Any],
@@ -108,7 +108,7 @@ def create_image_dataloader(
 
 
 def create_fusion_dataloader(
-    part: Part,
+    part: Split,
     image: ImageConfig,
     *,
     normalisation: Mapping[str, Any],

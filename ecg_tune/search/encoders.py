@@ -8,19 +8,19 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
-from ecg_tune.data.prepared import PreparedData
+from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import StudyError, WorkFailedError
 from ecg_tune.models import MODELS, trial_config
-from ecg_tune.places import Place
-from ecg_tune.search.checkpoints import place_of
 from ecg_tune.search.space import TrainedEncoder, TrainedEncoders
-from ecg_tune.search.study import best_trials, objective, open_study, study_exists
-from ecg_tune.training.checkpoint import SavedModel, describe_data, write_model
-from ecg_tune.training.snapshots import newest_snapshot
-from ecg_tune.training.warm_start import ENCODERS
+from ecg_tune.storage import Storage
+from ecg_tune.study.retention import place_of
+from ecg_tune.study.study import best_trials, objective, open_study, study_exists
+from ecg_tune.training.checkpoints import newest_checkpoint
+from ecg_tune.training.encoders import ENCODERS
+from ecg_tune.training.model_file import SavedModel, describe_data, write_model
 
 
-def encoders_of(source: Path, data: PreparedData, *, into: Place, own: bool = False) -> Callable[[], TrainedEncoders | None]:
+def encoders_of(source: Path, data: PreparedData, *, into: Storage, own: bool = False) -> Callable[[], TrainedEncoders | None]:
     """Return a function that gives the best signal and the best image trial of a study at the time it is called.
 
     Args:
@@ -50,7 +50,7 @@ def encoders_of(source: Path, data: PreparedData, *, into: Place, own: bool = Fa
     return best
 
 
-def _best(source: Path, inputs: str, data: PreparedData, into: Place) -> TrainedEncoder | None:
+def _best(source: Path, inputs: str, data: PreparedData, into: Storage) -> TrainedEncoder | None:
     study = open_study(source)
     for row in best_trials(study):
         attrs = row.user_attrs
@@ -58,13 +58,13 @@ def _best(source: Path, inputs: str, data: PreparedData, into: Place) -> Trained
             name = f"{source.resolve().name}_{row.number:05d}.pth"
             if name in into.names(ENCODERS) or _copied(place_of(study, source), row, data, into, f"{ENCODERS}/{name}"):
                 config = trial_config(attrs["config"])
-                return TrainedEncoder(config.family, config.model, config.image, str(into.below(f"{ENCODERS}/{name}")))
+                return TrainedEncoder(config.family, config.model, config.image, str(into.child(f"{ENCODERS}/{name}")))
     return None
 
 
-def _copied(place: Place, row: FrozenTrial, data: PreparedData, into: Place, name: str) -> bool:
+def _copied(place: Storage, row: FrozenTrial, data: PreparedData, into: Storage, name: str) -> bool:
     """Write a trial's best weights as a model file; False when its checkpoint is gone."""
-    found = newest_snapshot(place, row.user_attrs["path"])
+    found = newest_checkpoint(place, row.user_attrs["path"])
     if found is None:
         return False
     state, attrs = found[1], row.user_attrs
@@ -84,5 +84,5 @@ def _copied(place: Place, row: FrozenTrial, data: PreparedData, into: Place, nam
         n_parameters=int(attrs.get("n_parameters") or 0),
         history=[],
     )
-    into.put(name, partial(write_model, saved))
+    into.write(name, partial(write_model, saved))
     return True

@@ -48,7 +48,7 @@ class Queue:
         return self.items.pop(0) if self.items else Item()
 
 
-def drawn(space: SearchSpace, params: Mapping[str, Any]) -> tuple[Proposal, dict[str, BaseDistribution]]:
+def suggested(space: SearchSpace, params: Mapping[str, Any]) -> tuple[Proposal, dict[str, BaseDistribution]]:
     """Return what complete parameters stand for, and the distributions that they are of."""
     fixed = FixedTrial(dict(params))
     with warnings.catch_warnings():

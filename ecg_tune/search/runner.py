@@ -18,24 +18,24 @@ from ray import tune
 from ecg_tune.cluster.session import ray_session
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import WorkFailedError
-from ecg_tune.search.book import Book
-from ecg_tune.search.budget import Budget
-from ecg_tune.search.checkpoints import Keeper
-from ecg_tune.search.continued import lengthen
-from ecg_tune.search.gpus import GpuMeter
+from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.interrupts import terminate_as_interrupt
-from ecg_tune.search.listener import Listener
-from ecg_tune.search.loggers import Tracker
+from ecg_tune.search.progress.gpus import GpuMeter
+from ecg_tune.search.progress.listener import Listener
+from ecg_tune.search.progress.stats import SearchStats
 from ecg_tune.search.resources import Node, Plan, Slots, plan
-from ecg_tune.search.searcher import StudyScheduler, StudySearcher
-from ecg_tune.search.silence import Silence
+from ecg_tune.search.resume import extend
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.study import best_trials, last_failure, newest_trials, objective
-from ecg_tune.search.tally import Tally
+from ecg_tune.search.stall import StallDetector
+from ecg_tune.search.stopping.budget import Budget
+from ecg_tune.search.trackers import Tracker
+from ecg_tune.search.tune_adapter import EngineScheduler, EngineSearcher
+from ecg_tune.study.retention import CheckpointRetention
+from ecg_tune.study.study import best_trials, last_failure, newest_trials, objective
 
 MANY = 100_000
 
-View = Callable[[Tally], AbstractContextManager[Listener]]
+View = Callable[[SearchStats], AbstractContextManager[Listener]]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def run_search(
     """Search until the study has `settings.trials` rows, none of them open; call it again to go on after any end.
 
     Args:
-        trainable: Its `setup` takes `shared` beside the config of `StudySearcher.suggest`; it reports `epoch`, `value`,
+        trainable: Its `setup` takes `shared` beside the config of `EngineSearcher.suggest`; it reports `epoch`, `value`,
             `complete`, `ended_by`, and `fail_reason` when it failed.
         shared: What every trial gets, put into the object store once.
         folder: The study's folder; the caller holds it (`hold_study`).
@@ -83,31 +83,31 @@ def run_search(
     with terminate_as_interrupt(), ray_session():
         fits = _planned(settings, measure_shares)
         spent_before = Budget(settings, study.get_trials(deepcopy=False), gpus=fits.gpu_share).spent()
-        lengthened = [] if spent_before else lengthen(study, space, settings)
+        extended = [] if spent_before else extend(study, space, settings)
         budget = Budget(settings, study.get_trials(deepcopy=False), gpus=fits.gpu_share)
-        tally = _tally(study, settings)
-        with view(tally) as listener:
+        stats = _stats(study, settings)
+        with view(stats) as listener:
             for tracker in trackers:
-                tracker.say = listener.said
-            slots = Slots(fits, settings.slots, may_grow=may_grow, nodes=_nodes, changed=partial(_slots_changed, tally, listener))
-            tally.slots = slots.number
-            _say_lengthened(listener, lengthened)
-            book = Book(study, space, settings, listener, budget=budget, closed=Keeper(study, folder).ended)
-            tally.standing, tally.gpus, tally.budget_left_s = (lambda: book.rungs.standing), GpuMeter(), budget.left_s
+                tracker.say = listener.message
+            slots = Slots(fits, settings.slots, may_grow=may_grow, nodes=_nodes, changed=partial(_slots_changed, stats, listener))
+            stats.slots = slots.number
+            _announce_extended(listener, extended)
+            engine = SearchEngine(study, space, settings, listener, budget=budget, closed=CheckpointRetention(study, folder).ended)
+            stats.standing, stats.gpus, stats.budget_left_s = (lambda: engine.rungs.standing), GpuMeter(), budget.left_s
             if budget.spent():
-                book.settle()
-            elif not book.done:
-                _tuner(trainable, shared, book, fits, slots, folder, trackers).fit()
-        if book.gave_up:
+                engine.settle()
+            elif not engine.done:
+                _tuner(trainable, shared, engine, fits, slots, folder, trackers).fit()
+        if engine.gave_up:
             raise WorkFailedError(f"trial after trial failed, in every family; {last_failure(study)}")
         spent = budget.spent()
-        return Outcome(done=book.done or (spent is not None and not book.open), spent=None if book.done else spent)
+        return Outcome(done=engine.done or (spent is not None and not engine.open), spent=None if engine.done else spent)
 
 
-def _say_lengthened(listener: Listener, lengthened: Sequence[tuple[int, int, int]]) -> None:
-    for old, new, kept in lengthened:
+def _announce_extended(listener: Listener, extended: Sequence[tuple[int, int, int]]) -> None:
+    for old, new, kept in extended:
         how = f"from epoch {kept} on" if kept else "from the start: its schedule depends on the last epoch"
-        listener.said(f"trial {old} is lengthened as trial {new}, {how}")
+        listener.message(f"trial {old} is lengthened as trial {new}, {how}")
 
 
 def _planned(settings: SearchSettings, measure_shares: Callable[[], Mapping[str, float]] | None) -> Plan:
@@ -121,21 +121,21 @@ def _nodes() -> list[Node]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def _slots_changed(tally: Tally, listener: Listener, slots: int) -> None:
-    listener.said(f"machines came or went: {slots} trials at once, {tally.slots} before")
-    tally.slots = slots
+def _slots_changed(stats: SearchStats, listener: Listener, slots: int) -> None:
+    listener.message(f"machines came or went: {slots} trials at once, {stats.slots} before")
+    stats.slots = slots
 
 
 def _tuner(
     trainable: type[tune.Trainable],
     shared: Mapping[str, Any],
-    book: Book,
+    engine: SearchEngine,
     fits: Plan,
     slots: Slots,
     folder: Path,
     trackers: Sequence[Tracker],
 ) -> tune.Tuner:
-    searcher = StudySearcher(book, slots)
+    searcher = EngineSearcher(engine, slots)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MANY)  # the searcher bounds them
     os.environ["RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE"] = "1"  # to the book, which does not count it; else Tune itself tries again, unsaid
     return tune.Tuner(
@@ -144,7 +144,7 @@ def _tuner(
         ),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=StudyScheduler(searcher, Silence(book.settings.silence_s)),
+            scheduler=EngineScheduler(searcher, StallDetector(engine.settings.silence_s)),
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=_trial_folder,
@@ -166,9 +166,9 @@ def _trial_folder(trial: Any) -> str:
     return f"trial_{trial.config['number']:05d}"
 
 
-def _tally(study: optuna.Study, settings: SearchSettings) -> Tally:
-    tally = Tally(trials=settings.trials, max_epochs=settings.epochs)
-    tally.states.update(t.state.name for t in newest_trials(study) if t.state.is_finished() and "imported_from" not in t.user_attrs)
+def _stats(study: optuna.Study, settings: SearchSettings) -> SearchStats:
+    stats = SearchStats(trials=settings.trials, max_epochs=settings.epochs)
+    stats.states.update(t.state.name for t in newest_trials(study) if t.state.is_finished() and "imported_from" not in t.user_attrs)
     for trial in best_trials(study, 1):
-        tally.best = (objective(trial), trial.number, str(trial.user_attrs["family"]))
-    return tally
+        stats.best = (objective(trial), trial.number, str(trial.user_attrs["family"]))
+    return stats

@@ -57,4 +57,4 @@ class SearchSpace:
     suggest: Callable[[BaseTrial], Proposal]
     defaults: tuple[dict[str, Any], ...] = ()
     queued: tuple[dict[str, Any], ...] = ()
-    lengthened: Callable[[Mapping[str, Any], int], tuple[dict[str, Any], bool]] = lambda config, epochs: (dict(config), True)
+    extended: Callable[[Mapping[str, Any], int], tuple[dict[str, Any], bool]] = lambda config, epochs: (dict(config), True)

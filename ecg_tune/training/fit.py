@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from ecg_tune.config import TrialConfig
-from ecg_tune.data.prepared import PreparedData
+from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.metrics import f1_thresholds
 from ecg_tune.models import n_parameters
-from ecg_tune.training.checkpoint import SavedModel, describe_data
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.learner import Learner, LearningData, learning_data
+from ecg_tune.training.model_file import SavedModel, describe_data
 from ecg_tune.training.predictor import Predictor, predict_probabilities
 
 

@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 from ecg_tune.config import AugmentConfig, TrialConfig
 from ecg_tune.data.loaders import BatchLoader, DevicePart, millivolts, to_device
-from ecg_tune.data.prepared import PreparedData
+from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.metrics import METRICS, per_class_auc
 from ecg_tune.models import build_model
+from ecg_tune.training.encoders import load_encoders
 from ecg_tune.training.epoch import EpochResult
-from ecg_tune.training.memory import MicroBatches
-from ecg_tune.training.objectives import make_loss
+from ecg_tune.training.loss import make_loss
+from ecg_tune.training.oom import MicroBatches
 from ecg_tune.training.optimizers import Schedule, make_optimizer
 from ecg_tune.training.predictor import Predictor, crop_length, model_inputs
-from ecg_tune.training.warm_start import load_encoders
 from ecg_tune.transforms.augment import augment
 from ecg_tune.transforms.images import n_channels
 from ecg_tune.transforms.signals import random_crop, standardise

@@ -16,10 +16,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 
 from ecg_tune.config import TrainingConfig, TrialConfig
-from ecg_tune.data.prepared import PreparedData
+from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.models import build_model, n_parameters
 from ecg_tune.models.rnn import RNNConfig
-from ecg_tune.training.checkpoint import SavedModel, describe_data
+from ecg_tune.training.model_file import SavedModel, describe_data
 
 FAMILIES = ("rnn", "resnet1d", "alexnet")
 SPACES: dict[str, dict[str, optuna.distributions.BaseDistribution]] = {

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.curve_plots import curves_figure, own_lines
+from analysis.evaluation.plots.curves import curves_figure, own_lines
 from analysis.plots import BAR_METRICS, bars_figure, heatmap_figure
 
 

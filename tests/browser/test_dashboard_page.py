@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis.dashboard import write_dashboard
+from analysis.dashboard.dashboard import write_dashboard
 
 from .pages import EVIL, Opened, made_up, needs_browser
 

@@ -11,7 +11,7 @@ import yaml
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from analysis.dashboard import write_dashboard
+from analysis.dashboard.dashboard import write_dashboard
 
 from .pages import EVIL, Opened, made_up, needs_browser
 
@@ -202,10 +202,10 @@ def table_of(opened: Opened, section: str) -> list[list[str]]:
 def test_the_theme_that_was_asked_for_is_kept(browser: Any, page_file: Path) -> None:
     opened = Opened(browser, page_file, color_scheme="light")
     ink = "document.querySelector('[data-figure=history-0-0]')._fullLayout.font.color"
-    for said, color in (("light", "#24292f"), ("dark", "#dde2e8")):
+    for message, color in (("light", "#24292f"), ("dark", "#dde2e8")):
         opened.page.locator("#theme").click()
         opened.drawn()
-        assert opened.page.locator("#theme").inner_text() == f"Theme: {said}"
+        assert opened.page.locator("#theme").inner_text() == f"Theme: {message}"
         assert opened.page.evaluate(ink) == color
     opened.page.reload()
     opened.drawn()

@@ -17,12 +17,12 @@ from typing import Any
 import optuna
 import pytest
 
-import analysis.live
-from analysis.live_server import LiveServer
+import analysis.dashboard.live
+from analysis.dashboard.live_server import LiveServer
 from ecg_tune.cli.status import facts
-from ecg_tune.data.prepared import PreparedData
+from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import StudyError
-from ecg_tune.search.study import newest_trials, open_study
+from ecg_tune.study.study import newest_trials, open_study
 
 from .pages import EVIL, Opened, made_up, needs_browser
 
@@ -151,9 +151,9 @@ def test_a_page_follows_a_real_search_and_keeps_what_the_reader_did(
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
     """Return the folder and the page of a made-up study."""
-    monkeypatch.setattr(analysis.live, "LOOK_S", 0.0)
-    monkeypatch.setattr(analysis.live, "SHARE", float("inf"))
-    monkeypatch.setattr("ecg_tune.search.database.READING_WAIT_S", 0.05)
+    monkeypatch.setattr(analysis.dashboard.live, "LOOK_S", 0.0)
+    monkeypatch.setattr(analysis.dashboard.live, "SHARE", float("inf"))
+    monkeypatch.setattr("ecg_tune.study.database.READING_WAIT_S", 0.05)
     with LiveServer([write(tmp_path / "study", EVIL)]) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -177,7 +177,7 @@ def test_a_study_that_is_locked_cut_gone_or_replaced_is_said_on_the_page_that_st
     page, notice, file = opened.page, opened.page.locator("#notice"), study / "study.db"
     good = file.read_bytes()
 
-    def said(text: str) -> None:
+    def message(text: str) -> None:
         page.wait_for_function("text => document.getElementById('notice').textContent.includes(text)", arg=text)
         assert notice.is_visible() or not text
         assert page.locator("h1").inner_text() == f"Study {EVIL}"
@@ -187,13 +187,13 @@ def test_a_study_that_is_locked_cut_gone_or_replaced_is_said_on_the_page_that_st
     holder.execute("PRAGMA user_version = 7")  # a change that is none of the study's
     holder.commit()
     holder.execute("BEGIN EXCLUSIVE")
-    said("database is locked")
+    message("database is locked")
     holder.close()
     page.wait_for_selector("#notice", state="hidden")
     file.write_bytes(good[:9000])
-    said("can't be read")
+    message("can't be read")
     shutil.rmtree(study)
-    said("is not a study")
+    message("is not a study")
     page.evaluate("location.hash = '#trial-8'")
     page.wait_for_selector("#card:visible")
     write(study, "new", n_trials=4)

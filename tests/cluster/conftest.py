@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..conftest import make_toy_data
+from tests.conftest import make_toy_data
+
 from .hosts import Hosts, why_not
 from .onprem import OnPremCluster
 

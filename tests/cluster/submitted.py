@@ -12,7 +12,7 @@ from typing import IO
 
 from optuna.trial import FrozenTrial
 
-from ecg_tune.search.study import newest_trials, open_study, study_exists
+from ecg_tune.study.study import newest_trials, open_study, study_exists
 
 from ..faults.processes import wait_for
 from .machine import Machine

@@ -20,9 +20,9 @@ from socket import create_connection, socket
 import pytest
 
 from ecg_tune.cli.pull import SOURCE
-from ecg_tune.search.study import newest_trials, open_study
+from ecg_tune.study.study import newest_trials, open_study
+from tests.conftest import make_toy_data
 
-from ..conftest import make_toy_data
 from .tunnel import Tunnel
 
 FLAGS = ("--families", "cnn1d,cnn1d_rnn", "--profile", "small", "--max-epochs", "2")
@@ -128,11 +128,11 @@ def submitted(head: Head) -> Path:
     queued = head.home.parent / "queued.yaml"
     queued.write_text("- {family: cnn1d, cnn1d.depth: 3}\n")
     sent = ("submit", "study", "--data", "data", "--trials", 4, *FLAGS, "--config", settings, "--enqueue", queued, "--address", head.jobs)
-    said = head.ecg_tune(*sent)
-    assert "trial 3 (" in said.stdout
-    assert "Running entrypoint" not in said.stdout
-    assert "stop:   ray job stop ecg-tune-" in said.stderr
-    assert f"ecg-tune retrain study --top 2 --address {head.jobs}" in said.stdout
+    message = head.ecg_tune(*sent)
+    assert "trial 3 (" in message.stdout
+    assert "Running entrypoint" not in message.stdout
+    assert "stop:   ray job stop ecg-tune-" in message.stderr
+    assert f"ecg-tune retrain study --top 2 --address {head.jobs}" in message.stdout
     again = " ".join(map(str, sent))
     head.ecg_tune(*sent)  # sent again it finds all trials there
     stopped = head.ecg_tune(*sent[:4], "--trials", 6, *sent[6:], "--total-epochs", 1)
@@ -158,9 +158,9 @@ def test_a_tunnel_that_breaks_does_not_end_a_search_and_no_line_comes_twice(subm
         tunnel.cut()
         time.sleep(3)
         tunnel.mend()
-        out, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    assert "the job goes on, this tries again" in said
+        out, message = process.communicate(timeout=300)
+    assert process.returncode == 0, message
+    assert "the job goes on, this tries again" in message
     epochs = [line for line in "".join([*lines, out]).splitlines() if re.match(r"trial \d+ \(\w+\) epoch ", line)]
     assert len(epochs) == len(set(epochs)) == sum(len(row.intermediate_values) for row in newest_trials(open_study(head.home / "broken")))
 
@@ -175,8 +175,8 @@ def test_status_and_dashboard_of_a_study_there(submitted: Path, head: Head) -> N
 
 
 def test_retrained_and_evaluated_there_and_brought_home(submitted: Path, head: Head) -> None:
-    said = head.ecg_tune("retrain", "study", "--top", 2, "--seeds", 1, "--address", head.jobs).stdout
-    assert "wrote " in said
+    message = head.ecg_tune("retrain", "study", "--top", 2, "--seeds", 1, "--address", head.jobs).stdout
+    assert "wrote " in message
     results = head.home.parent / "results"
     head.ecg_tune("evaluate", "study", "--out", results, "--bootstrap", 100, "--address", head.jobs)
     assert (results / "EVALUATION_SUMMARY.txt").is_file()
@@ -193,31 +193,31 @@ def test_retrained_and_evaluated_there_and_brought_home(submitted: Path, head: H
 
 def test_nothing_is_pulled_over_something_else(submitted: Path, head: Head, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    said = head.ecg_tune("pull", "study", "--out", tmp_path, "--address", head.jobs, code=2)
-    assert "was not pulled from study" in said.stderr
+    message = head.ecg_tune("pull", "study", "--out", tmp_path, "--address", head.jobs, code=2)
+    assert "was not pulled from study" in message.stderr
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_the_jobs_exit_code_and_message_come_home(head: Head) -> None:
-    said = head.ecg_tune("status", "nowhere", "--address", head.jobs, code=2)
-    assert "ecg-tune: nowhere is not a study" in said.stdout
+    message = head.ecg_tune("status", "nowhere", "--address", head.jobs, code=2)
+    assert "ecg-tune: nowhere is not a study" in message.stdout
 
 
 def test_the_doctor_finds_nothing_and_what_is_asked_too_much(head: Head) -> None:
-    said = head.ecg_tune("doctor", "shared", "--address", head.jobs).stdout
-    assert "1 machines, nothing found wrong" in said
+    message = head.ecg_tune("doctor", "shared", "--address", head.jobs).stdout
+    assert "1 machines, nothing found wrong" in message
     assert not list((head.home / "shared").iterdir())
-    said = head.ecg_tune("doctor", "--cpus-per-trial", 64, "--address", head.gcs, code=1).stdout
-    assert "a trial asks for 64 CPUs on one machine" in said
+    message = head.ecg_tune("doctor", "--cpus-per-trial", 64, "--address", head.gcs, code=1).stdout
+    assert "a trial asks for 64 CPUs on one machine" in message
 
 
 @pytest.mark.parametrize("token", ["", "0" * 64])
 def test_who_has_no_token_or_another_one_is_refused(head: Head, token: str) -> None:
     given = {"RAY_AUTH_MODE": "token" if token else "disabled", "RAY_AUTH_TOKEN_PATH": "", "RAY_AUTH_TOKEN": token}
     for command in (["status", "study", "--address", head.jobs], ["doctor", "--address", head.gcs]):
-        said = head.ecg_tune(*command, code=2, **given)
-        assert "refuses our token" in said.stderr, said.stderr
-        assert "Traceback" not in said.stderr
+        message = head.ecg_tune(*command, code=2, **given)
+        assert "refuses our token" in message.stderr, message.stderr
+        assert "Traceback" not in message.stderr
 
 
 @pytest.mark.parametrize(
@@ -232,13 +232,13 @@ def test_who_has_no_token_or_another_one_is_refused(head: Head, token: str) -> N
     ],
 )
 def test_what_is_no_address_is_refused(head: Head, submitted: Path, arguments: list[str], message: str) -> None:
-    said = head.ecg_tune(*(argument.format(data=head.home / "data") for argument in arguments), code=2)
-    assert message in said.stderr
-    assert said.stderr.count("\n") == 1
+    message = head.ecg_tune(*(argument.format(data=head.home / "data") for argument in arguments), code=2)
+    assert message in message.stderr
+    assert message.stderr.count("\n") == 1
 
 
 def test_a_ray_without_a_token_is_not_started_unless_told(head: Head, submitted: Path) -> None:
     command = ["search", "other", "--data", head.home / "data", "--trials", 1, *FLAGS]
-    said = head.ecg_tune(*command, code=2, RAY_AUTH_MODE="disabled")
-    assert "unset it, or say --insecure" in said.stderr
+    message = head.ecg_tune(*command, code=2, RAY_AUTH_MODE="disabled")
+    assert "unset it, or say --insecure" in message.stderr
     assert "1 COMPLETE" in head.ecg_tune(*command, "--insecure", RAY_AUTH_MODE="disabled").stdout

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ecg_tune.search.study import newest_trials, open_study
+from ecg_tune.study.study import newest_trials, open_study
+from tests.servers import postgresql_binaries
 
 from ..faults.checks import wrong_decisions, wrong_rows
 from ..faults.processes import wait_for
-from ..servers import postgresql_binaries
 from .onprem import TOKEN, OnPremCluster
 from .submitted import LOST, Submitted
 

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from ecg_tune.search.study import newest_trials, open_study
+from ecg_tune.study.study import newest_trials, open_study
+from tests.conftest import make_toy_data
 
-from ..conftest import make_toy_data
 from ..faults.checks import changed_rows, wrong_decisions, wrong_rows
 from ..faults.processes import wait_for
 from .onprem import ENV, TOKEN, OnPremCluster
@@ -34,13 +34,13 @@ def test_with_the_token_every_machine_is_found_fit_and_without_it_nobody_is_let_
     fit = client.start(f"ecg-tune doctor {shared} --data {shared}/data --address {tunnel}", env=TOKEN)
     commands = (f"submit {shared}/stolen --data x --address {tunnel}", f"doctor --address {cluster.head.address}:6379")
     for process in [client.start(f"HOME=/tmp ecg-tune {command}", env={"RAY_AUTH_MODE": "disabled"}) for command in commands]:
-        said = process.communicate(timeout=PATIENCE_S)[0]
-        assert process.returncode == 2, said
-        assert "refuses our token" in said
+        message = process.communicate(timeout=PATIENCE_S)[0]
+        assert process.returncode == 2, message
+        assert "refuses our token" in message
     assert not (shared / "stolen").exists()
-    said = fit.communicate(timeout=PATIENCE_S)[0]
-    assert "3 machines, nothing found wrong" in said
-    assert {"host1", "host2", "host3"} <= set(re.findall(r"host\d", said))
+    message = fit.communicate(timeout=PATIENCE_S)[0]
+    assert "3 machines, nothing found wrong" in message
+    assert {"host1", "host2", "host3"} <= set(re.findall(r"host\d", message))
 
 
 def test_the_doctor_names_all_that_is_wrong_and_its_remedy(cluster: OnPremCluster, tunnel: str) -> None:
@@ -51,10 +51,10 @@ def test_the_doctor_names_all_that_is_wrong_and_its_remedy(cluster: OnPremCluste
     one.run("mount -o remount,size=64M /dev/shm")
     other.run(f"rm ~/venv; mkdir -p ~/venv/bin; printf '{DRIVER}' > ~/venv/bin/nvidia-smi; chmod +x ~/venv/bin/nvidia-smi")
     other.run("nohup python3 -m http.server 8265 > /dev/null 2>&1 & echo $! > /tmp/server")
-    said = cluster.client.run(f"ecg-tune doctor /tmp/mine --data /tmp/data --address {tunnel}", env=TOKEN, check=False)
+    message = cluster.client.run(f"ecg-tune doctor /tmp/mine --data /tmp/data --address {tunnel}", env=TOKEN, check=False)
     one.run("mount -o remount,size=512M /dev/shm; rm -r /tmp/data")
     other.run(f"rm -r ~/venv; ln -sfn {sys.prefix} ~/venv; kill $(cat /tmp/server)")
-    assert said.returncode == 1
+    assert message.returncode == 1
     for what, remedy in (
         (f"{one.address} can't write /tmp/mine", "put the study on a folder that every machine mounts at the same path"),
         (f"/dev/shm of {one.address} has 0.1 GB for an object store of 0.2 GB", "enlarge it"),
@@ -62,7 +62,7 @@ def test_the_doctor_names_all_that_is_wrong_and_its_remedy(cluster: OnPremCluste
         (f"the data folder on {one.address} holds", "copy the driver's there or remove it"),
         (f"{other.address} offers port 8265 to the network", "start the head with --dashboard-host=127.0.0.1"),
     ):
-        assert re.search(f"{re.escape(what)}.*\n.*{re.escape(remedy)}", said.stdout), said.stdout + said.stderr
+        assert re.search(f"{re.escape(what)}.*\n.*{re.escape(remedy)}", message.stdout), message.stdout + message.stderr
 
 
 @pytest.mark.skipif(not LONG, reason="in the long form only: CLUSTER=full")
@@ -70,8 +70,8 @@ def test_a_cluster_without_a_token_is_named_and_not_joined(cluster: OnPremCluste
     client, data = cluster.client, cluster.hosts.shared / "data"
     client.run(f"ray start --head --node-ip-address={client.address} --num-cpus=1 --object-store-memory=100000000", env=OPEN)
     try:
-        said = client.run(f"ecg-tune doctor --address {client.address}:6379", env=OPEN, check=False)
-        assert f"the cluster at {client.address}:6379 asks for no token" in said.stdout
+        message = client.run(f"ecg-tune doctor --address {client.address}:6379", env=OPEN, check=False)
+        assert f"the cluster at {client.address}:6379 asks for no token" in message.stdout
         refused = client.run(f"ecg-tune search ~/open --data {data} --address {client.address}:6379", env=OPEN, check=False)
         assert refused.returncode == 2
         assert "anyone who reaches it can run code on it: start it with a token" in refused.stderr

@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from ecg_tune.search.study import newest_trials, open_study
+from ecg_tune.study.study import newest_trials, open_study
+from tests.conftest import make_toy_data
+from tests.faults.conftest import left
 
-from ..conftest import make_toy_data
-from ..faults.conftest import left
 from ..faults.processes import MARK, end_all, processes_of, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ class Job:
         """Return the folders of Ray's files, one a node."""
         return sorted(Path("/tmp").glob(f"ecg-tune-{self.number}.*"))
 
-    def said(self) -> str:
+    def message(self) -> str:
         return self.log.read_text()
 
 
@@ -72,20 +72,20 @@ def test_a_search_is_stopped_before_the_time_limit_requeued_and_ends_in_the_next
     data, study = make_toy_data(tmp_path / "data", n_records=(160, 80, 2)).folder, tmp_path / "study"
     command = ("search", study, "--data", data, "--families", "cnn1d", "--profile", "small", "--trials", TRIALS, "--max-epochs", 6)
     first = job.start(*command)
-    assert wait_for(lambda: "epoch 2/" in job.said() or first.poll() is not None, at_most_s=AT_MOST_S), job.said()
+    assert wait_for(lambda: "epoch 2/" in job.message() or first.poll() is not None, at_most_s=AT_MOST_S), job.message()
     check_token(job)
     first.send_signal(signal.SIGUSR1)
-    assert first.wait(AT_MOST_S) == 130, job.said()
+    assert first.wait(AT_MOST_S) == 130, job.message()
     assert job.requeued.read_text().split() == [job.number]
     check_nothing_is_left(job)
     open_rows = [row for row in newest_trials(open_study(study)) if not row.state.is_finished()]
-    assert open_rows, job.said()
+    assert open_rows, job.message()
 
-    assert job.start(*command).wait(AT_MOST_S) == 0, job.said()
+    assert job.start(*command).wait(AT_MOST_S) == 0, job.message()
     rows = newest_trials(open_study(study))
     assert len(rows) == TRIALS
-    assert {row.state for row in rows} <= {TrialState.COMPLETE, TrialState.PRUNED}, job.said()
-    epochs = re.findall(r"^trial (\d+) \(\w+\) epoch (\d+)/", job.said(), re.MULTILINE)
+    assert {row.state for row in rows} <= {TrialState.COMPLETE, TrialState.PRUNED}, job.message()
+    epochs = re.findall(r"^trial (\d+) \(\w+\) epoch (\d+)/", job.message(), re.MULTILINE)
     assert len(epochs) == len(set(epochs)), "an epoch that the first run had reported was trained again"
     assert job.requeued.read_text().split() == [job.number], "a search that ended was requeued"
     check_nothing_is_left(job)
@@ -97,11 +97,11 @@ def check_token(job: Job) -> None:
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (job.private / "auth_token", job.private, *job.scratch())]
     assert [f"{mode:o}" for mode in modes] == ["600", "700", "700", "700"]
     commands = processes_of(job.folder).values()
-    assert sum("raylet/raylet" in command for command in commands) == 2, job.said()
+    assert sum("raylet/raylet" in command for command in commands) == 2, job.message()
     assert len(token) == 64
     assert not [command for command in commands if token in command]
-    assert token not in job.said()
-    assert "0.0.0.0" not in job.said()
+    assert token not in job.message()
+    assert "0.0.0.0" not in job.message()
 
 
 def check_nothing_is_left(job: Job) -> None:
@@ -117,7 +117,7 @@ def test_a_ray_that_does_not_start_is_shown_and_nothing_is_left(job, tmp_path):
     ray.chmod(0o755)
     job.environment["PATH"] = f"{ray.parent}:{job.environment['PATH']}"
     assert job.start("search", "STUDY", "--data", "DATA").wait(AT_MOST_S) == 2
-    assert "the port is taken\nslurm.sh: Ray did not start on node1, see above" in job.said()
+    assert "the port is taken\nslurm.sh: Ray did not start on node1, see above" in job.message()
     check_nothing_is_left(job)
 
 
@@ -131,7 +131,7 @@ def test_a_ray_that_does_not_start_is_shown_and_nothing_is_left(job, tmp_path):
 def test_a_wrong_start_is_one_line(job, command, without, line):
     job.environment.pop(without, None)
     assert job.start(*command).wait(AT_MOST_S) == 2
-    assert job.said().splitlines() == [line]
+    assert job.message().splitlines() == [line]
 
 
 def test_slurm_is_asked_to_requeue_and_to_tell_the_script_before_the_limit():

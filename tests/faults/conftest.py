@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ..conftest import make_toy_data
+from tests.conftest import make_toy_data
+
 from .outcomes import Outcome, table
 from .processes import end_all, processes_of, wait_for
 from .searches import Search

@@ -18,8 +18,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from ecg_tune.search.database import DATABASE
-from ecg_tune.search.study import newest_trials, open_study, study_exists
+from ecg_tune.study.database import DATABASE
+from ecg_tune.study.study import newest_trials, open_study, study_exists
 
 from .processes import marked
 
@@ -71,7 +71,7 @@ class Search:
         """Return what the runs said, in their order."""
         return sorted(self.study.parent.glob(f"{self.study.name}.*.log"))
 
-    def said(self) -> str:
+    def message(self) -> str:
         """Return the end of what the command said, in all its runs."""
         return "\n".join(log.read_text() for log in self.logs)[-6000:]
 
@@ -82,9 +82,9 @@ class Search:
             before: The rows at the fault. A value that was recorded, but not said any more, was its driver's last.
         """
         runs = [re.findall(r"^trial (\d+) \(\w+\) epoch (\d+)/", log.read_text(), re.MULTILINE) for log in self.logs]
-        said = [[(int(number), int(epoch)) for number, epoch in run] for run in runs]
-        unsaid = {(row.number, epoch) for row in before for epoch in row.intermediate_values} - {pair for run in said for pair in run}
-        return [*said[0], *sorted(unsaid), *(pair for run in said[1:] for pair in run)]
+        message = [[(int(number), int(epoch)) for number, epoch in run] for run in runs]
+        unsaid = {(row.number, epoch) for row in before for epoch in row.intermediate_values} - {pair for run in message for pair in run}
+        return [*message[0], *sorted(unsaid), *(pair for run in message[1:] for pair in run)]
 
     def rows(self) -> list[FrozenTrial]:
         """Return the rows that count; none when the study is not made yet."""

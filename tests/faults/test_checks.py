@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from .checks import changed_rows, wrong_decisions, wrong_rows
-from .evidence import Step, repeated_epochs
+from .epochs import Step, repeated_epochs
 from .searches import EPOCHS, TRIALS
 
 OLD, NEW = 1, 2
@@ -47,18 +47,18 @@ def test_a_sound_study_is_right():
 
 
 @pytest.mark.parametrize(
-    ("number", "bad", "said"),
+    ("number", "bad", "message"),
     [
         (0, row(0, [0.6] * (EPOCHS - 1), "max_epochs"), "trial 0 is COMPLETE"),
         (1, row(1, [0.6, 0.6], ""), "trial 1 is RUNNING"),
         (2, row(2, [0.6, 0.6], "asha"), "trial 2 is PRUNED with epochs [1, 2]"),
     ],
 )
-def test_a_row_that_ended_where_it_may_not_is_found(number, bad, said):
+def test_a_row_that_ended_where_it_may_not_is_found(number, bad, message):
     study = rows()
     study[number] = bad
     (wrong,) = wrong_rows(study)
-    assert wrong.startswith(said)
+    assert wrong.startswith(message)
 
 
 def test_a_missing_row_and_a_hole_in_the_epochs_are_found():

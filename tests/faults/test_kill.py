@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from .checks import changed_rows, wrong_decisions, wrong_rows
-from .evidence import repeated_epochs, steps_of
+from .epochs import repeated_epochs, steps_of
 from .outcomes import Outcome
 from .processes import idle, parent_of, processes_of, wait_for, workers_of
 from .searches import SILENCE_S, TRIALS, Search, nodes_running, unfinished, wait_for_the_moment
@@ -39,7 +39,7 @@ def test_a_killed_driver_loses_nothing(search: Search, outcomes: list[Outcome], 
 def test_a_killed_worker_loses_nothing(search: Search, outcomes: list[Outcome], case: int) -> None:
     with search.started() as process:
         wait_for_the_moment(search, process, case)
-        assert wait_for(lambda: workers_of(search.scratch), at_most_s=60), search.said()
+        assert wait_for(lambda: workers_of(search.scratch), at_most_s=60), search.message()
         rows, workers = search.rows(), workers_of(search.scratch)
         victim = random.Random(case).choice(sorted(workers))
         os.kill(victim, signal.SIGKILL)
@@ -67,14 +67,14 @@ def test_a_worker_killed_between_two_trials_loses_nothing(search: Search, outcom
         assert wait_for(lambda: search.share_done() > 0.1 or process.poll() is not None, at_most_s=SILENCE_S)
         workers, victims, ended = workers_of(search.scratch), set[int](), 0
         while not victims and process.poll() is None:
-            now = search.said().count("[max_epochs]") + search.said().count("PRUNED ")
+            now = search.message().count("[max_epochs]") + search.message().count("PRUNED ")
             victims, ended = (idle(workers) if now > ended else set()), now
             time.sleep(0.002)
         for victim in victims:  # at once: the moment is short
             os.kill(victim, signal.SIGKILL)
         rows = search.rows()
         go_on(search, process.wait(SILENCE_S))
-    assert victims, search.said()
+    assert victims, search.message()
     check(search, "idle worker", rows, outcomes, alive=workers, victims=victims)
 
 
@@ -83,12 +83,12 @@ def test_a_worker_that_hangs_is_given_up(search: Search, outcomes: list[Outcome]
     search = dataclasses.replace(search, flags=("--silence-s", "8", "--retries", "20"))
     with search.started() as process:
         wait_for_the_moment(search, process, 0)
-        assert wait_for(lambda: workers_of(search.scratch) - idle(workers_of(search.scratch)), at_most_s=60), search.said()
+        assert wait_for(lambda: workers_of(search.scratch) - idle(workers_of(search.scratch)), at_most_s=60), search.message()
         rows, workers = search.rows(), workers_of(search.scratch)
         victim = min(workers - idle(workers), default=min(workers))
         os.kill(victim, signal.SIGSTOP)
         go_on(search, process.wait(SILENCE_S))
-    assert any("nothing was heard of" in log.read_text() for log in search.logs), search.said()
+    assert any("nothing was heard of" in log.read_text() for log in search.logs), search.message()
     check(search, "hung worker", rows, outcomes, alive=workers, victims={victim})
 
 
@@ -100,8 +100,8 @@ def test_a_search_ended_with_all_its_processes_says_so_and_goes_on(search: Searc
         for one in processes_of(search.scratch):
             with suppress(ProcessLookupError):
                 os.kill(one, signal.SIGTERM)
-        assert process.wait(SILENCE_S) == 130, search.said()
-    assert "interrupted" in search.said()
+        assert process.wait(SILENCE_S) == 130, search.message()
+    assert "interrupted" in search.message()
     go_on(search, search.run())
     check(search, "SIGTERM to all", rows, outcomes, alive=workers, victims=workers)
 
@@ -112,7 +112,7 @@ def go_on(search: Search, code: int) -> None:
         if code == 0:
             return
         code = search.run()
-    assert code == 0, search.said()
+    assert code == 0, search.message()
 
 
 def check(search: Search, kind: str, before: Sequence[FrozenTrial], outcomes: list[Outcome], *, alive: set[int], victims: set[int]) -> None:
@@ -130,4 +130,4 @@ def check(search: Search, kind: str, before: Sequence[FrozenTrial], outcomes: li
     outcomes.append(Outcome(kind, len(repeated), tuple(repeated.values()), len(changed) + abs(TRIALS - len(rows))))
     wrong = [*changed, *wrong_rows(rows), *wrong_decisions(rows, search.arrivals(before))]
     wrong += [f"trial {number}: {n} epochs trained again" for number, n in repeated.items() if n > 1]
-    assert not wrong, "\n".join([*wrong, search.said()])
+    assert not wrong, "\n".join([*wrong, search.message()])

@@ -11,13 +11,13 @@ from optuna.trial import FixedTrial, TrialState, create_trial
 from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig, to_dict
 from ecg_tune.errors import StudyError
 from ecg_tune.models import ResNetConfig, RNNConfig, trial_config
-from ecg_tune.places import Folder
 from ecg_tune.search.encoders import encoders_of
-from ecg_tune.search.making import create_study
-from ecg_tune.search.study import open_study
-from ecg_tune.training.checkpoint import load_saved
+from ecg_tune.storage import LocalStorage
+from ecg_tune.study.create import create_study
+from ecg_tune.study.study import open_study
+from ecg_tune.training.checkpoints import write_checkpoint
 from ecg_tune.training.learner import Learner, learning_data
-from ecg_tune.training.snapshots import save_snapshot
+from ecg_tune.training.model_file import load_saved
 from search_spaces import SPACES, SpaceContext, search_space
 
 TRAINING = TrainingConfig(max_epochs=1, crop_s=1.0)
@@ -39,14 +39,14 @@ def source(toy_data, tmp_path) -> Path:
         learner = Learner(CONFIGS[family], loaded, seed=number)
         learner.step()
         path = f"checkpoints/trial_{number:05d}"
-        save_snapshot(Folder(folder), path, 1, learner.state_dict())
+        write_checkpoint(LocalStorage(folder), path, 1, learner.state_dict())
         attrs = {"family": family, "config": to_dict(CONFIGS[family]), "path": path, "seed": number}
         study.add_trial(create_trial(state=TrialState.COMPLETE, value=value, user_attrs=attrs))
     return folder
 
 
 def test_the_best_of_each_modality_are_copied_with_their_weights(source, toy_data, tmp_path):
-    found = encoders_of(source, toy_data, into=Folder(tmp_path / "fusions"))()
+    found = encoders_of(source, toy_data, into=LocalStorage(tmp_path / "fusions"))()
     assert found is not None
     assert (found.signal.family, found.image.family) == ("rnn", "resnet")
     assert Path(found.signal.path).name == "singles_00002.pth"
@@ -57,7 +57,7 @@ def test_the_best_of_each_modality_are_copied_with_their_weights(source, toy_dat
 def test_a_fusion_is_drawn_from_scratch_or_from_them_and_trains(source, toy_data, tmp_path):
     import torch
 
-    context = SpaceContext("small", 1, encoders=encoders_of(source, toy_data, into=Folder(tmp_path / "fusions")))
+    context = SpaceContext("small", 1, encoders=encoders_of(source, toy_data, into=LocalStorage(tmp_path / "fusions")))
     space = search_space(("fusion",), context)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     configs = [trial_config(space.suggest(study.ask()).config) for _ in range(12)]
@@ -71,7 +71,7 @@ def test_a_fusion_is_drawn_from_scratch_or_from_them_and_trains(source, toy_data
 
 
 def test_the_default_stays_the_classic_one_from_scratch(source, toy_data, tmp_path):
-    context = SpaceContext("small", 1, encoders=encoders_of(source, toy_data, into=Folder(tmp_path / "fusions")))
+    context = SpaceContext("small", 1, encoders=encoders_of(source, toy_data, into=LocalStorage(tmp_path / "fusions")))
     space = search_space(("fusion",), context)
     classic = SPACES["fusion"].suggest(FixedTrial(dict(space.defaults[0])), SpaceContext("small", 1))
     assert trial_config(space.suggest(FixedTrial(dict(space.defaults[0]))).config) == classic
@@ -79,7 +79,7 @@ def test_the_default_stays_the_classic_one_from_scratch(source, toy_data, tmp_pa
 
 def test_the_study_itself_gives_none_until_both_modalities_have_one(toy_data, tmp_path):
     folder = tmp_path / "own"
-    encoders = encoders_of(folder, toy_data, into=Folder(folder), own=True)
+    encoders = encoders_of(folder, toy_data, into=LocalStorage(folder), own=True)
     assert encoders() is None
     create_study(folder, {"data_fingerprint": toy_data.fingerprint, "minimise": [], "max_epochs": 1})
     assert encoders() is None
@@ -88,7 +88,7 @@ def test_the_study_itself_gives_none_until_both_modalities_have_one(toy_data, tm
 def test_another_study_without_such_trials_or_of_other_data_is_refused(source, toy_data, tmp_path):
     create_study(tmp_path / "empty", {"data_fingerprint": toy_data.fingerprint, "minimise": [], "max_epochs": 1})
     with pytest.raises(StudyError, match="has no COMPLETE signal and image trial with its checkpoint"):
-        encoders_of(tmp_path / "empty", toy_data, into=Folder(tmp_path / "fusions"))
+        encoders_of(tmp_path / "empty", toy_data, into=LocalStorage(tmp_path / "fusions"))
     open_study(source).set_user_attr("data_fingerprint", "0" * 64)
     with pytest.raises(StudyError, match="was searched on other data"):
-        encoders_of(source, toy_data, into=Folder(tmp_path / "fusions"))
+        encoders_of(source, toy_data, into=LocalStorage(tmp_path / "fusions"))

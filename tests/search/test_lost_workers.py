@@ -23,8 +23,7 @@ from ray.core.generated.autoscaler_pb2 import DRAIN_NODE_REASON_PREEMPTION
 
 from ecg_tune.errors import WorkFailedError
 from ecg_tune.search.runner import run_search
-
-from .conftest import TOY_SPACE, Log, settings
+from tests.toy_search import TOY_SPACE, Log, settings
 
 SMALL = {"include_dashboard": False, "object_store_memory": 100 * 1024**2}
 NOT_INSTALLED = """
@@ -84,17 +83,17 @@ def searched(study: optuna.Study, log: Log, folder: Path, *, fault: str, faults:
         settings(**{"trials": 2, "max_epochs": 1, "slots": 1, **wanted}),
         study=study,
         folder=folder,
-        view=lambda tally: log,
+        view=lambda stats: log,
     )
     return [str(line[1]) for line in log.lines if line[0] == "said"]
 
 
 def test_a_killed_worker_is_named_when_its_trial_goes_on_and_when_it_does_not(study: optuna.Study, log: Log, tmp_path: Path) -> None:
     ray.init(address="local", num_cpus=1, log_to_driver=False, **SMALL)
-    (said,) = searched(study, log, tmp_path, fault="killed", faults=2, retries=1)
+    (message,) = searched(study, log, tmp_path, fault="killed", faults=2, retries=1)
     why = "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR"
-    assert said.startswith(f"trial 0: its worker or node was lost ({why}")
-    assert said.endswith(" …); it goes on from its checkpoint")
+    assert message.startswith(f"trial 0: its worker or node was lost ({why}")
+    assert message.endswith(" …); it goes on from its checkpoint")
     failed, good = study.get_trials()
     assert (failed.state.name, failed.user_attrs["fail_reason"], good.state.name) == ("FAIL", "error", "COMPLETE")
     assert failed.user_attrs["failure"].startswith(f"lost more often than is retried (--retries): {why}")
@@ -117,8 +116,8 @@ def test_preemption_is_named_and_not_counted(study: optuna.Study, log: Log, tmp_
         for _ in range(2):
             cluster.add_node(num_cpus=1, object_store_memory=SMALL["object_store_memory"])
         ray.init(address=cluster.address, log_to_driver=False)
-        (said,) = searched(study, log, tmp_path, fault="preempted", retries=0)
-        assert said == "trial 0: its worker or node was lost (the actor's node was preempted: spot); it goes on from its checkpoint"
+        (message,) = searched(study, log, tmp_path, fault="preempted", retries=0)
+        assert message == "trial 0: its worker or node was lost (the actor's node was preempted: spot); it goes on from its checkpoint"
         assert [row.state.name for row in study.get_trials()] == ["COMPLETE", "COMPLETE"]
     finally:
         ray.shutdown()
@@ -133,5 +132,5 @@ def test_code_that_the_workers_do_not_have_is_named(study: optuna.Study, log: Lo
     absent = importlib.import_module("only_the_driver_has_it").Absent
     with pytest.raises(WorkFailedError, match="No module named 'only_the_driver_has_it'"):
         run_search(
-            absent, TOY_SPACE, {}, settings(retries=0, slots=1, family_failures=1), study=study, folder=tmp_path, view=lambda tally: log
+            absent, TOY_SPACE, {}, settings(retries=0, slots=1, family_failures=1), study=study, folder=tmp_path, view=lambda stats: log
         )

@@ -18,12 +18,12 @@ import pytest
 from optuna.trial import TrialState
 from optuna_dashboard import wsgi
 
-from ecg_tune.data.prepared import PreparedData
+from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import StudyError
-from ecg_tune.search.lock import hold_study, search_runs
-from ecg_tune.search.rungs import rungs_of
-from ecg_tune.search.schedulers import rule_of
-from ecg_tune.search.study import newest_trials, open_study
+from ecg_tune.search.stopping.rungs import rungs_of
+from ecg_tune.search.stopping.schedulers import rule_of
+from ecg_tune.study.lock import lock_study, search_runs
+from ecg_tune.study.study import newest_trials, open_study
 
 FLAGS = ("--families", "rnn,resnet", "--profile", "small", "--max-epochs", "4", "--slots", "2")
 
@@ -136,11 +136,11 @@ def test_a_larger_max_epochs_lengthens_the_complete_trials_and_only_them(searche
     assert code == 0, err
     rows = newest_trials(open_study(copy))
     complete = [t for t in before.values() if t.state == TrialState.COMPLETE]
-    lengthened = {t.user_attrs["continued_from"]: t for t in rows if "continued_from" in t.user_attrs}
-    assert set(lengthened) == {t.number for t in complete}
+    extended = {t.user_attrs["continued_from"]: t for t in rows if "continued_from" in t.user_attrs}
+    assert set(extended) == {t.number for t in complete}
     assert len(rows) == len(before)
     for old in complete:
-        new = lengthened[old.number]
+        new = extended[old.number]
         assert new.params == old.params
         assert f"trial {old.number} is lengthened as trial {new.number}" in out
         if old.user_attrs["config"]["training"]["schedule"] == "plateau":
@@ -197,7 +197,7 @@ def test_the_study_opens_in_plain_optuna_and_in_optuna_dashboard(searched):
 
 def test_a_second_search_on_a_held_study_is_refused(searched, toy_data):
     study, _, _ = searched
-    with hold_study(study):
+    with lock_study(study):
         code, _, err = finish(start(study, toy_data, trials=12))
     assert code == 2
     assert "another search is running" in err

@@ -14,7 +14,7 @@ from pathlib import Path
 import optuna, ray
 from ray import tune
 from ecg_tune.config import SearchSettings
-from ecg_tune.search.preview import Silent
+from ecg_tune.search.preview.virtual_time import Silent
 from ecg_tune.search.runner import run_search
 from ecg_tune.search.space import Proposal, SearchSpace
 
@@ -55,14 +55,14 @@ def run(folder: Path, settings: dict[str, float]) -> tuple[str, set[str]]:
 
 
 def test_each_family_gets_its_measured_share_of_a_gpu(tmp_path):
-    said, given = run(tmp_path, {})
-    assert said == "True None 8"
+    message, given = run(tmp_path, {})
+    assert message == "True None 8"
     assert given == {"light 0.25", "heavy 1.0"}
 
 
 def test_gpu_hours_are_counted_by_share_and_end_the_search(tmp_path):
-    said, given = run(tmp_path, {"gpu_hours": 1.0, "slots": 1})
-    done, spent, trials = said.split()
+    message, given = run(tmp_path, {"gpu_hours": 1.0, "slots": 1})
+    done, spent, trials = message.split()
     assert (done, spent) == ("True", "gpu_hours")
     assert 1 <= int(trials) < 8
     assert given <= {"light 0.25", "heavy 1.0"}

@@ -17,7 +17,7 @@ from search_spaces.custom import parameter_names
 ROOT = Path(__file__).parents[2]
 
 
-def drawn(rules: dict[str, Any], *, families: tuple[str, ...] = ("rnn",), n: int = 30) -> list[optuna.trial.FrozenTrial]:
+def suggested(rules: dict[str, Any], *, families: tuple[str, ...] = ("rnn",), n: int = 30) -> list[optuna.trial.FrozenTrial]:
     context = SpaceContext("small", 5, rules)
     space = search_space(families, context)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
@@ -32,27 +32,27 @@ def drawn(rules: dict[str, Any], *, families: tuple[str, ...] = ("rnn",), n: int
 
 
 def test_a_single_value_fixes_a_parameter_and_stays_visible_in_the_row():
-    assert {t.params["rnn.hidden_size"] for t in drawn({"rnn.hidden_size": 24})} == {24}
+    assert {t.params["rnn.hidden_size"] for t in suggested({"rnn.hidden_size": 24})} == {24}
 
 
 def test_a_list_gives_other_choices():
-    assert {t.params["rnn.hidden_size"] for t in drawn({"rnn.hidden_size": [8, 128]})} == {8, 128}
+    assert {t.params["rnn.hidden_size"] for t in suggested({"rnn.hidden_size": [8, 128]})} == {8, 128}
 
 
 def test_a_range_narrows_and_keeps_its_log_scale():
-    trials = drawn({"rnn.learning_rate": {"low": 1e-3, "high": 2e-3}})
+    trials = suggested({"rnn.learning_rate": {"low": 1e-3, "high": 2e-3}})
     assert all(1e-3 <= t.params["rnn.learning_rate"] <= 2e-3 for t in trials)
     assert trials[0].distributions["rnn.learning_rate"].log
 
 
 def test_choices_can_become_a_range_of_whole_numbers():
-    values = {t.params["rnn.hidden_size"] for t in drawn({"rnn.hidden_size": {"low": 8, "high": 32, "step": 4}})}
+    values = {t.params["rnn.hidden_size"] for t in suggested({"rnn.hidden_size": {"low": 8, "high": 32, "step": 4}})}
     assert values <= set(range(8, 33, 4))
     assert len(values) > 3
 
 
 def test_the_default_is_moved_into_the_rules():
-    trials = drawn({"rnn.learning_rate": {"low": 1e-4, "high": 5e-4}, "rnn.cell": ["lstm"]}, n=1)
+    trials = suggested({"rnn.learning_rate": {"low": 1e-4, "high": 5e-4}, "rnn.cell": ["lstm"]}, n=1)
     assert (trials[0].params["rnn.learning_rate"], trials[0].params["rnn.cell"]) == (5e-4, "lstm")
 
 

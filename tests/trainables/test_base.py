@@ -15,8 +15,8 @@ import torch
 import trainables.base
 from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig, to_dict
 from ecg_tune.models import ResNetConfig, RNNConfig
-from ecg_tune.places import Folder
-from ecg_tune.training.snapshots import newest_snapshot
+from ecg_tune.storage import LocalStorage
+from ecg_tune.training.checkpoints import newest_checkpoint
 from trainables.base import LearnerTrainable, Shared
 
 CONFIG = TrialConfig("rnn", RNNConfig(hidden_size=8, num_layers=1, dropout=0.1), TrainingConfig(max_epochs=3, crop_s=1.0))
@@ -29,7 +29,7 @@ def task(*, reported: int = 0, number: int = 0, seed: int = 7, **training: Any) 
 
 @pytest.fixture
 def shared(toy_data, tmp_path) -> Shared:
-    return Shared(data=toy_data, checkpoints=Folder(tmp_path), metric="macro_auc", threads=1)
+    return Shared(data=toy_data, checkpoints=LocalStorage(tmp_path), metric="macro_auc", threads=1)
 
 
 def worker(shared: Shared, config: dict[str, Any]) -> LearnerTrainable:
@@ -43,7 +43,7 @@ def values(trainable: LearnerTrainable, n_epochs: int) -> list[tuple[int, float]
 
 
 def root(shared: Shared) -> Path:
-    assert isinstance(shared.checkpoints, Folder)
+    assert isinstance(shared.checkpoints, LocalStorage)
     return shared.checkpoints.root
 
 
@@ -58,7 +58,7 @@ def test_a_trial_ends_complete_and_leaves_its_best_weights(shared):
     assert results[-1]["done"]
     assert results[-1]["ended_by"] == "max_epochs"
     assert results[-1]["best_epoch"] == max(results, key=lambda r: r["value"])["epoch"]
-    found = newest_snapshot(shared.checkpoints, "checkpoints/trial_00000")
+    found = newest_checkpoint(shared.checkpoints, "checkpoints/trial_00000")
     assert found is not None
     snapshot = found[1]
     assert (len(snapshot["history"]), snapshot["best_epoch"]) == (3, results[-1]["best_epoch"])
@@ -66,7 +66,7 @@ def test_a_trial_ends_complete_and_leaves_its_best_weights(shared):
 
 
 def test_a_new_worker_goes_on_from_the_checkpoint_with_equal_values(shared, tmp_path):
-    expected = values(worker(dataclasses.replace(shared, checkpoints=Folder(tmp_path / "whole")), task()), 3)
+    expected = values(worker(dataclasses.replace(shared, checkpoints=LocalStorage(tmp_path / "whole")), task()), 3)
     assert values(worker(shared, task()), 1) == expected[:1]
     assert values(worker(shared, task(reported=1)), 2) == expected[1:]
 
@@ -87,7 +87,7 @@ def test_a_finished_training_that_was_never_closed_reports_its_end_again(shared)
 
 
 def test_a_reused_worker_carries_nothing_from_one_trial_to_the_next(shared, tmp_path):
-    fresh = values(worker(dataclasses.replace(shared, checkpoints=Folder(tmp_path / "fresh")), task(number=2, seed=9)), 2)
+    fresh = values(worker(dataclasses.replace(shared, checkpoints=LocalStorage(tmp_path / "fresh")), task(number=2, seed=9)), 2)
     used = worker(shared, task(number=1))
     values(used, 2)
     used.reset_config(task(number=2, seed=9))
@@ -104,17 +104,17 @@ def test_a_used_worker_gives_the_bits_of_a_fresh_process(shared, tmp_path):
     code = """
 import sys, json
 from pathlib import Path
-from ecg_tune.data.prepared import open_prepared
-from ecg_tune.places import Folder
+from ecg_tune.data.prepared.dataset import open_prepared
+from ecg_tune.storage import LocalStorage
 from trainables.base import LearnerTrainable, Shared
 trainable = object.__new__(LearnerTrainable)
-shared = Shared(data=open_prepared(Path(sys.argv[1])), checkpoints=Folder(Path(sys.argv[2])), metric="macro_auc", threads=1)
+shared = Shared(data=open_prepared(Path(sys.argv[1])), checkpoints=LocalStorage(Path(sys.argv[2])), metric="macro_auc", threads=1)
 trainable.setup(json.loads(sys.argv[3]), shared)
 trainable.step(), trainable.step()
 """
     fresh = [sys.executable, "-c", code, str(shared.data.folder), str(tmp_path / "fresh"), json.dumps(task(number=2, seed=9))]
     subprocess.run(fresh, check=True)
-    found = [newest_snapshot(place, "checkpoints/trial_00002") for place in (shared.checkpoints, Folder(tmp_path / "fresh"))]
+    found = [newest_checkpoint(place, "checkpoints/trial_00002") for place in (shared.checkpoints, LocalStorage(tmp_path / "fresh"))]
     states = [snapshot[1] for snapshot in found if snapshot]
     assert len(states) == 2
     assert_equal(*states)
@@ -164,7 +164,7 @@ def test_any_other_error_fails_with_its_text(shared):
 
 
 def test_a_checkpoint_that_can_not_be_written_fails_the_trial_and_says_where(shared, tmp_path, monkeypatch):
-    monkeypatch.setattr("ecg_tune.training.snapshots.PAUSES_S", ())
+    monkeypatch.setattr("ecg_tune.training.checkpoints.PAUSES_S", ())
     trainable = worker(shared, task())
     assert trainable.step()["epoch"] == 1
     (tmp_path / "checkpoints" / "trial_00000").rename(tmp_path / "gone")
@@ -206,7 +206,7 @@ def test_two_checkpoints_of_a_trial_are_kept(shared):
 
 
 def test_a_lengthened_trial_goes_on_where_the_shorter_one_had_ended(shared, tmp_path):
-    expected = values(worker(dataclasses.replace(shared, checkpoints=Folder(tmp_path / "whole")), task(max_epochs=5)), 5)
+    expected = values(worker(dataclasses.replace(shared, checkpoints=LocalStorage(tmp_path / "whole")), task(max_epochs=5)), 5)
     values(worker(shared, task(max_epochs=3)), 3)
     assert values(worker(shared, task(max_epochs=5, reported=3)), 2) == expected[3:]
 

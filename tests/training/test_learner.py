@@ -15,9 +15,9 @@ from ecg_tune.config import AugmentConfig, ImageConfig, TrainingConfig, TrialCon
 from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.metrics import macro_auc, per_class_auc
 from ecg_tune.models import CNN1DConfig, ResNetConfig, RNNConfig
-from ecg_tune.training.checkpoint import load_weights
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.learner import Learner, learning_data
+from ecg_tune.training.model_file import load_weights
 from ecg_tune.training.predictor import predict_probabilities
 
 CPU = torch.device("cpu")
@@ -137,7 +137,7 @@ def test_deterministic_mode_gives_identical_weights_in_two_processes(toy_data, t
 import sys, torch
 from pathlib import Path
 from ecg_tune.config import AugmentConfig, ImageConfig, TrainingConfig, TrialConfig
-from ecg_tune.data.prepared import open_prepared
+from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.models import ResNetConfig
 from ecg_tune.training.learner import Learner, learning_data
 torch.set_num_threads(2)

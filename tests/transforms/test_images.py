@@ -50,7 +50,7 @@ def test_transition_fields_equal_pyts_within_1e_6(series, size, n_bins):
 def test_pyts_agrees_on_real_records(ptbxl):
     from pyts.image import GramianAngularField, MarkovTransitionField
 
-    from ecg_tune.data.records import read_record
+    from ecg_tune.data.ptbxl.records import read_record
 
     signal = read_record(ptbxl, "records100/00000/00001_lr", sampling_rate_hz=100).T.astype(np.float32) / 1000  # (12, 1000)
     leads = torch.from_numpy(signal)

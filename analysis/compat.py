@@ -1,0 +1,171 @@
+"""The evaluation step by step, for scripts: load a model, get the test part, evaluate, write.
+
+`main` does the same in one call, with intervals; `ecg-tune evaluate` is that on the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from analysis.evaluation.candidates import check_fit, find_candidates, rehearse
+from analysis.evaluation.evaluate import evaluate, get_test_loader
+from analysis.evaluation.metrics import ECGMetrics, Metrics
+from analysis.evaluation.plots.figures import draw_answers
+from analysis.evaluation.provenance import Ranking, figure_note, provenance_of
+from analysis.evaluation.report.text import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
+from analysis.evaluation.result import EvaluationResult
+from analysis.evaluation.tables import generate_best_model_table
+from analysis.retraining.ensemble import ENSEMBLE
+from analysis.retraining.ensemble_file import ENSEMBLE_FILE, EnsemblePredictor, build_ensemble, members_of
+from ecg_tune.config import Config, check_choice
+from ecg_tune.data.prepared.dataset import open_prepared
+from ecg_tune.errors import DataError
+from ecg_tune.models import MODELS
+from ecg_tune.training.model_file import build_predictor, load_saved
+from ecg_tune.training.predictor import Predictor
+
+GIVEN_RULE = "those the script used, listed for each model in DETAILED_METRICS_REPORT.txt"
+
+
+class ModelResult(dict[str, dict[str, float]]):
+    """The metrics of one model, a plain dict, with what they were computed from.
+
+    Attributes:
+        labels: (n_records, n_classes) of 0/1.
+        probabilities: (n_records, n_classes).
+        thresholds: (n_classes,).
+        validation_macro_auc: Of the checkpoint; NaN unless `evaluate_all_models` filled it in.
+        fitted_on_validation: An ensemble, whose weights were chosen on the records of `validation_macro_auc`.
+    """
+
+    def __init__(self, metrics: Metrics, *, labels: Any, probabilities: Any, thresholds: Any) -> None:
+        super().__init__(metrics)
+        self.labels, self.probabilities, self.thresholds = labels, probabilities, thresholds
+        self.validation_macro_auc = float("nan")
+        self.fitted_on_validation = False
+
+
+def load_model(name: str, checkpoint_path: Path | str, config: Config) -> tuple[Predictor | EnsemblePredictor, str]:
+    """Return a model file's predictor on `config.DEVICE`, and its type: "signal", "image" or "fusion".
+
+    A predictor takes the raw signal (batch, n_samples, n_leads) in millivolts and returns logits (batch, n_classes). Its
+    `thresholds` are those of the file, from validation.
+
+    Args:
+        name: The name the file must carry, e.g. "ResNet1D".
+        checkpoint_path: A `<Name>_best.pth` or a seed's file; for the "Ensemble" its .json, in the folder of its members.
+
+    Raises:
+        DataError: Not a model file, or one of another model; or a member of the ensemble is not what it was.
+    """
+    path = Path(checkpoint_path)
+    if path.suffix == ".json":
+        _check_name(ENSEMBLE, name, path)
+        ensemble, model_type = build_ensemble(path)
+        return ensemble.to(config.DEVICE), model_type
+    saved = load_saved(path)
+    _check_name(saved.name, name, path)
+    return build_predictor(saved).to(config.DEVICE), MODELS[saved.config.family].inputs
+
+
+def _check_name(held: str, asked: str, path: Path) -> None:
+    if held != asked:
+        raise DataError(f"{path} holds the model {held!r}, but {asked!r} was asked for: pass its own name or file")
+
+
+def evaluate_model(
+    model: nn.Module, loader: Iterable[tuple[Tensor, ...]], model_type: str, metrics: ECGMetrics, device: str | torch.device
+) -> ModelResult:
+    """Return the metrics of one model on a loader's records.
+
+    Args:
+        loader: Batches of (signal in mV, labels), as `get_test_loader` gives them.
+        model_type: What `load_model` returned; every type takes the same batches.
+        metrics: Carries the thresholds.
+    """
+    check_choice("model type", model_type, sorted({row.inputs for row in MODELS.values()}))
+    model.to(device).eval()
+    predictions, truths = [], []
+    with torch.inference_mode():
+        for signal, labels in loader:
+            predictions.append(model(signal.to(device)).sigmoid().cpu())
+            truths.append(labels.cpu())
+    if not predictions:
+        raise DataError("the loader gave no batch: evaluate on a part that holds records")
+    truth, probabilities = torch.cat(truths).numpy().astype(np.uint8), torch.cat(predictions).double().numpy()
+    computed = metrics.calculate_metrics(truth, probabilities)
+    return ModelResult(computed, labels=truth, probabilities=probabilities, thresholds=metrics.thresholds)
+
+
+def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> dict[str, ModelResult]:
+    """Evaluate every `<Name>_best.pth` of `config.SAVE_DIR`, highest validation macro AUC first. Opens the test part once.
+
+    The ensemble comes last, where an earlier `ecg-tune evaluate` has left its file.
+
+    Args:
+        metrics: Its thresholds hold for all models; None takes each checkpoint's own F1 thresholds from validation.
+    """
+    data = open_prepared(config.data_dir)
+    candidates = find_candidates(config.SAVE_DIR, manifest=False)
+    joined = config.SAVE_DIR / ENSEMBLE_FILE
+    asked = [*candidates, *([members_of(joined)] if joined.is_file() else [])]
+    check_fit(asked, data)
+    rehearse(asked, data, config.DEVICE)
+    loader = get_test_loader("signal", config)
+    results = {}
+    for candidate in candidates:
+        (path,), (saved,) = candidate.files, candidate.seeds
+        model, model_type = build_predictor(load_saved(path)), MODELS[saved.config.family].inputs
+        own = metrics or ECGMetrics(data.class_names, saved.thresholds["f1"])
+        results[candidate.name] = evaluate_model(model, loader, model_type, own, config.DEVICE)
+        results[candidate.name].validation_macro_auc = saved.validation_macro_auc
+    if joined.is_file():
+        ensemble, model_type = build_ensemble(joined)
+        own = metrics or ECGMetrics(data.class_names, ensemble.thresholds["f1"])
+        results[ENSEMBLE] = evaluate_model(ensemble, loader, model_type, own, config.DEVICE)
+        results[ENSEMBLE].validation_macro_auc = ensemble.saved.validation_macro_auc
+        results[ENSEMBLE].fitted_on_validation = True
+    return results
+
+
+def best_model(results: Mapping[str, ModelResult]) -> str:
+    """Return the name with the highest validation macro AUC, never an ensemble; the test metrics have no say."""
+    return max(
+        (name for name in results if not results[name].fitted_on_validation),
+        key=lambda name: np.nan_to_num(results[name].validation_macro_auc, nan=-1.0),
+    )
+
+
+def generate_best_model_analysis(results: Mapping[str, ModelResult], best: str, config: Config, output_dir: Path | str) -> list[Path]:
+    """Write 05, the detailed report, and the figures 08 to 10; return the files."""
+    provenance = provenance_of(open_prepared(config.data_dir), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
+    names, chosen, out = provenance.class_names, results[best], Path(output_dir)
+    generate_best_model_table(results, best, out, class_names=names)
+    thresholds = {name: {"thresholds as used": result.thresholds} for name, result in results.items()}
+    detail = write_text(detailed_text(results, {}, provenance, best=best, thresholds=thresholds), out / DETAILED_FILE)
+    scores = {name: [result.probabilities] for name, result in results.items()}
+    figures = draw_answers(chosen.labels, scores, chosen, out, best=best, class_names=names, note=figure_note(provenance))
+    return [out / "05_best_model_detailed.csv", detail, *figures]
+
+
+def save_summary_report(results: Mapping[str, ModelResult], best: str, config: Config, output_dir: Path | str) -> Path:
+    """Write `EVALUATION_SUMMARY.txt` and return its path."""
+    provenance = provenance_of(open_prepared(config.data_dir), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
+    rankings = [
+        Ranking(name, 1, result.validation_macro_auc, float("nan"), fitted_on_validation=result.fitted_on_validation)
+        for name, result in results.items()
+    ]
+    return write_text(summary_text(results, rankings, provenance, best=best), Path(output_dir) / SUMMARY_FILE)
+
+
+def main(config: Config | None = None, output_dir: Path | str = "results") -> EvaluationResult:
+    """Evaluate the models of `config.SAVE_DIR` on `config.data_dir` and write everything to `output_dir`."""
+    settings = config or Config()
+    data = open_prepared(settings.data_dir)
+    return evaluate(settings.SAVE_DIR, data, Path(output_dir), study=str(settings.SAVE_DIR), device=settings.DEVICE)

@@ -1,0 +1,74 @@
+"""The dashboard of a study: one HTML file with every figure, readable without a network."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import optuna
+
+from analysis.dashboard.cards import trial_cards
+from analysis.dashboard.figures.style import STATE_COLORS, STATE_NAMES
+from analysis.dashboard.frames import TrialRow, trial_rows
+from analysis.dashboard.header import header_html
+from analysis.dashboard.page import Page, make_page, page_html
+from analysis.dashboard.sections import View, sections_of
+from analysis.dashboard.summary import StudySummary, summarise
+
+
+def write_dashboard(study: optuna.Study, out: Path, *, search_running: bool = False, folder: Path | None = None) -> Path:
+    """Write the study's dashboard and return its path.
+
+    The file appears whole: it is written beside `out` and moved there, so that an open page is never half new.
+
+    Args:
+        study: Any Optuna study whose first objective is maximised; what it didn't record is shown as not recorded.
+        out: The HTML file; its folder is made when missing.
+        search_running: Whether a search is adding trials, which the header then says.
+        folder: The study's, for the commands that the page shows; None takes its name.
+
+    Raises:
+        StudyError: The study's first objective is minimised.
+    """
+    now = datetime.now()
+    rows = trial_rows(study)
+    page = dashboard_html(rows, summarise(study, rows, folder), now=now, search_running=search_running)
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f"{out.name}.{os.getpid()}.part")
+    part.write_text(page, encoding="utf-8")
+    return part.replace(out)
+
+
+def dashboard_html(rows: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False) -> str:
+    """Return the dashboard as one HTML text."""
+    return page_html(dashboard_page(rows, summary, now=now, search_running=search_running))
+
+
+def dashboard_page(
+    rows: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False, live: bool = False
+) -> Page:
+    """Return the dashboard in pieces.
+
+    Args:
+        live: Whether it follows the search by itself.
+    """
+    foot = f"Written by ecg-tune on {now:%Y-%m-%d at %H:%M} from the study {html.escape(summary.name)}."
+    if summary.synthetic:
+        foot = f"SYNTHETIC data. {foot}"
+    return make_page(
+        title=f"{summary.name} · ecg-tune study" + (" (SYNTHETIC)" if summary.synthetic else ""),
+        head=header_html(summary, now=now, search_running=search_running, live=live),
+        sections=sections_of(View(rows, summary, now if search_running else None)),
+        foot=foot,
+        cards=trial_cards(rows),
+        facts={
+            "metric": summary.metric,
+            "classes": summary.class_names,
+            "rungs": summary.rungs,
+            "states": {state: (name, STATE_COLORS[state]) for state, name in STATE_NAMES.items()},
+        },
+    )

@@ -1,0 +1,56 @@
+"""A broken vertical axis: the best values of a search lie close together, far above those of the trials that were stopped.
+
+Its upper part holds the best quarter on a larger scale, the lower one the rest; every point stands at its own value in one of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.dashboard.figures.style import axis, value_range
+
+FEWEST_POINTS = 20
+SHARE_ABOVE = 0.25
+MOST_OF_RANGE, MOST_WITH_KEPT = 0.2, 0.35
+"""Of the whole range that the best quarter may take, and it with what is to be above: when they take more, one scale shows them."""
+UPPER, LOWER = (0.42, 1.0), (0.0, 0.36)
+"""Where the parts lie, as shares of the figure's height."""
+
+
+def break_of(values: Sequence[float], kept: Sequence[float] = ()) -> float | None:
+    """Return the round value at which to break the axis of these values, or None when one scale shows them all well.
+
+    Args:
+        values: Of the points.
+        kept: Values that are to stand in the upper part as well, as long as its scale stays a larger one.
+    """
+    if len(values) < FEWEST_POINTS:
+        return None
+    ranked = sorted(values)
+    low, high, least = ranked[0], ranked[-1], ranked[-math.ceil(SHARE_ABOVE * len(ranked))]
+    if not 0 < high - least < MOST_OF_RANGE * (high - low):
+        return None
+    lower = min([least, *kept])
+    if high - lower < MOST_WITH_KEPT * (high - low):
+        least = lower
+    step = 10.0 ** math.floor(math.log10(high - least))
+    at = round(math.floor(least / step) * step, 12)
+    return at if at > low else None
+
+
+def part_of(value: float, break_at: float | None) -> str:
+    """Return the name of the axis on which a value stands."""
+    return "y" if break_at is None or value >= break_at else "y2"
+
+
+def broken_axes(title: str, values: Sequence[float], break_at: float | None) -> Mapping[str, Any]:
+    """Return the layout's vertical axes, broken or not; the horizontal one lies below the lower part."""
+    if break_at is None:
+        return {"yaxis": axis(title, range=value_range(values))}
+    low, high = value_range(values)[0], max(values)
+    upper = axis(title, range=[break_at - 0.02 * (high - break_at), high + 0.06 * (high - break_at)], domain=UPPER)
+    lower = axis("", range=[low, break_at + 0.04 * (break_at - low)], domain=LOWER, nticks=5)
+    mark = {"text": "≈", "xref": "paper", "yref": "paper", "x": 0, "y": (UPPER[0] + LOWER[1]) / 2, "showarrow": False, "font": {"size": 18}}
+    return {"yaxis": upper, "yaxis2": lower, "annotations": [{**mark, "xanchor": "center", "yanchor": "middle"}]}

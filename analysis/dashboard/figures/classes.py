@@ -1,0 +1,63 @@
+"""Classes: the validation AUC of every class at the best epoch of each family's best trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from analysis.dashboard.figures.style import axis, draw, drawn_once, family_marker, rounded, text, trial_hover, trials, value_range
+from analysis.dashboard.frames import TrialRow, best_row, families_of
+
+
+class BestOfFamily(NamedTuple):
+    """A family's best COMPLETE trial; `auc` is (n_classes,), NaN for a class without positives."""
+
+    number: int
+    family: str
+    value: float
+    auc: tuple[float, ...]
+
+
+class Classes(NamedTuple):
+    """What `classes_figure` draws; the study's best trial first."""
+
+    class_names: tuple[str, ...]
+    best: tuple[BestOfFamily, ...]
+
+
+def classes_data(rows: Sequence[TrialRow], *, class_names: Sequence[str]) -> Classes:
+    """Return the classes' AUC of each family's best COMPLETE trial, of those that recorded one."""
+    best = [best_row(row for row in rows if row.family == family) for family in families_of(rows)]
+    recorded = [row for row in best if row is not None and row.per_class_auc]
+    found = [BestOfFamily(row.number, row.family, float(row.value or 0.0), row.per_class_auc or ()) for row in recorded]
+    return Classes(tuple(class_names), tuple(sorted(found, key=lambda one: (-one.value, one.number))))
+
+
+@drawn_once
+def classes_figure(data: Classes) -> go.Figure:
+    """Draw one line of points a class, a point a family."""
+    names = [text(name) for name in data.class_names]
+    traces = []
+    for one in reversed(data.best):
+        known = [(auc, name) for auc, name in zip(one.auc, names, strict=False) if not math.isnan(auc)]
+        traces.append(
+            go.Scatter(
+                x=rounded(auc for auc, _ in known),
+                y=[name for _, name in known],
+                mode="markers",
+                marker=family_marker(one.family, size=12),
+                name=text(f"{one.family}, trial {one.number}"),
+                showlegend=True,
+                customdata=trials([one.number] * len(known)),
+                hovertemplate=trial_hover(one.family, "%{y} AUC %{x:.4f}"),
+            )
+        )
+    reached = [auc for one in data.best for auc in one.auc if not math.isnan(auc)]
+    y_axis = axis("", type="category", categoryorder="array", categoryarray=list(reversed(names)))
+    x_axis = axis("validation AUC", range=value_range(reached))
+    columns = {"Trial": "name", "Class": "y", "Validation AUC": "x"}
+    figure = draw(traces, height=150 + 44 * max(len(names), 2), columns=columns, xaxis=x_axis, yaxis=y_axis)
+    return figure.update_layout(legend={"traceorder": "reversed"})

@@ -1,0 +1,108 @@
+"""Contour: the metric over a family's two most important parameters, smoothed between its complete trials.
+
+The field is a Gaussian-kernel regression (Nadaraya, 1964; Watson, 1964) on axes scaled to [0, 1], its width by Scott's rule for two
+dimensions (Scott, 1992). It stays empty where no trial is within two widths: nothing is known there. Choices are never smoothed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from analysis.dashboard.figures.pairs import Pair, Scale, pair_of, scale_axis
+from analysis.dashboard.figures.parallel import WORST_TO_BEST
+from analysis.dashboard.figures.style import STATE_NAMES, draw, metric_name, rounded, short_name, template_text, text, trial_hover, trials
+from analysis.dashboard.frames import TrialRow
+
+N_GRID = 36
+REACH = 2.0
+SPREAD = 0.29
+"""Standard deviation of a parameter drawn evenly from [0, 1]."""
+
+
+class Contour(NamedTuple):
+    """What `contour_figure` draws.
+
+    Attributes:
+        x: (n_x,) grid values, or choices.
+        y: (n_y,)
+        field: (n_y, n_x) smoothed metric, NaN where nothing is known.
+    """
+
+    family: str
+    metric: str
+    pair: Pair
+    x: tuple[Any, ...]
+    y: tuple[Any, ...]
+    field: np.ndarray
+
+
+def contour_data(rows: Sequence[TrialRow], *, metric: str, family: str, parameters: tuple[str, str]) -> Contour:
+    """Return the smoothed metric of the family's COMPLETE trials over two parameters."""
+    pair = pair_of(rows, family, *parameters)
+    width = SPREAD * max(len(pair.numbers), 1) ** (-1 / 6)
+    (x, x_places), (y, y_places) = _grid(pair.x), _grid(pair.y)
+    weights = _weights(pair.y, y_places, width)[:, None, :] * _weights(pair.x, x_places, width)[None, :, :]  # (n_y, n_x, n_trials)
+    total = weights.sum(axis=2)
+    smoothed = (weights * np.array(pair.values)).sum(axis=2) / np.where(total > 0, total, 1)
+    known = weights.max(axis=2, initial=0.0) >= np.exp(-0.5 * REACH**2)
+    return Contour(family, metric, pair, x, y, np.where(known, smoothed, np.nan))
+
+
+def contour_figure(data: Contour) -> go.Figure:
+    """Draw the field, lighter where worse, with the trials as points on it."""
+    pair = data.pair
+    z = [[None if np.isnan(value) else float(f"{value:.5g}") for value in line] for line in data.field]
+    x, y = ([text(v) for v in grid] if scale.kind == "category" else rounded(grid) for grid, scale in ((data.x, pair.x), (data.y, pair.y)))
+    look = {
+        "colorscale": WORST_TO_BEST,
+        "colorbar": {"title": {"text": text(metric_name(data.metric)), "side": "right"}, "thickness": 12, "tickformat": ".3f"},
+        "hovertemplate": "smoothed %{z:.4f}<extra></extra>",
+    }
+    smooth = "category" not in (pair.x.kind, pair.y.kind)
+    field = (
+        go.Contour(x=x, y=y, z=z, contours={"coloring": "heatmap"}, line={"width": 0.5}, **look)
+        if smooth
+        else go.Heatmap(x=x, y=y, z=z, **look)
+    )
+    names = [template_text(short_name(scale.name, data.family)) for scale in (pair.x, pair.y)]
+    points = go.Scatter(
+        x=_values(pair.x),
+        y=_values(pair.y),
+        mode="markers",
+        marker={"color": "rgba(255,255,255,0.85)", "size": 7, "line": {"width": 1.2, "color": "#24292f"}},
+        showlegend=False,
+        customdata=trials(pair.numbers, [f"{value:.4f}" for value in pair.values]),
+        hovertemplate=trial_hover(
+            f"{data.family} · {STATE_NAMES['COMPLETE']}", f"{names[0]} %{{x}}", f"{names[1]} %{{y}}", "%{customdata[1]}"
+        ),
+    )
+    axes = {"xaxis": scale_axis(pair.x, data.family), "yaxis": scale_axis(pair.y, data.family)}
+    x_name, y_name = (short_name(scale.name, data.family) for scale in (pair.x, pair.y))
+    return draw([field, points], height=440, columns={"Trial": 0, x_name: "x", y_name: "y", metric_name(data.metric): 1}, **axes)
+
+
+def _grid(scale: Scale) -> tuple[tuple[Any, ...], np.ndarray]:
+    """Return an axis' grid: what is shown, and its places as in `Scale.places`."""
+    if scale.kind == "category":
+        return scale.choices, np.arange(len(scale.choices), dtype=float)
+    low, high = (min(scale.values), max(scale.values)) if scale.values else (0.0, 1.0)
+    if low == high:
+        return (low,), np.array([0.5])
+    places = np.linspace(0, 1, N_GRID)
+    shown = np.exp(np.log(low) + places * np.log(high / low)) if scale.kind == "log" else low + places * (high - low)
+    return tuple(map(float, shown)), places
+
+
+def _weights(scale: Scale, places: np.ndarray, width: float) -> np.ndarray:
+    """Return (n_places, n_trials) weights along one axis."""
+    apart = np.abs(places[:, None] - np.array(scale.places)[None, :])
+    weights: np.ndarray = (apart < 0.5).astype(float) if scale.kind == "category" else np.exp(-0.5 * (apart / width) ** 2)
+    return weights
+
+
+def _values(scale: Scale) -> list[Any]:
+    return [text(value) for value in scale.values] if scale.kind == "category" else rounded(scale.values)

@@ -1,0 +1,77 @@
+"""EDF: which share of a family's complete trials reached at most a value (empirical distribution function)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from analysis.dashboard.figures.style import (
+    axis,
+    draw,
+    drawn_once,
+    family_line,
+    family_points,
+    metric_name,
+    rounded,
+    text,
+    trial_hover,
+    trials,
+    value_range,
+)
+from analysis.dashboard.frames import TrialRow, completed, families_of
+
+
+class FamilyDistribution(NamedTuple):
+    """One family's COMPLETE trials, lowest value first; all are (n_trials,).
+
+    Attributes:
+        shares: Of the trials with a value not above this one's.
+    """
+
+    family: str
+    numbers: tuple[int, ...]
+    values: tuple[float, ...]
+    shares: tuple[float, ...]
+
+
+class Edf(NamedTuple):
+    """What `edf_figure` draws."""
+
+    metric: str
+    families: tuple[FamilyDistribution, ...]
+
+
+def edf_data(rows: Sequence[TrialRow], *, metric: str) -> Edf:
+    """Return the distribution of the values of each family that has a COMPLETE trial."""
+    found = []
+    for family in families_of(completed(rows)):
+        own = sorted(completed(rows, family), key=lambda row: (row.value or 0.0, row.number))
+        values = tuple(float(row.value or 0.0) for row in own)
+        shares = tuple(bisect_right(values, value) / len(values) for value in values)
+        found.append(FamilyDistribution(family, tuple(row.number for row in own), values, shares))
+    return Edf(metric, tuple(found))
+
+
+@drawn_once
+def edf_figure(data: Edf) -> go.Figure:
+    """Draw one step line a family from 0 to 1, with a point at every trial."""
+    traces = [
+        go.Scatter(
+            x=rounded([one.values[0], *one.values]),
+            y=rounded([0.0, *one.shares], 4),
+            mode="lines+markers",
+            line=family_line(one.family, width=1.8),
+            marker=family_points(one.family, [0] + [8 if len(one.values) <= 100 else 2] * len(one.values)),
+            name=text(f"{one.family} ({len(one.values)})"),
+            showlegend=True,
+            customdata=trials([one.numbers[0], *one.numbers]),
+            hovertemplate=trial_hover(one.family, "%{y:.0%} of the family's reached at most %{x:.4f}"),
+        )
+        for one in data.families
+    ]
+    reached = [value for one in data.families for value in one.values]
+    y_axis = axis("share of complete trials", range=[0, 1.03], tickformat=".0%")
+    return draw(traces, height=380, xaxis=axis(metric_name(data.metric), range=value_range(reached)), yaxis=y_axis)

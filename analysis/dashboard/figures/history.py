@@ -1,0 +1,209 @@
+"""History: what each trial reached, the best so far, and the line the default configs set."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from itertools import product
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from analysis.dashboard.figures.broken_axis import break_of, broken_axes, part_of
+from analysis.dashboard.figures.style import (
+    ABSENT,
+    GUIDE,
+    STATE_NAMES,
+    axis,
+    draw,
+    family_color,
+    family_marker,
+    metric_name,
+    rounded,
+    template_text,
+    text,
+    trial_hover,
+    trials,
+    whole_ticks,
+)
+from analysis.dashboard.frames import STATES, TrialRow, completed, families_of
+
+MOST_LARGE = 400
+"""Points that are drawn large: more would hide each other."""
+
+
+class Point(NamedTuple):
+    """A trial with a value, or with at least one epoch's metric; `best_epoch` is None when not recorded."""
+
+    number: int
+    reached: float
+    family: str
+    state: str
+    epochs: int
+    best_epoch: int | None
+    is_default: bool
+
+
+class Gain(NamedTuple):
+    """A family's default config beside its best trial; a part that is not there yet is None."""
+
+    family: str
+    default: float | None
+    default_trial: int | None
+    best: float | None
+    best_trial: int | None
+
+    @property
+    def gained(self) -> float | None:
+        """Best minus default."""
+        return None if self.best is None or self.default is None else self.best - self.default
+
+
+class History(NamedTuple):
+    """What `history_figure` draws.
+
+    Attributes:
+        best: (trial number, best value so far) at every COMPLETE trial, as Optuna's own history.
+        without_value: Numbers of the ended trials that never reported an epoch.
+        break_at: Where the vertical axis is broken; None when one scale shows all points well.
+    """
+
+    metric: str
+    points: tuple[Point, ...]
+    best: tuple[tuple[int, float], ...]
+    gains: tuple[Gain, ...]
+    without_value: tuple[int, ...]
+    break_at: float | None
+
+
+def history_data(rows: Sequence[TrialRow], *, metric: str) -> History:
+    """Return every trial's reached metric, the best so far, and default against best per family."""
+    points = [
+        Point(row.number, row.reached, row.family, row.state, row.epochs, row.best_epoch, row.is_default)
+        for row in rows
+        if row.reached is not None
+    ]
+    best = [(row.number, row.best_so_far) for row in completed(rows) if row.best_so_far is not None]
+    without = [row.number for row in rows if row.reached is None and row.end is not None]
+    gains = tuple(_gain(rows, family) for family in families_of(rows))
+    break_at = break_of([point.reached for point in points], [gain.default for gain in gains if gain.default is not None])
+    return History(metric, tuple(points), tuple(best), gains, tuple(without), break_at)
+
+
+def history_figure(data: History) -> go.Figure:
+    """Draw trials as points by family and state, the best so far as a line, default configs as dotted lines."""
+    traces = []
+    for gain in data.gains:
+        traces += _family_points(data, gain.family)
+    last = max((p.number for p in data.points), default=1)
+    traces += _best_line(data, last)
+    defaults = [_default_line(data, gain, last) for gain in data.gains if gain.default is not None]
+    traces += [*defaults, _default_entry()] if defaults else []
+    x_axis = axis("trial number", range=[-0.03 * last - 0.5, 1.03 * last + 0.5], **whole_ticks(last))
+    anchor = {} if data.break_at is None else {"anchor": "y2"}
+    y_axes = broken_axes(metric_name(data.metric), [p.reached for p in data.points], data.break_at)
+    value = metric_name(data.metric)
+    columns: dict[str, str | int] = {"Family": "name", "Trial": "x", "State": 4, value: "y", "Best epoch": 2, "Epochs": 1}
+    return draw(traces, height=460, columns=columns, xaxis={**x_axis, **anchor}, **y_axes)
+
+
+def gains_table(data: History) -> str:
+    """Return what searching gained over each family's default config as an HTML table, everything escaped."""
+
+    def cell(value: float | None, trial: int | None) -> str:
+        shown = ABSENT if value is None else f'{value:.4f} <span class="soft">trial {trial}</span>'
+        return f'<td class="n">{shown}</td>'
+
+    lines = "".join(
+        f"<tr><td>{html.escape(g.family)}</td>{cell(g.default, g.default_trial)}{cell(g.best, g.best_trial)}"
+        f'<td class="n">{ABSENT if g.gained is None else format(g.gained, "+.4f")}</td></tr>'
+        for g in data.gains
+    )
+    head = '<tr><th>Family</th><th class="n">Default config</th><th class="n">Best trial</th><th class="n">Gained by searching</th></tr>'
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{lines}</tbody></table></div>'
+
+
+def _gain(rows: Sequence[TrialRow], family: str) -> Gain:
+    default = next((row for row in rows if row.is_default and row.family == family and row.reached is not None), None)
+    best = max(completed(rows, family), key=lambda row: (row.value, -row.number), default=None)
+    return Gain(
+        family,
+        default.reached if default else None,
+        default.number if default else None,
+        best.value if best else None,
+        best.number if best else None,
+    )
+
+
+def _best_line(data: History, last: int) -> list[go.Scatter]:
+    """Return the line of improvements, only where the best changes, so that it stays small; in two pieces where the axis is broken."""
+    changes = [step for place, step in enumerate(data.best) if place == 0 or step[1] != data.best[place - 1][1]]
+    steps = [*changes, *((last, value) for _, value in changes[-1:])]
+    first_above = next((place for place, (_, value) in enumerate(steps) if part_of(value, data.break_at) == "y"), len(steps))
+    pieces = {"y2": steps[: first_above + 1] if first_above else [], "y": steps[max(first_above - 1, 0) :] if steps[first_above:] else []}
+    return [
+        go.Scatter(
+            x=[n for n, _ in piece],
+            y=rounded(v for _, v in piece),
+            yaxis=part,
+            mode="lines",
+            line={"shape": "hv", "width": 2},
+            name="best so far",
+            meta=GUIDE,
+            legendgroup="best so far",
+            showlegend=part == "y" or not pieces["y"],
+            hoverinfo="skip",  # it passes through the points of the best trials, which are to be hovered and clicked
+        )
+        for part, piece in pieces.items()
+        if piece
+    ]
+
+
+def _family_points(data: History, family: str) -> list[go.Scatter]:
+    traces: list[go.Scatter] = []
+    for state, part in product(STATES, ("y", "y2")):
+        points = [p for p in data.points if (p.family, p.state, part_of(p.reached, data.break_at)) == (family, state, part)]
+        filled = state == "COMPLETE"
+        lines = ("%{y:.4f} at epoch %{customdata[2]} of %{customdata[1]}", "%{customdata[3]}")
+        traces += [
+            go.Scatter(
+                x=[p.number for p in points],
+                y=rounded(p.reached for p in points),
+                yaxis=part,
+                mode="markers",
+                marker=family_marker(family, filled=filled, size=9 if len(data.points) <= MOST_LARGE else 6),
+                name=text(family),
+                legendgroup=text(family),
+                showlegend=not traces,
+                customdata=trials(
+                    (p.number for p in points),
+                    (p.epochs for p in points),
+                    (p.best_epoch or ABSENT for p in points),
+                    ("default config" if p.is_default else "" for p in points),
+                    (STATE_NAMES[state] for _ in points),
+                ),
+                hovertemplate=trial_hover(f"{family} · {STATE_NAMES[state]}", *lines),
+            )
+        ] * bool(points)
+    return traces
+
+
+def _default_line(data: History, gain: Gain, last: int) -> go.Scatter:
+    return go.Scatter(
+        x=[0, last],
+        y=rounded([gain.default, gain.default]),
+        yaxis=part_of(gain.default or 0.0, data.break_at),
+        mode="lines",
+        line={"dash": "dot", "width": 1.5, "color": family_color(gain.family)},
+        name=text(f"{gain.family} default"),
+        meta=GUIDE,
+        legendgroup=text(gain.family),
+        showlegend=False,
+        customdata=trials([gain.default_trial] * 2),
+        hovertemplate=f"default config of {template_text(gain.family)}: %{{y:.4f}}<br>trial %{{customdata[0]}}<extra></extra>",
+    )
+
+
+def _default_entry() -> go.Scatter:
+    """Return what stands for all default lines in the legend."""
+    return go.Scatter(x=[None], y=[None], mode="lines", line={"dash": "dot", "width": 1.5}, name="a family's default config")

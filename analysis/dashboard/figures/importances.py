@@ -1,0 +1,130 @@
+"""Importances: which parameters decided whether a trial was among the best tenth (PED-ANOVA, Watanabe et al., IJCAI 2023)."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import optuna
+import plotly.graph_objects as go
+from optuna.distributions import BaseDistribution
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+from analysis.dashboard.figures.style import PALETTE, axis, draw, drawn_once, family_color, short_name, text
+from analysis.dashboard.frames import TrialRow, completed, parameters_of
+
+FEWEST_TRIALS = 5
+TRUSTED_TRIALS = 20
+MOST_SHOWN, LEAST_SHOWN = 15, 0.005
+_RARE = re.compile(r"Some regimes for parameter `(.+)` have less than")
+
+
+class Importances(NamedTuple):
+    """What `importances_figure` draws.
+
+    Attributes:
+        family: None for the whole study.
+        importances: (parameter, share), highest first; the shares sum to 1. Empty when `missing` says why.
+        n_trials: COMPLETE trials they rest on.
+        warning: Why they are to be read with care; "" when they are not.
+        missing: Why there are none; "" when there are.
+    """
+
+    family: str | None
+    importances: tuple[tuple[str, float], ...]
+    n_trials: int
+    warning: str
+    missing: str
+
+
+class _Known(NamedTuple):
+    """What the importances of a parameter rest on, of one trial."""
+
+    value: float
+    params: tuple[tuple[str, Any], ...]
+    distributions: tuple[tuple[str, BaseDistribution], ...]
+
+
+def importances_data(rows: Sequence[TrialRow], *, family: str | None = None) -> Importances:
+    """Return Optuna's PED-ANOVA importances of the COMPLETE trials of a family, or of all of them."""
+    own = completed(rows, family)
+    missing = _why_none(own, family)
+    if missing:
+        return Importances(family, (), len(own), "", missing)
+    known = tuple(_Known(row.value or 0.0, tuple(row.params.items()), tuple(row.distributions.items())) for row in own)
+    shares, doubts = _shares(known, tuple(parameters_of(own, family)))
+    return Importances(family, shares, len(own), _warning(len(own), doubts), "")
+
+
+@drawn_once
+def importances_figure(data: Importances) -> go.Figure:
+    """Draw one horizontal bar a parameter, the `MOST_SHOWN` most important, the first on top; one without any importance has none."""
+    n_shown = max(2, min(MOST_SHOWN, sum(share >= LEAST_SHOWN for _, share in data.importances)))
+    shown, hidden = data.importances[:n_shown], data.importances[n_shown:]
+    names = [text(short_name(name, data.family)) for name, _ in reversed(shown)]
+    shares = [share for _, share in reversed(shown)]
+    label = "share of importance" + (f" ({len(hidden)} more: {sum(s for _, s in hidden):.0%})" if hidden else "")
+    bars = go.Bar(
+        x=shares,
+        y=names,
+        orientation="h",
+        marker={"color": family_color(data.family) if data.family else PALETTE[0]},
+        text=["&lt;1%" if 0 < share < 0.01 else f"{share:.0%}" for share in shares],
+        textposition="outside",
+        cliponaxis=False,
+        showlegend=False,
+        hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+    )
+    most = max(shares, default=1.0)
+    height = 130 + 26 * max(len(names), 2)
+    axes = {"xaxis": axis(label, tickformat=".0%", range=[0, 1.15 * most]), "yaxis": axis("", type="category")}
+    return draw([bars], height=height, columns={"Parameter": "y", "Share of importance": "x"}, **axes)
+
+
+def _why_none(own: Sequence[TrialRow], family: str | None) -> str:
+    if len(own) < FEWEST_TRIALS:
+        return f"Importances need at least {FEWEST_TRIALS} complete trials; there {'is' if len(own) == 1 else 'are'} {len(own)} so far."
+    names = parameters_of(own, family)
+    if len(names) == 1:
+        return f"One searched parameter ({names[0]}) takes all of the importance whatever it does: see its slice."
+    if not names:
+        return "These trials have no searched parameter, so there is nothing to compare."
+    if len({row.value for row in own}) == 1:
+        return "All complete trials have the same value, so no parameter made a difference."
+    return ""
+
+
+@lru_cache(maxsize=64)  # a live page asks again at every epoch, and they change only when a trial ends
+def _shares(trials: tuple[_Known, ...], names: tuple[str, ...]) -> tuple[tuple[tuple[str, float], ...], tuple[str, ...]]:
+    """Return (parameter, share), highest first, and what Optuna doubts about them."""
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        shares = get_param_importances(_study_of(trials), evaluator=PedAnovaImportanceEvaluator(), params=list(names))
+    ranked = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+    return tuple((name, float(share)) for name, share in ranked), tuple(dict.fromkeys(str(one.message) for one in raised))
+
+
+def _warning(n_trials: int, doubts: Sequence[str]) -> str:
+    few = [f"Only {n_trials} complete trials: below {TRUSTED_TRIALS} the order is mostly chance."] if n_trials < TRUSTED_TRIALS else []
+    rare = [found[1] for doubt in doubts if (found := _RARE.match(doubt))]
+    named = ", ".join(rare[:2]) + (f" and {len(rare) - 2} more" if len(rare) > 2 else "")
+    doubted = [f"Some parameters belong to few of these trials, so that their shares are unsure: {named}."] if rare else []
+    others = [f"Optuna adds: {doubt}" for doubt in doubts if not _RARE.match(doubt)]
+    return " ".join([*few, *doubted, *others])
+
+
+def _study_of(trials: Sequence[_Known]) -> optuna.Study:
+    """Return a study in memory that holds only these trials, so that Optuna itself computes the numbers."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(direction="maximize")
+    finally:
+        optuna.logging.set_verbosity(level)
+    study.add_trials(
+        [optuna.trial.create_trial(value=one.value, params=dict(one.params), distributions=dict(one.distributions)) for one in trials]
+    )
+    return study

@@ -1,0 +1,69 @@
+"""Two parameters at once: where a family's complete trials lie on the plane of both, for the contour and the rank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from analysis.dashboard.figures.style import axis, log_axis, short_name, text
+from analysis.dashboard.frames import TrialRow, completed
+
+
+class Scale(NamedTuple):
+    """A parameter's axis.
+
+    Attributes:
+        kind: "linear", "log" or "category", after the parameter's distribution.
+        values: (n_trials,) of the trials; text on a category scale.
+        places: (n_trials,) the same between 0 and 1; on a category scale the index of the choice.
+        choices: Those that were tried, in the distribution's order, on a category scale.
+    """
+
+    name: str
+    kind: str
+    values: tuple[Any, ...]
+    places: tuple[float, ...]
+    choices: tuple[str, ...]
+
+
+class Pair(NamedTuple):
+    """A family's COMPLETE trials that have both parameters; `numbers` and `values` are (n_trials,), lowest value first."""
+
+    x: Scale
+    y: Scale
+    numbers: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+def pair_of(rows: Sequence[TrialRow], family: str, x: str, y: str) -> Pair:
+    """Return the plane of two parameters."""
+    own = sorted((row for row in completed(rows, family) if x in row.params and y in row.params), key=lambda row: row.value or 0.0)
+    return Pair(_scale(own, x), _scale(own, y), tuple(row.number for row in own), tuple(float(row.value or 0.0) for row in own))
+
+
+def scale_axis(scale: Scale, family: str) -> Mapping[str, Any]:
+    """Return the plotly axis of a scale."""
+    title = short_name(scale.name, family)
+    if scale.kind == "category":
+        names = [text(choice) for choice in scale.choices]
+        return axis(title, type="category", categoryorder="array", categoryarray=names, range=[-0.5, len(names) - 0.5])
+    if scale.kind == "log":
+        return log_axis(title, min(scale.values), max(scale.values))
+    return axis(title, type="linear")
+
+
+def _scale(rows: Sequence[TrialRow], name: str) -> Scale:
+    raw = [row.params[name] for row in rows]
+    distribution = rows[-1].distributions[name] if rows else None
+    offered = getattr(distribution, "choices", None)
+    if offered is not None or any(isinstance(value, (str, bool, type(None))) for value in raw):
+        shown = [str(value) for value in raw]
+        choices = tuple(dict.fromkeys([*(str(choice) for choice in offered or () if str(choice) in shown), *shown]))
+        return Scale(name, "category", tuple(shown), tuple(float(choices.index(one)) for one in shown), choices)
+    log = bool(getattr(distribution, "log", False))
+    known = np.log(raw) if log else np.array(raw, dtype=float)
+    span = float(np.ptp(known)) if rows else 0.0
+    places = (known - known.min()) / span if span else np.full(len(known), 0.5)
+    return Scale(name, "log" if log else "linear", tuple(raw), tuple(map(float, places)), ())

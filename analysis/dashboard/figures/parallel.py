@@ -1,0 +1,124 @@
+"""Parallel coordinates: one line a complete trial across its parameters and its value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+from analysis.dashboard.figures.style import draw, drawn_once, metric_name, number, rounded, short_name, text, trials
+from analysis.dashboard.figures.ticks import linear_ticks, log_ticks
+from analysis.dashboard.frames import TrialRow, completed, parameters_of
+
+NOT_SET = "not set"
+MOST_AXES = 12
+"""Beyond it names overlap; a fusion has dozens of parameters, most of them of encoders that few trials drew."""
+WORST_TO_BEST = ((0.0, "#a7b0ba"), (0.4, "#4fa3d8"), (0.75, "#8a5fc0"), (1.0, "#d9480f"))
+
+
+class Axis(NamedTuple):
+    """One vertical axis.
+
+    Attributes:
+        positions: (n_trials,) where each trial's line crosses: the value, its log10, or the index of its choice.
+        ticks: (position, label) in ascending order.
+        limits: Lowest and highest position.
+    """
+
+    name: str
+    positions: tuple[float, ...]
+    ticks: tuple[tuple[float, str], ...]
+    limits: tuple[float, float]
+
+
+class Parallel(NamedTuple):
+    """What `parallel_figure` draws; `numbers` and `values` are (n_trials,), worst trial first so that the best lies on top.
+
+    Attributes:
+        n_hidden: Parameters without an axis: those that the fewest trials have, beyond `MOST_AXES`.
+    """
+
+    family: str | None
+    metric: str
+    numbers: tuple[int, ...]
+    values: tuple[float, ...]
+    axes: tuple[Axis, ...]
+    n_hidden: int = 0
+
+
+def parallel_data(rows: Sequence[TrialRow], *, metric: str, family: str | None = None) -> Parallel:
+    """Return the lines of the COMPLETE trials of a family, or of all of them with the parameters they share."""
+    own = sorted(completed(rows, family), key=lambda row: row.reached or 0.0)
+    names = [name for name in parameters_of(own, family) if family is not None or all(name in row.params for row in own)]
+    common = sorted(names, key=lambda name: -sum(name in row.params for row in own))[:MOST_AXES]
+    axes = tuple(_axis(name, own) for name in names if name in common)
+    values = tuple(float(row.value or 0.0) for row in own)
+    return Parallel(family, metric, tuple(row.number for row in own), values, axes, n_hidden=len(names) - len(common))
+
+
+@drawn_once
+def parallel_figure(data: Parallel) -> go.Figure:
+    """Draw the axes side by side, lines coloured by value, the value as first axis, where a narrow window shows it."""
+    dimensions: list[dict[str, Any]] = [
+        {
+            "label": text(short_name(axis.name, data.family)),
+            "values": rounded(axis.positions),
+            "tickvals": [position for position, _ in axis.ticks],
+            "ticktext": [text(label) for _, label in axis.ticks],
+            "range": list(axis.limits),
+        }
+        for axis in data.axes
+    ]
+    low, high = min(data.values, default=0.0), max(data.values, default=1.0)
+    if low == high:
+        low, high = low - 0.01, high + 0.01
+    dimensions.insert(0, {"label": text(data.metric), "values": rounded(data.values), "range": [low, high], "tickformat": ".3f"})
+    line = {
+        "color": rounded(data.values),
+        "colorscale": WORST_TO_BEST,
+        "cmin": low,
+        "cmax": high,
+        "showscale": True,
+        "colorbar": {"title": {"text": text(metric_name(data.metric)), "side": "right"}, "thickness": 12, "tickformat": ".3f"},
+    }
+    lines = go.Parcoords(dimensions=dimensions, line=line, labelangle=-18, labelside="top", customdata=trials(data.numbers))
+    figure = draw([lines], height=430)
+    return figure.update_layout(margin={"l": 70, "r": 40, "t": 96, "b": 28})
+
+
+def _axis(name: str, rows: Sequence[TrialRow]) -> Axis:
+    values = [row.params.get(name) for row in rows]
+    distribution = next((row.distributions[name] for row in rows if name in row.distributions), None)
+    numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values if v is not None)
+    if not numeric or isinstance(getattr(distribution, "choices", None), tuple):
+        return _choices(name, rows, distribution)
+    log = bool(getattr(distribution, "log", False)) and all(v > 0 for v in values if v is not None)
+    return _numbers(name, values, log=log)
+
+
+def _choices(name: str, rows: Sequence[TrialRow], distribution: Any) -> Axis:
+    offered = [str(choice) for choice in getattr(distribution, "choices", ())]
+    labels = [str(row.params[name]) if name in row.params else NOT_SET for row in rows]
+    order = list(dict.fromkeys([*(choice for choice in offered if choice in labels), *sorted(set(labels))]))
+    places = {label: float(place) for place, label in enumerate(order)}
+    top = float(max(len(order) - 1, 1))
+    return Axis(name, tuple(places[label] for label in labels), tuple((place, label) for label, place in places.items()), (0.0, top))
+
+
+def _numbers(name: str, values: Sequence[Any], *, log: bool) -> Axis:
+    known = [math.log10(v) if log else float(v) for v in values if v is not None]
+    low, high = min(known), max(known)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    whole = all(isinstance(v, int) for v in values if v is not None)
+    marks = log_ticks(10**low, 10**high) if log else linear_ticks(low, high, whole=whole)
+    ticks = [(math.log10(mark) if log else mark, number(round(mark) if whole else mark)) for mark in marks]
+    if any(v is None for v in values):
+        low -= 0.12 * (high - low)
+        ticks.insert(0, (low, NOT_SET))
+    places = [place for place, _ in ticks]
+    ticks = sorted([*ticks, *((end, "") for end in (low, high) if end not in places)])  # plotly draws an axis from first to last tick
+    positions = iter(known)
+    return Axis(name, tuple(low if v is None else next(positions) for v in values), tuple(ticks), (low, high))

@@ -1,0 +1,111 @@
+"""Rank: a family's complete trials on the plane of two parameters, coloured by their rank and not by their value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from scipy.stats import rankdata
+
+from analysis.dashboard.figures.pairs import Pair, Scale, pair_of, scale_axis
+from analysis.dashboard.figures.parallel import WORST_TO_BEST
+from analysis.dashboard.figures.style import (
+    STATE_NAMES,
+    draw,
+    drawn_once,
+    metric_name,
+    number,
+    rounded,
+    short_name,
+    template_text,
+    text,
+    trial_hover,
+    trials,
+)
+from analysis.dashboard.frames import TrialRow
+
+N_PARAMETERS = 3
+
+
+class Rank(NamedTuple):
+    """What `rank_figure` draws; `ranks` is (n_trials,), 1 for the best of those drawn, equals share their mean rank."""
+
+    family: str
+    metric: str
+    pair: Pair
+    ranks: tuple[float, ...]
+
+
+def rank_data(rows: Sequence[TrialRow], *, metric: str, family: str, parameters: Sequence[str]) -> list[Rank]:
+    """Return one plane for every pair of the first `N_PARAMETERS` parameters, COMPLETE trials that have both."""
+    found = []
+    for x, y in combinations(parameters[:N_PARAMETERS], 2):
+        pair = pair_of(rows, family, x, y)
+        found.append(Rank(family, metric, pair, tuple(map(float, rankdata([-value for value in pair.values])))))
+    return found
+
+
+@drawn_once
+def rank_figure(data: Rank) -> go.Figure:
+    """Draw the trials as points, the best in the strongest colour and on top; those at the same choice lie side by side."""
+    pair, last = data.pair, max(len(data.ranks), 2)
+    names = (template_text(short_name(scale.name, data.family)) for scale in (pair.x, pair.y))
+    points = go.Scatter(
+        x=_spread(pair.x),
+        y=_spread(pair.y),
+        mode="markers",
+        marker={
+            "color": [-rank for rank in rounded(data.ranks)],  # the best is on top of the bar, as in the contour
+            "colorscale": WORST_TO_BEST,
+            "cmin": -last,
+            "cmax": -1,
+            "size": 9,
+            "line": {"width": 0.6, "color": "#24292f"},
+            "colorbar": {
+                "title": {"text": "rank", "side": "right"},
+                "thickness": 12,
+                "tickvals": [-1, -last],
+                "ticktext": ["best", str(last)],
+            },
+        },
+        showlegend=False,
+        customdata=trials(
+            pair.numbers,
+            [number(value) for value in pair.x.values],
+            [number(value) for value in pair.y.values],
+            [f"{v:.4f}" for v in pair.values],
+            rounded(data.ranks),
+        ),
+        hovertemplate=trial_hover(
+            f"{data.family} · {STATE_NAMES['COMPLETE']}",
+            *(f"{name} %{{customdata[{place}]}}" for place, name in enumerate(names, 1)),
+            f"rank %{{customdata[4]}} of {len(data.ranks)}, %{{customdata[3]}}",
+        ),
+    )
+    axes = {"xaxis": _axis(pair.x, data.family), "yaxis": _axis(pair.y, data.family)}
+    x, y = (short_name(scale.name, data.family) for scale in (pair.x, pair.y))
+    return draw([points], height=330, columns={"Trial": 0, x: 1, y: 2, metric_name(data.metric): 3, "Rank": 4}, **axes)
+
+
+def _spread(scale: Scale) -> list[Any]:
+    """Return where the points lie on an axis: at their value, at a choice in a narrow column in the order of the trials."""
+    if scale.kind != "category":
+        return rounded(scale.values)
+    counts = {place: scale.places.count(place) for place in set(scale.places)}
+    seen: dict[float, int] = {}
+    shown = []
+    for place in scale.places:
+        seen[place] = seen.get(place, 0) + 1
+        shown.append(place + 0.5 * ((seen[place] - 0.5) / counts[place] - 0.5))
+    return rounded(np.array(shown).tolist(), 4)
+
+
+def _axis(scale: Scale, family: str) -> dict[str, Any]:
+    if scale.kind != "category":
+        return dict(scale_axis(scale, family))
+    names = [text(choice) for choice in scale.choices]
+    usual = dict(scale_axis(scale._replace(kind="linear"), family))
+    return {**usual, "tickvals": list(range(len(names))), "ticktext": names, "range": [-0.5, len(names) - 0.5]}

@@ -1,0 +1,32 @@
+"""Fewer points where a figure would hold more than anybody can see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from analysis.dashboard.frames import TrialRow
+
+MOST_POINTS = 500
+BEST_KEPT = 100
+
+
+class Thinned(NamedTuple):
+    """What is left of some rows, by number, and the sentence that says so; "" when nothing is left out."""
+
+    rows: tuple[TrialRow, ...]
+    message: str
+
+
+def thinned(rows: Sequence[TrialRow], most: int = MOST_POINTS) -> Thinned:
+    """Return the rows if they are at most `most`, else the best `BEST_KEPT` and of the others every so manieth."""
+    if len(rows) <= most:
+        return Thinned(tuple(rows), "")
+    ranked = sorted(rows, key=lambda row: (row.reached is None, -(row.reached or 0.0), row.number))
+    best, others = ranked[:BEST_KEPT], sorted(ranked[BEST_KEPT:], key=lambda row: row.number)
+    room = most - BEST_KEPT
+    spread = [others[place * len(others) // room] for place in range(room)]
+    kept = tuple(sorted([*best, *spread], key=lambda row: row.number))
+    return Thinned(
+        kept, f"Of {len(rows):,} trials {most} are drawn: the best {BEST_KEPT}, and of the others every {len(others) / room:.3g}th."
+    )

@@ -1,0 +1,207 @@
+"""Timeline: what each worker trained and when, and when it had nothing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from analysis.dashboard.figures.style import STATE_COLORS, STATE_NAMES, axis, draw, duration, text, trial_hover, trials
+from analysis.dashboard.frames import STATES, TrialRow
+
+UNKNOWN_WORKER = "worker not recorded"
+RUNNING_NOW = "running now"
+"""The lanes of trials that run: which worker has one is written when it ends."""
+IDLE_COLOR = "rgba(125,133,144,0.22)"
+MOST_LABELLED = 300
+
+
+class Bar(NamedTuple):
+    """One trial on its lane; `worker` is the process that trained it, as far as it is known."""
+
+    number: int
+    lane: str
+    start: datetime
+    end: datetime
+    state: str
+    family: str
+    epochs: int
+    worker: str
+
+
+class Gap(NamedTuple):
+    """A time between two trials of a lane."""
+
+    lane: str
+    start: datetime
+    end: datetime
+
+
+class Timeline(NamedTuple):
+    """What `timeline_figure` draws.
+
+    Attributes:
+        lanes: In order of their first trial. A process that takes the place of an ended one on its machine takes its lane too.
+        gaps: Those worth seeing: at least 1 % of the whole time and 2 s.
+        busy: Share of the lanes' time, first start to last end of each, in which a trial ran; None without bars.
+    """
+
+    lanes: tuple[str, ...]
+    bars: tuple[Bar, ...]
+    gaps: tuple[Gap, ...]
+    busy: float | None
+
+
+class _Span(NamedTuple):
+    start: datetime
+    end: datetime
+    rows: tuple[TrialRow, ...]
+
+
+def timeline_data(rows: Sequence[TrialRow], *, now: datetime | None = None) -> Timeline:
+    """Return one bar a started trial, on lanes.
+
+    Args:
+        rows: The study's rows; imported ones, which ran elsewhere, are left out.
+        now: Where the bars of unfinished trials end; None takes the latest time the study knows.
+    """
+    known = [time for row in rows for time in (row.start, row.end) if time is not None]
+    until = now or max(known, default=None)
+    if until is None:
+        return Timeline((), (), (), None)
+    lanes: dict[str, list[TrialRow]] = {}
+    for place, spans in _places(rows, until).items():
+        for index, packed in enumerate(_packed(spans), 1):
+            several = len(packed) > 1 or place in (UNKNOWN_WORKER, RUNNING_NOW)
+            lanes[f"{place} · {index}" if several else _worker(packed[0].rows[0])] = [row for span in packed for row in span.rows]
+    bars = [bar for lane, own in lanes.items() for bar in _bars(lane, own, until)]
+    ordered = tuple(dict.fromkeys(bar.lane for bar in sorted(bars, key=lambda bar: (bar.start, bar.number))))
+    whole = max(bar.end for bar in bars) - min(bar.start for bar in bars) if bars else timedelta()
+    gaps = [gap for lane in ordered for gap in _gaps([bar for bar in bars if bar.lane == lane])]
+    shown = [gap for gap in gaps if gap.end - gap.start >= max(whole / 100, timedelta(seconds=2))]
+    return Timeline(ordered, tuple(sorted(bars, key=lambda bar: (bar.start, bar.number))), tuple(shown), _busy(bars, gaps))
+
+
+def timeline_figure(data: Timeline) -> go.Figure:
+    """Draw one lane a worker, bars coloured by state, the trial's number inside where it fits, grey where the lane was idle."""
+    labelled = len(data.bars) <= MOST_LABELLED
+    traces = [_idle(data.gaps)] if data.gaps else []
+    for state in STATES:
+        bars = [bar for bar in data.bars if bar.state == state]
+        traces += [_state_bars(state, bars, labelled=labelled)] * bool(bars)
+    lanes = axis("", type="category", categoryorder="array", categoryarray=[text(lane) for lane in reversed(data.lanes)])
+    height = 130 + (38 if len(data.lanes) <= 16 else 20) * max(len(data.lanes), 2)
+    axes = {"xaxis": axis("time", type="date"), "yaxis": lanes}
+    columns: dict[str, str | int] = {"Lane": "y", "Trial": 0, "Family": 1, "State": "name", "Start": "base", "Lasted": 3, "Epochs": 2}
+    figure = draw(traces, height=height, columns=columns, barmode="overlay", bargap=0.25, **axes)
+    return figure.update_layout(uniformtext={"minsize": 9, "mode": "hide"}) if labelled else figure
+
+
+def idle_said(data: Timeline) -> str:
+    """Return how busy the lanes were, in a sentence."""
+    if data.busy is None:
+        return ""
+    message = f"The lanes were busy {data.busy:.0%} of the time between their first start and last end."
+    longest = max(data.gaps, key=lambda gap: gap.end - gap.start, default=None)
+    if longest:
+        seconds = (longest.end - longest.start).total_seconds()
+        message += f" The longest gap is {duration(seconds)} on {longest.lane}, from {longest.start:%Y-%m-%d %H:%M:%S}."
+    return message
+
+
+def _places(rows: Iterable[TrialRow], until: datetime) -> dict[str, list[_Span]]:
+    """Return for each machine what its workers did; trials whose worker is not recorded (yet) are each on their own."""
+    own: dict[tuple[str, str], list[TrialRow]] = {}
+    for row in rows:
+        if row.start is not None and not row.imported:
+            place = _machine(row) if row.worker else RUNNING_NOW if row.state == "RUNNING" else UNKNOWN_WORKER
+            own.setdefault((place, row.worker or str(row.number)), []).append(row)
+    places: dict[str, list[_Span]] = {}
+    for (place, _), mine in own.items():
+        starts, ends = [row.start for row in mine if row.start], [_end(row, until) for row in mine]
+        places.setdefault(place, []).append(_Span(min(starts), max(ends), tuple(mine)))
+    return places
+
+
+def _packed(spans: Iterable[_Span]) -> list[list[_Span]]:
+    """Return the spans on as few lanes as hold them without overlap."""
+    lanes: list[list[_Span]] = []
+    for span in sorted(spans, key=lambda span: (span.start, span.end)):
+        free = next((lane for lane in lanes if lane[-1].end <= span.start), None)
+        if free is None:
+            lanes.append([span])
+        else:
+            free.append(span)
+    return lanes
+
+
+def _bars(lane: str, rows: Iterable[TrialRow], until: datetime) -> list[Bar]:
+    return [
+        Bar(row.number, lane, row.start, _end(row, until), row.state, row.family, row.epochs, _worker(row)) for row in rows if row.start
+    ]
+
+
+def _gaps(bars: Iterable[Bar]) -> list[Gap]:
+    """Return the times between the bars of one lane."""
+    found: list[Gap] = []
+    busy_until: datetime | None = None
+    for bar in sorted(bars, key=lambda bar: bar.start):
+        if busy_until is not None and bar.start > busy_until:
+            found.append(Gap(bar.lane, busy_until, bar.start))
+        busy_until = bar.end if busy_until is None else max(busy_until, bar.end)
+    return found
+
+
+def _busy(bars: Sequence[Bar], gaps: Sequence[Gap]) -> float | None:
+    by_lane = [[bar for bar in bars if bar.lane == lane] for lane in dict.fromkeys(bar.lane for bar in bars)]
+    whole = sum((max(bar.end for bar in own) - min(bar.start for bar in own)).total_seconds() for own in by_lane)
+    idle = sum((gap.end - gap.start).total_seconds() for gap in gaps)
+    return 1 - idle / whole if whole > 0 else None
+
+
+def _idle(gaps: Sequence[Gap]) -> go.Bar:
+    return go.Bar(
+        base=[gap.start.isoformat(timespec="milliseconds") for gap in gaps],
+        x=[round((gap.end - gap.start).total_seconds() * 1000) for gap in gaps],
+        y=[text(gap.lane) for gap in gaps],
+        orientation="h",
+        name="idle",
+        marker={"color": IDLE_COLOR, "pattern": {"shape": "/", "size": 5, "fgcolor": "#8d939c", "bgcolor": "rgba(0,0,0,0)"}},
+        customdata=[[None, None, None, duration((gap.end - gap.start).total_seconds())] for gap in gaps],
+        hovertemplate="idle for %{customdata[3]}<extra></extra>",
+    )
+
+
+def _state_bars(state: str, bars: Sequence[Bar], *, labelled: bool) -> go.Bar:
+    lasted = [(bar.end - bar.start).total_seconds() for bar in bars]
+    more = ([bar.family for bar in bars], [bar.epochs for bar in bars], list(map(duration, lasted)), [bar.worker for bar in bars])
+    return go.Bar(
+        base=[bar.start.isoformat(timespec="milliseconds") for bar in bars],
+        x=[round(seconds * 1000) for seconds in lasted],
+        y=[text(bar.lane) for bar in bars],
+        orientation="h",
+        name=STATE_NAMES[state],
+        marker={"color": STATE_COLORS[state], "line": {"width": 1 if labelled else 0, "color": "rgba(255,255,255,0.7)"}},
+        text=[str(bar.number) for bar in bars] if labelled else None,
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        customdata=trials((bar.number for bar in bars), *more),
+        hovertemplate=trial_hover(STATE_NAMES[state], "%{customdata[1]}, %{customdata[2]} epochs, %{customdata[3]}", "%{customdata[4]}"),
+    )
+
+
+def _end(row: TrialRow, until: datetime) -> datetime:
+    return row.end or max(until, row.start or until)
+
+
+def _machine(row: TrialRow) -> str:
+    return row.node or str(row.worker).rpartition(":")[0] or str(row.worker)
+
+
+def _worker(row: TrialRow) -> str:
+    if not row.worker:
+        return UNKNOWN_WORKER
+    return row.worker + (f" · {row.device}" if row.device and row.device != "cpu" else "")

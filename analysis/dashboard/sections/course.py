@@ -1,0 +1,88 @@
+"""How the search went: history, learning curves, rungs, families, timeline, failures."""
+
+from __future__ import annotations
+
+from analysis.dashboard.figures.failures import failures_data, failures_figure, failures_table
+from analysis.dashboard.figures.families import Families, families_data, families_figure
+from analysis.dashboard.figures.history import gains_table, history_data, history_figure
+from analysis.dashboard.figures.learning_curves import learning_curves_data, learning_curves_figure
+from analysis.dashboard.figures.rung_survival import rung_survival_data, rung_survival_figure
+from analysis.dashboard.figures.style import ABSENT, duration
+from analysis.dashboard.figures.timeline import idle_said, timeline_data, timeline_figure
+from analysis.dashboard.frames import completed, families_of
+from analysis.dashboard.page import Panel, Section
+from analysis.dashboard.sections.view import NOTHING_REPORTED, View, explained, section
+
+MOST_NAMED = 20
+
+
+def history(view: View) -> Section:
+    data = history_data(view.rows, metric=view.summary.metric)
+    notes = []
+    if data.break_at is not None:
+        notes.append(f"The vertical axis is broken at {data.break_at:g}: its upper part shows the best trials on a larger scale.")
+    if data.without_value:
+        named = ", ".join(map(str, data.without_value[:MOST_NAMED]))
+        more = f" and {len(data.without_value) - MOST_NAMED} more" if len(data.without_value) > MOST_NAMED else ""
+        notes.append(f"Not drawn, for they ended before their first epoch: trials {named}{more}.")
+    if not data.points:
+        return explained("history", " ".join([NOTHING_REPORTED, *notes]))
+    return section("history", (Panel(figure=history_figure(data), note=" ".join(notes), html=gains_table(data)),))
+
+
+def learning_curves(view: View) -> Section:
+    families = families_of(row for row in view.rows if row.intermediate)
+    if not families:
+        return explained("curves", NOTHING_REPORTED)
+    summary = view.summary
+    curves = [learning_curves_data(view.rows, family=family, metric=summary.metric, rungs=summary.rungs) for family in families]
+    return section(
+        "curves", [Panel(title=data.family, figure=learning_curves_figure(data), note=data.message) for data in curves], panel_width=420
+    )
+
+
+def rungs(view: View) -> Section:
+    started = families_of(row for row in view.rows if row.state != "WAITING")
+    if not view.summary.rungs:
+        return explained("rungs", "This study recorded no rungs: its trials are not stopped early.")
+    if not started:
+        return explained("rungs", "No trial has started yet.")
+    data = [rung_survival_data(view.rows, family=family, rungs=view.summary.rungs) for family in started]
+    return section("rungs", [Panel(title=one.family, figure=rung_survival_figure(one)) for one in data], panel_width=340)
+
+
+def families(view: View) -> Section:
+    if not completed(view.rows):
+        return explained("comparison", "No trial is complete yet, so families can't be compared.")
+    panels = []
+    for budget, unit in (("epochs", "epochs"), ("hours", "training hours")):
+        data = families_data(view.rows, metric=view.summary.metric, budget=budget)
+        if any(course.spent for course in data.courses):
+            panels.append(Panel(title=f"Equal {unit}", figure=families_figure(data), note=_common(data, unit)))
+        else:
+            panels.append(Panel(title=f"Equal {unit}", empty=f"No trial recorded its {unit}."))
+    return section("comparison", panels, panel_width=520)
+
+
+def _common(data: Families, unit: str) -> str:
+    if len(data.courses) < 2:
+        return "This study holds one family: nothing to compare it with."
+    values = ", ".join(f"{c.family} {ABSENT if c.best_at_common is None else format(c.best_at_common, '.4f')}" for c in data.courses)
+    common = f"{data.common:,.0f} epochs" if unit == "epochs" else f"{duration(data.common * 3600)} of training"
+    return f"Best value within the first {common}, which every family with a complete trial had: {values}."
+
+
+def timeline(view: View) -> Section:
+    data = timeline_data(view.rows, now=view.now)
+    if not data.bars:
+        return explained("timeline", "No trial has started yet.")
+    if all(bar.start == bar.end for bar in data.bars):
+        return explained("timeline", "No trial recorded how long it took.")
+    return section("timeline", (Panel(figure=timeline_figure(data), note=idle_said(data)),))
+
+
+def failures(view: View) -> Section:
+    data = failures_data(view.rows)
+    if not data.failures:
+        return explained("failures", "No trial has failed.")
+    return section("failures", (Panel(figure=failures_figure(data), html=failures_table(data)),))

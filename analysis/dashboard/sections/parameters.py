@@ -1,0 +1,94 @@
+"""What the parameters do: importances, parallel coordinates, slices, contour, rank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from analysis.dashboard.figures.contour import contour_data, contour_figure
+from analysis.dashboard.figures.importances import importances_figure
+from analysis.dashboard.figures.parallel import parallel_data, parallel_figure
+from analysis.dashboard.figures.rank import rank_data, rank_figure
+from analysis.dashboard.figures.slices import slice_data, slice_figure
+from analysis.dashboard.figures.style import metric_name, short_name
+from analysis.dashboard.figures.thinning import thinned
+from analysis.dashboard.frames import TrialRow, completed, parameters_of
+from analysis.dashboard.page import Panel, Section
+from analysis.dashboard.sections.view import View, by_family, section
+
+FEWEST_TRIALS = 5
+"""That must have a parameter for its slice, once the family has so many."""
+MOST_NAMED = 8
+
+
+def importances(view: View) -> Section:
+    panels = []
+    for family, data in view.importances.items():
+        title = f"{family or 'All families'}, {data.n_trials} complete trials"
+        figure = None if data.missing else importances_figure(data)
+        panels.append(Panel(title=title, figure=figure, warning=data.warning, empty=data.missing))
+    return section("importances", panels, panel_width=440)
+
+
+def parallel(view: View) -> Section:
+    def panels(family: str) -> tuple[Panel, ...]:
+        data = parallel_data(view.rows, metric=view.summary.metric, family=family)
+        if not data.axes:
+            return (Panel(empty=f"{family}: no complete trial with a searched parameter yet."),)
+        note = (
+            f"Shown are the {len(data.axes)} parameters that most trials have; {data.n_hidden} more have no axis." if data.n_hidden else ""
+        )
+        return (Panel(figure=parallel_figure(data), note=note, least_width=min(95 * (len(data.axes) + 2), 1200)),)
+
+    return by_family("parallel", view, panels)
+
+
+def slices(view: View) -> Section:
+    def panels(family: str) -> tuple[Panel, ...]:
+        own = [row for row in view.rows if row.family == family and row.reached is not None]
+        kept = thinned(own)
+        names, rare = _shared(own, family)
+        data = [slice_data(kept.rows, name, metric=view.summary.metric, family=family) for name in names]
+        if not data:
+            return (Panel(empty=f"{family}: no trial with a searched parameter has reported an epoch yet."),)
+        named = ", ".join(rare[:MOST_NAMED]) + (f" and {len(rare) - MOST_NAMED} more" if len(rare) > MOST_NAMED else "")
+        left_out = f"Without a slice, for fewer than {FEWEST_TRIALS} trials have them: {named}." if rare else ""
+        message = " ".join(note for note in (kept.message, left_out) if note)
+        return (*([Panel(note=message)] if message else []), *(Panel(figure=slice_figure(one)) for one in data))
+
+    return by_family("slices", view, panels, panel_width=330)
+
+
+def contour(view: View) -> Section:
+    def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
+        kept = thinned(completed(view.rows, family))
+        data = contour_data(kept.rows, metric=view.summary.metric, family=family, parameters=(names[0], names[1]))
+        if len(data.pair.numbers) < 2:
+            return (Panel(empty=f"{family}: only {len(data.pair.numbers)} complete trials have both {names[0]} and {names[1]}."),)
+        alt = f"{metric_name(view.summary.metric)} over {' and '.join(short_name(name, family) for name in names[:2])}, smoothed."
+        return (Panel(figure=contour_figure(data), note=kept.message, warning=view.importances[family].warning, alt=alt),)
+
+    return by_family("contour", view, lambda family: _of_important(view, family, panels))
+
+
+def rank(view: View) -> Section:
+    def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
+        kept = thinned(completed(view.rows, family))
+        data = rank_data(kept.rows, metric=view.summary.metric, family=family, parameters=names)
+        return (*([Panel(note=kept.message)] if kept.message else []), *(Panel(figure=rank_figure(one)) for one in data if one.ranks))
+
+    return by_family("rank", view, lambda family: _of_important(view, family, panels), panel_width=400)
+
+
+def _shared(own: Sequence[TrialRow], family: str) -> tuple[list[str], list[str]]:
+    """Return the parameters that enough trials have for a slice, and the short names of the others (a fusion has dozens)."""
+    counts = {name: sum(name in row.params for row in own) for name in parameters_of(own, family)}
+    fewest = min(FEWEST_TRIALS, len(own))
+    return [n for n, count in counts.items() if count >= fewest], [short_name(n, family) for n, count in counts.items() if count < fewest]
+
+
+def _of_important(view: View, family: str, panels: Callable[[str, list[str]], tuple[Panel, ...]]) -> tuple[Panel, ...]:
+    """Return the panels made of a family's parameters, the most important first, or why there are none."""
+    data = view.importances[family]
+    if data.missing:
+        return (Panel(empty=f"{family}: two parameters are chosen by importance. {data.missing}"),)
+    return panels(family, [name for name, _ in data.importances])

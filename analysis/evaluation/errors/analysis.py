@@ -1,0 +1,62 @@
+"""The error analysis of an evaluation: its tables, its sections of the detailed report, its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.evaluation.errors.co_errors import co_error_figure, co_error_lines, co_error_table
+from analysis.evaluation.errors.statements import statement_figure, statement_lines, statement_table
+from analysis.evaluation.errors.worst import draw_worst, worst_lines, worst_table
+from analysis.evaluation.predictions import ModelPredictions
+from analysis.evaluation.provenance import Provenance, figure_note
+from analysis.plots import saved
+from ecg_tune.data.prepared.dataset import PreparedData, Split
+from ecg_tune.metrics import Array
+
+CO_ERRORS, STATEMENTS, WORST = "17_mistakes_in_common", "18_statements", "19_worst_records"
+DRAWN = "Drawn"
+
+
+def mistakes(
+    data: PreparedData, part: Split, predictions: Mapping[str, ModelPredictions], weights: Array, *, best: str
+) -> dict[str, pd.DataFrame]:
+    """Return the tables by the name of their file.
+
+    Args:
+        answers: The models, best first.
+        weights: (n_records, n_resamples) of `analysis.evaluation.statistics.bootstrap.patient_weights`.
+        best: The model chosen on validation.
+    """
+    names, rule = data.class_names, data.manifest["label_rule"]
+    least = float(rule.get("min_likelihood", 0.0))
+    superclass_of = data.manifest.get("superclass_of", {})
+    return {
+        CO_ERRORS: co_error_table(part.labels, predictions, weights, best=best, class_names=names),
+        STATEMENTS: statement_table(part, superclass_of, least, predictions[best], weights, class_names=names),
+        WORST: worst_table(part, predictions[best], class_names=names),
+    }
+
+
+def mistake_sections(tables: Mapping[str, pd.DataFrame], *, best: str) -> list[list[str]]:
+    """Return the sections of the detailed report, each a title and its lines."""
+    return [
+        co_error_lines(tables[CO_ERRORS], best=best),
+        statement_lines(tables[STATEMENTS], model=best),
+        worst_lines(tables[WORST], model=best),
+    ]
+
+
+def draw_mistakes(
+    tables: Mapping[str, pd.DataFrame], data: PreparedData, part: Split, predictions: Mapping[str, ModelPredictions], folder: Path,
+    *, best: str, provenance: Provenance,
+) -> list[str]:  # fmt: skip
+    """Write the figures and return what the drawn worst records show: all twelve leads, or why only the stored ones."""
+    note = figure_note(provenance)
+    figure = co_error_figure(tables[CO_ERRORS], best=best, class_names=provenance.class_names, models=list(predictions), note=note)
+    saved(figure, folder / f"{CO_ERRORS}.png")
+    if not tables[STATEMENTS].empty:
+        saved(statement_figure(tables[STATEMENTS], model=best, note=note), folder / f"{STATEMENTS}.png")
+    return draw_worst(data, part, tables[WORST], predictions[best], folder)

@@ -1,0 +1,131 @@
+"""The files of an evaluation: tables, predictions, reports, figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from analysis.evaluation.errors.analysis import DRAWN, WORST, draw_mistakes, mistake_sections
+from analysis.evaluation.explanations.explain import EXPLANATIONS
+from analysis.evaluation.explanations.pictures import EXPLAINED_FIGURE, explanation_figure
+from analysis.evaluation.explanations.text import explained_lines
+from analysis.evaluation.plots.figures import FOLDER, draw_answers, generate_visualizations
+from analysis.evaluation.predictions import ModelPredictions
+from analysis.evaluation.provenance import figure_note
+from analysis.evaluation.report.model_card import CARD, model_card
+from analysis.evaluation.report.paired_text import paired_lines
+from analysis.evaluation.report.report_page import REPORT, report_page
+from analysis.evaluation.report.subgroup_text import subgroup_figure, subgroup_lines
+from analysis.evaluation.report.text import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
+from analysis.evaluation.report.tripod import TRIPOD, TRIPOD_CSV, tripod_table, tripod_text
+from analysis.evaluation.result import CALIBRATION, COST, DECISION, FITTED, MEMBERS, PAIRED, SUBGROUPS, EvaluationResult
+from analysis.evaluation.statistics.calibration_table import AFTER, BEFORE, calibration_lines
+from analysis.evaluation.statistics.cost_table import cost_lines
+from analysis.evaluation.statistics.decision import decision_figure, decision_lines
+from analysis.evaluation.statistics.reliability import reliability_data, reliability_figure
+from analysis.evaluation.tables import (
+    THRESHOLDED,
+    generate_best_model_table,
+    generate_macro_table,
+    generate_per_class_tables,
+    predictions_table,
+    with_provenance,
+    write_predictions,
+    write_table,
+)
+from analysis.plots import saved
+from analysis.retraining.ensemble import ensemble_lines
+from ecg_tune.data.prepared.dataset import PreparedData, Split
+from ecg_tune.metrics import Array
+
+HALF, SENSITIVITY = "_at_0.5", "_at_sensitivity_target"
+
+
+def write_evaluation(
+    result: EvaluationResult, data: PreparedData, part: Split, predictions: Mapping[str, ModelPredictions], weights: Array
+) -> None:
+    """Write everything into `result.out`.
+
+    Args:
+        weights: (n_records, n_resamples) of `analysis.evaluation.statistics.bootstrap.patient_weights`.
+    """
+    _draw(result, part, predictions, weights)
+    _draw_statistics(result, part, predictions[result.best], weights)
+    drawn = draw_mistakes(result.tables, data, part, predictions, result.out / FOLDER, best=result.best, provenance=result.provenance)
+    shown = result.tables[WORST].assign(**{DRAWN: [*drawn, *[""] * (len(result.tables[WORST]) - len(drawn))]})
+    result = dataclasses.replace(result, tables=result.tables | {WORST: shown})
+    _draw_explanations(result, part)
+    _write_tables(result, part, predictions)
+    _write_reports(result, predictions)
+    write_text(model_card(result, data.manifest), result.out / CARD)
+    write_text(tripod_text(result.provenance), result.out / TRIPOD)
+    write_table(tripod_table(), result.out, TRIPOD_CSV)
+    write_text(report_page(result, data.manifest), result.out / REPORT)
+
+
+def _write_tables(result: EvaluationResult, part: Split, predictions: Mapping[str, ModelPredictions]) -> None:
+    out, names = result.out, result.provenance.class_names
+    generate_macro_table(result.metrics, out, intervals=result.intervals)
+    generate_per_class_tables(result.metrics, out, class_names=names)
+    for suffix, found in ((HALF, result.at_half), (SENSITIVITY, result.at_sensitivity)):
+        generate_macro_table(found.metrics, out, intervals=found.intervals, suffix=suffix)
+        generate_per_class_tables(found.metrics, out, class_names=names, metrics=THRESHOLDED, suffix=suffix)
+    generate_best_model_table(result.metrics, result.best, out, class_names=names, intervals=result.intervals)
+    for name, table in result.tables.items():
+        facts = table if name == COST else with_provenance(table, result.provenance)  # the cost rests on no test record
+        write_table(facts, out, name, number_format=None if name == FITTED else "%.6g")  # a rounded threshold could move a record
+    runs = {f"{model.name}_seed{seed.seed}": seed.test for model in predictions.values() for seed in model.seeds}
+    write_predictions(predictions_table(part.labels, part.records, runs, class_names=names), result.provenance, out)
+
+
+def _write_reports(result: EvaluationResult, predictions: Mapping[str, ModelPredictions]) -> None:
+    best, limits, provenance = result.best, result.intervals, result.provenance
+    write_text(summary_text(result.metrics, result.rankings, provenance, best=best, intervals=limits), result.out / SUMMARY_FILE)
+    wanted = f"sensitivity >= {result.sensitivity_target:g} on validation"
+    thresholds = {
+        name: {f"F1 thresholds, seed {seed.seed}": seed.f1_thresholds for seed in model.seeds}
+        | {f"thresholds for {wanted}, seed {seed.seed}": seed.sensitivity_thresholds for seed in model.seeds}
+        for name, model in predictions.items()
+    }
+    others = {"At 0.5": result.at_half.metrics, f"At the thresholds for {wanted}": result.at_sensitivity.metrics}
+    sections = [paired_lines(result.tables[PAIRED], best=best), calibration_lines(result.tables[CALIBRATION], best=best)]
+    sections += [decision_lines(result.tables[DECISION]), subgroup_lines(result.tables[SUBGROUPS], model=best)]
+    sections += [*mistake_sections(result.tables, best=best), explained_lines(result.tables[EXPLANATIONS]), cost_lines(result.tables[COST])]
+    if MEMBERS in result.tables:
+        sections.append(ensemble_lines(result.tables[MEMBERS], result.rankings[-1]))
+    text = detailed_text(
+        result.metrics, others, provenance, best=best, thresholds=thresholds, rule="the F1 thresholds", intervals=limits, sections=sections
+    )
+    write_text(text, result.out / DETAILED_FILE)
+
+
+def _draw(result: EvaluationResult, part: Split, predictions: Mapping[str, ModelPredictions], weights: Array) -> None:
+    out, names, best, note = result.out, result.provenance.class_names, result.best, figure_note(result.provenance)
+    scores = {name: [seed.test for seed in model.seeds] for name, model in predictions.items()}
+    generate_visualizations(result.metrics, out, class_names=names, best=best, intervals=result.intervals, note=note)
+    limits = result.intervals[best]
+    draw_answers(part.labels, scores, result.metrics[best], out, class_names=names, best=best, limits=limits, weights=weights, note=note)
+
+
+def _draw_statistics(result: EvaluationResult, part: Split, model: ModelPredictions, weights: Array) -> None:
+    folder, names, seed = result.out / FOLDER, result.provenance.class_names, model.seeds[model.chosen]
+    note = f"Model: {model.name}. {figure_note(result.provenance)}"
+    one = f" Seed {seed.seed} of {len(model.seeds)}, the best on validation." if len(model.seeds) > 1 else ""
+    truth = part.labels.astype(bool)
+    curves = {
+        scaling: [reliability_data(truth[:, k], p[:, k], weights) for k in range(len(names))]
+        for scaling, p in ((BEFORE, seed.test), (AFTER, seed.calibrated))
+    }
+    n_positives = result.provenance.n_positives
+    figure = reliability_figure(curves, class_names=names, n_positives=[n_positives[name] for name in names], note=note + one)
+    saved(figure, folder / "13_reliability_curves.png")
+    saved(decision_figure(result.tables[DECISION], n_positives=n_positives, note=note), folder / "14_decision_curves.png")
+    figure = subgroup_figure(result.tables[SUBGROUPS], model=model.name, note=figure_note(result.provenance))
+    saved(figure, folder / "15_subgroups.png")
+
+
+def _draw_explanations(result: EvaluationResult, part: Split) -> None:
+    for found in result.explained:
+        ids = [int(part.records["ecg_id"][case.row]) for case in found.cases]
+        figure = explanation_figure(found, class_names=result.provenance.class_names, ids=ids, note=figure_note(result.provenance))
+        saved(figure, result.out / FOLDER / EXPLAINED_FIGURE.format(found.kind))

@@ -1,0 +1,166 @@
+"""`ECGMetrics`: the metrics of one multi-label prediction, as nested plain data, text and figures.
+
+Rates follow scikit-learn with `zero_division=0`. AUC-ROC and AUC-PR of a class without positives (for AUC-ROC also one
+without negatives) are NaN; means over classes skip NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from analysis import plots
+from analysis.evaluation.plots.curves import curves_figure
+from ecg_tune.config import CLASS_NAMES
+from ecg_tune.errors import ConfigError, DataError
+from ecg_tune.metrics import Array, auc_roc, average_precision, confusion, macro, per_class_auc, rates
+
+AVERAGES = ("macro_avg", "micro_avg", "weighted_avg", "samples_avg")
+RATES = ("sensitivity", "specificity", "precision", "npv", "f1_score", "accuracy", "auc_roc", "auc_pr")
+COUNTS = ("tp", "fp", "fn", "tn", "support")
+Metrics = dict[str, dict[str, float]]
+
+
+class ECGMetrics:
+    """Metrics at fixed thresholds.
+
+    Args:
+        class_names: Names of the last axis' classes, in order.
+        threshold: One for all classes or one a class; positive at probability >= threshold.
+    """
+
+    def __init__(self, class_names: Sequence[str] = CLASS_NAMES, threshold: float | Sequence[float] | Array = 0.5) -> None:
+        self.class_names = tuple(class_names)
+        values = np.atleast_1d(np.asarray(threshold, dtype=np.float64))
+        if values.shape not in ((1,), (len(self.class_names),)):
+            raise ConfigError(f"threshold must be one number or {len(self.class_names)} (one a class), but got shape {values.shape}")
+        if not ((values >= 0) & (values <= 1)).all():
+            raise ConfigError(f"threshold must be 0..1, but got {threshold!r}")
+        self.thresholds: Array = np.broadcast_to(values, (len(self.class_names),)).copy()
+
+    def calculate_metrics(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> Metrics:
+        """Return {"macro_avg", "micro_avg", "weighted_avg", "samples_avg", one a class: {metric: value}}.
+
+        Args:
+            labels: (n_records, n_classes) of 0/1.
+            probabilities: (n_records, n_classes) in [0, 1].
+        """
+        truth, scores = self._checked(labels, probabilities)
+        guess = scores >= self.thresholds
+        counts = confusion(truth, guess)
+        table = rates(counts) | {
+            "auc_roc": per_class_auc(truth, scores),
+            "auc_pr": np.array([average_precision(truth[:, k], scores[:, k]) for k in range(truth.shape[1])]),
+        }
+        result: Metrics = {
+            "macro_avg": {name: macro(table[name]) for name in RATES},
+            "micro_avg": _micro(truth, scores, counts),
+            "weighted_avg": {name: _weighted(table[name], truth.sum(axis=0)) for name in RATES},
+            "samples_avg": _samples(truth, scores, guess),
+        }
+        for average in AVERAGES:
+            result[average]["support"] = int(truth.sum())
+        for k, name in enumerate(self.class_names):
+            numbers = dict(zip(COUNTS, (*map(int, counts[k]), int(truth[:, k].sum())), strict=True))
+            result[name] = {rate: float(table[rate][k]) for rate in RATES} | numbers
+        return result
+
+    def calculate_confusion_matrix(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> NDArray[np.int64]:
+        """Return (n_classes, 2, 2) counts [[tn, fp], [fn, tp]], as scikit-learn's `multilabel_confusion_matrix`."""
+        truth, scores = self._checked(labels, probabilities)
+        tp, fp, fn, tn = confusion(truth, scores >= self.thresholds).T
+        return np.stack([tn, fp, fn, tp], axis=1).reshape(-1, 2, 2)  # (classes, truth, prediction)
+
+    def generate_metrics_report(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> str:
+        """Return the metrics as a text table, thresholds and number of records in its head."""
+        metrics = self.calculate_metrics(labels, probabilities)
+        marks = ", ".join(f"{name} {value:.10g}" for name, value in zip(self.class_names, self.thresholds, strict=True))
+        return f"records: {len(labels)}; thresholds: {marks}\n{metrics_text(metrics, class_names=self.class_names)}"
+
+    def plot_confusion_matrices(self, labels: NDArray[Any], probabilities: NDArray[Any], save_path: Path | str | None = None) -> Figure:
+        """Draw one 2 x 2 matrix a class; written as PNG when `save_path` is given."""
+        matrices = self.calculate_confusion_matrix(labels, probabilities).astype(np.float64)
+        figure = plots.confusion_figure(matrices, class_names=self.class_names, note=f"n = {len(labels)} records")
+        return plots.saved(figure, save_path)
+
+    def plot_roc_curves(self, labels: NDArray[Any], probabilities: NDArray[Any], save_path: Path | str | None = None) -> Figure:
+        """Draw the ROC curve of every class; written as PNG when `save_path` is given."""
+        truth, scores = self._checked(labels, probabilities)
+        return plots.saved(curves_figure("roc", truth, {"model": [scores]}, class_names=self.class_names), save_path)
+
+    def plot_precision_recall_curves(
+        self, labels: NDArray[Any], probabilities: NDArray[Any], save_path: Path | str | None = None
+    ) -> Figure:
+        """Draw the precision-recall curve of every class; written as PNG when `save_path` is given."""
+        truth, scores = self._checked(labels, probabilities)
+        return plots.saved(curves_figure("pr", truth, {"model": [scores]}, class_names=self.class_names), save_path)
+
+    def _checked(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> tuple[NDArray[np.bool_], Array]:
+        truth, scores = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
+        expected = f"(n_records, {len(self.class_names)})"
+        if truth.ndim != 2 or truth.shape != scores.shape or truth.shape[1] != len(self.class_names) or not len(truth):
+            raise DataError(f"labels and probabilities must both be {expected}, but got {truth.shape} and {scores.shape}")
+        if not np.isin(truth, (0, 1)).all():
+            raise DataError("labels must be 0 or 1: pass multi-hot labels, one column a class")
+        if not ((scores >= 0) & (scores <= 1)).all():
+            raise DataError("probabilities must be finite and 0..1: apply a sigmoid to logits first")
+        return truth.astype(bool), scores
+
+
+def mean_metrics(several: Sequence[Metrics]) -> Metrics:
+    """Return the mean of each number over `several` results (seeds); one result comes back equal."""
+    first = several[0]
+    return {row: {name: float(np.mean([one[row][name] for one in several])) for name in first[row]} for row in first}
+
+
+def metrics_text(metrics: Mapping[str, Mapping[str, float]], *, class_names: Sequence[str]) -> str:
+    """Return a table of the classes' and averages' rates and the classes' counts, 4 decimals, "n/a" for NaN."""
+    head = f"{'':<13}" + "".join(f"{name:>12}" for name in RATES)
+    lines = [head]
+    for row in (*class_names, *AVERAGES):
+        lines.append(f"{row:<13}" + "".join(f"{number(metrics[row][name]):>12}" for name in RATES))
+    lines += ["", f"{'':<13}" + "".join(f"{name:>12}" for name in COUNTS)]
+    for row in class_names:
+        lines.append(f"{row:<13}" + "".join(f"{count(metrics[row][name]):>12}" for name in COUNTS))
+    return "\n".join(lines)
+
+
+def number(value: float) -> str:
+    """Return four decimals, or "n/a" for NaN."""
+    return "n/a" if np.isnan(value) else f"{value:.4f}"
+
+
+def count(value: float) -> str:
+    """Return a whole number as such, a mean over seeds with one decimal."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
+
+
+def _micro(truth: NDArray[np.bool_], scores: Array, counts: NDArray[np.int64]) -> dict[str, float]:
+    pooled = {name: float(values[0]) for name, values in rates(counts.sum(axis=0, keepdims=True)).items()}
+    return pooled | {"auc_roc": auc_roc(truth.ravel(), scores.ravel()), "auc_pr": average_precision(truth.ravel(), scores.ravel())}
+
+
+def _weighted(values: Array, support: NDArray[np.int64]) -> float:
+    kept = np.isfinite(values) & (support > 0)
+    return float(np.average(values[kept], weights=support[kept])) if kept.any() else float("nan")
+
+
+def _samples(truth: NDArray[np.bool_], scores: Array, guess: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the mean over records of each record's metrics; ranks over the records that have both kinds of label."""
+    result = {name: float(values.mean()) for name, values in rates(confusion(truth.T, guess.T)).items()}
+    mixed = truth.any(axis=1) & ~truth.all(axis=1)
+    if not mixed.any():
+        return result | {"auc_roc": float("nan"), "auc_pr": float("nan")}
+    y, s = truth[mixed], scores[mixed]
+    above, equal = s[:, :, None] > s[:, None, :], s[:, :, None] == s[:, None, :]  # (records, class i, class j)
+    pairs = y[:, :, None] & ~y[:, None, :]
+    auc = (pairs * (above + equal / 2)).sum(axis=(1, 2)) / pairs.sum(axis=(1, 2))
+    reached = (above | equal).transpose(0, 2, 1)  # (records, i, j): j scores at least as high as i
+    precision = (reached & y[:, None, :]).sum(axis=2) / reached.sum(axis=2)
+    ap = (precision * y).sum(axis=1) / y.sum(axis=1)
+    return result | {"auc_roc": float(auc.mean()), "auc_pr": float(ap.mean())}

@@ -1,0 +1,171 @@
+"""What an evaluation stands on and where its models stand: the facts that every report repeats."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ecg_tune.data.prepared.dataset import PreparedData, read_ledger
+from ecg_tune.training.model_file import BOTH, TRAIN
+
+F1_RULE = "per class, the one with the highest F1 on the validation part (stored in each checkpoint)"
+TWINS = (
+    "epochs, learning rates, input scale, thresholds, Platt scaling, the choice of the best model and ensemble weights are those of each "
+    "model's twin, the same config and seed trained on train alone; every validation score is the twin's"
+)
+WIDTH = 100
+ENOUGH_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How the intervals were made."""
+
+    n_resamples: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One retrained trial before the test part was opened.
+
+    Attributes:
+        validation_macro_auc: Mean over the seeds.
+        validation_sd: Standard deviation over the seeds (n - 1); NaN with one seed.
+        search_value: The trial's value in the search, None when it came from none.
+        fitted_on_validation: An ensemble, whose weights were chosen on the records of `validation_macro_auc`.
+    """
+
+    name: str
+    n_seeds: int
+    validation_macro_auc: float
+    validation_sd: float
+    search_value: float | None = None
+    fitted_on_validation: bool = False
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Data, split and rules that a report's numbers hold for.
+
+    Attributes:
+        n_positives: Test records of each class.
+        openings: Ledger lines of this content's test part, this evaluation's included.
+        trained_on: What the models were trained on: "train", "train+validation", or both words with a comma.
+    """
+
+    study: str
+    date: str
+    split: str
+    fingerprint: str
+    leads: tuple[str, ...]
+    sampling_rate_hz: int
+    class_names: tuple[str, ...]
+    label_rule: str
+    synthetic: bool
+    n_records: int
+    n_patients: int
+    n_positives: Mapping[str, int]
+    openings: Sequence[Mapping[str, str]]
+    threshold_rule: str
+    bootstrap: Bootstrap | None
+    trained_on: str = TRAIN
+
+    @property
+    def absent_classes(self) -> tuple[str, ...]:
+        """Return the classes without a positive test record."""
+        return tuple(name for name in self.class_names if self.n_positives[name] == 0)
+
+
+def provenance_of(data: PreparedData, *, study: str, threshold_rule: str = F1_RULE, bootstrap: Bootstrap | None = None) -> Provenance:
+    """Return what a report says about `data`. Opens nothing: counts come from the manifest, openings from the ledger."""
+    counts = data.manifest["counts"]["test"]
+    return Provenance(
+        study=study,
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        split=str(data.manifest["split"]),
+        fingerprint=data.fingerprint,
+        leads=data.leads,
+        sampling_rate_hz=data.sampling_rate_hz,
+        class_names=data.class_names,
+        label_rule=_rule_text(data.manifest["label_rule"]),
+        synthetic=data.synthetic,
+        n_records=int(counts["records"]),
+        n_patients=int(counts["patients"]),
+        n_positives={name: int(counts[name]) for name in data.class_names},
+        openings=read_ledger(data),
+        threshold_rule=threshold_rule,
+        bootstrap=bootstrap,
+    )
+
+
+def provenance_lines(provenance: Provenance) -> list[str]:
+    """Return the head of a report as wrapped lines."""
+    purposes = [line["purpose"] for line in provenance.openings]
+    uses = ", ".join(f"{purpose} {purposes.count(purpose)}" for purpose in sorted(set(purposes)))
+    times = "time" if len(purposes) == 1 else "times"
+    facts = {
+        "Study": provenance.study,
+        "Split": f"{provenance.split}, patient-disjoint; all numbers below are of its test part unless named otherwise",
+        "Test records": f"{provenance.n_records} of {provenance.n_patients} patients",
+        "Positives": ", ".join(f"{name} {n}" for name, n in provenance.n_positives.items()),
+        "Data fingerprint": provenance.fingerprint,
+        "Input": f"leads {', '.join(provenance.leads)} at {provenance.sampling_rate_hz} Hz",
+        "Labels": provenance.label_rule,
+        "Test part opened": f"{len(purposes)} {times} so far, this one included ({uses})",
+        "Models trained on": trained_on_text(provenance),
+        "Thresholds": provenance.threshold_rule,
+        "Intervals": interval_rule(provenance.bootstrap),
+        "AUC": "a class without positive records yields no AUC; means over classes leave it out"
+        + (f". Here: {', '.join(provenance.absent_classes)}" if provenance.absent_classes else ""),
+    }
+    if not purposes:
+        facts["Test part opened"] = "never according to its ledger"
+    lines = [line for name, text in facts.items() for line in _wrapped(name, text)]
+    return [*banner_lines(provenance), *lines]
+
+
+def trained_on_text(provenance: Provenance) -> str:
+    """Return what the models were trained on and, where validation was in it, what decided instead."""
+    return provenance.trained_on + (f"; {TWINS}" if BOTH in provenance.trained_on else "")
+
+
+def interval_rule(bootstrap: Bootstrap | None) -> str:
+    """Return how the intervals were made, in words."""
+    if bootstrap is None:
+        return "none computed; `ecg-tune evaluate` computes them"
+    few = "" if bootstrap.n_resamples >= ENOUGH_RESAMPLES else f" (fewer than {ENOUGH_RESAMPLES}: too few to publish)"
+    return (
+        f"95 % percentile, patient-cluster bootstrap, {bootstrap.n_resamples} resamples{few}, seed {bootstrap.seed}; "
+        "they reflect which patients happen to be in the test part, not the randomness of training"
+    )
+
+
+def banner_lines(provenance: Provenance) -> list[str]:
+    """Return the warning that stands above synthetic results, nothing for real data."""
+    if not provenance.synthetic:
+        return []
+    return ["*** SYNTHETIC DATA: these numbers say nothing about real ECGs or patients. ***", ""]
+
+
+def figure_note(provenance: Provenance) -> str:
+    """Return what stands under every figure."""
+    mark = "SYNTHETIC data. " if provenance.synthetic else ""
+    return f"{mark}Test part of split {provenance.split}: {provenance.n_records} records, {provenance.n_patients} patients."
+
+
+def _rule_text(rule: Any) -> str:
+    """Return the manifest's label rule, its settings after its words."""
+    if not isinstance(rule, Mapping):
+        return str(rule)
+    settings = ", ".join(
+        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in rule.items() if key != "text"
+    )
+    return "; ".join(filter(None, (str(rule.get("text", "")), settings)))
+
+
+def _wrapped(name: str, text: str) -> list[str]:
+    return textwrap.wrap(f"{name + ':':<20}{text}", WIDTH, subsequent_indent=" " * 20, break_long_words=False, break_on_hyphens=False)

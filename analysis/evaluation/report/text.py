@@ -1,0 +1,154 @@
+"""The evaluation's two text reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from analysis.evaluation.metrics import Metrics, metrics_text, number
+from analysis.evaluation.provenance import WIDTH, Provenance, Ranking, provenance_lines
+from analysis.evaluation.tables import MACRO_COLUMNS, Intervals, Results
+from ecg_tune.metrics import Array
+
+TITLE = "ECG CLASSIFICATION - MODEL EVALUATION REPORT"
+SUMMARY_FILE, DETAILED_FILE = "EVALUATION_SUMMARY.txt", "DETAILED_METRICS_REPORT.txt"
+RULE, THIN = "=" * WIDTH, "-" * WIDTH
+
+
+def summary_text(
+    results: Results, rankings: Sequence[Ranking], provenance: Provenance, *, best: str, intervals: Intervals | None = None
+) -> str:
+    """Return `EVALUATION_SUMMARY.txt`: what was evaluated on what, the ranking, the chosen model.
+
+    Args:
+        results: {model: metrics at the rule's thresholds}.
+        standings: The models with their validation results.
+        best: The model chosen on validation.
+    """
+    chosen = next(ranking for ranking in rankings if ranking.name == best)
+    lines = [RULE, TITLE, RULE, f"{'Evaluation Date:':<28}{provenance.date}"]
+    joined = " (and an ensemble of them)" if any(ranking.fitted_on_validation for ranking in rankings) else ""
+    lines += [
+        f"{'Number of Models Evaluated:':<28}{len(results) - bool(joined)}{joined}",
+        f"{'Class Names:':<28}{', '.join(provenance.class_names)}",
+        "",
+    ]
+    lines += [*provenance_lines(provenance), "", THIN]
+    lines += [f"BEST MODEL: {best}", "chosen by the highest validation macro AUC, never by a test result", THIN]
+    lines += [f"{'validation macro AUC':<26}{_validation(chosen)}"]
+    for column, metric in MACRO_COLUMNS.items():
+        lines.append(f"{'test ' + column + ' (macro)':<26}{_with_limits(results, best, metric, intervals)}")
+    lines += ["", "Per class:", *_per_class(results[best], provenance.class_names)]
+    lines += ["", THIN, "ALL MODELS, by validation macro AUC; means over classes and seeds", THIN, *_ranking(results, rankings, intervals)]
+    lines += ["", *_remarks(results, rankings, best)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def detailed_text(
+    results: Results,
+    others: Mapping[str, Results],
+    provenance: Provenance,
+    *,
+    best: str,
+    thresholds: Mapping[str, Mapping[str, Array]],
+    rule: str = "the thresholds as used",
+    intervals: Intervals | None = None,
+    sections: Sequence[Sequence[str]] = (),
+) -> str:
+    """Return `DETAILED_METRICS_REPORT.txt`: every metric of every model at each rule's thresholds.
+
+    Args:
+        others: {"At 0.5": {model: metrics}} and the like.
+        thresholds: {model: {"thresholds, seed 0": (n_classes,)}} that `results` and `others` rest on.
+        rule: What the thresholds of `results` are called.
+        sections: Lines of what comes after the models: comparisons, calibration and the like.
+    """
+    lines = [RULE, f"{TITLE}: ALL METRICS", RULE, *provenance_lines(provenance), f"{'Best model:':<20}{best} (by validation macro AUC)"]
+    for name, metrics in results.items():
+        lines += ["", RULE, name, RULE]
+        for run, values in thresholds.get(name, {}).items():
+            marks = ", ".join(f"{c} {value:.10g}" for c, value in zip(provenance.class_names, values, strict=True))
+            lines.append(f"{run}: {marks}")
+        lines += ["", f"At {rule}, mean over seeds:", metrics_text(metrics, class_names=provenance.class_names)]
+        if intervals is not None:
+            lines += ["", *_interval_lines(intervals[name])]
+        for where, other in others.items():
+            lines += ["", f"{where}, mean over seeds:", metrics_text(other[name], class_names=provenance.class_names)]
+    for section in sections:
+        lines += ["", RULE, section[0], RULE, *section[1:]]
+    return "\n".join(lines) + "\n"
+
+
+def write_text(text: str, path: Path) -> Path:
+    """Write a report as UTF-8, its folder made when missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _with_limits(results: Results, model: str, metric: str, intervals: Intervals | None) -> str:
+    value = number(results[model]["macro_avg"][metric])
+    if intervals is None:
+        return value
+    limits = intervals[model]["macro_avg"][metric]
+    return f"{value} [{number(limits.low)}, {number(limits.high)}]"
+
+
+def _validation(ranking: Ranking) -> str:
+    spread = "" if np.isnan(ranking.validation_sd) else f" ± {number(ranking.validation_sd)}"
+    mark = " *" if ranking.fitted_on_validation else ""
+    return f"{number(ranking.validation_macro_auc)}{spread}{mark} ({ranking.n_seeds} seed{'s' if ranking.n_seeds > 1 else ''})"
+
+
+def _per_class(metrics: Metrics, class_names: Sequence[str]) -> list[str]:
+    head = f"{'':<8}" + "".join(f"{column:>13}" for column in MACRO_COLUMNS)
+    rows = [f"{name:<8}" + "".join(f"{number(metrics[name][metric]):>13}" for metric in MACRO_COLUMNS.values()) for name in class_names]
+    return [head, *rows]
+
+
+def _ranking(results: Results, rankings: Sequence[Ranking], intervals: Intervals | None) -> list[str]:
+    width = max(12, *(len(ranking.name) + 2 for ranking in rankings))
+    lines = [f"{'':<{width}}{'validation AUC':<28}{'test AUC-ROC':<26}{'test F1-Score':<26}"]
+    for ranking in rankings:
+        cells = [_with_limits(results, ranking.name, metric, intervals) for metric in ("auc_roc", "f1_score")]
+        lines.append(f"{ranking.name:<{width}}{_validation(ranking):<28}" + "".join(f"{cell:<26}" for cell in cells))
+    return [line.rstrip() for line in lines]
+
+
+def _remarks(results: Results, rankings: Sequence[Ranking], best: str) -> list[str]:
+    lines = []
+    scores = {name: metrics["macro_avg"]["auc_roc"] for name, metrics in results.items()}
+    ahead = [name for name, score in scores.items() if score > scores[best]]
+    if ahead:
+        lines.append(f"On the test part {', '.join(ahead)} had a higher macro AUC than {best}.")
+        lines.append("The choice stays: it was made on validation.")
+    if len(results) > 1:
+        lines.append("Overlapping intervals don't show two models to be equal, and the models share their records:")
+        lines.append("only a paired comparison tells them apart (end of DETAILED_METRICS_REPORT.txt).")
+    for ranking in rankings:
+        if ranking.fitted_on_validation:
+            lines.append(f"* {ranking.name}: its weights were chosen on these validation records, so the value flatters it, and it is")
+            lines.append("never the best model. Members and weights: end of DETAILED_METRICS_REPORT.txt.")
+    for ranking in rankings:
+        if ranking.search_value is not None:
+            gap = ranking.search_value - ranking.validation_macro_auc
+            retrained = f"retrained {number(ranking.validation_macro_auc)} (gap {gap:+.4f})"
+            lines.append(f"{ranking.name}: validation value in the search {number(ranking.search_value)}, {retrained}.")
+    if any(ranking.search_value is not None for ranking in rankings):
+        lines.append("A search's best values are picked from many, so they flatter; the gap shows by how much.")
+    return lines
+
+
+def _interval_lines(rows: Mapping[str, Mapping[str, object]]) -> list[str]:
+    lines = ["95 % intervals [low, high] of the mean over seeds; resamples without a value in brackets:"]
+    for row, limits in rows.items():
+        cells = []
+        for column, metric in MACRO_COLUMNS.items():
+            limit = limits[metric]
+            low, high, lost = (getattr(limit, name) for name in ("low", "high", "n_undefined"))
+            cells.append(f"{column} [{number(low)}, {number(high)}]" + (f" ({lost})" if lost else ""))
+        lines.append(f"{row + ':':<11}" + "; ".join(cells[:4]))
+        lines.append(" " * 11 + "; ".join(cells[4:]))
+    return lines

@@ -1,0 +1,168 @@
+"""The evaluation's CSV tables. Every number has four decimals; an undefined one is an empty cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.evaluation.metrics import AVERAGES, COUNTS, Metrics
+from analysis.evaluation.provenance import Provenance
+from analysis.evaluation.statistics.bootstrap import Interval
+from ecg_tune.config import CLASS_NAMES
+from ecg_tune.metrics import Array
+
+MACRO_COLUMNS = {
+    "Sensitivity": "sensitivity",
+    "Specificity": "specificity",
+    "Precision": "precision",
+    "F1-Score": "f1_score",
+    "Accuracy": "accuracy",
+    "AUC-ROC": "auc_roc",
+    "AUC-PR": "auc_pr",
+}
+DETAIL_COLUMNS = {
+    "Sensitivity": "sensitivity",
+    "Specificity": "specificity",
+    "Precision": "precision",
+    "NPV": "npv",
+    "F1-Score": "f1_score",
+    "Accuracy": "accuracy",
+    "AUC-ROC": "auc_roc",
+    "AUC-PR": "auc_pr",
+}
+MACRO_FILE = "01_macro_comparison"
+PER_CLASS_FILES = {
+    "f1_score": "02_per_class_f1_comparison",
+    "sensitivity": "03_per_class_sensitivity_comparison",
+    "auc_roc": "04_per_class_auc_roc_comparison",
+}
+THRESHOLDED = ("f1_score", "sensitivity")  # the ranks of 04 are the same at every threshold
+BEST_FILE = "05_best_model_detailed"
+
+Results = Mapping[str, Metrics]
+Intervals = Mapping[str, Mapping[str, Mapping[str, Interval]]]
+
+
+def generate_macro_table(
+    results: Results, output_dir: Path | str | None = None, *, intervals: Intervals | None = None, suffix: str = ""
+) -> pd.DataFrame:
+    """Return one row a model: macro means, then their 95 % limits when `intervals` are given.
+
+    Args:
+        results: {model: metrics of `ECGMetrics.calculate_metrics`}.
+        output_dir: Where `01_macro_comparison<suffix>.csv` is written; None writes nothing.
+        intervals: {model: {"macro_avg": {metric: Interval}}}.
+    """
+    rows = []
+    for name, metrics in results.items():
+        row: dict[str, str | float] = {"Model": name}
+        row |= {column: metrics["macro_avg"][metric] for column, metric in MACRO_COLUMNS.items()}
+        if intervals is not None:
+            for column, metric in MACRO_COLUMNS.items():
+                limits = intervals[name]["macro_avg"][metric]
+                row |= {f"{column}_lo": limits.low, f"{column}_hi": limits.high}
+        rows.append(row)
+    return write_table(pd.DataFrame(rows), output_dir, f"{MACRO_FILE}{suffix}")
+
+
+def generate_per_class_tables(
+    results: Results,
+    output_dir: Path | str | None = None,
+    *,
+    class_names: Sequence[str] = CLASS_NAMES,
+    metrics: Sequence[str] = tuple(PER_CLASS_FILES),
+    suffix: str = "",
+) -> dict[str, pd.DataFrame]:
+    """Return {metric: one row a model, one column a class} for F1, sensitivity and AUC-ROC (02 to 04)."""
+    return {
+        metric: write_table(per_class_table(results, metric, class_names=class_names), output_dir, f"{PER_CLASS_FILES[metric]}{suffix}")
+        for metric in metrics
+    }
+
+
+def per_class_table(results: Results, metric: str, *, class_names: Sequence[str] = CLASS_NAMES) -> pd.DataFrame:
+    """Return one row a model, `Model` and one column a class, of any per-class metric."""
+    rows = [{"Model": name, **{c: metrics[c][metric] for c in class_names}} for name, metrics in results.items()]
+    return pd.DataFrame(rows, columns=["Model", *class_names])
+
+
+def generate_best_model_table(
+    results: Results,
+    best: str,
+    output_dir: Path | str | None = None,
+    *,
+    class_names: Sequence[str] = CLASS_NAMES,
+    intervals: Intervals | None = None,
+) -> pd.DataFrame:
+    """Return the chosen model in full: a row a class, then the four averages; limits last when `intervals` are given.
+
+    Counts of a trial with several seeds are means over them.
+    """
+    rows = []
+    for name in (*class_names, *AVERAGES):
+        metrics = results[best][name]
+        row: dict[str, str | float] = {"Class": name}
+        row |= {column: metrics[metric] for column, metric in DETAIL_COLUMNS.items()}
+        row |= {metric.upper() if metric != "support" else "Support": metrics.get(metric, float("nan")) for metric in COUNTS}
+        for column, metric in DETAIL_COLUMNS.items() if intervals is not None else ():
+            limits = (intervals or {})[best].get(name, {}).get(metric)
+            row |= {f"{column}_lo": limits.low if limits else np.nan, f"{column}_hi": limits.high if limits else np.nan}
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    for column in ("TP", "FP", "FN", "TN", "Support"):
+        if (table[column].dropna() % 1 == 0).all():
+            table[column] = table[column].astype("Int64")
+    return write_table(table, output_dir, BEST_FILE)
+
+
+def predictions_table(
+    labels: NDArray[Any], records: Mapping[str, NDArray[Any]], probabilities: Mapping[str, Array], *, class_names: Sequence[str]
+) -> pd.DataFrame:
+    """Return one row a record: ids, labels, and every run's probabilities in full precision.
+
+    Args:
+        labels: (n_records, n_classes) of 0/1.
+        records: "ecg_id" and "patient_id", (n_records,) each.
+        probabilities: {run, e.g. "RNNModel_seed0": (n_records, n_classes)}; columns are `<run>_<class>`.
+    """
+    columns: dict[str, NDArray[Any]] = {"ecg_id": records["ecg_id"], "patient_id": records["patient_id"]}
+    columns |= {f"label_{name}": labels[:, k] for k, name in enumerate(class_names)}
+    for run, values in probabilities.items():
+        columns |= {f"{run}_{name}": values[:, k] for k, name in enumerate(class_names)}
+    return pd.DataFrame(columns)
+
+
+def write_predictions(table: pd.DataFrame, provenance: Provenance, folder: Path) -> None:
+    """Write `predictions.csv` and the same as `predictions.parquet`, whose metadata (`DataFrame.attrs`) say what it rests on."""
+    table.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
+    noted = table.copy()
+    noted.attrs = _facts(provenance)
+    noted.to_parquet(folder / "predictions.parquet", engine="pyarrow", index=False)
+
+
+def with_provenance(table: pd.DataFrame, provenance: Provenance) -> pd.DataFrame:
+    """Return the table with what its numbers rest on in the last columns: split, records, patients, data, whether synthetic."""
+    return table.assign(**{key: value for key, value in _facts(provenance).items() if key not in table})
+
+
+def _facts(provenance: Provenance) -> dict[str, str | int | bool]:
+    return {
+        "Split": provenance.split,
+        "Records": provenance.n_records,
+        "Patients": provenance.n_patients,
+        "Data_Fingerprint": provenance.fingerprint,
+        "Synthetic": provenance.synthetic,
+    }
+
+
+def write_table(table: pd.DataFrame, folder: Path | str | None, name: str, *, number_format: str | None = "%.4f") -> pd.DataFrame:
+    """Write `<folder>/<name>.csv` unless `folder` is None, and return the table. No number format keeps every digit."""
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        table.to_csv(Path(folder) / f"{name}.csv", index=False, float_format=number_format, lineterminator="\n")
+    return table

@@ -1,0 +1,84 @@
+"""What a prepared data set holds, for people and for programs. The test part stays closed: its counts are the manifest's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ecg_tune.data.prepared.dataset import PARTS
+from ecg_tune.data.prepared.ledger import ledger_entries
+from ecg_tune.data.prepared.manifest import read_manifest
+from ecg_tune.data.prepared.remote_copy import cache_of, s3_storage_of
+
+COPIED = (
+    *("synthetic", "source", "created", "fingerprint", "leads", "sampling_rate_hz", "n_samples", "class_names", "split", "label_rule"),
+    *("normalisation", "counts", "exclusions", "damaged", "quality", "ptbxl_checksum"),
+)
+
+
+def describe(where: Path | str) -> dict[str, Any]:
+    """Return the facts of a prepared data set, in a folder or a bucket, without opening any of its parts.
+
+    Raises:
+        DataError: It isn't a prepared data set.
+    """
+    manifest, bucket = read_manifest(where), s3_storage_of(where)
+    facts = {key: manifest[key] for key in COPIED if key in manifest}
+    openings = ledger_entries(Path(where) if bucket is None else cache_of(manifest), str(manifest["fingerprint"]), bucket)
+    return {"folder": str(where), **facts, "test_openings": openings}
+
+
+def describe_text(facts: Mapping[str, Any]) -> str:
+    """Return the facts of `describe` as a page of text."""
+    blocks = [_head(facts), _table(_split_rows(facts))]
+    if "exclusions" in facts:
+        blocks.append("Records\n" + _table([[name, str(count)] for name, count in facts["exclusions"].items()]))
+    if facts.get("damaged"):
+        blocks.append(f"Damaged and dropped: {_some(list(facts['damaged']))}")
+    if "quality" in facts:
+        found = [[name, str(count)] for name, count in facts["quality"].items() if count]
+        blocks.append("Quality flags (kept records)\n" + (_table(found) if found else "  none"))
+    blocks.append(_openings(facts["test_openings"]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _head(facts: Mapping[str, Any]) -> str:
+    source, rule, scale = facts["source"], facts["label_rule"], facts["normalisation"]
+    lines = ["SYNTHETIC data: no number made from it says anything about patients."] if facts["synthetic"] else []
+    lines.append(f"{facts['folder']}: {source.get('name', 'unnamed')}, version {source.get('version', 'unknown')}")
+    lines.append(f"  signals      {facts['n_samples']} samples at {facts['sampling_rate_hz']} Hz, leads {', '.join(facts['leads'])}")
+    if isinstance(rule, Mapping):
+        lines.append(f"  label rule   {rule['text']} (min_likelihood {rule['min_likelihood']:g})")
+    else:
+        lines.append(f"  label rule   {rule}")
+    lines.append(f"  normalised   {scale['kind']}, sd of the training part {scale['scale_mv']:.4f} mV")
+    if "ptbxl_checksum" in facts:
+        sums = facts["ptbxl_checksum"]
+        lines.append(f"  SHA-256      {sums['listed']} of {sums['record_files']} record files listed and verified")
+    lines.append(f"  fingerprint  {facts['fingerprint']}")
+    return "\n".join(lines)
+
+
+def _split_rows(facts: Mapping[str, Any]) -> list[list[str]]:
+    columns = ["records", "patients", *facts["class_names"]]
+    rows = [[str(facts["counts"][part][column]) for column in columns] for part in PARTS]
+    return [[f"split {facts['split']}", *columns], *([part, *row] for part, row in zip(PARTS, rows, strict=True))]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows with the first column to the left and numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows)
+
+
+def _some(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(f"ecg_id {name}" for name in names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _openings(entries: Sequence[Mapping[str, str]]) -> str:
+    if not entries:
+        return "Test part: sealed, never opened"
+    lines = [f"  {entry['time']}  {entry['purpose']}" + (f"  for {entry['study']}" if entry["study"] else "") for entry in entries]
+    times = "once" if len(entries) == 1 else f"{len(entries)} times"
+    return "\n".join([f"Test part: opened {times}", *lines])

@@ -1,0 +1,200 @@
+"""From a PTB-XL folder to a prepared data set. Nothing is dropped in silence: every exclusion is counted in the manifest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tune.config import CLASS_NAMES, LEAD_NAMES, DataConfig, check_choice
+from ecg_tune.data.prepared.dataset import PARTS, Split, write_prepared
+from ecg_tune.data.prepared.origin import Origin
+from ecg_tune.data.ptbxl.labels import describe_rule, multi_hot
+from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
+from ecg_tune.data.ptbxl.records import DURATION_S, read_record
+from ecg_tune.data.ptbxl.splits import assign_parts, check_patients_disjoint
+from ecg_tune.data.ptbxl.tables import CHECKSUMS, DATABASE, PtbxlTable, read_ptbxl
+from ecg_tune.errors import DamagedRecordError, DataError, WorkFailedError
+
+DAMAGED = ("refuse", "drop")
+OLDEST = 90.0  # stands for everybody over 89, whose age the publishers hide
+REPORT_EVERY = 100
+CHUNK = 512
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Signals of the kept records, and why others could not be read.
+
+    Attributes:
+        signals_uv: Part -> (n_records, n_samples, n_leads) int16.
+        rows: Part -> (n_records,) rows of the table.
+        damaged: ecg_id -> reason, in the order of the table.
+        n_unlabelled: Readable records without a superclass.
+    """
+
+    signals_uv: dict[str, NDArray[np.int16]]
+    rows: dict[str, NDArray[np.int64]]
+    damaged: dict[str, str]
+    n_unlabelled: int
+
+
+def prepare(source: Path, target: Path, config: DataConfig, *, damaged: str = "refuse", progress: Progress | None = None) -> dict[str, Any]:
+    """Prepare a PTB-XL folder, or a part of one, and return the manifest.
+
+    Args:
+        source: The folder with `ptbxl_database.csv`.
+        target: Where the prepared data set goes; an earlier one is replaced, its ledger kept.
+        damaged: "refuse" stops at damaged records, "drop" leaves them out and counts them. Damaged are missing files,
+            wrong SHA-256 or checksum, wrong leads, rate or length, and missing samples.
+        progress: Called now and then with (records done, records in all).
+
+    Raises:
+        DamagedRecordError: There are damaged records and `damaged` is "refuse"; names the first and how many there are.
+        DataError: The tables can't be used, a patient is in two parts, or a class can't be learnt from these records.
+        WorkFailedError: The target can't be written.
+    """
+    check_choice("damaged", damaged, DAMAGED)
+    _check_target(target)
+    table = read_ptbxl(source)
+    labels = multi_hot(table.scp_codes, table.superclass_of, min_likelihood=config.min_likelihood)
+    part_of = assign_parts(config.split, patient_id=table.patient_id, fold=table.fold)
+    reading = _read_signals(table, config, part_of=part_of, labels=labels, progress=progress)
+    if reading.damaged and damaged == "refuse":
+        ecg_id, reason = next(iter(reading.damaged.items()))
+        raise DamagedRecordError(f"{len(reading.damaged)} of {len(table)} records are damaged; the first is ecg_id {ecg_id}: {reason}")
+    parts = {name: _part(name, table, labels, reading, config.sampling_rate_hz) for name in PARTS}
+    kept = np.concatenate([reading.rows[name] for name in PARTS])
+    check_patients_disjoint(part_of[kept], table.patient_id[kept])
+    for name in ("train", "validation"):
+        _check_classes(parts[name])
+    facts = _facts(table, config, parts, reading)
+    try:
+        return write_prepared(target, parts, facts)
+    except OSError as error:
+        raise WorkFailedError(f"{target} can't be written ({error.strerror}): make room or name another folder") from error
+
+
+def training_sd_mv(signals_uv: NDArray[np.int16]) -> float:
+    """Return the standard deviation over all samples and leads in millivolts, summed exactly in integers by chunks."""
+    total = squares = 0
+    for start in range(0, len(signals_uv), CHUNK):
+        chunk = signals_uv[start : start + CHUNK].astype(np.int64)
+        total += int(chunk.sum())
+        squares += int(np.square(chunk).sum())
+    return math.sqrt(signals_uv.size * squares - total**2) / signals_uv.size / 1000
+
+
+def _check_target(target: Path) -> None:
+    if target.exists() and not target.is_dir():
+        raise DataError(f"{target} is a file: name a folder for the prepared data")
+    if (target / DATABASE).exists():
+        raise DataError(f"{target} holds PTB-XL itself: name another folder for the prepared data")
+
+
+def _read_signals(
+    table: PtbxlTable, config: DataConfig, *, part_of: NDArray[np.str_], labels: NDArray[np.uint8], progress: Progress | None
+) -> _Reading:
+    """Read every record once; keep the wanted leads of readable, labelled ones."""
+    labelled = np.asarray(labels.any(axis=1))
+    leads = [LEAD_NAMES.index(lead) for lead in config.leads]
+    n_samples = DURATION_S * config.sampling_rate_hz
+    sizes = {name: int((labelled & (part_of == name)).sum()) for name in PARTS}
+    signals = {name: np.empty((size, n_samples, len(leads)), dtype=np.int16) for name, size in sizes.items()}
+    rows: dict[str, list[int]] = {name: [] for name in PARTS}
+    damaged: dict[str, str] = {}
+    n_unlabelled = 0
+    for row, name in enumerate(table.filenames[config.sampling_rate_hz]):
+        try:
+            signal_uv = read_record(table.folder, name, sampling_rate_hz=config.sampling_rate_hz, checksums=table.checksums)
+        except DamagedRecordError as error:
+            damaged[str(table.ecg_id[row])] = str(error)
+        else:
+            if labelled[row]:
+                part = str(part_of[row])
+                signals[part][len(rows[part])] = signal_uv[:, leads]
+                rows[part].append(row)
+            else:
+                n_unlabelled += 1
+        if progress is not None and ((row + 1) % REPORT_EVERY == 0 or row + 1 == len(table)):
+            progress(row + 1, len(table))
+    return _Reading(
+        signals_uv={name: signals[name][: len(rows[name])] for name in PARTS},
+        rows={name: np.array(rows[name], dtype=np.int64) for name in PARTS},
+        damaged=damaged,
+        n_unlabelled=n_unlabelled,
+    )
+
+
+def _part(name: str, table: PtbxlTable, labels: NDArray[np.uint8], reading: _Reading, sampling_rate_hz: int) -> Split:
+    rows, signals_uv = reading.rows[name], reading.signals_uv[name]
+    flags = table_flags(table.age[rows], {note: noted[rows] for note, noted in table.notes.items()}) | signal_flags(signals_uv)
+    records = {
+        "ecg_id": table.ecg_id[rows],
+        "patient_id": table.patient_id[rows],
+        "sex": table.sex[rows],
+        "age": np.where(table.age[rows] > 89, OLDEST, table.age[rows]),
+        "device": table.device[rows],
+        "site": table.site[rows],
+        "fold": table.fold[rows],
+        "flags": flags,
+    }
+    files = table.filenames[sampling_rate_hz]
+    origin = Origin(tuple(table.scp_codes[row] for row in rows), tuple(files[row] for row in rows))
+    return Split(name=name, signals_uv=signals_uv, labels=labels[rows], records=records, origin=origin)
+
+
+def _check_classes(part: Split) -> None:
+    positives = part.labels.sum(axis=0, dtype=np.int64)
+    for name, count in zip(CLASS_NAMES, positives.tolist(), strict=True):
+        if count in (0, len(part)):
+            kind = "without" if count == 0 else "only with"
+            raise DataError(
+                f"{part.name} has {len(part)} records, {kind} class {name}: nothing can be learnt or measured; "
+                "use more records, another split, or a lower min_likelihood"
+            )
+
+
+def _facts(table: PtbxlTable, config: DataConfig, parts: dict[str, Split], reading: _Reading) -> dict[str, Any]:
+    scale_mv = training_sd_mv(parts["train"].signals_uv)
+    if scale_mv == 0:
+        raise DataError(f"every training sample of leads {','.join(config.leads)} is equal: these records can't be learnt from")
+    kept = sum(len(part) for part in parts.values())
+    return {
+        "source": {"name": table.folder.resolve().name, "version": table.version, "records": len(table)},
+        "source_folder": str(table.folder.resolve()),
+        "superclass_of": dict(table.superclass_of),
+        "synthetic": table.synthetic,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "class_names": list(CLASS_NAMES),
+        "leads": list(config.leads),
+        "sampling_rate_hz": config.sampling_rate_hz,
+        "n_samples": DURATION_S * config.sampling_rate_hz,
+        "split": config.split,
+        "label_rule": describe_rule(config.min_likelihood),
+        "normalisation": {"kind": config.normalise, "scale_mv": scale_mv},
+        "exclusions": {"read": len(table), "damaged": len(reading.damaged), "without superclass": reading.n_unlabelled, "kept": kept},
+        "damaged": reading.damaged,
+        "quality": count_flags(np.concatenate([part.records["flags"] for part in parts.values()])),
+        "ptbxl_checksum": _verification(table, config),
+    }
+
+
+def _verification(table: PtbxlTable, config: DataConfig) -> dict[str, Any]:
+    """Return how many of the files read were listed, and so verified (a file that differed is a damaged record)."""
+    names = [name + end for name in table.filenames[config.sampling_rate_hz] for end in (".hea", ".dat")]
+    listed = sum(name in table.checksums for name in names)
+    return {
+        "listing": CHECKSUMS if table.checksums else None,
+        "record_files": len(names),
+        "listed": listed,
+        "not_listed": len(names) - listed,
+    }

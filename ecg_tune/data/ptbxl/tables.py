@@ -1,0 +1,233 @@
+"""Read and check the tables of a PTB-XL folder.
+
+The published layout (Wagner et al., Scientific Data 7, 154, 2020): `ptbxl_database.csv` with one row a record,
+`scp_statements.csv` with one row a statement, `SHA256SUMS.txt` with the hash of every file. A table that a spreadsheet
+saved again (semicolons, numbers and codes rewritten) is refused: its damage is rarely confined to the cell one sees.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecg_tune.config import CLASS_NAMES
+from ecg_tune.data.ptbxl.records import file_digest
+from ecg_tune.errors import DataError
+
+DATABASE, STATEMENTS, CHECKSUMS, SYNTHETIC_MARK = "ptbxl_database.csv", "scp_statements.csv", "SHA256SUMS.txt", "SYNTHETIC.txt"
+NOTE_COLUMNS = ("baseline_drift", "static_noise", "burst_noise", "electrodes_problems", "extra_beats", "pacemaker")
+DATABASE_COLUMNS = (
+    *("ecg_id", "patient_id", "age", "sex", "site", "device", "scp_codes", "strat_fold", "filename_lr", "filename_hr"),
+    *NOTE_COLUMNS,
+)
+STATEMENT_COLUMNS = ("diagnostic", "diagnostic_class")
+VERSION_OF_COUNT = {21799: "1.0.3", 21837: "1.0.1 or 1.0.2"}
+AGAIN = "fetch the file again and don't save it with a spreadsheet"
+
+
+@dataclass(frozen=True)
+class PtbxlTable:
+    """The checked tables, sorted by `ecg_id`. Every array is (n_records,).
+
+    Attributes:
+        sex: 0 male, 1 female, -1 unknown.
+        age: Years as in the file: 300 means over 89, NaN unknown.
+        device: Name with single spaces, "unknown" where the file is empty.
+        site: Number of the recording site, -1 unknown.
+        fold: 1..10.
+        scp_codes: For every record, statement -> likelihood in percent (0 means unknown).
+        superclass_of: Diagnostic statement -> superclass.
+        filenames: Sampling rate in Hz -> record names relative to `folder`, without extension.
+        notes: Column of remarks -> whether the record has one.
+        checksums: File relative to `folder` -> SHA-256 as listed; empty without `SHA256SUMS.txt`.
+    """
+
+    folder: Path
+    version: str
+    synthetic: bool
+    ecg_id: NDArray[np.int64]
+    patient_id: NDArray[np.int64]
+    sex: NDArray[np.int64]
+    age: NDArray[np.float64]
+    device: NDArray[np.str_]
+    site: NDArray[np.int64]
+    fold: NDArray[np.int64]
+    scp_codes: tuple[Mapping[str, float], ...]
+    superclass_of: Mapping[str, str]
+    filenames: Mapping[int, tuple[str, ...]]
+    notes: Mapping[str, NDArray[np.bool_]]
+    checksums: Mapping[str, str]
+
+    def __len__(self) -> int:
+        return len(self.ecg_id)
+
+
+def read_ptbxl(folder: Path) -> PtbxlTable:
+    """Read the tables of a PTB-XL folder, or of a part of one.
+
+    Raises:
+        DataError: The folder or a table is missing, was changed, or holds a value that can't be right.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"no folder {folder}: fetch PTB-XL with `ecg-tune data download {folder}` or make one with `ecg-tune data synthesize`"
+        )
+    database = _read_csv(folder / DATABASE, DATABASE_COLUMNS)
+    superclass_of, known = _read_statements(folder / STATEMENTS)
+    checksums = read_checksums(folder / CHECKSUMS)
+    cells = _by_ecg_id(_Cells(folder / DATABASE, database))
+    table = _build(cells, superclass_of, checksums)
+    _check_codes(cells, table, known)
+    _check_tables(folder, checksums)
+    return table
+
+
+def _build(cells: _Cells, superclass_of: Mapping[str, str], checksums: Mapping[str, str]) -> PtbxlTable:
+    folder = cells.path.parent
+    return PtbxlTable(
+        folder=folder,
+        version=VERSION_OF_COUNT.get(len(cells.table), f"a part of {len(cells.table)} records"),
+        synthetic=(folder / SYNTHETIC_MARK).is_file(),
+        ecg_id=cells.whole("ecg_id", low=1),
+        patient_id=cells.whole("patient_id", low=0),
+        sex=cells.whole("sex", low=0, high=1, empty=-1),
+        age=cells.number("age", low=0, high=300),
+        device=np.array([" ".join(name.split()) or "unknown" for name in cells.text("device")], dtype=np.str_),
+        site=cells.whole("site", low=0, empty=-1),
+        fold=cells.whole("strat_fold", low=1, high=10),
+        scp_codes=cells.codes(),
+        superclass_of=superclass_of,
+        filenames={100: cells.text("filename_lr"), 500: cells.text("filename_hr")},
+        notes={column: np.array([bool(text.strip()) for text in cells.text(column)]) for column in NOTE_COLUMNS},
+        checksums=checksums,
+    )
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Columns of text, turned into numbers and codes; a cell that can't be read is named by its row and record."""
+
+    path: Path
+    table: pd.DataFrame
+
+    def text(self, column: str) -> tuple[str, ...]:
+        return tuple(self.table[column].tolist())
+
+    def number(self, column: str, *, low: float, high: float = np.inf) -> NDArray[np.float64]:
+        """Return numbers in [low, high], NaN where the cell is empty."""
+        text = self.table[column].str.strip()
+        values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
+        empty = (text == "").to_numpy(dtype=bool)
+        for row in np.flatnonzero(~empty & ~((values >= low) & (values <= high)))[:1]:
+            raise self._refusal(row, column, "is not a number that can stand there")
+        return np.asarray(values)
+
+    def whole(self, column: str, *, low: int, high: float = np.inf, empty: int | None = None) -> NDArray[np.int64]:
+        """Return whole numbers in [low, high] (`15709.0` is one), `empty` for an empty cell or a refusal if that is None."""
+        values = self.number(column, low=low, high=high)
+        missing = np.isnan(values)
+        filled = np.where(missing, low if empty is None else empty, values)
+        for row in np.flatnonzero((filled % 1 != 0) | (missing & (empty is None)))[:1]:
+            raise self._refusal(row, column, "is not a whole number")
+        return filled.astype(np.int64)
+
+    def codes(self) -> tuple[dict[str, float], ...]:
+        """Return statement -> likelihood of every row; the cells are Python literals."""
+        return tuple(self._codes(row, text) for row, text in enumerate(self.text("scp_codes")))
+
+    def _codes(self, row: int, text: str) -> dict[str, float]:
+        try:
+            codes: Any = ast.literal_eval(text.strip())
+            likelihoods = {str(code): float(likelihood) for code, likelihood in codes.items()}
+        except (ValueError, SyntaxError, AttributeError, TypeError) as error:
+            raise self._refusal(row, "scp_codes", "is not a list of statements with likelihoods") from error
+        if not all(0 <= value <= 100 for value in likelihoods.values()):
+            raise self._refusal(row, "scp_codes", "holds a likelihood outside 0..100")
+        return likelihoods
+
+    def _refusal(self, row: int, column: str, problem: str) -> DataError:
+        value, ecg_id = self.table[column].iloc[row], self.table["ecg_id"].iloc[row]
+        return DataError(f"{self.path}, row {self.table.index[row] + 1} (ecg_id {ecg_id}): {column} {value!r} {problem}: {AGAIN}")
+
+
+def _by_ecg_id(cells: _Cells) -> _Cells:
+    """Return the rows sorted by a checked, unique `ecg_id`; the index keeps the place in the file."""
+    ecg_id = cells.whole("ecg_id", low=1)
+    values, counts = np.unique(ecg_id, return_counts=True)
+    for value in values[counts > 1][:1]:
+        raise DataError(f"{cells.path}: ecg_id {value} stands in several rows: {AGAIN}")
+    return _Cells(cells.path, cells.table.iloc[np.argsort(ecg_id)])
+
+
+def _read_csv(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    if not path.is_file():
+        raise DataError(f"{path} is missing: {path.parent} is not a PTB-XL folder, or its download is not complete")
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            header = lines.readline()
+        if header.count(",") < max(header.count(";"), header.count("\t")):
+            raise DataError(f"{path} is not separated by commas, so a spreadsheet saved it again: {AGAIN}")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{path} can't be read as a table ({reason}): {AGAIN}") from error
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DataError(f"{path} lacks the columns {', '.join(missing)}: {AGAIN}")
+    if table.empty:
+        raise DataError(f"{path} holds no rows: {AGAIN}")
+    ragged = [] if isinstance(table.index, pd.RangeIndex) else [0]
+    for row in [*ragged, *np.flatnonzero(table.isna().any(axis=1))][:1]:
+        raise DataError(f"{path}, row {row + 1} has another number of cells than the header: the file was cut or changed: {AGAIN}")
+    return table
+
+
+def _read_statements(path: Path) -> tuple[dict[str, str], frozenset[str]]:
+    """Return the superclass of every diagnostic statement, and the names of all statements."""
+    table = _read_csv(path, STATEMENT_COLUMNS)
+    codes = [str(code) for code in table.iloc[:, 0]]
+    diagnostic = pd.to_numeric(table["diagnostic"], errors="coerce") == 1
+    superclass_of = {code: str(name) for code, name, use in zip(codes, table["diagnostic_class"], diagnostic, strict=True) if use}
+    for code, name in superclass_of.items():
+        if name not in CLASS_NAMES:
+            raise DataError(
+                f"{path}: statement {code} has the unknown diagnostic_class {name!r} (known: {', '.join(CLASS_NAMES)}): {AGAIN}"
+            )
+    if not superclass_of:
+        raise DataError(f"{path} marks no statement as diagnostic: {AGAIN}")
+    return superclass_of, frozenset(codes)
+
+
+def read_checksums(path: Path) -> dict[str, str]:
+    """Return file -> SHA-256 of a listing as `sha256sum` writes it."""
+    if not path.is_file():
+        return {}
+    pairs = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if any(len(pair) != 2 or len(pair[0]) != 64 for pair in pairs):
+        raise DataError(f"{path} is not a listing of SHA-256 sums and file names: fetch it again, or remove it to go without verification")
+    return {name.strip().lstrip("*").removeprefix("./"): digest.lower() for digest, name in pairs}
+
+
+def _check_codes(cells: _Cells, table: PtbxlTable, known: frozenset[str]) -> None:
+    for ecg_id, codes in zip(table.ecg_id, table.scp_codes, strict=True):
+        for code in codes:
+            if code not in known:
+                raise DataError(
+                    f"{cells.path}: ecg_id {ecg_id} has the statement {code!r}, which {STATEMENTS} does not list: fetch both again"
+                )
+
+
+def _check_tables(folder: Path, checksums: Mapping[str, str]) -> None:
+    for name in (DATABASE, STATEMENTS):
+        if name in checksums and file_digest((folder / name).read_bytes()) != checksums[name]:
+            raise DataError(
+                f"{folder / name} was changed (its SHA-256 is not the one in {CHECKSUMS}): fetch it again, "
+                f"or remove its line from {CHECKSUMS} if you changed it on purpose"
+            )

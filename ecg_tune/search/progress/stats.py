@@ -1,0 +1,100 @@
+"""The running counts of a search, which every view of its progress shows."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+Ranking = Mapping[str, Mapping[int, int]]
+"""Family → {epoch of a rung: trials that stand there}, both ascending."""
+
+
+class GpuUse(NamedTuple):
+    """One GPU at work: busy 0..1, memory in GB."""
+
+    busy: float
+    used_gb: float
+    total_gb: float
+
+
+@dataclass
+class SearchStats:
+    """What is known of a search while it runs.
+
+    Attributes:
+        trials: Trials the study shall have in the end.
+        states: Ended rows of the study by state, those of earlier runs included.
+        running: Trial number → (family, last epoch, last value).
+        best: (value, trial number, family) of the best COMPLETE trial.
+        standing: Gives what stands at the rungs now.
+        gpus: Gives the use of the GPUs that the driver can see; must answer at once.
+        budget_left_s: Gives the seconds until a budget ends the search; None when none will.
+    """
+
+    trials: int
+    max_epochs: int
+    slots: int = 1
+    states: Counter[str] = field(default_factory=Counter)
+    running: dict[int, tuple[str, int, float | None]] = field(default_factory=dict)
+    best: tuple[float, int, str] | None = None
+    standing: Callable[[], Ranking] = dict
+    gpus: Callable[[], Sequence[GpuUse]] = tuple
+    budget_left_s: Callable[[], float | None] = lambda: None
+    since: float = field(default_factory=time.monotonic)
+    epochs: int = 0
+    ended: int = 0
+    ended_epochs: int = 0
+
+    def started(self, number: int, family: str, continued_at: int) -> None:
+        """Take in that a trial began."""
+        self.running[number] = (family, continued_at, None)
+
+    def epoch(self, number: int, family: str, epoch: int, value: float) -> None:
+        """Take in an epoch's value."""
+        self.running[number] = (family, epoch, value)
+        self.epochs += 1
+
+    def finished(self, number: int, family: str, state: str, value: float | None) -> None:
+        """Take in that a row was closed."""
+        _, epoch, _ = self.running.pop(number, (family, 0, None))
+        self.states[state] += 1
+        self.ended += 1
+        self.ended_epochs += epoch
+        if state == "COMPLETE" and value is not None and (self.best is None or value > self.best[0]):
+            self.best = (value, number, family)
+
+    def eta_s(self) -> float | None:
+        """Return the seconds left at the pace since the start, if coming trials take as many epochs as those that ended, or to a budget."""
+        budget = self.budget_left_s()
+        if not self.epochs or not self.ended_epochs:
+            return budget
+        each = self.ended_epochs / self.ended
+        waiting = self.trials - sum(self.states.values()) - len(self.running)
+        left = max(waiting, 0) * each + sum(max(each - epoch, 0.0) for _, epoch, _ in self.running.values())
+        eta = (time.monotonic() - self.since) / self.epochs * left
+        return eta if budget is None else min(eta, budget)
+
+    def counts(self) -> str:
+        """Return the trials by state."""
+        parts = [f"{sum(self.states.values())}/{self.trials} trials"]
+        parts += [f"{self.states[state]} {state}" for state in ("COMPLETE", "PRUNED", "FAIL") if self.states[state]]
+        return ", ".join([*parts, f"{len(self.running)} running"])
+
+    def best_so_far(self) -> str:
+        """Return the best trial; "" while there is none."""
+        return f"best {self.best[0]:.4f} (trial {self.best[1]}, {self.best[2]})" if self.best else ""
+
+    def left(self) -> str:
+        """Return the time left; "" while nobody knows."""
+        eta = self.eta_s()
+        return f"about {duration(eta)} left" if eta and self.running else ""
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person writes them: 45 s, 12 min, 3.4 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

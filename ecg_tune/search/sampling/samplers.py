@@ -1,0 +1,140 @@
+"""Samplers: one row each.
+
+A new sampler is made for every trial, seeded by the study's seed and the trial's number: with one slot a continued search
+then draws what an uninterrupted one would have drawn, and no sampler state has to be kept. What a sampler sees of the study
+is the matter of `ecg_tune.search.sampling.history`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial
+
+from ecg_tune.errors import ConfigError
+from ecg_tune.search.sampling.evolution import CmaEs, Genetic
+from ecg_tune.search.sampling.sobol import Sobol
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """Return a trial's own seed, 0..2³¹-1, from the study's."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) >> 1
+
+
+def tpe(seed: int, number: int) -> BaseSampler:
+    """Return the tree-structured Parzen estimator (Bergstra et al., 2011), multivariate, grouped by condition.
+
+    It learns from COMPLETE rows by value and, below all of them, from PRUNED ones by how far they came. Rows that are
+    running count as bad ones, so that parallel trials spread. The first 10 rows are drawn at random.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # of `group`
+        return TPESampler(seed=trial_seed(seed, number), multivariate=True, group=True, constant_liar=True)
+
+
+def gp(seed: int, number: int) -> BaseSampler:
+    """Return Bayesian optimisation by a Gaussian process (Matérn 5/2) with log expected improvement (Ament et al., 2023).
+
+    It models what every row of the family has, categoricals too. Conditional parameters are drawn by TPE, one at a time. Rows
+    that are running count as draws of the process, so that parallel trials spread. Several objectives: expected hypervolume.
+    """
+    independent = tpe(seed, number)
+    return GPSampler(seed=trial_seed(seed, number), independent_sampler=independent, warn_independent_sampling=False)
+
+
+def cmaes(seed: int, number: int) -> BaseSampler:
+    """Return the covariance matrix adaptation (Hansen & Ostermeier, 2001), see `CmaEs`; it follows one objective."""
+    return CmaEs(trial_seed(seed, number), independent=tpe(seed, number))
+
+
+def nsgaii(seed: int, number: int) -> BaseSampler:
+    """Return the genetic algorithm of Deb et al. (2002), see `Genetic`."""
+    return Genetic(trial_seed(seed, number), independent=tpe(seed, number))
+
+
+def qmc(seed: int, number: int) -> BaseSampler:
+    """Return a scrambled Sobol sequence, one for the whole study, of which the trial's number is the index."""
+    return Sobol(seed)
+
+
+def random(seed: int, number: int) -> BaseSampler:
+    """Return independent draws (Bergstra & Bengio, 2012)."""
+    return RandomSampler(seed=trial_seed(seed, number))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of `SAMPLERS`.
+
+    Attributes:
+        make: Returns the sampler of one trial, from the study's seed and the trial's number.
+        bound: Closed rows that it sees at most; 0 when it learns nothing.
+        joint: It can model a space in which the family is a choice. If not, families take turns, and it sees one family's rows.
+        knows_pruned: It has its own use for PRUNED rows. If not, they are shown as COMPLETE with their best value.
+        several_objectives: It can follow more than one objective.
+    """
+
+    make: Callable[[int, int], BaseSampler]
+    bound: int
+    joint: bool = False
+    knows_pruned: bool = False
+    several_objectives: bool = True
+
+
+SAMPLERS: dict[str, Row] = {
+    "tpe": Row(tpe, bound=500, joint=True, knows_pruned=True),
+    "gp": Row(gp, bound=150),
+    "cmaes": Row(cmaes, bound=500, several_objectives=False),
+    "nsgaii": Row(nsgaii, bound=500),
+    "qmc": Row(qmc, bound=0, joint=True),
+    "random": Row(random, bound=0, joint=True),
+}
+
+
+class Given(BaseSampler):
+    """Gives parameters their known values, and asks another sampler for the rest.
+
+    Args:
+        params: The known values.
+        rest: Draws what is not known. Without it everything must be.
+        names: All that a trial may ask for, so that `rest` need not draw the parameters of other families.
+    """
+
+    def __init__(self, params: Mapping[str, Any], rest: BaseSampler | None = None, *, names: Container[str] = ()) -> None:
+        self.params, self.rest, self.names = params, rest, names
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        space = self.rest.infer_relative_search_space(study, trial) if self.rest else {}
+        return {name: distribution for name, distribution in space.items() if name in self.names and name not in self.params}
+
+    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        return self.rest.sample_relative(study, trial, search_space) if self.rest else {}
+
+    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
+        """Return the parameter's value.
+
+        Raises:
+            ConfigError: It is not known and nothing draws it, or the space does not hold it.
+        """
+        if param_name in self.params:
+            return _checked(param_name, self.params[param_name], param_distribution)
+        if self.rest is None:
+            raise ConfigError(f"trial {trial.number} has no value for {param_name}: give it one, or leave the whole trial out")
+        return self.rest.sample_independent(study, trial, param_name, param_distribution)
+
+
+def _checked(name: str, value: Any, distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        if value not in distribution.choices:
+            raise ConfigError(f"{name} must be one of {', '.join(map(str, distribution.choices))}, but got {value!r}")
+    elif not isinstance(value, int | float) or not distribution.low <= value <= distribution.high:  # type: ignore[attr-defined]
+        raise ConfigError(f"{name} must be {distribution.low}..{distribution.high}, but got {value!r}")  # type: ignore[attr-defined]
+    return value

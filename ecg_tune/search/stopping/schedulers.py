@@ -1,0 +1,70 @@
+"""Early stopping: one row each. What is compared with what is in `ecg_tune.search.stopping.rungs`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ecg_tune.config import SearchSettings, from_dict
+from ecg_tune.search.stopping.rungs import Rule
+
+
+def rung_levels(grace: int, factor: int, max_epochs: int) -> tuple[int, ...]:
+    """Return the rungs' epochs: grace, grace·factor, grace·factor², … below the last epoch."""
+    levels = []
+    while grace < max_epochs:
+        levels.append(grace)
+        grace *= factor
+    return tuple(levels)
+
+
+def asha(settings: SearchSettings) -> Rule:
+    """Return asynchronous successive halving (Li et al., 2020): at every rung one in `reduction_factor` goes on."""
+    levels = rung_levels(settings.grace, settings.reduction_factor, settings.epochs)
+    return Rule(brackets=(levels,), quantile=1 - 1 / settings.reduction_factor, min_results=settings.min_results, marks=levels)
+
+
+def hyperband(settings: SearchSettings) -> Rule:
+    """Return asynchronous Hyperband (Li et al., 2018, 2020): successive halving in brackets that start to cut later and later.
+
+    Bracket b has the rungs from grace·factorᵇ on, and of s = brackets - 1 - b a share of ⌈brackets·factorˢ/(s + 1)⌉ trials, as
+    in the paper and Optuna's `HyperbandPruner`. The first rung of the last bracket may be the last epoch: it cuts nothing.
+    """
+    levels, factor = rung_levels(settings.grace, settings.reduction_factor, settings.epochs), settings.reduction_factor
+    n_brackets = max(1, len(rung_levels(settings.grace, factor, settings.epochs + 1)))
+    shares = tuple(math.ceil(n_brackets * factor**s / (s + 1)) for s in reversed(range(n_brackets)))
+    return Rule(
+        brackets=tuple(levels[bracket:] for bracket in range(n_brackets)),
+        shares=shares,
+        quantile=1 - 1 / factor,
+        min_results=settings.min_results,
+        marks=levels,
+    )
+
+
+def median(settings: SearchSettings) -> Rule:
+    """Return the median stopping rule (Golovin et al., 2017), at every epoch from the grace epoch on.
+
+    A trial is cut if its best value so far is below the median of the others' means over the epochs from grace to this one.
+    """
+    levels = tuple(range(settings.grace, settings.epochs))
+    marks = rung_levels(settings.grace, settings.reduction_factor, settings.epochs)
+    return Rule(brackets=(levels,), quantile=0.5, min_results=settings.min_results, averages=True, marks=marks)
+
+
+def none(settings: SearchSettings) -> Rule:
+    """Return the rule that lets every trial run to its end."""
+    return Rule()
+
+
+SCHEDULERS: dict[str, Callable[[SearchSettings], Rule]] = {"asha": asha, "hyperband": hyperband, "median": median, "none": none}
+
+
+def rule_of(attributes: Mapping[str, Any]) -> Rule:
+    """Return the rule that a study was last searched with, from its attributes; one that does not say has no rungs."""
+    named = ("scheduler", "profile", "max_epochs", "grace_epochs", "reduction_factor", "min_results")
+    settings = {name: value for name, value in attributes.get("settings", {}).items() if name in named}
+    if settings.get("scheduler") not in SCHEDULERS:
+        return none(SearchSettings())
+    return SCHEDULERS[settings["scheduler"]](from_dict(SearchSettings, settings))

@@ -1,0 +1,178 @@
+"""Where a study's database is, and how it is opened.
+
+SQLite in the study's folder, `STUDY/study.db`, or a PostgreSQL database whose URL stands in `STUDY/study.url`, never with a
+password: that is PGPASSWORD's or ~/.pgpass's. A PostgreSQL database holds any number of studies, each named as its folder.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import sqlite3
+import weakref
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import optuna
+from optuna.storages import RDBStorage
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from ecg_tune.errors import ConfigError, StudyError, UsageError
+from ecg_tune.study.postgresql import ServerStorage, advisory_key
+
+DATABASE, ADDRESS = "study.db", "study.url"
+DRIVER = "postgresql+psycopg"
+SQLITE_WAIT_S = 60
+READING_WAIT_S = 2
+"""How long somebody who only looks waits for a search that writes."""
+
+ALIVE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+"""So that either side notices a cut network within a minute or so; the system's own time is hours."""
+SERVER_ALIVE = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+
+
+class EmptyDatabaseError(StudyError):
+    """A server's database in which nobody has made a study yet."""
+
+
+def database_of(folder: Path, asked: str | None = None) -> URL:
+    """Return the URL of the database of a study that is there, else that which was asked for, else `study.db` in the folder.
+
+    Args:
+        asked: What the user gave with `--storage`.
+
+    Raises:
+        ConfigError: Not a URL of a PostgreSQL database, or one with a password.
+        StudyError: The study that is there has another database.
+    """
+    wanted = server_url(asked) if asked else None
+    address = folder / ADDRESS
+    there = server_url(address.read_text(encoding="utf-8").strip(), where=f"{address}: ") if address.is_file() else None
+    if wanted and there and wanted != there:
+        raise StudyError(
+            f"{folder}'s database is {shown(there)}, --storage says {shown(wanted)}: leave --storage out; if that is the same "
+            f"database under a new address, write it into {address}"
+        )
+    if wanted and not there and (folder / DATABASE).is_file():
+        raise StudyError(f"{folder}'s database is its {DATABASE}: leave --storage {shown(wanted)} out, or give another STUDY")
+    return there or wanted or URL.create("sqlite", database=str(folder / DATABASE))
+
+
+def server_url(given: str, *, where: str = "") -> URL:
+    """Return a user's URL of a PostgreSQL database.
+
+    Raises:
+        ConfigError: Not such a URL, without a database, or with a password.
+    """
+    example = "give postgresql://USER@HOST:PORT/DATABASE"
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError(f"{where}{_masked(given)!r} is not the URL of a database: {example}") from error
+    if url.password is not None or "password" in url.query:
+        query = {name: value for name, value in url.query.items() if name != "password"}
+        bare = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, query).render_as_string()
+        raise ConfigError(f"{where}{bare} was given with a password: leave it out and set PGPASSWORD, or write it into ~/.pgpass")
+    if url.drivername not in ("postgresql", DRIVER):
+        raise ConfigError(f"{where}{given!r} is not a PostgreSQL database: {example}; without --storage the study is a file in its folder")
+    if not url.database:
+        raise ConfigError(f"{where}{given!r} names no database: {example}")
+    return url.set(drivername=DRIVER)
+
+
+def shown(url: URL) -> str:
+    """Return a database's URL as users write it, or the path of a file."""
+    return str(url.database) if not on_server(url) else url.set(drivername="postgresql").render_as_string()
+
+
+def on_server(url: URL) -> bool:
+    """Return whether a database is on a PostgreSQL server."""
+    return url.drivername == DRIVER
+
+
+def remember(folder: Path, url: URL) -> None:
+    """Write where a study's database is into its folder, whole or not at all."""
+    scratch = folder / f".{ADDRESS}.part"
+    scratch.write_text(shown(url) + "\n", encoding="utf-8")
+    scratch.replace(folder / ADDRESS)
+
+
+def connection_settings(url: URL) -> dict[str, Any]:
+    """Return how to connect to a server, but for what the URL itself says."""
+    settings = {**ALIVE, "application_name": f"ecg-tune on {socket.gethostname()}"[:63], "options": SERVER_ALIVE}
+    return {name: value for name, value in settings.items() if name not in url.query}
+
+
+def open_database(url: URL, *, create: bool = False, reading: bool = False) -> RDBStorage:
+    """Open a database.
+
+    Args:
+        create: Make the tables where there are none. Several may do so at once.
+        reading: Make nothing, and don't wait long for who writes.
+
+    Raises:
+        UsageError: The driver is not installed.
+        StudyError: The server can't be reached, doesn't let us in, has no such database, or what is there can't be read.
+    """
+    try:
+        if not on_server(url) and reading:
+            there = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "rw", "uri": "true"})  # never makes a file
+            return RDBStorage(_template(there), engine_kwargs={"connect_args": {"timeout": READING_WAIT_S}}, skip_table_creation=True)
+        if not on_server(url):
+            return RDBStorage(_template(url), engine_kwargs={"connect_args": {"timeout": SQLITE_WAIT_S}})
+        return _on_server(url, create=create)
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError, RuntimeError, sqlite3.DatabaseError) as error:
+        raise cant_be_read(url, error) from error
+
+
+def cant_be_read(url: URL, error: BaseException) -> StudyError:
+    """Return what to tell of a database that did not work."""
+    reason = _reason(error)
+    if not on_server(url):
+        return StudyError(f"{url.database} can't be read: {reason}")
+    return StudyError(
+        f"{shown(url)} can't be used: {reason}: check that its server runs, that the database exists (`createdb`), and that "
+        "PGPASSWORD or ~/.pgpass let this user in"
+    )
+
+
+def _on_server(url: URL, *, create: bool) -> RDBStorage:
+    if find_spec("psycopg") is None:
+        raise UsageError(f"{shown(url)} needs a driver that is not installed: pip install 'psycopg[binary]'")
+    kwargs = {"pool_pre_ping": True, "connect_args": connection_settings(url)}
+    engine = create_engine(url, **kwargs)
+    try:
+        with engine.begin() as connection:
+            if create:  # one process at a time: two that both found no tables would collide
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": advisory_key("tables")})
+                RDBStorage(_template(url), engine_kwargs=kwargs).engine.dispose()
+            elif not inspect(connection).has_table("version_info"):
+                raise EmptyDatabaseError(f"{shown(url)} holds no studies: is it the right database?")
+    finally:
+        engine.dispose()
+    storage = ServerStorage(_template(url), engine_kwargs=kwargs, skip_table_creation=True)
+    weakref.finalize(storage, storage.engine.dispose)  # connections are closed, not dropped
+    return storage
+
+
+def _template(url: URL) -> str:
+    """Return a URL as Optuna takes it, which looks for placeholders in braces."""
+    return url.render_as_string().replace("{", "{{").replace("}", "}}")
+
+
+def _masked(given: str) -> str:
+    return re.sub(r":[^:/@]*@", ":***@", given)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of the innermost reason: what the database or its driver said."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,85 @@
+"""Fusion encoders started from trained single-modality models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from torch import nn
+
+from ecg_tune.config import ImageConfig, TrialConfig
+from ecg_tune.errors import ConfigError
+from ecg_tune.models import MODELS, FusionConfig
+from ecg_tune.models.fusion import Fusion
+from ecg_tune.training.model_file import SavedModel, load_saved
+
+ENCODERS = "encoders"
+"""Folder of a study, or of the place of its checkpoints, with the model files that fusions start from."""
+
+
+def load_encoders(model: nn.Module, config: TrialConfig) -> None:
+    """Give a fusion network's encoders the weights that its config names; other networks and configs are left alone.
+
+    Raises:
+        DataError: A file is not a model file.
+        ConfigError: A file holds another network than the config's encoder, or one that saw other images.
+    """
+    if not isinstance(config.model, FusionConfig) or not isinstance(model, Fusion):
+        return
+    chosen = config.model
+    if chosen.signal_checkpoint:
+        saved = load_saved(chosen.signal_checkpoint)
+        _check(saved, chosen.signal_checkpoint, family=chosen.signal_family, same=saved.config.model == chosen.signal)
+        _load(model.signal.network, saved)
+    if chosen.image_checkpoint:
+        saved = load_saved(chosen.image_checkpoint)
+        same = saved.config.model == chosen.image and saved.config.image == config.image
+        _check(saved, chosen.image_checkpoint, family=chosen.image_family, same=same)
+        _load(model.image.network, saved)
+
+
+def with_encoders_of(config: TrialConfig, folder: Path) -> TrialConfig:
+    """Return a config whose encoders are those that lie in a study's folder: it may have been moved, or brought home from a cluster.
+
+    Args:
+        folder: The study's; an encoder of which it holds no file of that name stays where the config says.
+    """
+    if not isinstance(config.model, FusionConfig):
+        return config
+    changes: dict[str, Any] = {}
+    for name in ("signal_checkpoint", "image_checkpoint"):
+        here = folder / ENCODERS / PurePosixPath(str(getattr(config.model, name)).partition("?")[0]).name
+        if getattr(config.model, name) and here.is_file():
+            changes[name] = str(here.resolve())
+    return replace(config, model=replace(config.model, **changes))
+
+
+def encoder_of(path: Path, *, inputs: str) -> SavedModel:
+    """Return a model file whose network can be a fusion's encoder.
+
+    Args:
+        inputs: "signal" or "image".
+
+    Raises:
+        ConfigError: The file's network takes something else.
+    """
+    saved = load_saved(path)
+    if MODELS[saved.config.family].inputs != inputs:
+        raise ConfigError(f"{path} holds a {saved.config.family}: a model on {inputs}s is needed there")
+    return saved
+
+
+def image_of(saved: SavedModel) -> ImageConfig:
+    """Return the images that an image model was trained on."""
+    assert saved.config.image is not None, f"{saved.name} takes images: its config holds one"
+    return saved.config.image
+
+
+def _check(saved: SavedModel, path: str, *, family: str, same: bool) -> None:
+    if saved.config.family != family or not same:
+        raise ConfigError(f"{path} holds another network than the fusion's {family} encoder: take encoder and image settings from it")
+
+
+def _load(network: nn.Module, saved: SavedModel) -> None:
+    network.load_state_dict({name: value for name, value in saved.state.items() if not name.startswith("head.")})

@@ -1,0 +1,133 @@
+"""The HTML report, the model card, the TRIPOD+AI checklist, and that an independent script agrees with their numbers. MADE-UP data."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+
+from analysis.evaluation.evaluate import evaluate
+from analysis.evaluation.report.markup import Cell, figure, table
+from analysis.evaluation.report.tripod import AUTHOR, ITEMS
+from analysis.evaluation.result import EvaluationResult
+from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
+from ecg_tune.data.prepared.ledger import LEDGER
+from ecg_tune.training.model_file import SavedModel, save_model
+
+SCRIPT = Path(__file__).parents[1] / "recompute.py"
+MAIN_ITEMS = {str(i) for i in range(1, 28)}
+
+
+@pytest.fixture(scope="module")
+def recompute() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("recompute", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def result(toy_data: PreparedData, toy_model: Callable[..., SavedModel], tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
+    root = tmp_path_factory.mktemp("report")
+    data = open_prepared(Path(shutil.copytree(toy_data.folder, root / "data", ignore=shutil.ignore_patterns(LEDGER))))
+    for i, name in enumerate(("RNNModel", "CNN1D")):
+        save_model(root / "models" / f"{name}_best.pth", toy_model(data, name, validation=0.8 + i / 10))
+    return evaluate(root / "models", data, root / "out", study="<b>study & co</b>", n_bootstrap=150)
+
+
+@pytest.fixture(scope="module")
+def page(result: EvaluationResult) -> str:
+    return (result.out / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_needs_no_network_and_no_script(page: str) -> None:
+    assert "<script" not in page
+    assert set(re.findall(r'(?:src|href)="(data:image/png;base64,|data:,|#|[a-z]+:)', page)) == {"data:image/png;base64,", "data:,", "#"}
+    assert "default-src 'none'" in page
+
+
+def test_what_comes_in_as_text_is_escaped(page: str) -> None:
+    assert "<b>study" not in page
+    assert "&lt;b&gt;study &amp; co&lt;/b&gt;" in page
+    assert "&lt;i&gt;" in table("t", ["<i>"], [[Cell("1", "<i>")]], caption="")
+
+
+def test_every_line_of_the_contents_leads_to_a_section_and_every_figure_is_there(page: str, result: EvaluationResult) -> None:
+    anchors = re.findall(r'<li><a href="#([a-z]+)">', page)
+    assert anchors == re.findall(r'<section id="([a-z]+)">', page)
+    assert {"data", "choice", "models", "paired", "calibration", "mistakes", "explanations", "limits", "files"} <= set(anchors)
+    drawn = {path.name for path in (result.out / "visualizations").glob("*.png")}
+    assert set(re.findall(r"<figcaption><b>([^<]+)</b>", page)) == drawn
+    assert page.count("data:image/png;base64,") == len(drawn)
+
+
+def test_the_page_says_what_its_numbers_rest_on(page: str, result: EvaluationResult) -> None:
+    facts = [
+        "SYNTHETIC DATA",
+        "this test part has been opened 1 time,",
+        result.provenance.fingerprint,
+        "official, patient-disjoint",
+        "toy; min_likelihood 0",
+    ]
+    facts += ["40 records of", "fewer than 1000: too few to publish", "Not a medical device", "By statement: not available", "illustrative"]
+    for fact in facts:
+        assert fact in page, fact
+
+
+def test_an_independent_script_finds_the_same_numbers_in_csv_text_and_page(result: EvaluationResult, recompute: ModuleType) -> None:
+    assert recompute.complaints(result.out) == []
+
+
+def test_that_script_notices_a_changed_number_wherever_it_stands(result: EvaluationResult, recompute: ModuleType, tmp_path: Path) -> None:
+    for name, check in (("04_per_class_auc_roc_comparison.csv", "csv"), ("EVALUATION_SUMMARY.txt", "text"), ("report.html", "page")):
+        out = Path(shutil.copytree(result.out, tmp_path / check, ignore=shutil.ignore_patterns("visualizations")))
+        number = (
+            f"{result.metrics['CNN1D']['MI']['auc_roc']:.4f}"
+            if check == "csv"
+            else f"{result.metrics['CNN1D']['macro_avg']['f1_score']:.4f}"
+        )
+        text = (out / name).read_text(encoding="utf-8")
+        assert number in text
+        (out / name).write_text(text.replace(number, "0.0123"), encoding="utf-8")
+        assert getattr(recompute, f"{check}_complaints")(out), name
+
+
+def test_the_model_card_holds_the_numbers_of_the_tables(result: EvaluationResult) -> None:
+    text = (result.out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    row = pd.read_csv(result.out / "01_macro_comparison.csv", index_col="Model").loc["CNN1D"]
+    assert f"{row['AUC-ROC']:.4f} [{row['AUC-ROC_lo']:.4f}, {row['AUC-ROC_hi']:.4f}]" in text
+    for words in (
+        "# Model card: CNN1D",
+        "SYNTHETIC DATA",
+        "## Intended use",
+        "Not for diagnosis",
+        "## Limits",
+        "## Licence",
+        "opened 1 time",
+    ):
+        assert words in text, words
+
+
+def test_the_checklist_has_every_item_and_points_only_to_what_is_there(page: str, result: EvaluationResult) -> None:
+    assert len(ITEMS) == 52
+    assert {item.number.rstrip("abcdefg") for item in ITEMS} == MAIN_ITEMS
+    titles = {re.sub(r"^\d+\. ", "", title) for title in re.findall(r"<h2>(\d+\. [^<]+)</h2>", page)}
+    for item in ITEMS:
+        for pointer in re.findall(r"report\.html, ((?:Data, split and seal)|[^;:]+)", item.where):
+            for title in pointer.split(" to "):
+                assert title in titles, item
+    text = (result.out / "TRIPOD_AI.md").read_text(encoding="utf-8")
+    assert text.count("\n| ") == 53
+    assert pd.read_csv(result.out / "TRIPOD_AI.csv")["Author"].sum() == sum(AUTHOR in item.where for item in ITEMS)
+
+
+def test_a_figure_that_was_not_drawn_leaves_a_line(tmp_path: Path) -> None:
+    assert "x.png: not drawn" in figure(tmp_path / "x.png", caption="c")

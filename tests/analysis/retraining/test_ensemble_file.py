@@ -1,0 +1,127 @@
+"""The ensemble's files: loaded, they answer as the evaluation did; they refuse members that are no longer what they were."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import analysis
+from analysis.evaluation.candidates import find_candidates
+from analysis.evaluation.predictions import ModelPredictions, ask
+from analysis.evaluation.statistics.platt import platt_scaled
+from analysis.retraining.ensemble import ENSEMBLE, ensemble_predictions
+from analysis.retraining.ensemble_file import ENSEMBLE_FILE, drop_stale_ensembles, keep_ensemble, load_ensemble
+from ecg_tune.config import Config, ImageConfig, TrainingConfig, TrialConfig
+from ecg_tune.data.prepared.dataset import PreparedData, open_prepared, read_ledger
+from ecg_tune.errors import DataError
+from ecg_tune.models import build_model
+from ecg_tune.models.alexnet import AlexNetConfig
+from ecg_tune.training.model_file import SavedModel, save_model
+from ecg_tune.training.predictor import predict_probabilities
+from tests.conftest import make_toy_data
+
+Maker = Callable[..., SavedModel]
+
+
+@dataclasses.dataclass
+class Kept:
+    """Two signal models with two seeds each, joined by weights that are given, not chosen: the second seed is the best."""
+
+    config: Config
+    data: PreparedData
+    predictions: ModelPredictions
+
+
+@pytest.fixture
+def kept(toy_model: Maker, tmp_path: Path) -> Kept:
+    data, models = make_toy_data(tmp_path / "data", n_records=(8, 24, 24)), tmp_path / "models"
+    rows = []
+    for name, values in (("RNNModel", (0.80, 0.82)), ("CNN1D", (0.90, 0.84))):
+        for seed, value in enumerate(values):
+            save_model(models / f"{name}_seed{seed}.pth", toy_model(data, name, seed=seed, validation=value))
+        save_model(models / f"{name}_best.pth", toy_model(data, name, seed=1, validation=values[1]))
+        rows.append({"name": name, "seeds": [{"seed": seed, "file": f"{name}_seed{seed}.pth"} for seed in (0, 1)]})
+    (models / "manifest.json").write_text(json.dumps({"models": rows}))
+    candidates = find_candidates(models)
+    predictions = {one.name: ask(one, data.validation, data.validation, sensitivity_target=0.9, device="cpu") for one in candidates}
+    joined, weights = ensemble_predictions(predictions, data.validation, sensitivity_target=0.9)
+    keep_ensemble(models, joined, candidates, weights, target=0.9)
+    return Kept(Config(data_dir=data.folder, save_dir=models, device="cpu"), data, joined)
+
+
+def test_every_seeds_file_answers_as_the_evaluation_did_and_the_best_is_the_best_on_validation(kept: Kept) -> None:
+    files = [f"{ENSEMBLE}_seed{seed.seed}.json" for seed in kept.predictions.seeds]
+    for name, expected in [
+        *zip(files, kept.predictions.seeds, strict=True),
+        (ENSEMBLE_FILE, kept.predictions.seeds[kept.predictions.chosen]),
+    ]:
+        model, model_type = analysis.load_model(ENSEMBLE, kept.config.SAVE_DIR / name, kept.config)
+        assert model_type == "signal"
+        found = predict_probabilities(model, kept.data.validation.signals_uv)
+        np.testing.assert_allclose(found, expected.test, rtol=0, atol=1e-6)
+        np.testing.assert_array_equal(model.thresholds["f1"], expected.f1_thresholds)
+        np.testing.assert_array_equal(model.thresholds["sensitivity"], expected.sensitivity_thresholds)
+        np.testing.assert_allclose(platt_scaled(found, model.platt), expected.calibrated, rtol=0, atol=1e-5)
+
+
+def test_a_script_evaluates_the_ensemble_after_the_models_and_never_takes_it_for_the_best(kept: Kept, tmp_path: Path) -> None:
+    results = analysis.evaluate_all_models(kept.config)
+    assert list(results) == ["CNN1D", "RNNModel", ENSEMBLE]
+    joined = results[ENSEMBLE]
+    np.testing.assert_array_equal(joined.thresholds, load_ensemble(kept.config.SAVE_DIR / ENSEMBLE_FILE).thresholds["f1"])
+    joined.validation_macro_auc = 0.99
+    assert analysis.best_model(results) == "CNN1D"
+    summary = analysis.save_summary_report(results, "CNN1D", kept.config, tmp_path).read_text()
+    assert "Number of Models Evaluated: 2 (and an ensemble of them)" in summary
+
+
+def test_signal_and_image_models_together_are_a_fusion(kept: Kept, toy_model: Maker) -> None:
+    config = TrialConfig("alexnet", AlexNetConfig(width=0.1, classifier_width=16, stem="small"), TrainingConfig(), ImageConfig(size=32))
+    network = build_model(config.model, family="alexnet", n_leads=3, n_channels=3, n_classes=5)
+    models = kept.config.SAVE_DIR
+    signal = toy_model(kept.data, "RNNModel")
+    for seed in (0, 1):
+        save_model(models / f"CNN1D_seed{seed}.pth", dataclasses.replace(signal, name="AlexNet", config=config, state=network.state_dict()))
+    candidates = find_candidates(models)
+    keep_ensemble(models, kept.predictions, candidates, {"RNNModel": 0.25, "CNN1D": 0.75}, target=0.9)
+    assert analysis.load_model(ENSEMBLE, models / ENSEMBLE_FILE, kept.config)[1] == "fusion"
+
+
+def test_a_member_that_was_trained_again_is_refused_before_the_test_part_is_opened(kept: Kept, toy_model: Maker) -> None:
+    models = kept.config.SAVE_DIR
+    member = load_ensemble(models / ENSEMBLE_FILE).members[0].file
+    drop_stale_ensembles(models)
+    assert (models / ENSEMBLE_FILE).is_file(), "an ensemble of unchanged members stays"
+    save_model(models / member, toy_model(kept.data, "CNN1D", seed=7))
+    with pytest.raises(DataError, match=f"joins {member}, which is missing or has changed since: .* `ecg-tune evaluate` again"):
+        analysis.evaluate_all_models(kept.config)
+    assert read_ledger(open_prepared(kept.data.folder)) == []
+    drop_stale_ensembles(models)
+    assert not (models / ENSEMBLE_FILE).exists()
+
+
+def test_what_is_no_ensembles_file_is_refused_in_one_line(kept: Kept) -> None:
+    path = kept.config.SAVE_DIR / ENSEMBLE_FILE
+    with pytest.raises(DataError, match="holds the model 'Ensemble', but 'CNN1D' was asked for"):
+        analysis.load_model("CNN1D", path, kept.config)
+    content = json.loads(path.read_text())
+    content["members"][0]["weight"] = 2
+    for text, message in ((json.dumps(content), "weights must be positive and of sum 1"), ("[]", "not a file of an ensemble")):
+        path.write_text(text)
+        with pytest.raises(DataError, match=message):
+            analysis.load_model(ENSEMBLE, path, kept.config)
+    path.unlink()
+    with pytest.raises(DataError, match="does not exist: `ecg-tune evaluate` writes it where there are two models or more"):
+        analysis.load_model(ENSEMBLE, path, kept.config)
+
+
+def test_a_later_ensemble_of_fewer_seeds_leaves_none_of_the_earlier_ones_files(kept: Kept) -> None:
+    models = kept.config.SAVE_DIR
+    one = dataclasses.replace(kept.predictions, seeds=kept.predictions.seeds[:1])
+    keep_ensemble(models, one, find_candidates(models), {"CNN1D": 1.0}, target=0.9)
+    assert {path.name for path in models.glob("Ensemble*")} == {ENSEMBLE_FILE, f"{ENSEMBLE}_seed0.json"}

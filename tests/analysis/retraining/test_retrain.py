@@ -1,0 +1,166 @@
+"""Which trials are retrained, what they are called, what the manifest says: on a hand-made study of tiny networks."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from analysis.evaluation.candidates import check_judged, find_candidates
+from analysis.evaluation.predictions import ask
+from analysis.retraining.retrain import chosen_trials, named_trials, plan_jobs, retrain
+from ecg_tune.config import TrainingConfig, TrialConfig, to_dict
+from ecg_tune.data.prepared.dataset import PreparedData
+from ecg_tune.errors import DataError, StudyError
+from ecg_tune.models.cnn1d import CNN1DConfig
+from ecg_tune.models.rnn import RNNConfig
+from ecg_tune.study.study import best_trials
+from ecg_tune.training.model_file import load_saved
+
+VALUES = (("rnn", 0.91), ("cnn1d", 0.70), ("rnn", 0.93), ("rnn", 0.92), ("cnn1d", 0.75), ("cnn1d", 0.60))
+
+
+def tiny_config(family: str, *, max_epochs: int = 2) -> TrialConfig:
+    """Return a config that trains in a fraction of a second."""
+    training = TrainingConfig(batch_size=32, max_epochs=max_epochs, learning_rate=1e-2)
+    model = RNNConfig(hidden_size=4, num_layers=1, dropout=0.0) if family == "rnn" else CNN1DConfig(filters=4, depth=1, kernel_size=5)
+    return TrialConfig(family, model, training)
+
+
+def tiny_study(data: PreparedData, *, max_epochs: int = 2) -> optuna.Study:
+    """Return a study in memory with the trials of `VALUES`, whose values are MADE UP."""
+    study = optuna.create_study(study_name="tiny", direction="maximize")
+    study.set_user_attr("data_fingerprint", data.fingerprint)
+    study.set_user_attr("metric", "macro_auc")
+    for family, value in VALUES:
+        attrs = {"config": to_dict(tiny_config(family, max_epochs=max_epochs)), "family": family}
+        study.add_trial(create_trial(state=TrialState.COMPLETE, value=value, user_attrs=attrs))
+    return study
+
+
+def planned(data: PreparedData, *, top: int, per_family: bool) -> list[tuple[str, int]]:
+    study = tiny_study(data)
+    jobs = plan_jobs(study, Path("study"), chosen_trials(study, top=top, per_family=per_family), seeds=1)
+    return [(job.name, job.trial) for job in jobs]
+
+
+def test_the_top_of_the_study_may_be_one_family(toy_data: PreparedData) -> None:
+    assert planned(toy_data, top=2, per_family=False) == [("RNNModel", 2), ("RNNModel#2", 3)]
+
+
+def test_the_top_of_each_family_gives_every_family_its_best_in_the_order_of_the_search(toy_data: PreparedData) -> None:
+    expected = [("RNNModel", 2), ("RNNModel#2", 3), ("CNN1D", 4), ("CNN1D#2", 1)]
+    assert planned(toy_data, top=2, per_family=True) == expected
+
+
+def test_named_trials_are_taken_best_first_and_one_that_is_not_complete_is_refused(toy_data: PreparedData) -> None:
+    study = tiny_study(toy_data)
+    study.add_trial(create_trial(state=TrialState.PRUNED, user_attrs={"family": "rnn"}))
+    assert [trial.number for trial in named_trials(study, [4, 2, 4])] == [2, 4]
+    for number, message in ((6, "is PRUNED"), (99, "does not exist")):
+        with pytest.raises(StudyError, match=f"trial {number} {message}, a COMPLETE one is wanted"):
+            named_trials(study, [4, number])
+
+
+def test_a_family_with_fewer_trials_gives_those_it_has(toy_data: PreparedData) -> None:
+    assert [trial for _, trial in planned(toy_data, top=9, per_family=True)] == [2, 3, 0, 4, 1, 5]
+
+
+@pytest.fixture(scope="module")
+def retrained(toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    folder = tmp_path_factory.mktemp("retrained")
+    study = tiny_study(toy_data)
+    return folder, retrain(study, toy_data, folder, chosen_trials(study, top=2, per_family=True), seeds=2)
+
+
+def test_a_best_file_and_every_seeds_file_lie_beside_the_manifest(retrained: tuple[Path, dict]) -> None:
+    folder, manifest = retrained
+    best = {model["best_file"] for model in manifest["models"]}
+    assert best == {f"{name}_best.pth" for name in ("RNNModel", "RNNModel#2", "CNN1D", "CNN1D#2")}
+    seeds = {row["file"] for model in manifest["models"] for row in model["seeds"]}
+    assert seeds == {
+        f"{kind}_seed{seed}.pth" for kind in ("RNNModel_trial2", "RNNModel_trial3", "CNN1D_trial4", "CNN1D_trial1") for seed in (0, 1)
+    }
+    assert best | seeds <= {path.name for path in (folder / "models").iterdir()}
+
+
+def test_the_histories_are_drawn_beside_the_models(retrained: tuple[Path, dict]) -> None:
+    folder, manifest = retrained
+    drawn = {path.name for path in (folder / "models").glob("*.png")}
+    assert drawn == {"training_histories.png", *(f"{model['name']}_history.png" for model in manifest["models"])}
+
+
+def test_an_interrupted_retraining_goes_on_with_what_is_finished(toy_data: PreparedData, tmp_path: Path) -> None:
+    study, trained = tiny_study(toy_data), []
+
+    def interrupted(function, jobs):
+        for job in list(jobs)[:1]:
+            trained.append(job)
+            yield job, function(job)
+        raise KeyboardInterrupt
+
+    def noted(function, jobs):
+        for job in jobs:
+            trained.append(job)
+            yield job, function(job)
+
+    with pytest.raises(KeyboardInterrupt):
+        retrain(study, toy_data, tmp_path, best_trials(study, 1), seeds=3, map=interrupted)
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["RNNModel_trial2_seed0.pth"]
+    retrain(study, toy_data, tmp_path, best_trials(study, 1), seeds=3, map=noted)
+    assert [job.seed for job in trained] == [0, 1, 2]
+
+
+@pytest.fixture(scope="module")
+def on_both(retrained: tuple[Path, dict], toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    folder = tmp_path_factory.mktemp("both")
+    shutil.copytree(retrained[0] / "models", folder / "models")
+    study = tiny_study(toy_data)
+    return folder, retrain(study, toy_data, folder, chosen_trials(study, top=1, per_family=True), seeds=2, on="train+validation")
+
+
+def test_every_model_trained_on_validation_too_has_its_twin_beside_it(on_both: tuple[Path, dict]) -> None:
+    folder, manifest = on_both
+    assert manifest["trained_on"] == "train+validation"
+    for model in manifest["models"]:
+        assert load_saved(folder / "models" / model["best_file"]).trained_on == "train+validation"
+        for row in model["seeds"]:
+            full, twin = (load_saved(folder / "models" / row[key]) for key in ("file", "twin"))
+            assert (full.trained_on, twin.trained_on) == ("train+validation", "train")
+            assert (full.thresholds, full.validation_macro_auc, full.epochs) == (
+                twin.thresholds,
+                twin.validation_macro_auc,
+                twin.best_epoch,
+            )
+            assert row["validation_macro_auc"] == twin.validation_macro_auc
+
+
+def test_what_is_fitted_on_validation_in_an_evaluation_rests_on_the_twins_answers_alone(
+    on_both: tuple[Path, dict], toy_data: PreparedData
+) -> None:
+    part = toy_data.validation
+    for candidate in find_candidates(on_both[0] / "models"):
+        alone = dataclasses.replace(candidate, files=candidate.judged)
+        full, twin = (ask(one, part, part, sensitivity_target=0.9, device="cpu") for one in (candidate, alone))
+        for with_validation, without in zip(full.seeds, twin.seeds, strict=True):
+            for name in ("validation", "validation_macro_auc", "f1_thresholds", "sensitivity_thresholds", "platt"):
+                np.testing.assert_array_equal(getattr(with_validation, name), getattr(without, name), err_msg=name)
+            assert not np.array_equal(with_validation.test, without.test), "the answers on test are the model's own"
+
+
+def test_a_model_trained_on_validation_without_its_twin_is_refused(on_both: tuple[Path, dict], tmp_path: Path) -> None:
+    shutil.copy(on_both[0] / "models" / "CNN1D_best.pth", tmp_path)
+    with pytest.raises(DataError, match=r"CNN1D_best\.pth was trained on validation too, and its twin, .* is not named beside it"):
+        check_judged(find_candidates(tmp_path))
+
+
+def test_retraining_on_train_again_describes_the_twins(on_both: tuple[Path, dict], toy_data: PreparedData) -> None:
+    study = tiny_study(toy_data)
+    manifest = retrain(study, toy_data, on_both[0], best_trials(study, 1), seeds=1)
+    assert [row["file"] for row in manifest["models"][0]["seeds"]] == ["RNNModel_trial2_seed0.pth"]
+    assert load_saved(on_both[0] / "models" / "RNNModel_best.pth").trained_on == "train"

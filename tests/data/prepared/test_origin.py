@@ -1,0 +1,87 @@
+"""What prepared data keep of their source: SCP statements, files, and the way back to all twelve leads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecg_tune.config import CLASS_NAMES, LEAD_NAMES, DataConfig
+from ecg_tune.data.prepared.dataset import open_prepared, open_test
+from ecg_tune.data.prepared.manifest import MANIFEST
+from ecg_tune.data.prepared.origin import ORIGIN
+from ecg_tune.data.prepared.twelve_leads import twelve_leads
+from ecg_tune.data.ptbxl.labels import multi_hot
+from ecg_tune.data.ptbxl.prepare import prepare
+from ecg_tune.data.synthetic.generator import synthesize
+from ecg_tune.errors import DamagedRecordError, DataError
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("source") / "ptbxl"
+    synthesize(folder, n_records=150, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("origin") / "DATA"
+    prepare(source, target, DataConfig(split="official"), damaged="drop")
+    return target
+
+
+def test_the_test_part_knows_its_statements_and_they_explain_its_labels(folder: Path) -> None:
+    data = open_prepared(folder)
+    part = open_test(data, "evaluate")
+    assert part.origin is not None
+    np.testing.assert_array_equal(multi_hot(part.origin.statements, data.manifest["superclass_of"]), part.labels)
+    assert data.manifest["class_names"] == list(CLASS_NAMES)
+    assert data.validation.origin is None
+
+
+def test_twelve_leads_are_read_again_and_hold_the_prepared_ones(folder: Path) -> None:
+    data = open_prepared(folder)
+    part = open_test(data, "evaluate")
+    for row in (0, len(part) - 1):
+        signal_uv = twelve_leads(data, part, row)
+        assert signal_uv.shape == (1000, 12)
+        np.testing.assert_array_equal(signal_uv[:, [LEAD_NAMES.index(lead) for lead in data.leads]], part.signals_uv[row])
+
+
+def test_the_origin_is_not_in_the_fingerprint_and_data_without_one_open_as_before(folder: Path, tmp_path: Path) -> None:
+    older = Path(shutil.copytree(folder, tmp_path / "older"))
+    manifest = json.loads((older / MANIFEST).read_text())
+    for key in ("origins", "source_folder", "superclass_of"):
+        del manifest[key]
+    (older / MANIFEST).write_text(json.dumps(manifest))
+    for part in ("train", "validation", "test"):
+        (older / part / ORIGIN).unlink()
+    data = open_prepared(older)
+    assert data.fingerprint == open_prepared(folder).fingerprint
+    part = open_test(data, "evaluate")
+    assert part.origin is None
+    with pytest.raises(DamagedRecordError, match="prepare them again into the same folder"):
+        twelve_leads(data, part, 0)
+
+
+def test_a_changed_origin_or_a_changed_source_is_refused(folder: Path, source: Path, tmp_path: Path) -> None:
+    changed = Path(shutil.copytree(folder, tmp_path / "changed"))
+    data = open_prepared(changed)
+    part = open_test(data, "evaluate")
+    assert part.origin is not None
+    moved = Path(shutil.copytree(source, tmp_path / "moved"))
+    data.manifest["source_folder"] = str(moved)
+    record = moved / f"{part.origin.files[0]}.dat"
+    record.write_bytes(b"\x01" + record.read_bytes()[1:])
+    with pytest.raises(DamagedRecordError, match="was changed"):
+        twelve_leads(data, part, 0)
+    shutil.rmtree(moved)
+    with pytest.raises(DamagedRecordError, match="is not there"):
+        twelve_leads(data, part, 0)
+    (changed / "test" / ORIGIN).write_text("{}")
+    with pytest.raises(DataError, match=r"origin\.json differs from what the manifest recorded"):
+        open_test(data, "evaluate")

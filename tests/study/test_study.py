@@ -1,0 +1,77 @@
+"""A study's file: made whole, read while others write."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import optuna
+import pytest
+
+from ecg_tune.errors import StudyError
+from ecg_tune.study.create import FIXED, create_study
+from ecg_tune.study.database import DATABASE
+from ecg_tune.study.study import open_study, study_exists
+
+ATTRIBUTES = {**dict.fromkeys(FIXED, "same"), "minimise": [], "max_epochs": 4, "settings": {}}
+
+
+def test_who_looks_at_the_folder_while_a_study_is_made_sees_none_or_a_whole_one(tmp_path):
+    code = "import sys, pathlib; from ecg_tune.study.create import create_study as c; c(pathlib.Path(sys.argv[1]), eval(sys.argv[2]))"
+    seen: list[str] = []
+    for number in range(3):
+        folder = tmp_path / f"study{number}"
+        maker = subprocess.Popen([sys.executable, "-c", code, str(folder), repr(ATTRIBUTES)])
+        while maker.poll() is None:
+            if study_exists(folder):
+                seen.append(open_study(folder).study_name)
+        assert maker.returncode == 0
+        assert open_study(folder).study_name == f"study{number}"
+    assert seen
+
+
+def test_a_study_with_further_objectives_minimises_them(tmp_path):
+    study = create_study(tmp_path / "study", {**ATTRIBUTES, "minimise": ["parameters"]})
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+
+
+def test_what_a_killed_maker_left_is_replaced(tmp_path):
+    (tmp_path / f".{DATABASE}.part").write_bytes(b"half of it")
+    assert create_study(tmp_path, ATTRIBUTES).study_name == tmp_path.name
+
+
+def test_more_epochs_fit_and_fewer_are_refused(tmp_path):
+    create_study(tmp_path / "study", ATTRIBUTES).add_trial(optuna.trial.create_trial(value=0.5))
+    assert create_study(tmp_path / "study", {**ATTRIBUTES, "max_epochs": 9}).user_attrs["max_epochs"] == 9
+    with pytest.raises(StudyError, match=r"was searched with max_epochs=9, this is 4: trials can be lengthened, not shortened"):
+        create_study(tmp_path / "study", ATTRIBUTES)
+
+
+def test_a_study_without_a_trial_takes_the_settings_of_the_next_command(tmp_path):
+    create_study(tmp_path / "study", {**ATTRIBUTES, "max_epochs": 9})
+    study = create_study(tmp_path / "study", {**ATTRIBUTES, "metric": "other"})
+    assert study.user_attrs == {**ATTRIBUTES, "metric": "other"}
+    assert study.trials == []
+    with pytest.raises(StudyError, match="was searched with minimise="):
+        create_study(tmp_path / "study", {**ATTRIBUTES, "minimise": ["macs"]})
+
+
+def test_readers_and_a_writer_do_not_disturb_each_other(tmp_path):
+    study = create_study(tmp_path / "study", ATTRIBUTES)
+    errors: list[Exception] = []
+
+    def read() -> None:
+        try:
+            for _ in range(15):
+                open_study(tmp_path / "study").get_trials(deepcopy=False)
+        except Exception as error:
+            errors.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(15):
+        study.tell(study.ask(), 0.5)
+    reader.join()
+    assert errors == []
+    assert len(optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path / 'study' / DATABASE}").trials) == 15

@@ -1,0 +1,71 @@
+"""What a model trained on validation too may know of validation: its weights and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from ecg_tune.config import TrainingConfig, TrialConfig
+from ecg_tune.data.prepared.dataset import PreparedData, Split
+from ecg_tune.models.cnn1d import CNN1DConfig
+from ecg_tune.training.fit import saved_model, train_model
+from ecg_tune.training.model_file import SavedModel
+from ecg_tune.training.refit import train_as_twin
+
+CONFIG = TrialConfig(
+    "cnn1d",
+    CNN1DConfig(filters=4, depth=1, kernel_size=5),
+    TrainingConfig(batch_size=32, max_epochs=6, learning_rate=1e-2, class_weights=True),
+)
+
+
+@pytest.fixture(scope="module")
+def twin(toy_data: PreparedData) -> SavedModel:
+    return saved_model(train_model(CONFIG, toy_data, seed=3), toy_data, name="CNN1D", trial=7)
+
+
+@pytest.fixture(scope="module")
+def both(twin: SavedModel, toy_data: PreparedData) -> SavedModel:
+    return train_as_twin(twin, toy_data)
+
+
+def spoiled(part: Split) -> Split:
+    """Return a part with other signals, and labels turned around."""
+    rng = np.random.default_rng(0)
+    return dataclasses.replace(part, signals_uv=rng.integers(-3000, 3000, part.signals_uv.shape, np.int16), labels=1 - part.labels)
+
+
+def fitted(model: SavedModel) -> dict[str, object]:
+    """Return everything a file says except weights, losses and seconds."""
+    facts = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
+    facts["history"] = [(row["epoch"], row["learning_rate"]) for row in model.history]
+    return {name: value for name, value in facts.items() if name not in ("state", "seconds")}
+
+
+def test_nothing_but_weights_changes_when_validation_is_another(twin: SavedModel, both: SavedModel, toy_data: PreparedData) -> None:
+    other = train_as_twin(twin, dataclasses.replace(toy_data, validation=spoiled(toy_data.validation)))
+    assert fitted(other) == fitted(both)
+    assert any(not torch.equal(other.state[key], both.state[key]) for key in both.state), "validation records train it"
+
+
+def test_all_that_validation_decides_is_the_twins(twin: SavedModel, both: SavedModel) -> None:
+    assert both.trained_on == "train+validation"
+    assert both.epochs == len(both.history) == twin.best_epoch
+    for name in ("thresholds", "validation_macro_auc", "data", "config", "seed", "trial", "best_epoch"):
+        assert getattr(both, name) == getattr(twin, name), name
+    assert [row["learning_rate"] for row in both.history] == [row["learning_rate"] for row in twin.history[: twin.best_epoch]]
+
+
+def test_every_record_of_both_parts_is_trained_on(twin: SavedModel, toy_data: PreparedData) -> None:
+    for part in ("train", "validation"):
+        other = train_as_twin(twin, dataclasses.replace(toy_data, **{part: spoiled(getattr(toy_data, part))}))
+        assert other.history[0]["train_loss"] != train_as_twin(twin, toy_data).history[0]["train_loss"], part
+
+
+def test_thresholds_of_a_model_trained_on_train_do_not_depend_on_training_records(twin: SavedModel, toy_data: PreparedData) -> None:
+    fit = train_model(CONFIG, toy_data, seed=3)
+    other = saved_model(fit, dataclasses.replace(toy_data, train=spoiled(toy_data.train)), name="CNN1D", trial=7)
+    assert other.thresholds == twin.thresholds
