@@ -1,0 +1,41 @@
+"""Fill jinja2 templates: the one way in which `analysis` writes HTML.
+
+A package keeps its templates in its folder `templates/`. Every value that a template inserts is escaped, unless it is `Markup`, i.e. the
+output of another template. So a name out of a study or a table never becomes an element of the page.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+__all__ = ["Markup", "render"]
+
+
+def render(package: str, template: str, /, **values: Any) -> Markup:
+    """Fill a template with values and return the HTML, which another template may insert as it is.
+
+    Args:
+        package: The package that keeps the template, e.g. "analysis.dashboard".
+        template: Its file in the package's folder `templates`, e.g. "page.html".
+        **values: What the template names. Text is escaped; `Markup` is inserted unchanged.
+
+    Raises:
+        jinja2.UndefinedError: The template names a value that is not given.
+        jinja2.TemplateNotFound: There is no such file.
+    """
+    return Markup(_environment(package).get_template(template).render(values))
+
+
+@cache
+def _environment(package: str) -> Environment:
+    return Environment(
+        loader=PackageLoader(package, "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
