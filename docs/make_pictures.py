@@ -1,4 +1,4 @@
-"""Renew the pictures of docs/dashboard.md from a study: `python docs/make_pictures.py STUDY [--out FOLDER] [--width PIXELS]`.
+"""Renew the pictures of docs/guides/dashboard.md from a study: `python docs/make_pictures.py STUDY [--out FOLDER] [--width PIXELS]`.
 
 Needs Chromium and playwright (requirements-dev.txt). The first picture is the top of the page, then one of each section.
 """

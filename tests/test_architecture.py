@@ -1,4 +1,4 @@
-"""The import rule and the bans of docs/architecture.md, read from the source."""
+"""The import rule and the bans of docs/how-it-works/architecture.md, read from the source."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ ITEMS = (
     Item("6a", "Participants", "setting, number and place of centres", AUTHOR),
     Item("6b", "Participants", "who was eligible", _part(f"{DATA}: exclusions")),
     Item("6c", "Participants", "treatments and how they were handled", AUTHOR),
-    Item("7", "Data preparation", "cleaning, quality checks, alike across groups", f"{DATA}; docs/data.md"),
+    Item("7", "Data preparation", "cleaning, quality checks, alike across groups", f"{DATA}; docs/guides/data.md"),
     Item("8a", "Outcome", "what is predicted and when, how assessed, why this, alike across groups", _part(f"{DATA}: label rule")),
     Item("8b", "Outcome", "assessors where judgement is needed: qualification, demographics", AUTHOR),
     Item("8c", "Outcome", "blinding of the assessment", AUTHOR),
@@ -73,7 +73,7 @@ ITEMS = (
         "11",
         "Missing data",
         "how missing values were handled, why data were left out",
-        "docs/data.md: such records are refused, or dropped and counted",
+        "docs/guides/data.md: such records are refused, or dropped and counted",
     ),
     Item("12a", "Analytical methods", "which data served what, how they were divided", f"{DATA}; How it was chosen"),
     Item(
@@ -100,7 +100,7 @@ ITEMS = (
         "12g",
         "Analytical methods",
         "how predictions were computed in the evaluation",
-        "predictions.csv; the model files; docs/evaluation.md",
+        "predictions.csv; the model files; docs/guides/evaluation.md",
     ),
     Item(
         "13",
