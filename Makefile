@@ -1,36 +1,53 @@
-# Every target sets up what it needs in .venv; `make setup` alone does only that.
+# Every target installs what it needs in .venv, once. `make help` lists them.
 PYTHON ?= python3
 export OMP_NUM_THREADS ?= 1
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet
 
-.PHONY: setup demo test test-kill test-cluster test-cluster-full check
-setup: .venv/.ready
+.PHONY: help setup demo check test-fast test test-kill test-cluster test-cluster-full docs
+help: ## Show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-.venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
+setup: .venv/.ready ## Install ecg-tune and what it runs with in .venv
+
+demo: setup ## Run the whole path on synthetic ECGs: search, dashboard, retraining, report (minutes)
+	$(BIN)/ecg-tune demo
+
+check: .venv/.ready-dev ## Lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-fast: .venv/.ready-dev ## Run the tests that start no Ray and no browser (under two minutes on two cores)
+	$(BIN)/pytest -n 2 -m "not (slow or ray or browser or hosts)"
+
+test: .venv/.ready-dev ## Run all tests but those on several hosts, one case of each kind of fault (under ten minutes on two cores)
+	$(BIN)/pytest -n 2 -m "not hosts"
+
+test-kill: .venv/.ready-dev ## Kill a driver, a worker, a node of a search, 20 times each (FAULTS=20; an hour)
+	FAULTS=$${FAULTS:-20} $(BIN)/pytest tests/faults
+
+test-cluster: .venv/.ready-dev ## Run a cluster of three hosts made of network namespaces (root; openssh-server, rsync, iproute2; five minutes)
+	$(BIN)/pytest tests/cluster -m hosts -rs
+
+test-cluster-full: .venv/.ready-dev ## The same with hosts that lose their power and data in a bucket
+	CLUSTER=full $(BIN)/pytest tests/cluster -m hosts -rs
+
+docs: .venv/.ready-docs ## Build the documentation's site in site/, strictly
+	$(BIN)/mkdocs build --strict
+
+.venv/.ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ecg-tune needs Python 3.11 or newer; say which with: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --upgrade pip
-	.venv/bin/pip install --quiet -r requirements.txt -r requirements-dev.txt
-	.venv/bin/pip install --quiet --no-deps -e .
+	$(PIP) --upgrade pip
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps -e .
 	@touch $@
 
-demo: setup
-	.venv/bin/ecg-tune demo
+.venv/.ready-dev: .venv/.ready requirements-dev.txt
+	$(PIP) -r requirements.txt -r requirements-dev.txt
+	@touch $@
 
-test: setup
-	.venv/bin/pytest -n 2 --dist loadfile -m "not hosts"
-
-# `make test` has one case of each kind of fault, this 20
-test-kill: setup
-	FAULTS=$${FAULTS:-20} .venv/bin/pytest tests/faults
-
-# three hosts as network namespaces, each with an sshd: takes root and Debian's openssh-server, rsync, iproute2; says why where it can't
-test-cluster: setup
-	.venv/bin/pytest tests/cluster -m hosts -rs
-
-test-cluster-full: setup
-	CLUSTER=full .venv/bin/pytest tests/cluster -m hosts -rs
-
-check: setup
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
+.venv/.ready-docs: .venv/.ready requirements-docs.txt
+	$(PIP) -r requirements.txt -r requirements-docs.txt
+	@touch $@
