@@ -80,3 +80,4 @@ def test_the_four_packages_are_built_from_what_is_copied(copied, tmp_path):
     assert packages == set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     sources = {f"{path.relative_to(ROOT)}" for name in copied if (ROOT / name).is_dir() for path in (ROOT / name).rglob("*.py")}
     assert sources == {name for name in names if name.endswith(".py")}, "a module lies in a package that pyproject.toml doesn't list"
+    assert {f"{package}/py.typed" for package in ("ecg_tune", "search_spaces", "trainables", "analysis")} <= set(names)

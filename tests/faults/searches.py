@@ -117,7 +117,7 @@ def wait_for_the_moment(search: Search, process: subprocess.Popen[bytes], case: 
     while process.poll() is None and search.share_done() < share:
         time.sleep(0.1)
     time.sleep(random.Random(case).uniform(0, 0.4))
-    assert process.poll() is None, f"the search had ended before the fault:\n{search.said()}"
+    assert process.poll() is None, f"the search had ended before the fault:\n{search.message()}"
 
 
 @dataclass(frozen=True)
