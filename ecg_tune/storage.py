@@ -170,8 +170,8 @@ def digest(file: BinaryIO) -> str:
 
 @cache
 def _connected(uri: str) -> tuple[Any, str]:
-    """Return pyarrow's file system and the path that a URI names in it; once a process. Only buckets need pyarrow."""
-    from pyarrow import fs
+    """Return pyarrow's file system and the path that a URI names in it; once a process."""
+    from pyarrow import fs  # only buckets need pyarrow; a worker without one may lack it
 
     try:
         found, path = fs.FileSystem.from_uri(uri)
@@ -181,6 +181,6 @@ def _connected(uri: str) -> tuple[Any, str]:
 
 
 def _selector(path: str) -> Any:
-    from pyarrow import fs
+    from pyarrow import fs  # as above
 
     return fs.FileSelector(path, allow_not_found=True)

@@ -7,17 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import optuna
 import pytest
 import typer
 
-from ecg_tune.cli.main import app, run
+from ecg_tune.cli.main import COMMANDS, app, run
 from ecg_tune.cli.options import read_yaml
 from ecg_tune.cli.remote import arguments_of
 
-COMMANDS = [
+SHOWN = [
     "data synthesize",
     "data prepare",
     "data describe",
@@ -48,7 +49,7 @@ def prepared(toy_data) -> Path:
     return toy_data.folder
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", SHOWN)
 def test_every_command_has_help_with_an_example(command, capsys):
     assert run([*command.split(), "--help"]) == 0
     assert f"ecg-tune {command}" in capsys.readouterr().out.split("Example:")[1]
@@ -223,6 +224,23 @@ def test_a_record_that_was_cut_is_named(ptbxl, tmp_path, capsys):
     assert err.count("\n") == 1
     assert run(["data", "prepare", str(source), str(tmp_path / "out"), "--split", "official", "--damaged", "drop"]) == 0
     assert "damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_gives_each_the_first_line_of_its_own_help(name):
+    command = typer.main.get_command(app).commands[name]
+    assert command.help.splitlines()[0] == COMMANDS[name].help
+    assert command.hidden == COMMANDS[name].hidden
+
+
+def test_the_list_of_commands_and_the_version_load_no_command():
+    code = "from ecg_tune.cli.main import run; import sys; codes = run(['--help']), run(['--version']);"
+    code += "print(codes, sorted({name.partition('.')[0] for name in sys.modules} & {'torch', 'ray', 'numpy', 'optuna', 'rich', 'yaml'}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "(0, 0) []"
+    assert f"ecg-tune {version('ecg-tune')}" in done.stdout
+    listed = done.stdout.split("Commands:")[1]
+    assert all((f"  {name} " in listed) != command.hidden for name, command in COMMANDS.items())
 
 
 def test_help_is_quick_to_import_and_the_module_runs_like_the_script():

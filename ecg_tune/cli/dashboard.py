@@ -7,8 +7,12 @@ from typing import Annotated
 
 import typer
 
+from analysis.dashboard.dashboard import write_dashboard
+from analysis.dashboard.live_server import serve as serve_pages
 from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, outbox, run_remotely
 from ecg_tune.errors import StudyError, UsageError
+from ecg_tune.study.lock import search_runs
+from ecg_tune.study.study import open_study, study_exists
 
 EXAMPLE = "Example: ecg-tune dashboard STUDY --serve"
 
@@ -25,7 +29,10 @@ def dashboard(
     address: JobsAddress = None,
     insecure: Insecure = False,
 ) -> None:
-    """Write one self-contained HTML page of each study, or serve live ones; they need no network."""
+    """Write a study as one HTML page, or serve live pages.
+
+    Each page is one file that needs no network.
+    """
     if len(studies) > 1 and (out or address):
         raise UsageError(f"{'--out' if out else '--address'} is for one STUDY, but got {len(studies)}: give one")
     if serve and (out or address):
@@ -47,9 +54,6 @@ def dashboard(
 
 
 def _write(study: Path, out: Path | None) -> None:
-    from analysis.dashboard.dashboard import write_dashboard
-    from ecg_tune.study.lock import search_runs
-    from ecg_tune.study.study import open_study
 
     opened = open_study(study)
     target = write_dashboard(opened, out or study / "dashboard.html", search_running=search_runs(study), folder=study)
@@ -57,8 +61,6 @@ def _write(study: Path, out: Path | None) -> None:
 
 
 def _serve(studies: list[Path], host: str, port: int) -> None:
-    from analysis.dashboard.live_server import serve
-    from ecg_tune.study.study import study_exists
 
     for study in studies:
         if study.exists() and not study.is_dir():
@@ -67,4 +69,4 @@ def _serve(studies: list[Path], host: str, port: int) -> None:
             raise StudyError(f"{study} can't become a study: there is no folder {study.parent}")
         if not study_exists(study):
             print(f"{study} holds no study yet: its page waits for its search", flush=True)
-    serve(studies, host=host, port=port, message=lambda text: print(text, flush=True))
+    serve_pages(studies, host=host, port=port, message=lambda text: print(text, flush=True))

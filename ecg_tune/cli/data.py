@@ -9,8 +9,13 @@ from typing import Annotated
 import typer
 
 from ecg_tune.cli.options import words
+from ecg_tune.cli.progress_bar import bar
+from ecg_tune.config import DataConfig
+from ecg_tune.data.prepared.describe import describe, describe_text
+from ecg_tune.data.ptbxl.prepare import prepare
+from ecg_tune.data.synthetic import generator as synthetic
 
-app = typer.Typer(help="Make, prepare and describe data sets.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Make, prepare and describe data sets.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.command("synthesize", epilog="Example: ecg-tune data synthesize synthetic/ --records 600")
@@ -20,9 +25,6 @@ def synthesize(
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal files.")] = 0,
 ) -> None:
     """Make a synthetic PTB-XL: real WFDB files in the published layout. Everything made from it says SYNTHETIC."""
-    from ecg_tune.cli.progress_bar import bar
-    from ecg_tune.data.synthetic import generator as synthetic
-
     with bar("synthesizing") as progress:
         counts = synthetic.synthesize(out, n_records=records, seed=seed, progress=progress)
     print(f"{out}: {records} SYNTHETIC records ({', '.join(f'{k} {v}' for k, v in counts.items())})")
@@ -41,11 +43,6 @@ def prepare_command(
     damaged: Annotated[str, typer.Option(help="Damaged records: refuse, or drop and count.")] = "refuse",
 ) -> None:
     """Read PTB-XL, check it, label it, split it by patient, and seal the test part."""
-    from ecg_tune.cli.progress_bar import bar
-    from ecg_tune.config import DataConfig
-    from ecg_tune.data.prepared.describe import describe, describe_text
-    from ecg_tune.data.ptbxl.prepare import prepare
-
     config = DataConfig(leads=words(leads), sampling_rate_hz=rate, split=split, min_likelihood=min_likelihood, normalise=normalise)
     with bar("reading") as progress:
         prepare(source, out, config, damaged=damaged, progress=progress)
@@ -59,7 +56,5 @@ def describe_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what a prepared data set holds. Of the test part only counts are shown; it stays sealed."""
-    from ecg_tune.data.prepared.describe import describe, describe_text
-
     facts = describe(folder)
     print(json.dumps(facts, indent=1, ensure_ascii=False) if as_json else describe_text(facts))

@@ -22,7 +22,10 @@ def demo(
     trials: Annotated[int, typer.Option(min=3, help="Trials of the search.")] = 12,
     max_epochs: Annotated[int, typer.Option(min=1, help="Epochs a trial may run.")] = 6,
 ) -> None:
-    """Synthetic data, search, dashboard, retraining, evaluation: minutes on two cores. Every number says SYNTHETIC."""
+    """Run the whole path on synthetic records, in minutes.
+
+    Synthetic data, search, dashboard, retraining, evaluation: minutes on two cores. Every number is marked SYNTHETIC.
+    """
     started = time.monotonic()
     records_folder, prepared, study, results = (out / name for name in ("ptbxl_synthetic", "data", "study", "results"))
     if out.exists() and not (out / ".ecg-tune-demo").exists() and any(out.iterdir()):

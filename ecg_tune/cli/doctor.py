@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from ecg_tune.cli.remote import Insecure, is_there, run_remotely
+from ecg_tune.cluster.doctor import Diagnosis, examine
+from ecg_tune.cluster.session import ray_session
+from ecg_tune.config import SearchSettings
+from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import WorkFailedError
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from ecg_tune.cluster.doctor import Diagnosis
+from ecg_tune.search.resources import plan
 
 EXAMPLE = "Example: ecg-tune doctor studies/a --data DATA --address http://127.0.0.1:8265"
 
@@ -37,15 +40,13 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     insecure: Insecure = False,
 ) -> None:
-    """Ask every machine of the cluster, compare, and name what is wrong with its remedy. Exit code 1 when something is."""
+    """Check whether a cluster is fit for a search.
+
+    Asks every machine, compares them, and prints each problem with its remedy. Exit code 1 if there is one.
+    """
     if address and is_there(address):
         run_remotely(context, address, insecure=insecure, changes={"address": "auto"})
         return
-    from ecg_tune.cluster.doctor import examine
-    from ecg_tune.cluster.session import ray_session
-    from ecg_tune.config import SearchSettings
-    from ecg_tune.data.prepared.dataset import open_prepared
-    from ecg_tune.search.resources import plan
 
     settings = SearchSettings(cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial)
     fingerprint = open_prepared(data).fingerprint if data else ""
@@ -61,7 +62,6 @@ def doctor(
 
 
 def _show(found: Diagnosis) -> None:
-    from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)
     console.width = max(console.width, WIDTH)
@@ -73,8 +73,6 @@ def _show(found: Diagnosis) -> None:
 
 
 def _table(found: Diagnosis) -> Table:
-    from rich.table import Table
-    from rich.text import Text
 
     counted = {node["NodeID"]: node["Resources"] for node in found.nodes}
     table = Table("machine", "CPUs", "GPUs", *SHOWN, "/dev/shm", "data", "writes", box=None, padding=(0, 2, 0, 0))

@@ -7,9 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ecg_tune.cli.options import Device, StudyData, pick_device
+from analysis.evaluation.evaluate import evaluate as evaluate_models
+from ecg_tune.cli.device import Device, pick_device
+from ecg_tune.cli.options import StudyData
 from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, outbox, run_remotely
+from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
+from ecg_tune.study.study import data_folder, open_study, study_exists
 
 EXAMPLE = "Example: ecg-tune evaluate STUDY --out results/   or   ecg-tune evaluate checkpoints/ --data DATA --out results/"
 
@@ -27,22 +31,22 @@ def evaluate(
     address: JobsAddress = None,
     insecure: Insecure = False,
 ) -> None:
-    """Open the sealed test part once and write tables, figures and reports. Nothing is chosen on test."""
+    """Open the sealed test split once and write the evaluation report.
+
+    Writes tables, figures and reports. Nothing is chosen on the test split.
+    """
     if address:
         there = outbox()
         run_remotely(context, address, insecure=insecure, changes={"out": there})
         fetch(address, ["pack", there, "--remove"], out, insecure=insecure)
         print(f"brought it home: {out}")
         return
-    from analysis.evaluation.evaluate import evaluate as run
-    from ecg_tune.data.prepared.dataset import open_prepared
-    from ecg_tune.study.study import data_folder, open_study, study_exists
 
     is_study = study_exists(source)
     if data is None and not is_study:
         raise UsageError(f"{source} is not a study: give the prepared data of its checkpoints with --data DIR")
     prepared = open_prepared(data or data_folder(open_study(source), source))
-    result = run(
+    result = evaluate_models(
         source / "models" if is_study else source, prepared, out, study=str(source), ledger_folder=source if is_study else None,
         n_bootstrap=bootstrap, sensitivity_target=sensitivity, device=pick_device(device), progress=print,
     )  # fmt: skip

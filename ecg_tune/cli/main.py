@@ -6,24 +6,94 @@ Exit codes: 0 done, 1 the work failed, 2 bad usage or input, 130 interrupted.
 from __future__ import annotations
 
 import errno
+import importlib
 import sys
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from ecg_tune.cli import dashboard, data, demo, doctor, evaluate, models, preview, pull, retrain, search, status, submit, train
 from ecg_tune.errors import EcgTuneError, StoppedError, UsageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 INTERRUPTED = "interrupted; the same command again goes on with what is finished"
 
 
+@dataclass(frozen=True)
+class LazyCommand:
+    """A command whose module is imported when it is run or asked for its own help.
+
+    Attributes:
+        target: Module and function (or `typer.Typer` of a group). The module's `EXAMPLE` ends the command's help.
+        help: The command's line in `ecg-tune --help`: the first line of the function's docstring, which a test compares.
+        hidden: Leave the command out of `ecg-tune --help`.
+    """
+
+    target: str
+    help: str
+    hidden: bool = False
+
+
+COMMANDS: Mapping[str, LazyCommand] = {
+    "demo": LazyCommand("ecg_tune.cli.demo:demo", "Run the whole path on synthetic records, in minutes."),
+    "data": LazyCommand("ecg_tune.cli.data:app", "Make, prepare and describe data sets."),
+    "train": LazyCommand("ecg_tune.cli.train:train", "Train one model with one set of hyper-parameters, without a search."),
+    "models": LazyCommand("ecg_tune.cli.models:models", "List the model families with their sizes and, on request, measured times."),
+    "preview": LazyCommand("ecg_tune.cli.preview:preview", "Estimate what a search will cost before you start it."),
+    "search": LazyCommand("ecg_tune.cli.search:search", "Search hyper-parameters, or resume a search."),
+    "submit": LazyCommand("ecg_tune.cli.submit:submit", "Run a search on a cluster, as a Ray job."),
+    "status": LazyCommand("ecg_tune.cli.status:status", "Show how far a study is: trials by state, rungs, failures, best config."),
+    "dashboard": LazyCommand("ecg_tune.cli.dashboard:dashboard", "Write a study as one HTML page, or serve live pages."),
+    "retrain": LazyCommand("ecg_tune.cli.retrain:retrain", "Retrain the best trials of a study with several seeds."),
+    "evaluate": LazyCommand("ecg_tune.cli.evaluate:evaluate", "Open the sealed test split once and write the evaluation report."),
+    "doctor": LazyCommand("ecg_tune.cli.doctor:doctor", "Check whether a cluster is fit for a search."),
+    "pull": LazyCommand("ecg_tune.cli.pull:pull", "Copy a study from a cluster to this machine."),
+    "pack": LazyCommand("ecg_tune.cli.pull:pack", "Print a folder as text, for commands that copy files from a cluster.", hidden=True),
+}
+
+
+class LoadedCommands(Mapping[str, Any]):
+    """The commands of `COMMANDS` by name, each imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> Any:
+        module_name, _, attribute = COMMANDS[name].target.partition(":")
+        module = importlib.import_module(module_name)
+        found = getattr(module, attribute)
+        if not isinstance(found, typer.Typer):
+            found, function = typer.Typer(add_completion=False, rich_markup_mode=None), found
+            found.command(name, epilog=getattr(module, "EXAMPLE", None), hidden=COMMANDS[name].hidden)(function)
+        command = typer.main.get_command(found)
+        command.name = name
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
 class Commands(TyperGroup):
-    """The commands; typer itself ends an interrupted one without a word."""
+    """The group of all commands. It lists them without importing them."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = LoadedCommands()  # type: ignore[assignment]  # typer only reads it
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands, in the order of `ecg-tune --help`."""
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands from `COMMANDS`."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help) for name, command in COMMANDS.items() if not command.hidden])
 
     def invoke(self, ctx: Any) -> Any:
-        """Run one command.
+        """Run one command; typer itself would end an interrupted one without a message.
 
         Raises:
             StoppedError: The user interrupted it.
@@ -34,29 +104,29 @@ class Commands(TyperGroup):
             raise StoppedError(INTERRUPTED) from error
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ecg-tune {version('ecg-tune')}")
+        raise typer.Exit()
+
+
 app = typer.Typer(
     name="ecg-tune",
     cls=Commands,
-    help="Search, retrain and honestly report multi-modal ECG classifiers on PTB-XL. Start with `ecg-tune demo`.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.add_typer(data.app, name="data")
-app.command("train", epilog=train.EXAMPLE)(train.train)
-app.command("models", epilog=models.EXAMPLE)(models.models)
-app.command("search", epilog=search.EXAMPLE)(search.search)
-app.command("submit", epilog=submit.EXAMPLE)(submit.submit)
-app.command("preview", epilog=preview.EXAMPLE)(preview.preview)
-app.command("status", epilog=status.EXAMPLE)(status.status)
-app.command("dashboard", epilog=dashboard.EXAMPLE)(dashboard.dashboard)
-app.command("retrain", epilog=retrain.EXAMPLE)(retrain.retrain)
-app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
-app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
-app.command("pull", epilog=pull.EXAMPLE)(pull.pull)
-app.command("pack", hidden=True)(pull.pack)
-app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+
+
+@app.callback()
+def ecg_tune(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Search, retrain and honestly report multi-modal ECG classifiers on PTB-XL. Start with `ecg-tune demo`."""
 
 
 def run(arguments: list[str] | None = None) -> int:

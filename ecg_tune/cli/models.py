@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import torch
 import typer
 
-from ecg_tune.cli.options import Device, pick_device
+from ecg_tune.cli.device import Device, pick_device
+from ecg_tune.config import PROFILES, SearchSettings, check_choice
+from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
-
-if TYPE_CHECKING:
-    from ecg_tune.training.learner import LearningData
+from ecg_tune.models import MODELS
+from ecg_tune.models.cost import cost
+from ecg_tune.training.costs import epoch_cost_s
+from ecg_tune.training.learner import LearningData, learning_data
+from search_spaces import SPACES, SpaceContext, resolve
 
 EXAMPLE = "Example: ecg-tune models --measure --data DATA --profile small"
 
@@ -24,13 +29,10 @@ def models(
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show every family's default networks: input, parameters, MACs of one forward pass, and measured seconds an epoch."""
-    from ecg_tune.config import PROFILES, SearchSettings, check_choice
-    from ecg_tune.data.prepared.dataset import open_prepared
-    from ecg_tune.models import MODELS
-    from ecg_tune.models.cost import cost
-    from search_spaces import SPACES, SpaceContext, resolve
+    """List the model families with their sizes and, on request, measured times.
 
+    For each default config: input, parameters, multiply-accumulates (MACs) of one forward pass, and seconds per epoch.
+    """
     check_choice("profile", profile, (*PROFILES, "both"))
     if measure and data is None:
         raise UsageError("--measure needs a data set: give one with --data DIR")
@@ -54,21 +56,16 @@ def models(
 
 
 def _loaded(prepared: Any, device: str) -> LearningData:
-    import torch
-
-    from ecg_tune.training.learner import learning_data
 
     return learning_data(prepared, torch.device(device))
 
 
 def _threads() -> int:
-    import torch
 
     return torch.get_num_threads()
 
 
 def _epoch_s(config: Any, loaded: LearningData, row: dict[str, Any]) -> float:
-    from ecg_tune.training.costs import epoch_cost_s
 
     print(f"measuring {row['family']} {row['profile']} …", file=sys.stderr, flush=True)
     return round(epoch_cost_s(config, loaded), 2)

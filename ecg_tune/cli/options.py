@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+import yaml
 
-from ecg_tune.errors import ConfigError, UsageError
-
-if TYPE_CHECKING:
-    from ecg_tune.data.prepared.dataset import PreparedData
+from ecg_tune.data.prepared.dataset import PreparedData
+from ecg_tune.errors import ConfigError
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
 DataFolder = Annotated[
     str, typer.Option("--data", metavar="DIR", help="Prepared data (see `ecg-tune data prepare`), or s3://BUCKET/PREFIX.")
 ]
 StudyData = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Prepared data, if it has moved since the search.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, or a CUDA device such as cuda:0.")]
 
 
 def headline(data: PreparedData) -> str:
@@ -44,14 +42,8 @@ def read_yaml(path: Path, *, expected: tuple[type, ...] = (dict,)) -> Any:
     Raises:
         ConfigError: Missing, not YAML, or not of an expected type.
     """
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Reads 1e-3 as a number, as YAML 1.2 and people do."""
-
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -61,18 +53,8 @@ def read_yaml(path: Path, *, expected: tuple[type, ...] = (dict,)) -> Any:
     return content
 
 
-def pick_device(name: str) -> str:
-    """Return a torch device's name; "auto" takes the GPU if there is one.
+class _Loader(yaml.SafeLoader):
+    """Read 1e-3 as a number, as YAML 1.2 and people do; YAML 1.1 takes it for text."""
 
-    Raises:
-        UsageError: Not a device of this machine.
-    """
-    import torch
 
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device {name!r} is not on this machine: use cpu, auto or cuda:N") from error
-    return name
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))

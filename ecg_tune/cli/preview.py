@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import optuna
+import torch
 import typer
 
 from ecg_tune.cli.options import DataFolder, StudyFolder, headline
 from ecg_tune.cli.settings import make_space, read_settings, takes_settings
+from ecg_tune.config import SearchSettings
+from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.errors import UsageError
-
-if TYPE_CHECKING:
-    import optuna
-
-    from ecg_tune.config import SearchSettings
-    from ecg_tune.data.prepared.dataset import PreparedData
-    from ecg_tune.search.preview.curves import Curves
-    from ecg_tune.search.preview.virtual_time import Timeline
-    from ecg_tune.search.space import SearchSpace
+from ecg_tune.models import trial_config
+from ecg_tune.search.engine import SearchEngine
+from ecg_tune.search.preview.curves import ASSUMED, Curves, assumed_curves, courses_of, resampled_curves
+from ecg_tune.search.preview.virtual_time import Clock, Silent, Timeline, simulate
+from ecg_tune.search.progress.stats import duration
+from ecg_tune.search.resources import plan
+from ecg_tune.search.resume import extend
+from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.stopping.budget import Budget
+from ecg_tune.search.stopping.schedulers import SCHEDULERS
+from ecg_tune.study.create import FIXED, study_attributes
+from ecg_tune.study.retention import TOP
+from ecg_tune.study.study import newest_trials, open_study, study_exists
+from ecg_tune.training.costs import epoch_cost_s
+from ecg_tune.training.learner import learning_data
+from search_spaces import SPACES, SpaceContext, resolve
+from search_spaces.memory import BYTES_A_PARAMETER, state_gb
 
 EXAMPLE = "Example: ecg-tune preview STUDY --data DATA --families rnn,resnet --profile small --trials 200 --slots 4"
 
@@ -43,10 +56,11 @@ def preview(
     *,
     flags: dict[str, Any],
 ) -> None:
-    """Run the same search in virtual time: the flags of `search` give its trials per rung, epochs, hours and disk. STUDY is
-    not touched; where it exists, what is left of it is previewed."""
-    from ecg_tune.data.prepared.dataset import open_prepared
+    """Estimate what a search will cost before you start it.
 
+    Simulates the search in virtual time and prints trials per rung, epochs, hours, GPU-hours and disk space. STUDY is not changed; if it
+    exists, only the rest of it is estimated.
+    """
     settings, prepared = dataclasses.replace(read_settings(config, flags), minimise=()), open_prepared(data)
     space = make_space(settings, prepared, study)
     slots, gpus = _slots(settings)
@@ -60,12 +74,6 @@ def preview(
 
 def _slots(settings: SearchSettings) -> tuple[int, float]:
     """Return the trials at once and the GPUs of each: as given, else what this machine would take."""
-    import os
-
-    import torch
-
-    from ecg_tune.search.resources import plan
-
     if settings.gpu_share:
         raise UsageError("--gpu-share auto is measured when the search starts: give --gpus-per-trial and --slots to preview it")
     here = {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
@@ -77,9 +85,6 @@ def _curves(
     settings: SearchSettings, prepared: PreparedData, costs_from: Path | None
 ) -> tuple[dict[str, str], Callable[[int], Curves], dict[str, float]]:
     """Return what is assumed, in words; a function from a simulation's number to its curves; seconds an epoch by family."""
-    from ecg_tune.search.preview.curves import ASSUMED, assumed_curves, courses_of, resampled_curves
-    from ecg_tune.study.study import newest_trials, open_study
-
     if costs_from is None:
         costs = _probed(settings, prepared)
         source = {"costs": "a short probe of each family's classic config on this machine, one at a time", "curves": f"assumed: {ASSUMED}"}
@@ -95,11 +100,6 @@ def _curves(
 
 
 def _probed(settings: SearchSettings, prepared: PreparedData) -> dict[str, float]:
-    import torch
-
-    from ecg_tune.training.costs import epoch_cost_s
-    from ecg_tune.training.learner import learning_data
-    from search_spaces import SPACES, SpaceContext, resolve
 
     torch.set_num_threads(settings.cpus_per_trial)
     on_gpu = torch.cuda.is_available() and settings.gpus_per_trial != 0
@@ -112,11 +112,6 @@ def _simulated(
     folder: Path, prepared: PreparedData, settings: SearchSettings, space: SearchSpace, curves: Curves, n: int, *, slots: int, gpus: float
 ) -> tuple[Timeline, float]:
     """Return one course of the search and the gigabytes that its checkpoints take."""
-    from ecg_tune.search.engine import SearchEngine
-    from ecg_tune.search.preview.virtual_time import Clock, Silent, simulate
-    from ecg_tune.search.resume import extend
-    from ecg_tune.search.stopping.budget import Budget
-
     clock, study = Clock(), _copied(folder, prepared, settings)
     seeded = dataclasses.replace(settings, seed=settings.seed + n)
     extend(study, space, seeded)
@@ -131,11 +126,6 @@ def _copied(folder: Path, prepared: PreparedData, settings: SearchSettings) -> o
     Raises:
         UsageError: The study that is there was searched with something else.
     """
-    import optuna
-
-    from ecg_tune.study.create import FIXED, study_attributes
-    from ecg_tune.study.study import open_study, study_exists
-
     copy = optuna.create_study(direction="maximize")
     there = open_study(folder) if study_exists(folder) else None
     if there is not None and there.get_trials(deepcopy=False):
@@ -151,10 +141,6 @@ def _copied(folder: Path, prepared: PreparedData, settings: SearchSettings) -> o
 
 def _disk_gb(study: optuna.Study, n_leads: int, slots: int) -> float:
     """Return at most how much checkpoints take: those of the largest trials that run at once, and of each family's best."""
-    from ecg_tune.models import trial_config
-    from ecg_tune.study.retention import TOP
-    from search_spaces.memory import BYTES_A_PARAMETER, state_gb
-
     sizes: dict[str, list[float]] = {}
     for row in study.get_trials(deepcopy=False):
         if "config" in row.user_attrs:
@@ -167,8 +153,6 @@ def _disk_gb(study: optuna.Study, n_leads: int, slots: int) -> float:
 
 def _facts(courses: list[Timeline], settings: SearchSettings, slots: int, gpus: float) -> dict[str, Any]:
     """Return the simulations as plain data: [mean, lowest, highest] of each number."""
-    from ecg_tune.search.stopping.schedulers import SCHEDULERS
-
     marks = [*SCHEDULERS[settings.scheduler](settings).marks, settings.epochs]
     families = {
         family: {
@@ -195,8 +179,6 @@ def _spread(values: list[float] | list[int]) -> list[float]:
 
 def _text(facts: Mapping[str, Any], settings: SearchSettings) -> str:
     """Return the same as lines for people."""
-    from ecg_tune.search.progress.stats import duration
-
     how = f"{facts['slots']} at once, {settings.sampler} + {settings.scheduler}"
     head = [
         f"{settings.trials} trials of at most {settings.epochs} epochs, {how}",

@@ -11,7 +11,12 @@ from typing import Annotated
 import typer
 
 from ecg_tune.cli.remote import Insecure, fetch
+from ecg_tune.cli.status import summary
+from ecg_tune.cluster.archive import write_parcel
 from ecg_tune.errors import StudyError
+from ecg_tune.study.database import DATABASE
+from ecg_tune.study.export import copy_checkpoints, copy_encoders, copy_to_sqlite, forget_place
+from ecg_tune.study.study import open_study, study_exists
 
 EXAMPLE = "Example: ecg-tune pull studies/a --address http://127.0.0.1:8265 --out a"
 SOURCE = "PULLED_FROM.txt"
@@ -26,10 +31,10 @@ def pull(
     checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Bring the kept checkpoints too: a search can go on here.")] = False,
     insecure: Insecure = False,
 ) -> None:
-    """Copy a study from the cluster, whole even while it is searched: its database as SQLite, models, dashboard, encoders."""
-    from ecg_tune.cli.status import summary
-    from ecg_tune.study.study import open_study
+    """Copy a study from a cluster to this machine.
 
+    Works while the search runs. Brings the database (as SQLite), models, dashboard and the encoders of fusions.
+    """
     target, source = out or Path(PurePosixPath(study).name), f"{address} {study}\n"
     if target.exists() and (not (target / SOURCE).is_file() or (target / SOURCE).read_text(encoding="utf-8") != source):
         raise StudyError(f"{target} is there and was not pulled from {study} at {address}: give another --out")
@@ -50,10 +55,7 @@ def pack(
     checkpoints: Annotated[bool, typer.Option("--checkpoints", help="A study's kept checkpoints too.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Remove it when it is printed.")] = False,
 ) -> None:
-    """Print a folder as text, for `ecg-tune pull` and what else comes home from a cluster."""
-    from ecg_tune.cluster.archive import write_parcel
-    from ecg_tune.study.study import study_exists
-
+    """Print a folder as text, for commands that copy files from a cluster."""
     if study_exists(folder):
         with tempfile.TemporaryDirectory() as scratch:
             write_parcel(_study_entries(folder, Path(scratch), checkpoints=checkpoints), sys.stdout)
@@ -67,10 +69,6 @@ def pack(
 
 def _study_entries(folder: Path, scratch: Path, *, checkpoints: bool) -> dict[str, Path]:
     """Return what a study's parcel holds; its database, encoders and checkpoints are copied into `scratch` first."""
-    from ecg_tune.study.database import DATABASE
-    from ecg_tune.study.export import copy_checkpoints, copy_encoders, copy_to_sqlite, forget_place
-    from ecg_tune.study.study import open_study
-
     study = open_study(folder)
     copy_to_sqlite(study, scratch / DATABASE)
     forget_place(scratch / DATABASE, study.study_name)

@@ -7,12 +7,12 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from ecg_tune.cluster.jobs import SentJob
+from ecg_tune.cluster.archive import ParcelReader
+from ecg_tune.cluster.jobs import SentJob, follow, jobs_client, send
 
 JobsAddress = Annotated[
     str | None,
@@ -39,8 +39,6 @@ def run_remotely(context: typer.Context, address: str, *, insecure: bool, change
     Raises:
         typer.Exit: With the job's exit code, when it is not 0.
     """
-    from ecg_tune.cluster.jobs import follow
-
     code = follow(_sent(address, arguments_of(context, {"address": None, "insecure": None, **(changes or {})}), insecure=insecure))
     if code:
         raise typer.Exit(code)
@@ -52,9 +50,6 @@ def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: boo
     Raises:
         WorkFailedError: It did not arrive whole.
     """
-    from ecg_tune.cluster.archive import ParcelReader
-    from ecg_tune.cluster.jobs import follow
-
     job, terminal = _sent(address, arguments, insecure=insecure), sys.stderr.isatty()
     reader = ParcelReader(sys.stderr.write, lambda size: terminal and sys.stderr.write(f"\r{size / 1e6:.1f} MB ") and None)
     code = follow(job, reader.feed)
@@ -66,7 +61,6 @@ def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: boo
 
 
 def _sent(address: str, arguments: Sequence[str], *, insecure: bool) -> SentJob:
-    from ecg_tune.cluster.jobs import jobs_client, send
 
     return send(jobs_client(address, insecure=insecure), address, arguments, again=shlex.join(["ecg-tune", *sys.argv[1:]]))
 

@@ -7,18 +7,24 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
+import torch
 import typer
 
-from ecg_tune.cli.options import Device, StudyData, StudyFolder, headline, pick_device
+from analysis.retraining.retrain import Job, Mapper, Outcome, chosen_trials, named_trials, one_by_one
+from analysis.retraining.retrain import retrain as retrain_trials
+from ecg_tune.cli.device import Device, pick_device
+from ecg_tune.cli.options import StudyData, StudyFolder, headline
 from ecg_tune.cli.remote import Insecure, is_there, run_remotely
+from ecg_tune.cluster.parallel import trainers
+from ecg_tune.config import check_choice
+from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import EcgTuneError, UsageError, WorkFailedError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from analysis.retraining.retrain import Job, Mapper, Outcome
+from ecg_tune.search.progress.stats import duration
+from ecg_tune.study.study import data_folder, open_study
+from ecg_tune.training.model_file import BOTH, TRAIN
 
 TOP = 3
 EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --per-family --seeds 3"
@@ -45,18 +51,15 @@ def retrain(
     ] = None,
     insecure: Insecure = False,
 ) -> None:
-    """Retrain the best trials and write STUDY/models, several at once. The same command goes on; the test part stays sealed."""
+    """Retrain the best trials of a study with several seeds.
+
+    Writes STUDY/models, several trainings at once. The same command again skips what is finished. The test split stays sealed.
+    """
     if trial and (per_family or top):
         raise UsageError(f"--trial {trial[0]} names what to retrain: leave --top and --per-family out")
     if address and is_there(address):
         run_remotely(context, address, insecure=insecure, changes={"address": "auto"})
         return
-    from analysis.retraining.retrain import chosen_trials, named_trials
-    from analysis.retraining.retrain import retrain as run
-    from ecg_tune.config import check_choice
-    from ecg_tune.data.prepared.dataset import open_prepared
-    from ecg_tune.study.study import data_folder, open_study
-    from ecg_tune.training.model_file import BOTH, TRAIN
 
     check_choice("part to retrain on", on, (TRAIN, BOTH))
     opened = open_study(study)
@@ -66,7 +69,7 @@ def retrain(
     trials = named_trials(opened, trial) if trial else chosen_trials(opened, top=top or TOP, per_family=per_family)
     alone = len(trials) * seeds <= 1
     with _trainers(address or os.environ.get("RAY_ADDRESS"), insecure=insecure, device=device, alone=alone) as (spread, kind):
-        manifest = run(
+        manifest = retrain_trials(
             opened, prepared, study.resolve(), trials, seeds=seeds, on=on, device=kind,
             on_start=progress.start, on_done=progress.done, map=spread,
         )  # fmt: skip
@@ -86,9 +89,6 @@ def _end(manifest: Mapping[str, Any], study: Path) -> None:
 @contextmanager
 def _trainers(address: str | None, *, insecure: bool, device: str, alone: bool) -> Iterator[tuple[Mapper, str]]:
     """Give what runs the trainings, and on which device; without a Ray where only one training can run at once."""
-    from analysis.retraining.retrain import one_by_one
-    from ecg_tune.cluster.parallel import trainers
-
     kind = device if address else pick_device(device)
     if not address and (alone or _places(kind) == 1):
         yield one_by_one, kind
@@ -99,8 +99,6 @@ def _trainers(address: str | None, *, insecure: bool, device: str, alone: bool) 
 
 def _places(device: str) -> int:
     """Return how many trainings this machine could run at once: one on a named GPU, one a GPU, one a core."""
-    import torch
-
     if device == "cuda":
         return torch.cuda.device_count()
     return 1 if device.startswith("cuda") else os.cpu_count() or 1
@@ -121,7 +119,6 @@ class Progress:
 
     def done(self, job: Job, outcome: Outcome) -> None:
         """Say what became of one."""
-        from ecg_tune.search.progress.stats import duration
 
         self.n_done += 1
         what = f"{job.name} (trial {job.trial}, seed {job.seed})" + (" on train+validation" if job.twin else "")

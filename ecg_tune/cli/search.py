@@ -6,22 +6,41 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import optuna
+import torch
 import typer
+from rich.console import Console
+from sqlalchemy.engine import URL
 
 from ecg_tune.cli.options import DataFolder, StudyFolder, given, headline
 from ecg_tune.cli.settings import command_line, make_space, read_settings, takes_settings
+from ecg_tune.cli.status import summary
+from ecg_tune.cluster.doctor import examine
+from ecg_tune.cluster.session import ray_session
+from ecg_tune.config import SearchSettings, check_choice
+from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.errors import ConfigError, StoppedError, UsageError, WorkFailedError
-
-if TYPE_CHECKING:
-    import optuna
-    from sqlalchemy.engine import URL
-
-    from ecg_tune.config import SearchSettings
-    from ecg_tune.data.prepared.dataset import PreparedData
-    from ecg_tune.search.runner import Outcome
-    from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.interrupts import terminate_as_interrupt
+from ecg_tune.search.progress.stats import duration
+from ecg_tune.search.progress.views import VIEWS, default_view
+from ecg_tune.search.resources import gpu_shares
+from ecg_tune.search.resume import check_comparable, import_rows
+from ecg_tune.search.runner import Outcome, run_search
+from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.trackers import trackers
+from ecg_tune.storage import LocalStorage
+from ecg_tune.study.create import create_study, study_attributes
+from ecg_tune.study.database import database_of
+from ecg_tune.study.lock import lock_study
+from ecg_tune.study.retention import check_place, place_of
+from ecg_tune.study.study import best_trials, last_failure, open_study, study_exists
+from ecg_tune.training.costs import epoch_cost_s
+from ecg_tune.training.learner import learning_data
+from search_spaces import SPACES, SpaceContext, resolve
+from trainables import TRAINABLES, Shared
+from trainables.memory import peak_memories
 
 JOB_COMMAND = "ECG_TUNE_COMMAND"
 """In the environment of a job: the command to give again where it was sent from."""
@@ -46,16 +65,10 @@ def search(
     *,
     flags: dict[str, Any],
 ) -> None:
-    """Search hyper-parameters. The same command again goes on where the study stands, however it ended."""
-    from ecg_tune.cli.status import summary
-    from ecg_tune.cluster.session import ray_session
-    from ecg_tune.data.prepared.dataset import open_prepared
-    from ecg_tune.search.interrupts import terminate_as_interrupt
-    from ecg_tune.search.trackers import trackers
-    from ecg_tune.study.database import database_of
-    from ecg_tune.study.lock import lock_study
-    from ecg_tune.study.retention import check_place
+    """Search hyper-parameters, or resume a search.
 
+    The same command again resumes the study, however the last run ended.
+    """
     settings, prepared = read_settings(config, flags), open_prepared(data)
     address = address or os.environ.get("RAY_ADDRESS")
     view, asked = _view(progress), trackers(mlflow, wandb, folder=study)
@@ -78,8 +91,6 @@ def search(
 
 def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, here: bool, quiet: bool) -> None:
     """Say what is searched on and, before a new search on this machine, what an epoch of the full profile costs."""
-    from ecg_tune.study.study import study_exists
-
     _print(headline(prepared), quiet)
     if settings.profile == "full" and not study_exists(study) and not quiet and here:
         _say_cost(prepared, settings)
@@ -87,8 +98,6 @@ def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, 
 
 def _end(opened: optuna.Study, study: Path, outcome: Outcome, again: str, *, quiet: bool) -> None:
     """Say what to do next, and with which exit code the command ends."""
-    from ecg_tune.study.study import best_trials, last_failure
-
     if not outcome.done:
         raise StoppedError(f"interrupted; go on with: {again}")
     if not outcome.spent and not best_trials(opened, 1):
@@ -115,10 +124,6 @@ def _print(text: str, quiet: bool) -> None:
 
 
 def _view(progress: str | None) -> Callable[..., Any]:
-    from rich.console import Console
-
-    from ecg_tune.config import check_choice
-    from ecg_tune.search.progress.views import VIEWS, default_view
 
     console = Console()
     name = default_view(console) if progress is None else progress
@@ -128,10 +133,6 @@ def _view(progress: str | None) -> Callable[..., Any]:
 
 def _comparable(folder: Path, prepared: PreparedData, settings: SearchSettings, others: Sequence[Path]) -> dict[Path, optuna.Study]:
     """Open the studies to import from; what does not fit is refused before a study is made that says how it is searched."""
-    from ecg_tune.search.resume import check_comparable
-    from ecg_tune.study.create import study_attributes
-    from ecg_tune.study.study import open_study
-
     found = {}
     for other in others:
         if other.resolve() == folder.resolve():
@@ -152,9 +153,6 @@ def _opened(
     quiet: bool,
 ) -> optuna.Study:
     """Open or make the study, with the trials imported from others."""
-    from ecg_tune.search.resume import import_rows
-    from ecg_tune.study.create import create_study, study_attributes
-
     opened = create_study(folder, study_attributes(prepared, settings), url)
     for other, source in others.items():
         taken, misfits = import_rows(opened, source, space, settings)
@@ -173,9 +171,6 @@ def _run(
     trackers: Sequence[Any],
     joined: bool,
 ) -> Outcome:
-    from ecg_tune.search.runner import run_search
-    from ecg_tune.study.retention import place_of
-    from trainables import TRAINABLES, Shared
 
     shared = Shared(prepared.in_memory(), place_of(opened, folder), settings.metric, settings.cpus_per_trial, settings.minimise)
     return run_search(
@@ -194,10 +189,6 @@ def _run(
 
 def _check_cluster(opened: optuna.Study, folder: Path, say: Callable[[str], None]) -> None:
     """Do the part of `ecg-tune doctor` that takes seconds: refuse what would make the search fail, say what else is odd."""
-    from ecg_tune.cluster.doctor import examine
-    from ecg_tune.storage import LocalStorage
-    from ecg_tune.study.retention import place_of
-
     place = place_of(opened, folder)
     found = examine(folders=[place.root] if isinstance(place, LocalStorage) else [])
     for complaint in found.complaints:
@@ -208,10 +199,6 @@ def _check_cluster(opened: optuna.Study, folder: Path, say: Callable[[str], None
 
 def _measurer(prepared: PreparedData, settings: SearchSettings) -> Callable[[], Mapping[str, float]]:
     """Return a function that measures, on a GPU of the cluster, what share each family's default needs."""
-    from ecg_tune.search.resources import gpu_shares
-    from search_spaces import SPACES, SpaceContext, resolve
-    from trainables.memory import peak_memories
-
     context = SpaceContext(settings.profile, settings.epochs)
     configs = {family: resolve(family, SPACES[family].defaults[settings.profile], context) for family in settings.families}
 
@@ -224,13 +211,6 @@ def _measurer(prepared: PreparedData, settings: SearchSettings) -> Callable[[], 
 
 def _say_cost(prepared: PreparedData, settings: SearchSettings) -> None:
     """Where there is no GPU, say what an epoch of each classic config will cost."""
-    import torch
-
-    from ecg_tune.search.progress.stats import duration
-    from ecg_tune.training.costs import epoch_cost_s
-    from ecg_tune.training.learner import learning_data
-    from search_spaces import SPACES, SpaceContext, resolve
-
     if torch.cuda.is_available():
         return
     torch.set_num_threads(settings.cpus_per_trial)

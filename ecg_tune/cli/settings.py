@@ -8,17 +8,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ecg_tune.cli.options import given, read_yaml, words
+from ecg_tune.config import SearchSettings, check_choice, from_dict
+from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import ConfigError
-
-if TYPE_CHECKING:
-    from ecg_tune.config import SearchSettings
-    from ecg_tune.data.prepared.dataset import PreparedData
-    from ecg_tune.search.space import SearchSpace
+from ecg_tune.metrics import METRICS
+from ecg_tune.search.encoders import encoders_of
+from ecg_tune.search.sampling.history import SamplerHistory
+from ecg_tune.search.sampling.samplers import SAMPLERS
+from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.stopping.schedulers import SCHEDULERS
+from ecg_tune.study.retention import place_for
+from search_spaces import SpaceContext, in_order, search_space
 
 FLAGS: dict[str, tuple[type, str]] = {
     "families": (str, "Comma-separated, or all; several make the family a searched choice."),
@@ -78,13 +83,6 @@ def read_settings(config: Path | None, flags: Mapping[str, Any]) -> SearchSettin
     Raises:
         ConfigError: Unknown name, value out of range, or a file that can't be read.
     """
-    from ecg_tune.config import SearchSettings, check_choice, from_dict
-    from ecg_tune.metrics import METRICS
-    from ecg_tune.search.sampling.history import SamplerHistory
-    from ecg_tune.search.sampling.samplers import SAMPLERS
-    from ecg_tune.search.stopping.schedulers import SCHEDULERS
-    from search_spaces import in_order
-
     merged = {"families": SearchSettings().families, **(read_yaml(config) if config else {}), **flags}
     for name in LISTS:
         merged[name] = _names(merged.get(name, ()), f"{config}: {name}")
@@ -122,10 +120,6 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
     Raises:
         ConfigError: A rule or a queued config is not of this space.
     """
-    from ecg_tune.search.encoders import encoders_of
-    from ecg_tune.study.retention import place_for
-    from search_spaces import SpaceContext, search_space
-
     context = SpaceContext(settings.profile, settings.epochs, settings.space, len(prepared.leads), settings.memory_gb)
     if settings.fusion_from:
         source, place = Path(settings.fusion_from), place_for(study, settings)

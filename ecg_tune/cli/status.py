@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import optuna
 import typer
 
 from ecg_tune.cli.options import StudyFolder
 from ecg_tune.cli.remote import Insecure, JobsAddress, run_remotely
-
-if TYPE_CHECKING:
-    import optuna
+from ecg_tune.search.stopping.rungs import rungs_of
+from ecg_tune.search.stopping.schedulers import rule_of
+from ecg_tune.study.lock import search_runs
+from ecg_tune.study.study import best_trials, count_states, last_failure, newest_trials, open_study, pareto_front
 
 EXAMPLE = "Example: ecg-tune status STUDY --json"
 
@@ -25,11 +27,10 @@ def status(
     address: JobsAddress = None,
     insecure: Insecure = False,
 ) -> None:
-    """Say how many trials are in which state, what the rungs hold, and which config is best."""
+    """Show how far a study is: trials by state, rungs, failures, best config."""
     if address:
         run_remotely(context, address, insecure=insecure)
         return
-    from ecg_tune.study.study import open_study
 
     opened = open_study(study)
     print(json.dumps(facts(opened, study), indent=1) if as_json else summary(opened, study))
@@ -37,11 +38,6 @@ def status(
 
 def facts(study: optuna.Study, folder: Path) -> dict[str, Any]:
     """Return what `status` knows, as plain data."""
-    from ecg_tune.search.stopping.rungs import rungs_of
-    from ecg_tune.search.stopping.schedulers import rule_of
-    from ecg_tune.study.lock import search_runs
-    from ecg_tune.study.study import best_trials, count_states, newest_trials, pareto_front
-
     rows, attrs = newest_trials(study), study.user_attrs
     best = best_trials(study, 1)
     standing = rungs_of(rows, rule_of(attrs)).standing
@@ -72,8 +68,6 @@ def facts(study: optuna.Study, folder: Path) -> dict[str, Any]:
 
 def summary(study: optuna.Study, folder: Path) -> str:
     """Return the same as a few lines of text."""
-    from ecg_tune.study.study import last_failure
-
     known = facts(study, folder)
     states = ", ".join(f"{count} {name}" for name, count in known["states"].items() if count) or "no trials yet"
     n_records = known["n_records"] or {}

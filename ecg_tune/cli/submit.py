@@ -6,17 +6,16 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ecg_tune.cli.options import StudyFolder
 from ecg_tune.cli.remote import Insecure
 from ecg_tune.cli.settings import flag_words, read_settings, takes_settings
+from ecg_tune.cluster.jobs import FILES, SentJob, follow, jobs_client, send
 from ecg_tune.errors import UsageError
-
-if TYPE_CHECKING:
-    from ecg_tune.cluster.jobs import SentJob
+from ecg_tune.storage import open_storage
 
 EXAMPLE = "Example: ecg-tune submit studies/a --data DATA --families all --trials 200 --address http://127.0.0.1:8265"
 
@@ -34,13 +33,11 @@ def submit(
     *,
     flags: dict[str, Any],
 ) -> None:
-    """Search on a cluster: the same as `search` on its head. STUDY and DATA are paths there, relative ones in the home folder.
+    """Run a search on a cluster, as a Ray job.
 
-    The job gets this project's code from here. It goes on when this command ends; sent again, it goes on where the study stands.
+    STUDY and DATA are paths on the cluster, relative to the home folder there. The job gets the code of this installation.
+    It keeps running when this command ends; the same command again resumes the study.
     """
-    from ecg_tune.cluster.jobs import jobs_client, send
-    from ecg_tune.storage import open_storage
-
     open_storage(data)
     read_settings(config, flags)  # refuses here what the job would refuse
     if progress not in ("plain", "jsonl"):
@@ -61,7 +58,6 @@ def submit(
 
 
 def _followed(job: SentJob) -> None:
-    from ecg_tune.cluster.jobs import follow
 
     try:
         code = follow(job)
@@ -74,8 +70,6 @@ def _followed(job: SentJob) -> None:
 
 def _packed(path: Path, files: dict[str, bytes]) -> str:
     """Put a file among those that go with the job; return what names it there."""
-    from ecg_tune.cluster.jobs import FILES
-
     name = f"{len(files)}_{os.path.basename(path)}"
     files[name] = path.read_bytes()
     return FILES + name

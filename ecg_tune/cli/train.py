@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from ecg_tune.cli.options import DataFolder, Device, pick_device, read_yaml
+from ecg_tune.cli.device import Device, pick_device
+from ecg_tune.cli.options import DataFolder, read_yaml
+from ecg_tune.config import SearchSettings, TrainingConfig, check_choice, to_dict
+from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
-
-if TYPE_CHECKING:
-    from ecg_tune.config import TrainingConfig
-    from ecg_tune.training.epoch import EpochResult
+from ecg_tune.models import MODELS, trial_config
+from ecg_tune.training.encoders import encoder_of, image_of
+from ecg_tune.training.epoch import EpochResult
+from ecg_tune.training.fit import saved_model, train_model
+from ecg_tune.training.model_file import save_model
+from search_spaces import SPACES, SpaceContext, resolve
 
 EXAMPLE = "Example: ecg-tune train rnn --data DATA --profile small --max-epochs 5"
 
@@ -30,14 +35,10 @@ def train(
     device: Device = "auto",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the checkpoint.")] = Path("checkpoints"),
 ) -> None:
-    """Train one config and write <Name>_best.pth with its history, thresholds and data description."""
-    from ecg_tune.config import SearchSettings, check_choice, to_dict
-    from ecg_tune.data.prepared.dataset import open_prepared
-    from ecg_tune.models import MODELS, trial_config
-    from ecg_tune.training.fit import saved_model, train_model
-    from ecg_tune.training.model_file import save_model
-    from search_spaces import SPACES, SpaceContext, resolve
+    """Train one model with one set of hyper-parameters, without a search.
 
+    Write <Name>_best.pth with the model, its history, its thresholds and a description of its data.
+    """
     check_choice("family", family, MODELS)
     epochs = SearchSettings(families=(family,), profile=profile, max_epochs=max_epochs).epochs
     chosen = to_dict(resolve(family, SPACES[family].defaults[profile], SpaceContext(profile, epochs)))
@@ -68,9 +69,6 @@ def _line(result: EpochResult, training: TrainingConfig) -> str:
 
 def _started_from(family: str, signal: Path | None, image: Path | None, *, frozen: bool) -> dict[str, Any]:
     """Return the settings that start a fusion from trained models: their networks, weights and images."""
-    from ecg_tune.config import to_dict
-    from ecg_tune.training.encoders import encoder_of, image_of
-
     if (signal or image or frozen) and family != "fusion":
         raise UsageError(f"--signal-from, --image-from and --frozen are for fusion, not for {family}")
     changes: dict[str, Any] = {"model": {"frozen": frozen}} if frozen else {"model": {}}

@@ -128,6 +128,6 @@ class Config:
         """Return the device's name. Torch is loaded only when this is read."""
         if self.device != "auto":
             return self.device
-        import torch
+        import torch  # settings are read where only the standard library is
 
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -74,12 +74,12 @@ def trackers(mlflow: str | None, wandb: str | None, *, folder: Path) -> list[Tra
         _check_installed("mlflow")
         for setting, value in PATIENCE.items():
             os.environ.setdefault(setting, value)
-        from ray.air.integrations.mlflow import MLflowLoggerCallback
+        from ray.air.integrations.mlflow import MLflowLoggerCallback  # needs mlflow, which is not installed with us
 
         chosen.append(_set_up(lambda: MLflowLoggerCallback(tracking_uri=mlflow, experiment_name=folder.name), f"MLflow at {mlflow!r}"))
     if wandb is not None:
         _check_installed("wandb")
-        from ray.air.integrations.wandb import WandbLoggerCallback
+        from ray.air.integrations.wandb import WandbLoggerCallback  # needs wandb, which is not installed with us
 
         class Wandb(WandbLoggerCallback):
             def __del__(self) -> None:
