@@ -18,9 +18,9 @@ Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 Card = dict[str, Any]
 
 
-def trial_cards(rows: Iterable[TrialRow]) -> dict[int, Card]:
+def trial_cards(trials: Iterable[TrialRow]) -> dict[int, Card]:
     """Return number → what the trial's card shows, plain data; what is not known is left out."""
-    return {row.number: {name: value for name, value in _card(row).items() if value is not None} for row in rows}
+    return {trial.number: {name: value for name, value in _card(trial).items() if value is not None} for trial in trials}
 
 
 def packed(cards: Iterable[Card]) -> dict[str, Any]:
@@ -39,34 +39,34 @@ def as_yaml(values: Mapping[str, Any]) -> str:
     return str(yaml.dump(dict(values), Dumper=Dumper, sort_keys=False, allow_unicode=True)).rstrip("\n")
 
 
-def _card(row: TrialRow) -> Card:
-    epochs = list(row.intermediate)
+def _card(trial: TrialRow) -> Card:
+    epochs = list(trial.intermediate)
     return {
-        "number": row.number,
-        "family": row.family,
-        "state": row.state,
-        "default": row.is_default or None,
-        "value": row.value,
-        "reached": None if row.value is not None else row.reached,
-        "best_epoch": row.best_epoch,
-        "epochs": row.epochs,
-        "seconds": None if row.seconds is None else round(row.seconds, 1),
-        "ended_by": row.ended_by,
-        "fail_reason": row.fail_reason,
-        "failure": row.failure[-MOST_TEXT:] if row.failure else None,
-        "continued_from": row.continued_from,
-        "start": _time(row.start),
-        "end": _time(row.end),
-        "node": row.node,
-        "worker": row.worker,
-        "device": row.device,
-        "n_parameters": row.n_parameters,
-        "seed": row.seed,
-        "per_class_auc": _aucs(row.per_class_auc),
-        "curve": [float(f"{value:.6g}") for value in row.intermediate.values()] or None,
+        "number": trial.number,
+        "family": trial.family,
+        "state": trial.state,
+        "default": trial.is_default or None,
+        "value": trial.value,
+        "reached": None if trial.value is not None else trial.reached,
+        "best_epoch": trial.best_epoch,
+        "epochs": trial.epochs,
+        "seconds": None if trial.seconds is None else round(trial.seconds, 1),
+        "ended_by": trial.ended_by,
+        "fail_reason": trial.fail_reason,
+        "failure": trial.failure[-MOST_TEXT:] if trial.failure else None,
+        "continued_from": trial.continued_from,
+        "start": _time(trial.start),
+        "end": _time(trial.end),
+        "node": trial.node,
+        "worker": trial.worker,
+        "device": trial.device,
+        "n_parameters": trial.n_parameters,
+        "seed": trial.seed,
+        "per_class_auc": _aucs(trial.per_class_auc),
+        "curve": [float(f"{value:.6g}") for value in trial.intermediate.values()] or None,
         "epochs_at": None if epochs == list(range(1, len(epochs) + 1)) else epochs,
-        "params": as_yaml(row.params) if row.params else None,
-        "config": as_yaml(row.config) if row.config else None,
+        "params": as_yaml(trial.params) if trial.params else None,
+        "config": as_yaml(trial.config) if trial.config else None,
     }
 
 

@@ -34,8 +34,8 @@ def write_dashboard(study: optuna.Study, out: Path, *, search_running: bool = Fa
         StudyError: The study's first objective is minimised.
     """
     now = datetime.now()
-    rows = trial_rows(study)
-    page = dashboard_html(rows, summarise(study, rows, folder), now=now, search_running=search_running)
+    trials = trial_rows(study)
+    page = dashboard_html(trials, summarise(study, trials, folder), now=now, search_running=search_running)
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.{os.getpid()}.part")
@@ -43,13 +43,13 @@ def write_dashboard(study: optuna.Study, out: Path, *, search_running: bool = Fa
     return part.replace(out)
 
 
-def dashboard_html(rows: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False) -> str:
+def dashboard_html(trials: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False) -> str:
     """Return the dashboard as one HTML text."""
-    return page_html(dashboard_page(rows, summary, now=now, search_running=search_running))
+    return page_html(dashboard_page(trials, summary, now=now, search_running=search_running))
 
 
 def dashboard_page(
-    rows: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False, live: bool = False
+    trials: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False, live: bool = False
 ) -> Page:
     """Return the dashboard in pieces.
 
@@ -62,9 +62,9 @@ def dashboard_page(
     return make_page(
         title=f"{summary.name} · ecg-tune study" + (" (SYNTHETIC)" if summary.synthetic else ""),
         head=header_html(summary, now=now, search_running=search_running, live=live),
-        sections=sections_of(View(rows, summary, now if search_running else None)),
+        sections=sections_of(View(trials, summary, now if search_running else None)),
         foot=foot,
-        cards=trial_cards(rows),
+        cards=trial_cards(trials),
         facts={
             "metric": summary.metric,
             "classes": summary.class_names,

@@ -66,7 +66,7 @@ class LiveStudy:
         self.summary: StudySummary | None = None
         self.notice = self._trouble = self._replaced = ""
         self._page: Page | None = None
-        self._rows: dict[int, TrialRow] = {}
+        self._trials: dict[int, TrialRow] = {}
         self._state = State()
         self._server = secrets.token_hex(4)
         self._mark: object = None
@@ -131,16 +131,16 @@ class LiveStudy:
     def _read(self) -> bool:
         try:
             with read_study(self.folder) as (study, running):
-                rows = trial_rows(study)
-                summary = summarise(study, rows, self.folder)
-            page = dashboard_page(rows, summary, now=datetime.now(), search_running=running, live=True)
+                trials = trial_rows(study)
+                summary = summarise(study, trials, self.folder)
+            page = dashboard_page(trials, summary, now=datetime.now(), search_running=running, live=True)
         except StudyError as error:
             return self._troubled(str(error))
         except Exception as error:  # whatever a half-written study makes fail: the last good state stays, and it is said
             _log.exception("%s could not be shown", self.folder)
             return self._troubled(f"the study could not be shown: {type(error).__name__}: {error}")
-        other = self.summary is not None and _another(self.summary, self._rows, summary, rows={row.number: row for row in rows})
-        self._page, self.summary, self._rows = page, summary, {row.number: row for row in rows}
+        other = self.summary is not None and _another(self.summary, self._trials, summary, trials={trial.number: trial for trial in trials})
+        self._page, self.summary, self._trials = page, summary, {trial.number: trial for trial in trials}
         self._take(page)
         if other:
             self._state = self._state.updated("replaced", {"replaced": json.dumps(secrets.token_hex(4))})
@@ -167,12 +167,12 @@ class LiveStudy:
         self._state = state.updated("markup", {key: inline_json(text) for key, text in page.markup.items()})
 
 
-def _another(old: StudySummary, old_rows: Mapping[int, TrialRow], new: StudySummary, *, rows: Mapping[int, TrialRow]) -> bool:
+def _another(old: StudySummary, old_trials: Mapping[int, TrialRow], new: StudySummary, *, trials: Mapping[int, TrialRow]) -> bool:
     """Return whether the study that is there now is not the one that was."""
-    if (old.name, old.fingerprint) != (new.name, new.fingerprint) or max(old_rows, default=-1) > max(rows, default=-1):
+    if (old.name, old.fingerprint) != (new.name, new.fingerprint) or max(old_trials, default=-1) > max(trials, default=-1):
         return True
-    begun = {number: (row.start, row.params) for number, row in old_rows.items() if row.start is not None and row.params}
-    return any(number in rows and (rows[number].start, rows[number].params) != then for number, then in begun.items())
+    begun = {number: (trial.start, trial.params) for number, trial in old_trials.items() if trial.start is not None and trial.params}
+    return any(number in trials and (trials[number].start, trials[number].params) != then for number, then in begun.items())
 
 
 def _waiting(folder: Path) -> Page:

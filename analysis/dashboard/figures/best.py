@@ -52,15 +52,15 @@ class Best(NamedTuple):
     n_complete: int
 
 
-def best_data(rows: Sequence[TrialRow], *, metric: str, class_names: Sequence[str], folder: str, top: int = 20) -> Best:
+def best_data(trials: Sequence[TrialRow], *, metric: str, class_names: Sequence[str], folder: str, top: int = 20) -> Best:
     """Return the `top` COMPLETE trials, highest value first (earlier trials first among equals).
 
     Args:
         folder: The study's, for the commands.
     """
-    own = completed(rows)
-    ranked = sorted(own, key=lambda row: (-(row.value or 0.0), row.number))[:top]
-    return Best(metric, tuple(class_names), tuple(_best(rank, row, folder) for rank, row in enumerate(ranked, 1)), len(own))
+    own = completed(trials)
+    ranked = sorted(own, key=lambda trial: (-(trial.value or 0.0), trial.number))[:top]
+    return Best(metric, tuple(class_names), tuple(_best(rank, trial, folder) for rank, trial in enumerate(ranked, 1)), len(own))
 
 
 def best_table(data: Best) -> str:
@@ -73,22 +73,22 @@ def best_table(data: Best) -> str:
     return f'<div class="scroll"><table class="best"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _best(rank: int, row: TrialRow, folder: str) -> BestTrial:
+def _best(rank: int, trial: TrialRow, folder: str) -> BestTrial:
     return BestTrial(
         rank,
-        row.number,
-        row.family,
-        row.value or 0.0,
-        row.best_epoch,
-        row.epochs,
-        row.seconds,
-        row.n_parameters,
-        row.ended_by,
-        row.is_default,
-        row.per_class_auc or (),
-        _yaml(row.params),
-        _yaml(row.config),
-        f"ecg-tune retrain {shlex.quote(folder)} --trial {row.number} --seeds 3",
+        trial.number,
+        trial.family,
+        trial.value or 0.0,
+        trial.best_epoch,
+        trial.epochs,
+        trial.seconds,
+        trial.n_parameters,
+        trial.ended_by,
+        trial.is_default,
+        trial.per_class_auc or (),
+        _yaml(trial.params),
+        _yaml(trial.config),
+        f"ecg-tune retrain {shlex.quote(folder)} --trial {trial.number} --seeds 3",
     )
 
 

@@ -8,7 +8,17 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.dashboard.figures.style import axis, draw, drawn_once, family_marker, rounded, text, trial_hover, trials, value_range
+from analysis.dashboard.figures.style import (
+    axis,
+    draw,
+    drawn_once,
+    family_marker,
+    rounded,
+    text,
+    trial_customdata,
+    trial_hover,
+    value_range,
+)
 from analysis.dashboard.frames import TrialRow, best_row, families_of
 
 
@@ -28,11 +38,11 @@ class Classes(NamedTuple):
     best: tuple[BestOfFamily, ...]
 
 
-def classes_data(rows: Sequence[TrialRow], *, class_names: Sequence[str]) -> Classes:
+def classes_data(trials: Sequence[TrialRow], *, class_names: Sequence[str]) -> Classes:
     """Return the classes' AUC of each family's best COMPLETE trial, of those that recorded one."""
-    best = [best_row(row for row in rows if row.family == family) for family in families_of(rows)]
-    recorded = [row for row in best if row is not None and row.per_class_auc]
-    found = [BestOfFamily(row.number, row.family, float(row.value or 0.0), row.per_class_auc or ()) for row in recorded]
+    best = [best_row(trial for trial in trials if trial.family == family) for family in families_of(trials)]
+    recorded = [trial for trial in best if trial is not None and trial.per_class_auc]
+    found = [BestOfFamily(trial.number, trial.family, float(trial.value or 0.0), trial.per_class_auc or ()) for trial in recorded]
     return Classes(tuple(class_names), tuple(sorted(found, key=lambda one: (-one.value, one.number))))
 
 
@@ -51,7 +61,7 @@ def classes_figure(data: Classes) -> go.Figure:
                 marker=family_marker(one.family, size=12),
                 name=text(f"{one.family}, trial {one.number}"),
                 showlegend=True,
-                customdata=trials([one.number] * len(known)),
+                customdata=trial_customdata([one.number] * len(known)),
                 hovertemplate=trial_hover(one.family, "%{y} AUC %{x:.4f}"),
             )
         )

@@ -14,7 +14,17 @@ import plotly.graph_objects as go
 
 from analysis.dashboard.figures.pairs import Pair, Scale, pair_of, scale_axis
 from analysis.dashboard.figures.parallel import WORST_TO_BEST
-from analysis.dashboard.figures.style import STATE_NAMES, draw, metric_name, rounded, short_name, template_text, text, trial_hover, trials
+from analysis.dashboard.figures.style import (
+    STATE_NAMES,
+    draw,
+    metric_name,
+    rounded,
+    short_name,
+    template_text,
+    text,
+    trial_customdata,
+    trial_hover,
+)
 from analysis.dashboard.frames import TrialRow
 
 N_GRID = 36
@@ -40,9 +50,9 @@ class Contour(NamedTuple):
     field: np.ndarray
 
 
-def contour_data(rows: Sequence[TrialRow], *, metric: str, family: str, parameters: tuple[str, str]) -> Contour:
+def contour_data(trials: Sequence[TrialRow], *, metric: str, family: str, parameters: tuple[str, str]) -> Contour:
     """Return the smoothed metric of the family's COMPLETE trials over two parameters."""
-    pair = pair_of(rows, family, *parameters)
+    pair = pair_of(trials, family, *parameters)
     width = SPREAD * max(len(pair.numbers), 1) ** (-1 / 6)
     (x, x_places), (y, y_places) = _grid(pair.x), _grid(pair.y)
     weights = _weights(pair.y, y_places, width)[:, None, :] * _weights(pair.x, x_places, width)[None, :, :]  # (n_y, n_x, n_trials)
@@ -75,7 +85,7 @@ def contour_figure(data: Contour) -> go.Figure:
         mode="markers",
         marker={"color": "rgba(255,255,255,0.85)", "size": 7, "line": {"width": 1.2, "color": "#24292f"}},
         showlegend=False,
-        customdata=trials(pair.numbers, [f"{value:.4f}" for value in pair.values]),
+        customdata=trial_customdata(pair.numbers, [f"{value:.4f}" for value in pair.values]),
         hovertemplate=trial_hover(
             f"{data.family} · {STATE_NAMES['COMPLETE']}", f"{names[0]} %{{x}}", f"{names[1]} %{{y}}", "%{customdata[1]}"
         ),

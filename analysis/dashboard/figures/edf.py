@@ -17,8 +17,8 @@ from analysis.dashboard.figures.style import (
     metric_name,
     rounded,
     text,
+    trial_customdata,
     trial_hover,
-    trials,
     value_range,
 )
 from analysis.dashboard.frames import TrialRow, completed, families_of
@@ -44,14 +44,14 @@ class Edf(NamedTuple):
     families: tuple[FamilyDistribution, ...]
 
 
-def edf_data(rows: Sequence[TrialRow], *, metric: str) -> Edf:
+def edf_data(trials: Sequence[TrialRow], *, metric: str) -> Edf:
     """Return the distribution of the values of each family that has a COMPLETE trial."""
     found = []
-    for family in families_of(completed(rows)):
-        own = sorted(completed(rows, family), key=lambda row: (row.value or 0.0, row.number))
-        values = tuple(float(row.value or 0.0) for row in own)
+    for family in families_of(completed(trials)):
+        own = sorted(completed(trials, family), key=lambda trial: (trial.value or 0.0, trial.number))
+        values = tuple(float(trial.value or 0.0) for trial in own)
         shares = tuple(bisect_right(values, value) / len(values) for value in values)
-        found.append(FamilyDistribution(family, tuple(row.number for row in own), values, shares))
+        found.append(FamilyDistribution(family, tuple(trial.number for trial in own), values, shares))
     return Edf(metric, tuple(found))
 
 
@@ -67,7 +67,7 @@ def edf_figure(data: Edf) -> go.Figure:
             marker=family_points(one.family, [0] + [8 if len(one.values) <= 100 else 2] * len(one.values)),
             name=text(f"{one.family} ({len(one.values)})"),
             showlegend=True,
-            customdata=trials([one.numbers[0], *one.numbers]),
+            customdata=trial_customdata([one.numbers[0], *one.numbers]),
             hovertemplate=trial_hover(one.family, "%{y:.0%} of the family's reached at most %{x:.4f}"),
         )
         for one in data.families

@@ -39,10 +39,10 @@ class Failures(NamedTuple):
     families: tuple[str, ...]
 
 
-def failures_data(rows: Sequence[TrialRow]) -> Failures:
-    """Return the FAIL rows."""
-    failed = [row for row in rows if row.state == "FAIL"]
-    found = [Failure(row.number, row.family, row.fail_reason or NO_REASON, row.failure or "") for row in failed]
+def failures_data(trials: Sequence[TrialRow]) -> Failures:
+    """Return the FAIL trials."""
+    failed = [trial for trial in trials if trial.state == "FAIL"]
+    found = [Failure(trial.number, trial.family, trial.fail_reason or NO_REASON, trial.failure or "") for trial in failed]
     counts = {reason: sum(f.reason == reason for f in found) for reason in {f.reason for f in found}}
     reasons = sorted(counts, key=lambda reason: (-counts[reason], reason))
     return Failures(tuple(found), tuple(reasons), tuple(families_of(failed)))
@@ -81,10 +81,10 @@ def failures_table(data: Failures) -> str:
     for failure in data.failures:
         alike.setdefault((failure.reason, failure.message), []).append(failure)
     ranked = sorted(alike.items(), key=lambda item: (-len(item[1]), item[1][0].number))
-    rows = "".join(_line(reason, message, same) for (reason, message), same in ranked[:MOST_LINES])
+    lines = "".join(_line(reason, message, same) for (reason, message), same in ranked[:MOST_LINES])
     head = '<tr><th class="n">Trials</th><th>Which</th><th>Families</th><th>Reason</th><th>What it said</th></tr>'
     more = f'<p class="soft">and {len(ranked) - MOST_LINES} more messages</p>' if len(ranked) > MOST_LINES else ""
-    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>{more}'
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{lines}</tbody></table></div>{more}'
 
 
 def _line(reason: str, message: str, same: Sequence[Failure]) -> str:

@@ -17,8 +17,8 @@ from analysis.dashboard.figures.style import (
     metric_name,
     rounded,
     text,
+    trial_customdata,
     trial_hover,
-    trials,
     value_range,
 )
 from analysis.dashboard.frames import TrialRow, families_of
@@ -51,15 +51,15 @@ class Families(NamedTuple):
     common: float
 
 
-def families_data(rows: Sequence[TrialRow], *, metric: str, budget: str = "epochs") -> Families:
+def families_data(trials: Sequence[TrialRow], *, metric: str, budget: str = "epochs") -> Families:
     """Return every family's best value against the budget spent on it, trials in the order they ended.
 
     Args:
-        rows: The study's rows.
+        trials: The study's trials.
         metric: The study's metric.
         budget: "epochs" or "hours".
     """
-    raw = [_course([row for row in rows if row.family == family], family, budget) for family in families_of(rows)]
+    raw = [_course([trial for trial in trials if trial.family == family], family, budget) for family in families_of(trials)]
     common = min((course.spent for course in raw if course.course), default=0.0)
     courses = [course._replace(best_at_common=max((v for s, v, _ in course.course if s <= common), default=None)) for course in raw]
     return Families(metric, budget, tuple(courses), common)
@@ -82,7 +82,7 @@ def families_figure(data: Families) -> go.Figure:
                 line=family_line(course.family, width=2),
                 marker=family_points(course.family, [9] * len(course.course) + [0]),
                 name=text(course.family),
-                customdata=trials(trial for _, _, trial in points),
+                customdata=trial_customdata(trial for _, _, trial in points),
                 hovertemplate=trial_hover(course.family, f"best %{{y:.4f}} after %{{x:.4g}} {unit}"),
             )
         )
@@ -105,9 +105,9 @@ def _unit(data: Families) -> tuple[str, float]:
 def _course(own: Sequence[TrialRow], family: str, budget: str) -> FamilyCourse:
     spent, best, best_trial = 0.0, None, -1
     course: list[tuple[float, float, int]] = []
-    for row in sorted(own, key=lambda row: (row.end is None, row.end or datetime.max, row.number)):
-        spent += row.epochs if budget == "epochs" else (row.seconds or 0.0) / 3600
-        if row.value is not None and (best is None or row.value > best):
-            best, best_trial = row.value, row.number
+    for trial in sorted(own, key=lambda trial: (trial.end is None, trial.end or datetime.max, trial.number)):
+        spent += trial.epochs if budget == "epochs" else (trial.seconds or 0.0) / 3600
+        if trial.value is not None and (best is None or trial.value > best):
+            best, best_trial = trial.value, trial.number
             course.append((spent, best, best_trial))
     return FamilyCourse(family, tuple(course), spent, None, len(own))

@@ -22,8 +22,8 @@ from analysis.dashboard.figures.style import (
     rounded,
     template_text,
     text,
+    trial_customdata,
     trial_hover,
-    trials,
     whole_ticks,
 )
 from analysis.dashboard.frames import STATES, TrialRow, completed, families_of
@@ -76,16 +76,16 @@ class History(NamedTuple):
     break_at: float | None
 
 
-def history_data(rows: Sequence[TrialRow], *, metric: str) -> History:
+def history_data(trials: Sequence[TrialRow], *, metric: str) -> History:
     """Return every trial's reached metric, the best so far, and default against best per family."""
     points = [
-        Point(row.number, row.reached, row.family, row.state, row.epochs, row.best_epoch, row.is_default)
-        for row in rows
-        if row.reached is not None
+        Point(trial.number, trial.reached, trial.family, trial.state, trial.epochs, trial.best_epoch, trial.is_default)
+        for trial in trials
+        if trial.reached is not None
     ]
-    best = [(row.number, row.best_so_far) for row in completed(rows) if row.best_so_far is not None]
-    without = [row.number for row in rows if row.reached is None and row.end is not None]
-    gains = tuple(_gain(rows, family) for family in families_of(rows))
+    best = [(trial.number, trial.best_so_far) for trial in completed(trials) if trial.best_so_far is not None]
+    without = [trial.number for trial in trials if trial.reached is None and trial.end is not None]
+    gains = tuple(_gain(trials, family) for family in families_of(trials))
     break_at = break_of([point.reached for point in points], [gain.default for gain in gains if gain.default is not None])
     return History(metric, tuple(points), tuple(best), gains, tuple(without), break_at)
 
@@ -123,9 +123,9 @@ def gains_table(data: History) -> str:
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{lines}</tbody></table></div>'
 
 
-def _gain(rows: Sequence[TrialRow], family: str) -> Gain:
-    default = next((row for row in rows if row.is_default and row.family == family and row.reached is not None), None)
-    best = max(completed(rows, family), key=lambda row: (row.value, -row.number), default=None)
+def _gain(trials: Sequence[TrialRow], family: str) -> Gain:
+    default = next((trial for trial in trials if trial.is_default and trial.family == family and trial.reached is not None), None)
+    best = max(completed(trials, family), key=lambda trial: (trial.value, -trial.number), default=None)
     return Gain(
         family,
         default.reached if default else None,
@@ -175,7 +175,7 @@ def _family_points(data: History, family: str) -> list[go.Scatter]:
                 name=text(family),
                 legendgroup=text(family),
                 showlegend=not traces,
-                customdata=trials(
+                customdata=trial_customdata(
                     (p.number for p in points),
                     (p.epochs for p in points),
                     (p.best_epoch or ABSENT for p in points),
@@ -199,7 +199,7 @@ def _default_line(data: History, gain: Gain, last: int) -> go.Scatter:
         meta=GUIDE,
         legendgroup=text(gain.family),
         showlegend=False,
-        customdata=trials([gain.default_trial] * 2),
+        customdata=trial_customdata([gain.default_trial] * 2),
         hovertemplate=f"default config of {template_text(gain.family)}: %{{y:.4f}}<br>trial %{{customdata[0]}}<extra></extra>",
     )
 

@@ -48,13 +48,13 @@ class _Known(NamedTuple):
     distributions: tuple[tuple[str, BaseDistribution], ...]
 
 
-def importances_data(rows: Sequence[TrialRow], *, family: str | None = None) -> Importances:
+def importances_data(trials: Sequence[TrialRow], *, family: str | None = None) -> Importances:
     """Return Optuna's PED-ANOVA importances of the COMPLETE trials of a family, or of all of them."""
-    own = completed(rows, family)
+    own = completed(trials, family)
     missing = _why_none(own, family)
     if missing:
         return Importances(family, (), len(own), "", missing)
-    known = tuple(_Known(row.value or 0.0, tuple(row.params.items()), tuple(row.distributions.items())) for row in own)
+    known = tuple(_Known(trial.value or 0.0, tuple(trial.params.items()), tuple(trial.distributions.items())) for trial in own)
     shares, doubts = _shares(known, tuple(parameters_of(own, family)))
     return Importances(family, shares, len(own), _warning(len(own), doubts), "")
 
@@ -92,7 +92,7 @@ def _why_none(own: Sequence[TrialRow], family: str | None) -> str:
         return f"One searched parameter ({names[0]}) takes all of the importance whatever it does: see its slice."
     if not names:
         return "These trials have no searched parameter, so there is nothing to compare."
-    if len({row.value for row in own}) == 1:
+    if len({trial.value for trial in own}) == 1:
         return "All complete trials have the same value, so no parameter made a difference."
     return ""
 

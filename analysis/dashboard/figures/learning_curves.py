@@ -17,8 +17,8 @@ from analysis.dashboard.figures.style import (
     drawn_once,
     metric_name,
     rounded,
+    trial_customdata,
     trial_hover,
-    trials,
     value_range,
     whole_ticks,
 )
@@ -77,18 +77,18 @@ class LearningCurves(NamedTuple):
 
 
 def learning_curves_data(
-    rows: Sequence[TrialRow], *, family: str, metric: str, rungs: Sequence[int] = (), most_lines: int = MOST_LINES
+    trials: Sequence[TrialRow], *, family: str, metric: str, rungs: Sequence[int] = (), most_lines: int = MOST_LINES
 ) -> LearningCurves:
     """Return the curves of one family's trials that reported at least one epoch; of more than `most_lines` bands and the best."""
-    own = [row for row in rows if row.family == family and row.intermediate]
+    own = [trial for trial in trials if trial.family == family and trial.intermediate]
     best = best_row(own)
     few = len(own) <= most_lines
     curves = [
-        Curve(row.number, row.state, tuple(row.intermediate), tuple(row.intermediate.values()), row.is_default, row is best)
-        for row in (own if few else _singled_out(own))
+        Curve(trial.number, trial.state, tuple(trial.intermediate), tuple(trial.intermediate.values()), trial.is_default, trial is best)
+        for trial in (own if few else _singled_out(own))
     ]
-    last = max((max(row.intermediate) for row in own), default=0)
-    values = [value for row in rows for value in row.intermediate.values()]
+    last = max((max(trial.intermediate) for trial in own), default=0)
+    values = [value for trial in trials for value in trial.intermediate.values()]
     y_range = (min(values), max(values)) if values else (0.0, 1.0)
     message = "" if few else _said(len(own), len(curves))
     return LearningCurves(
@@ -124,10 +124,10 @@ def learning_curves_figure(data: LearningCurves) -> go.Figure:
 
 def _singled_out(own: Sequence[TrialRow]) -> list[TrialRow]:
     """Return the best trials, the default one, and the newest of those that run."""
-    best = sorted(own, key=lambda row: (-(row.reached or 0.0), row.number))[:BEST_LINES]
-    running = [row for row in own if row.state == "RUNNING"][-RUNNING_LINES:]
-    kept = {row.number for row in [*best, *running, *(row for row in own if row.is_default)]}
-    return [row for row in own if row.number in kept]
+    best = sorted(own, key=lambda trial: (-(trial.reached or 0.0), trial.number))[:BEST_LINES]
+    running = [trial for trial in own if trial.state == "RUNNING"][-RUNNING_LINES:]
+    kept = {trial.number for trial in [*best, *running, *(trial for trial in own if trial.is_default)]}
+    return [trial for trial in own if trial.number in kept]
 
 
 def _said(n_trials: int, n_drawn: int) -> str:
@@ -140,8 +140,8 @@ def _said(n_trials: int, n_drawn: int) -> str:
 
 def _bands(own: Sequence[TrialRow]) -> Bands:
     at: dict[int, list[float]] = {}
-    for row in own:
-        for epoch, value in row.intermediate.items():
+    for trial in own:
+        for epoch, value in trial.intermediate.items():
             at.setdefault(epoch, []).append(value)
     epochs = tuple(sorted(at))
     quantiles = np.array([np.quantile(at[epoch], LEVELS) for epoch in epochs]).T
@@ -186,7 +186,7 @@ def _state_lines(data: LearningCurves, state: str) -> go.Scatter:
         marker={"size": 5, "symbol": STATE_SYMBOLS[state]},
         opacity=0.75,
         name=STATE_NAMES[state],
-        customdata=trials(numbers),
+        customdata=trial_customdata(numbers),
         hovertemplate=trial_hover(STATE_NAMES[state], "epoch %{x}: %{y:.4f}"),
     )
 
@@ -198,6 +198,6 @@ def _highlight(curve: Curve, name: str, line: dict[str, object]) -> go.Scatter:
         mode="lines",
         line=line,
         name=name,
-        customdata=trials([curve.number] * len(curve.epochs)),
+        customdata=trial_customdata([curve.number] * len(curve.epochs)),
         hovertemplate=trial_hover(name.split(",")[0], "epoch %{x}: %{y:.4f}"),
     )

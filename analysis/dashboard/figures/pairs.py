@@ -37,10 +37,12 @@ class Pair(NamedTuple):
     values: tuple[float, ...]
 
 
-def pair_of(rows: Sequence[TrialRow], family: str, x: str, y: str) -> Pair:
+def pair_of(trials: Sequence[TrialRow], family: str, x: str, y: str) -> Pair:
     """Return the plane of two parameters."""
-    own = sorted((row for row in completed(rows, family) if x in row.params and y in row.params), key=lambda row: row.value or 0.0)
-    return Pair(_scale(own, x), _scale(own, y), tuple(row.number for row in own), tuple(float(row.value or 0.0) for row in own))
+    own = sorted(
+        (trial for trial in completed(trials, family) if x in trial.params and y in trial.params), key=lambda trial: trial.value or 0.0
+    )
+    return Pair(_scale(own, x), _scale(own, y), tuple(trial.number for trial in own), tuple(float(trial.value or 0.0) for trial in own))
 
 
 def scale_axis(scale: Scale, family: str) -> Mapping[str, Any]:
@@ -54,9 +56,9 @@ def scale_axis(scale: Scale, family: str) -> Mapping[str, Any]:
     return axis(title, type="linear")
 
 
-def _scale(rows: Sequence[TrialRow], name: str) -> Scale:
-    raw = [row.params[name] for row in rows]
-    distribution = rows[-1].distributions[name] if rows else None
+def _scale(trials: Sequence[TrialRow], name: str) -> Scale:
+    raw = [trial.params[name] for trial in trials]
+    distribution = trials[-1].distributions[name] if trials else None
     offered = getattr(distribution, "choices", None)
     if offered is not None or any(isinstance(value, (str, bool, type(None))) for value in raw):
         shown = [str(value) for value in raw]
@@ -64,6 +66,6 @@ def _scale(rows: Sequence[TrialRow], name: str) -> Scale:
         return Scale(name, "category", tuple(shown), tuple(float(choices.index(one)) for one in shown), choices)
     log = bool(getattr(distribution, "log", False))
     known = np.log(raw) if log else np.array(raw, dtype=float)
-    span = float(np.ptp(known)) if rows else 0.0
+    span = float(np.ptp(known)) if trials else 0.0
     places = (known - known.min()) / span if span else np.full(len(known), 0.5)
     return Scale(name, "log" if log else "linear", tuple(raw), tuple(map(float, places)), ())

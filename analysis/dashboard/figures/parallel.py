@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.dashboard.figures.style import draw, drawn_once, metric_name, number, rounded, short_name, text, trials
+from analysis.dashboard.figures.style import draw, drawn_once, metric_name, number, rounded, short_name, text, trial_customdata
 from analysis.dashboard.figures.ticks import linear_ticks, log_ticks
 from analysis.dashboard.frames import TrialRow, completed, parameters_of
 
@@ -48,14 +48,14 @@ class Parallel(NamedTuple):
     n_hidden: int = 0
 
 
-def parallel_data(rows: Sequence[TrialRow], *, metric: str, family: str | None = None) -> Parallel:
+def parallel_data(trials: Sequence[TrialRow], *, metric: str, family: str | None = None) -> Parallel:
     """Return the lines of the COMPLETE trials of a family, or of all of them with the parameters they share."""
-    own = sorted(completed(rows, family), key=lambda row: row.reached or 0.0)
-    names = [name for name in parameters_of(own, family) if family is not None or all(name in row.params for row in own)]
-    common = sorted(names, key=lambda name: -sum(name in row.params for row in own))[:MOST_AXES]
+    own = sorted(completed(trials, family), key=lambda trial: trial.reached or 0.0)
+    names = [name for name in parameters_of(own, family) if family is not None or all(name in trial.params for trial in own)]
+    common = sorted(names, key=lambda name: -sum(name in trial.params for trial in own))[:MOST_AXES]
     axes = tuple(_axis(name, own) for name in names if name in common)
-    values = tuple(float(row.value or 0.0) for row in own)
-    return Parallel(family, metric, tuple(row.number for row in own), values, axes, n_hidden=len(names) - len(common))
+    values = tuple(float(trial.value or 0.0) for trial in own)
+    return Parallel(family, metric, tuple(trial.number for trial in own), values, axes, n_hidden=len(names) - len(common))
 
 
 @drawn_once
@@ -83,24 +83,24 @@ def parallel_figure(data: Parallel) -> go.Figure:
         "showscale": True,
         "colorbar": {"title": {"text": text(metric_name(data.metric)), "side": "right"}, "thickness": 12, "tickformat": ".3f"},
     }
-    lines = go.Parcoords(dimensions=dimensions, line=line, labelangle=-18, labelside="top", customdata=trials(data.numbers))
+    lines = go.Parcoords(dimensions=dimensions, line=line, labelangle=-18, labelside="top", customdata=trial_customdata(data.numbers))
     figure = draw([lines], height=430)
     return figure.update_layout(margin={"l": 70, "r": 40, "t": 96, "b": 28})
 
 
-def _axis(name: str, rows: Sequence[TrialRow]) -> Axis:
-    values = [row.params.get(name) for row in rows]
-    distribution = next((row.distributions[name] for row in rows if name in row.distributions), None)
+def _axis(name: str, trials: Sequence[TrialRow]) -> Axis:
+    values = [trial.params.get(name) for trial in trials]
+    distribution = next((trial.distributions[name] for trial in trials if name in trial.distributions), None)
     numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values if v is not None)
     if not numeric or isinstance(getattr(distribution, "choices", None), tuple):
-        return _choices(name, rows, distribution)
+        return _choices(name, trials, distribution)
     log = bool(getattr(distribution, "log", False)) and all(v > 0 for v in values if v is not None)
     return _numbers(name, values, log=log)
 
 
-def _choices(name: str, rows: Sequence[TrialRow], distribution: Any) -> Axis:
+def _choices(name: str, trials: Sequence[TrialRow], distribution: Any) -> Axis:
     offered = [str(choice) for choice in getattr(distribution, "choices", ())]
-    labels = [str(row.params[name]) if name in row.params else NOT_SET for row in rows]
+    labels = [str(trial.params[name]) if name in trial.params else NOT_SET for trial in trials]
     order = list(dict.fromkeys([*(choice for choice in offered if choice in labels), *sorted(set(labels))]))
     places = {label: float(place) for place, label in enumerate(order)}
     top = float(max(len(order) - 1, 1))

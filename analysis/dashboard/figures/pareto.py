@@ -17,9 +17,9 @@ from analysis.dashboard.figures.style import (
     rounded,
     template_text,
     text,
+    trial_customdata,
     trial_hover,
     trial_link,
-    trials,
     value_range,
 )
 from analysis.dashboard.frames import TrialRow, completed
@@ -48,13 +48,15 @@ class Pareto(NamedTuple):
         return sorted((trial for trial in self.trials if trial.on_front), key=lambda trial: (-trial.values[0], trial.number))
 
 
-def pareto_data(rows: Sequence[TrialRow], *, objectives: Sequence[str]) -> Pareto:
+def pareto_data(trials: Sequence[TrialRow], *, objectives: Sequence[str]) -> Pareto:
     """Return the COMPLETE trials of a study of several objectives.
 
     Args:
         objectives: The metric, then what is minimised.
     """
-    return Pareto(tuple(objectives), tuple(ParetoTrial(row.number, row.family, row.values, row.on_front) for row in completed(rows)))
+    return Pareto(
+        tuple(objectives), tuple(ParetoTrial(trial.number, trial.family, trial.values, trial.on_front) for trial in completed(trials))
+    )
 
 
 def pareto_figure(data: Pareto, cost: int) -> go.Figure:
@@ -77,7 +79,7 @@ def pareto_figure(data: Pareto, cost: int) -> go.Figure:
                     name=text(family),
                     legendgroup=text(family),
                     showlegend=not any(trace.legendgroup == text(family) for trace in traces),
-                    customdata=trials(trial.number for trial in own),
+                    customdata=trial_customdata(trial.number for trial in own),
                     hovertemplate=trial_hover(
                         family + (" · on the front" if on_front else ""), "%{y:.4f}", f"{template_text(COSTS.get(name, name))} %{{x:,.6~g}}"
                     ),
@@ -118,6 +120,6 @@ def _front_line(data: Pareto, cost: int) -> go.Scatter:
         mode="lines",
         line={"shape": "hv", "width": 1.5},
         name="front",
-        customdata=trials(trial.number for trial in front),
+        customdata=trial_customdata(trial.number for trial in front),
         hoverinfo="skip",
     )

@@ -22,8 +22,8 @@ from analysis.dashboard.figures.style import (
     short_name,
     template_text,
     text,
+    trial_customdata,
     trial_hover,
-    trials,
 )
 from analysis.dashboard.frames import TrialRow
 
@@ -39,11 +39,11 @@ class Rank(NamedTuple):
     ranks: tuple[float, ...]
 
 
-def rank_data(rows: Sequence[TrialRow], *, metric: str, family: str, parameters: Sequence[str]) -> list[Rank]:
+def rank_data(trials: Sequence[TrialRow], *, metric: str, family: str, parameters: Sequence[str]) -> list[Rank]:
     """Return one plane for every pair of the first `N_PARAMETERS` parameters, COMPLETE trials that have both."""
     found = []
     for x, y in combinations(parameters[:N_PARAMETERS], 2):
-        pair = pair_of(rows, family, x, y)
+        pair = pair_of(trials, family, x, y)
         found.append(Rank(family, metric, pair, tuple(map(float, rankdata([-value for value in pair.values])))))
     return found
 
@@ -72,7 +72,7 @@ def rank_figure(data: Rank) -> go.Figure:
             },
         },
         showlegend=False,
-        customdata=trials(
+        customdata=trial_customdata(
             pair.numbers,
             [number(value) for value in pair.x.values],
             [number(value) for value in pair.y.values],

@@ -36,13 +36,13 @@ class RungSurvival(NamedTuple):
     rungs: tuple[Rung, ...]
 
 
-def rung_survival_data(rows: Sequence[TrialRow], *, family: str, rungs: Sequence[int]) -> RungSurvival:
+def rung_survival_data(trials: Sequence[TrialRow], *, family: str, rungs: Sequence[int]) -> RungSurvival:
     """Count the family's started trials at the start and at each rung, as `ecg-tune status` does.
 
     A trial stands at a rung when it trained that many epochs, or was ended by its own patience before: then with its best value. A
     COMPLETE trial that stands at no later rung went on to its end.
     """
-    own = [row for row in rows if row.family == family and row.state != "WAITING"]
+    own = [trial for trial in trials if trial.family == family and trial.state != "WAITING"]
     return RungSurvival(family, tuple(_rung(own, level) for level in (0, *sorted(rungs))))
 
 
@@ -75,8 +75,8 @@ def rung_survival_figure(data: RungSurvival) -> go.Figure:
     return figure.update_layout(legend={"traceorder": "normal"}, uniformtext={"minsize": 12, "mode": "hide"})
 
 
-def _rung(rows: Sequence[TrialRow], level: int) -> Rung:
-    standing = [row for row in rows if level == 0 or level in row.rungs]
-    ended_here = [row for row in standing if not (row.state == "COMPLETE" or any(rung > level for rung in row.rungs))]
-    pruned, failed, running = (sum(row.state == state for row in ended_here) for state in ("PRUNED", "FAIL", "RUNNING"))
+def _rung(trials: Sequence[TrialRow], level: int) -> Rung:
+    standing = [trial for trial in trials if level == 0 or level in trial.rungs]
+    ended_here = [trial for trial in standing if not (trial.state == "COMPLETE" or any(rung > level for rung in trial.rungs))]
+    pruned, failed, running = (sum(trial.state == state for trial in ended_here) for state in ("PRUNED", "FAIL", "RUNNING"))
     return Rung(level, len(standing), len(standing) - len(ended_here), pruned, failed, running)

@@ -20,8 +20,8 @@ from analysis.dashboard.figures.style import (
     short_name,
     template_text,
     text,
+    trial_customdata,
     trial_hover,
-    trials,
     value_range,
 )
 from analysis.dashboard.figures.ticks import linear_ticks
@@ -55,20 +55,20 @@ class Slice(NamedTuple):
     y_range: tuple[float, float]
 
 
-def slice_data(rows: Sequence[TrialRow], parameter: str, *, metric: str, family: str | None = None) -> Slice:
+def slice_data(trials: Sequence[TrialRow], parameter: str, *, metric: str, family: str | None = None) -> Slice:
     """Return the trials that have `parameter` and reported at least one epoch."""
-    own = [row for row in rows if family in (None, row.family) and row.reached is not None]
-    having = [row for row in own if parameter in row.params]
+    own = [trial for trial in trials if family in (None, trial.family) and trial.reached is not None]
+    having = [trial for trial in own if parameter in trial.params]
     distribution = having[-1].distributions[parameter] if having else None
     choices = getattr(distribution, "choices", None)
-    as_text = choices is not None or any(isinstance(row.params[parameter], (str, bool, type(None))) for row in having)
+    as_text = choices is not None or any(isinstance(trial.params[parameter], (str, bool, type(None))) for trial in having)
     points = []
-    for row in having:
-        raw = row.params[parameter]
-        points.append(SlicePoint(row.number, str(raw) if as_text else raw, float(row.reached or 0.0), row.state == "COMPLETE"))
+    for trial in having:
+        raw = trial.params[parameter]
+        points.append(SlicePoint(trial.number, str(raw) if as_text else raw, float(trial.reached or 0.0), trial.state == "COMPLETE"))
     scale = "category" if as_text else "log" if getattr(distribution, "log", False) else "linear"
     categories = tuple(dict.fromkeys([*(str(c) for c in choices or ()), *(p.x for p in points)])) if as_text else ()
-    reached = [row.reached for row in own if row.reached is not None]
+    reached = [trial.reached for trial in own if trial.reached is not None]
     return Slice(parameter, family, metric, tuple(points), scale, categories, (min(reached, default=0.0), max(reached, default=1.0)))
 
 
@@ -91,7 +91,7 @@ def slice_figure(data: Slice) -> go.Figure:
                     "opacity": 0.85 if complete else 1,
                 },
                 name=name,
-                customdata=trials(p.number for p in points),
+                customdata=trial_customdata(p.number for p in points),
                 hovertemplate=trial_hover(
                     f"{family} · {name}", f"{template_text(short_name(data.parameter, data.family))} %{{x}}", "%{y:.4f}"
                 ),

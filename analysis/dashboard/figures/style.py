@@ -86,7 +86,7 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def trials(numbers: Iterable[int | None], *more: Iterable[object]) -> list[list[object]]:
+def trial_customdata(numbers: Iterable[int | None], *more: Iterable[object]) -> list[list[object]]:
     """Return the `customdata` of points that stand for trials: the number first, then what else the hover text shows (escaped here)."""
     others = [[text(value) if isinstance(value, str) else value for value in column] for column in more]
     return [list(point) for point in zip(numbers, *others, strict=True)]

@@ -12,21 +12,21 @@ BEST_KEPT = 100
 
 
 class Thinned(NamedTuple):
-    """What is left of some rows, by number, and the sentence that says so; "" when nothing is left out."""
+    """What is left of some trials, by number, and the sentence that says so; "" when nothing is left out."""
 
-    rows: tuple[TrialRow, ...]
+    trials: tuple[TrialRow, ...]
     message: str
 
 
-def thinned(rows: Sequence[TrialRow], most: int = MOST_POINTS) -> Thinned:
-    """Return the rows if they are at most `most`, else the best `BEST_KEPT` and of the others every so manieth."""
-    if len(rows) <= most:
-        return Thinned(tuple(rows), "")
-    ranked = sorted(rows, key=lambda row: (row.reached is None, -(row.reached or 0.0), row.number))
-    best, others = ranked[:BEST_KEPT], sorted(ranked[BEST_KEPT:], key=lambda row: row.number)
+def thinned(trials: Sequence[TrialRow], most: int = MOST_POINTS) -> Thinned:
+    """Return the trials if they are at most `most`, else the best `BEST_KEPT` and of the others every so manieth."""
+    if len(trials) <= most:
+        return Thinned(tuple(trials), "")
+    ranked = sorted(trials, key=lambda trial: (trial.reached is None, -(trial.reached or 0.0), trial.number))
+    best, others = ranked[:BEST_KEPT], sorted(ranked[BEST_KEPT:], key=lambda trial: trial.number)
     room = most - BEST_KEPT
     spread = [others[place * len(others) // room] for place in range(room)]
-    kept = tuple(sorted([*best, *spread], key=lambda row: row.number))
+    kept = tuple(sorted([*best, *spread], key=lambda trial: trial.number))
     return Thinned(
-        kept, f"Of {len(rows):,} trials {most} are drawn: the best {BEST_KEPT}, and of the others every {len(others) / room:.3g}th."
+        kept, f"Of {len(trials):,} trials {most} are drawn: the best {BEST_KEPT}, and of the others every {len(others) / room:.3g}th."
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.dashboard.figures.style import STATE_COLORS, STATE_NAMES, axis, draw, duration, text, trial_hover, trials
+from analysis.dashboard.figures.style import STATE_COLORS, STATE_NAMES, axis, draw, duration, text, trial_customdata, trial_hover
 from analysis.dashboard.frames import STATES, TrialRow
 
 UNKNOWN_WORKER = "worker not recorded"
@@ -57,25 +57,25 @@ class Timeline(NamedTuple):
 class _Span(NamedTuple):
     start: datetime
     end: datetime
-    rows: tuple[TrialRow, ...]
+    trials: tuple[TrialRow, ...]
 
 
-def timeline_data(rows: Sequence[TrialRow], *, now: datetime | None = None) -> Timeline:
+def timeline_data(trials: Sequence[TrialRow], *, now: datetime | None = None) -> Timeline:
     """Return one bar a started trial, on lanes.
 
     Args:
-        rows: The study's rows; imported ones, which ran elsewhere, are left out.
+        trials: The study's trials; imported ones, which ran elsewhere, are left out.
         now: Where the bars of unfinished trials end; None takes the latest time the study knows.
     """
-    known = [time for row in rows for time in (row.start, row.end) if time is not None]
+    known = [time for trial in trials for time in (trial.start, trial.end) if time is not None]
     until = now or max(known, default=None)
     if until is None:
         return Timeline((), (), (), None)
     lanes: dict[str, list[TrialRow]] = {}
-    for place, spans in _places(rows, until).items():
+    for place, spans in _places(trials, until).items():
         for index, packed in enumerate(_packed(spans), 1):
             several = len(packed) > 1 or place in (UNKNOWN_WORKER, RUNNING_NOW)
-            lanes[f"{place} · {index}" if several else _worker(packed[0].rows[0])] = [row for span in packed for row in span.rows]
+            lanes[f"{place} · {index}" if several else _worker(packed[0].trials[0])] = [trial for span in packed for trial in span.trials]
     bars = [bar for lane, own in lanes.items() for bar in _bars(lane, own, until)]
     ordered = tuple(dict.fromkeys(bar.lane for bar in sorted(bars, key=lambda bar: (bar.start, bar.number))))
     whole = max(bar.end for bar in bars) - min(bar.start for bar in bars) if bars else timedelta()
@@ -111,16 +111,16 @@ def idle_said(data: Timeline) -> str:
     return message
 
 
-def _places(rows: Iterable[TrialRow], until: datetime) -> dict[str, list[_Span]]:
+def _places(trials: Iterable[TrialRow], until: datetime) -> dict[str, list[_Span]]:
     """Return for each machine what its workers did; trials whose worker is not recorded (yet) are each on their own."""
     own: dict[tuple[str, str], list[TrialRow]] = {}
-    for row in rows:
-        if row.start is not None and not row.imported:
-            place = _machine(row) if row.worker else RUNNING_NOW if row.state == "RUNNING" else UNKNOWN_WORKER
-            own.setdefault((place, row.worker or str(row.number)), []).append(row)
+    for trial in trials:
+        if trial.start is not None and not trial.imported:
+            place = _machine(trial) if trial.worker else RUNNING_NOW if trial.state == "RUNNING" else UNKNOWN_WORKER
+            own.setdefault((place, trial.worker or str(trial.number)), []).append(trial)
     places: dict[str, list[_Span]] = {}
     for (place, _), mine in own.items():
-        starts, ends = [row.start for row in mine if row.start], [_end(row, until) for row in mine]
+        starts, ends = [trial.start for trial in mine if trial.start], [_end(trial, until) for trial in mine]
         places.setdefault(place, []).append(_Span(min(starts), max(ends), tuple(mine)))
     return places
 
@@ -137,9 +137,11 @@ def _packed(spans: Iterable[_Span]) -> list[list[_Span]]:
     return lanes
 
 
-def _bars(lane: str, rows: Iterable[TrialRow], until: datetime) -> list[Bar]:
+def _bars(lane: str, trials: Iterable[TrialRow], until: datetime) -> list[Bar]:
     return [
-        Bar(row.number, lane, row.start, _end(row, until), row.state, row.family, row.epochs, _worker(row)) for row in rows if row.start
+        Bar(trial.number, lane, trial.start, _end(trial, until), trial.state, trial.family, trial.epochs, _worker(trial))
+        for trial in trials
+        if trial.start
     ]
 
 
@@ -188,20 +190,20 @@ def _state_bars(state: str, bars: Sequence[Bar], *, labelled: bool) -> go.Bar:
         textposition="inside",
         insidetextanchor="middle",
         textangle=0,
-        customdata=trials((bar.number for bar in bars), *more),
+        customdata=trial_customdata((bar.number for bar in bars), *more),
         hovertemplate=trial_hover(STATE_NAMES[state], "%{customdata[1]}, %{customdata[2]} epochs, %{customdata[3]}", "%{customdata[4]}"),
     )
 
 
-def _end(row: TrialRow, until: datetime) -> datetime:
-    return row.end or max(until, row.start or until)
+def _end(trial: TrialRow, until: datetime) -> datetime:
+    return trial.end or max(until, trial.start or until)
 
 
-def _machine(row: TrialRow) -> str:
-    return row.node or str(row.worker).rpartition(":")[0] or str(row.worker)
+def _machine(trial: TrialRow) -> str:
+    return trial.node or str(trial.worker).rpartition(":")[0] or str(trial.worker)
 
 
-def _worker(row: TrialRow) -> str:
-    if not row.worker:
+def _worker(trial: TrialRow) -> str:
+    if not trial.worker:
         return UNKNOWN_WORKER
-    return row.worker + (f" · {row.device}" if row.device and row.device != "cpu" else "")
+    return trial.worker + (f" · {trial.device}" if trial.device and trial.device != "cpu" else "")

@@ -17,7 +17,7 @@ MOST_NAMED = 20
 
 
 def history(view: View) -> Section:
-    data = history_data(view.rows, metric=view.summary.metric)
+    data = history_data(view.trials, metric=view.summary.metric)
     notes = []
     if data.break_at is not None:
         notes.append(f"The vertical axis is broken at {data.break_at:g}: its upper part shows the best trials on a larger scale.")
@@ -31,32 +31,32 @@ def history(view: View) -> Section:
 
 
 def learning_curves(view: View) -> Section:
-    families = families_of(row for row in view.rows if row.intermediate)
+    families = families_of(trial for trial in view.trials if trial.intermediate)
     if not families:
         return explained("curves", NOTHING_REPORTED)
     summary = view.summary
-    curves = [learning_curves_data(view.rows, family=family, metric=summary.metric, rungs=summary.rungs) for family in families]
+    curves = [learning_curves_data(view.trials, family=family, metric=summary.metric, rungs=summary.rungs) for family in families]
     return section(
         "curves", [Panel(title=data.family, figure=learning_curves_figure(data), note=data.message) for data in curves], panel_width=420
     )
 
 
 def rungs(view: View) -> Section:
-    started = families_of(row for row in view.rows if row.state != "WAITING")
+    started = families_of(trial for trial in view.trials if trial.state != "WAITING")
     if not view.summary.rungs:
         return explained("rungs", "This study recorded no rungs: its trials are not stopped early.")
     if not started:
         return explained("rungs", "No trial has started yet.")
-    data = [rung_survival_data(view.rows, family=family, rungs=view.summary.rungs) for family in started]
+    data = [rung_survival_data(view.trials, family=family, rungs=view.summary.rungs) for family in started]
     return section("rungs", [Panel(title=one.family, figure=rung_survival_figure(one)) for one in data], panel_width=340)
 
 
 def families(view: View) -> Section:
-    if not completed(view.rows):
+    if not completed(view.trials):
         return explained("comparison", "No trial is complete yet, so families can't be compared.")
     panels = []
     for budget, unit in (("epochs", "epochs"), ("hours", "training hours")):
-        data = families_data(view.rows, metric=view.summary.metric, budget=budget)
+        data = families_data(view.trials, metric=view.summary.metric, budget=budget)
         if any(course.spent for course in data.courses):
             panels.append(Panel(title=f"Equal {unit}", figure=families_figure(data), note=_common(data, unit)))
         else:
@@ -73,7 +73,7 @@ def _common(data: Families, unit: str) -> str:
 
 
 def timeline(view: View) -> Section:
-    data = timeline_data(view.rows, now=view.now)
+    data = timeline_data(view.trials, now=view.now)
     if not data.bars:
         return explained("timeline", "No trial has started yet.")
     if all(bar.start == bar.end for bar in data.bars):
@@ -82,7 +82,7 @@ def timeline(view: View) -> Section:
 
 
 def failures(view: View) -> Section:
-    data = failures_data(view.rows)
+    data = failures_data(view.trials)
     if not data.failures:
         return explained("failures", "No trial has failed.")
     return section("failures", (Panel(figure=failures_figure(data), html=failures_table(data)),))

@@ -16,7 +16,7 @@ def pareto(view: View) -> Section:
     objectives = view.summary.objectives
     if len(objectives) < 2:
         return explained("pareto", "This study has one objective; --minimise parameters (or macs, latency_ms) would give it a second one.")
-    data = pareto_data(view.rows, objectives=objectives)
+    data = pareto_data(view.trials, objectives=objectives)
     if not data.trials:
         return explained("pareto", f"{NONE_COMPLETE}, so nothing is on the front.")
     figures = [Panel(figure=pareto_figure(data, cost)) for cost in range(1, len(objectives))]
@@ -25,7 +25,7 @@ def pareto(view: View) -> Section:
 
 
 def edf(view: View) -> Section:
-    data = edf_data(view.rows, metric=view.summary.metric)
+    data = edf_data(view.trials, metric=view.summary.metric)
     if not data.families:
         return explained("edf", f"{NONE_COMPLETE}: there is nothing to distribute.")
     return section("edf", (Panel(figure=edf_figure(data)),))
@@ -33,7 +33,7 @@ def edf(view: View) -> Section:
 
 def best(view: View) -> Section:
     summary = view.summary
-    data = best_data(view.rows, metric=summary.metric, class_names=summary.class_names, folder=summary.folder)
+    data = best_data(view.trials, metric=summary.metric, class_names=summary.class_names, folder=summary.folder)
     if not data.trials:
         return explained("best", f"{NONE_COMPLETE}, so there is no best one.")
     return section(
@@ -42,7 +42,7 @@ def best(view: View) -> Section:
 
 
 def classes(view: View) -> Section:
-    data = classes_data(view.rows, class_names=view.summary.class_names)
+    data = classes_data(view.trials, class_names=view.summary.class_names)
     if not data.best:
         return explained("classes", "No complete trial recorded the AUC of the classes yet.")
     return section("classes", (Panel(figure=classes_figure(data)),))

@@ -31,7 +31,7 @@ def importances(view: View) -> Section:
 
 def parallel(view: View) -> Section:
     def panels(family: str) -> tuple[Panel, ...]:
-        data = parallel_data(view.rows, metric=view.summary.metric, family=family)
+        data = parallel_data(view.trials, metric=view.summary.metric, family=family)
         if not data.axes:
             return (Panel(empty=f"{family}: no complete trial with a searched parameter yet."),)
         note = (
@@ -44,10 +44,10 @@ def parallel(view: View) -> Section:
 
 def slices(view: View) -> Section:
     def panels(family: str) -> tuple[Panel, ...]:
-        own = [row for row in view.rows if row.family == family and row.reached is not None]
+        own = [trial for trial in view.trials if trial.family == family and trial.reached is not None]
         kept = thinned(own)
         names, rare = _shared(own, family)
-        data = [slice_data(kept.rows, name, metric=view.summary.metric, family=family) for name in names]
+        data = [slice_data(kept.trials, name, metric=view.summary.metric, family=family) for name in names]
         if not data:
             return (Panel(empty=f"{family}: no trial with a searched parameter has reported an epoch yet."),)
         named = ", ".join(rare[:MOST_NAMED]) + (f" and {len(rare) - MOST_NAMED} more" if len(rare) > MOST_NAMED else "")
@@ -60,8 +60,8 @@ def slices(view: View) -> Section:
 
 def contour(view: View) -> Section:
     def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
-        kept = thinned(completed(view.rows, family))
-        data = contour_data(kept.rows, metric=view.summary.metric, family=family, parameters=(names[0], names[1]))
+        kept = thinned(completed(view.trials, family))
+        data = contour_data(kept.trials, metric=view.summary.metric, family=family, parameters=(names[0], names[1]))
         if len(data.pair.numbers) < 2:
             return (Panel(empty=f"{family}: only {len(data.pair.numbers)} complete trials have both {names[0]} and {names[1]}."),)
         alt = f"{metric_name(view.summary.metric)} over {' and '.join(short_name(name, family) for name in names[:2])}, smoothed."
@@ -72,8 +72,8 @@ def contour(view: View) -> Section:
 
 def rank(view: View) -> Section:
     def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
-        kept = thinned(completed(view.rows, family))
-        data = rank_data(kept.rows, metric=view.summary.metric, family=family, parameters=names)
+        kept = thinned(completed(view.trials, family))
+        data = rank_data(kept.trials, metric=view.summary.metric, family=family, parameters=names)
         return (*([Panel(note=kept.message)] if kept.message else []), *(Panel(figure=rank_figure(one)) for one in data if one.ranks))
 
     return by_family("rank", view, lambda family: _of_important(view, family, panels), panel_width=400)
@@ -81,7 +81,7 @@ def rank(view: View) -> Section:
 
 def _shared(own: Sequence[TrialRow], family: str) -> tuple[list[str], list[str]]:
     """Return the parameters that enough trials have for a slice, and the short names of the others (a fusion has dozens)."""
-    counts = {name: sum(name in row.params for row in own) for name in parameters_of(own, family)}
+    counts = {name: sum(name in trial.params for trial in own) for name in parameters_of(own, family)}
     fewest = min(FEWEST_TRIALS, len(own))
     return [n for n, count in counts.items() if count >= fewest], [short_name(n, family) for n, count in counts.items() if count < fewest]
 

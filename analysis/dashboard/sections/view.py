@@ -24,16 +24,16 @@ class View:
         now: None when no search is running; unfinished bars then end at the last known time.
     """
 
-    rows: Sequence[TrialRow]
+    trials: Sequence[TrialRow]
     summary: StudySummary
     now: datetime | None
 
     @cached_property
     def importances(self) -> dict[str | None, Importances]:
         """The importances of each family, and under None of the whole study if it has several; three sections need them."""
-        families = families_of(self.rows)
+        families = families_of(self.trials)
         scopes: list[str | None] = [None, *families] if len(families) != 1 else [*families]
-        return {family: importances_data(self.rows, family=family) for family in scopes}
+        return {family: importances_data(self.trials, family=family) for family in scopes}
 
 
 def section(key: str, panels: Sequence[Panel], *, panel_width: int = 0) -> Section:
@@ -49,7 +49,7 @@ def explained(key: str, why: str) -> Section:
 
 def by_family(key: str, view: View, panels: Callable[[str], tuple[Panel, ...]], *, panel_width: int = 0) -> Section:
     """Return a section with a tab for every family."""
-    families = families_of(view.rows)
+    families = families_of(view.trials)
     if not families:
         return explained(key, "No trial yet.")
     title, how = TEXTS[key]

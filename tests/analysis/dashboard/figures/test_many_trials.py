@@ -47,8 +47,8 @@ def test_of_many_points_the_best_stay_and_the_rest_is_thinned_evenly(searched_st
     assert thinned(rows, most=len(rows)) == (tuple(rows), "")
     kept = thinned(rows, most=150)
     ranked = sorted((row.reached or 0 for row in rows), reverse=True)
-    assert len(kept.rows) == 150
-    assert sum((row.reached or 0) >= ranked[99] for row in kept.rows) >= 100
+    assert len(kept.trials) == 150
+    assert sum((row.reached or 0) >= ranked[99] for row in kept.trials) >= 100
     assert kept.message.startswith(f"Of {len(rows)} trials 150 are drawn: the best 100")
 
 
