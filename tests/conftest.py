@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ecg_tune.config import CLASS_NAMES
-from ecg_tune.data.prepared.dataset import PARTS, PreparedData, Split, open_prepared, write_prepared
+from ecg_tune.data.prepared.dataset import SPLIT_NAMES, PreparedData, Split, open_prepared, write_prepared
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,7 +34,7 @@ def make_toy_data(folder: Path, *, seed: int = 0, n_records: tuple[int, int, int
     """Write and open a toy data set: 2.5 s at 100 Hz, three leads, five classes."""
     rng = np.random.default_rng(seed)
     parts, first = {}, 1
-    for name, n in zip(PARTS, n_records, strict=True):
+    for name, n in zip(SPLIT_NAMES, n_records, strict=True):
         labels = (rng.random((n, 5)) < 0.4).astype(np.uint8)
         time_s = np.arange(250) / 100
         waves = np.sin(2 * np.pi * np.array([1, 2, 4, 8, 16])[:, None] * time_s)  # (classes, samples)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ecg_tune.config import CLASS_NAMES, TrialConfig, to_dict
-from ecg_tune.data.loaders import DevicePart
+from ecg_tune.data.loaders import DeviceSplit
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.models import MODELS, build_model, n_parameters, trial_config
 from ecg_tune.training.learner import Learner, LearningData, learning_data
@@ -127,7 +127,7 @@ def test_equal_seeds_train_equally_and_others_do_not(family, loaded):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sixteen_records_can_be_learnt_by_heart(family, loaded):
-    few = DevicePart(loaded.train.signals_uv[:16], loaded.train.labels[:16])
+    few = DeviceSplit(loaded.train.signals_uv[:16], loaded.train.labels[:16])
     data = dataclasses.replace(loaded, train=few, validation=few)
     config = small_default(family, max_epochs=60, learning_rate=5e-3, weight_decay=0.0, patience=60)
     model = dataclasses.replace(config.model, dropout=0.0)

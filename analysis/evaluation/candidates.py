@@ -19,7 +19,7 @@ import torch
 from analysis.evaluation.provenance import Ranking
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import ConfigError, DataError
-from ecg_tune.training.model_file import BOTH, SavedModel, build_predictor, load_saved
+from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel, build_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
 
 MANIFEST, SUFFIX = "manifest.json", "_best.pth"
@@ -146,7 +146,7 @@ def check_judged(candidates: Sequence[Candidate]) -> None:
         DataError: Names the file.
     """
     for path in (path for candidate in candidates for path in candidate.judged):
-        if load_saved(path).trained_on == BOTH:
+        if load_saved(path).trained_on == TRAIN_AND_VALIDATION:
             raise DataError(
                 f"{path} was trained on validation too, and its twin, for which validation decides, is not named beside it: "
                 "evaluate the folder that `ecg-tune retrain` wrote, with its manifest.json"

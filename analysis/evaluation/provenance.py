@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ecg_tune.data.prepared.dataset import PreparedData, read_ledger
-from ecg_tune.training.model_file import BOTH, TRAIN
+from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
 F1_RULE = "per class, the one with the highest F1 on the validation part (stored in each checkpoint)"
 TWINS = (
@@ -130,7 +130,7 @@ def provenance_lines(provenance: Provenance) -> list[str]:
 
 def trained_on_text(provenance: Provenance) -> str:
     """Return what the models were trained on and, where validation was in it, what decided instead."""
-    return provenance.trained_on + (f"; {TWINS}" if BOTH in provenance.trained_on else "")
+    return provenance.trained_on + (f"; {TWINS}" if TRAIN_AND_VALIDATION in provenance.trained_on else "")
 
 
 def interval_rule(bootstrap: Bootstrap | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from analysis.retraining.ensemble_file import drop_stale_ensembles
 from ecg_tune.data.prepared.dataset import PreparedData
-from ecg_tune.training.model_file import BOTH, SavedModel, describe_data, save_model
+from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel, describe_data, save_model
 
 MANIFEST = "manifest.json"
 
@@ -36,7 +36,7 @@ class Retrained:
 
 def both_path(path: Path) -> Path:
     """Return where the model trained on train and validation lies, beside its twin."""
-    return path.with_name(f"{path.stem}_{BOTH}.pth")
+    return path.with_name(f"{path.stem}_{TRAIN_AND_VALIDATION}.pth")
 
 
 def write_manifest(
@@ -81,6 +81,6 @@ def _model_row(group: Sequence[Retrained]) -> dict[str, Any]:
 def _seed_row(one: Retrained) -> dict[str, Any]:
     """Return a seed's row: the file that is evaluated, and the one whose validation answers count when it is another."""
     row: dict[str, Any] = {"seed": one.twin.seed, "file": one.path.name}
-    if one.model.trained_on == BOTH:
+    if one.model.trained_on == TRAIN_AND_VALIDATION:
         row |= {"file": both_path(one.path).name, "twin": one.path.name}
     return row | {"validation_macro_auc": one.twin.validation_macro_auc, "epochs": one.model.epochs, "seconds": one.model.seconds}

@@ -24,11 +24,11 @@ from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import DataError, EcgTuneError, StudyError, WorkFailedError
 from ecg_tune.models import MODELS, trial_config
 from ecg_tune.study.study import best_trials, objective
-from ecg_tune.training.encoders import with_encoders_of
+from ecg_tune.training.encoders import with_local_encoders
 from ecg_tune.training.fit import saved_model, train_model
-from ecg_tune.training.model_file import BOTH, TRAIN, SavedModel, load_saved, save_model
+from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION, SavedModel, load_saved, save_model
 from ecg_tune.training.oom import out_of_memory
-from ecg_tune.training.refit import train_as_twin
+from ecg_tune.training.refit import refit_model
 
 Outcome = SavedModel | EcgTuneError
 MODELS_FOLDER = "models"
@@ -112,7 +112,7 @@ def plan_jobs(study: optuna.Study, folder: Path, trials: Sequence[FrozenTrial], 
     metric = str(study.user_attrs["metric"])
     jobs, seen = [], Counter[str]()
     for row in trials:
-        config = with_encoders_of(trial_config(row.user_attrs["config"], where=f"trial {row.number}"), folder)
+        config = with_local_encoders(trial_config(row.user_attrs["config"], where=f"trial {row.number}"), folder)
         seen[config.family] += 1
         name = MODELS[config.family].name + (f"#{seen[config.family]}" if seen[config.family] > 1 else "")
         value = objective(row) if metric == "macro_auc" else None
@@ -162,14 +162,14 @@ def retrain(
         map: Runs the trainings.
     """
     check_data(study, data)
-    check_choice("part to retrain on", on, (TRAIN, BOTH))
+    check_choice("part to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
     jobs = plan_jobs(study, folder, trials, seeds=seeds)
     (folder / MODELS_FOLDER / MANIFEST).unlink(missing_ok=True)  # it would describe models that are being replaced
     work = partial(_train, data=data, device=device, metric=str(study.user_attrs["metric"]))
     finish = partial(_finish, data=data, work=work, on_start=on_start, on_done=on_done, map=map)
     twins, failed = finish(jobs)
     models = twins
-    if on == BOTH:
+    if on == TRAIN_AND_VALIDATION:
         later = [job.with_validation(twins[job.key]) for job in jobs if job.key in twins]
         models, failed_later = finish(later)
         failed += failed_later
@@ -208,7 +208,7 @@ def _finish(
 def _train(job: Job, *, data: PreparedData, device: str, metric: str) -> Outcome:
     try:
         if job.twin:
-            return train_as_twin(job.twin, data, device=device)
+            return refit_model(job.twin, data, device=device)
         fit = train_model(job.config, data, seed=job.seed, device=device, metric=metric)
         return saved_model(fit, data, name=job.name, trial=job.trial, device=device)
     except EcgTuneError as error:
@@ -230,7 +230,7 @@ def _kept(job: Job, data: PreparedData) -> SavedModel | None:
     same = (saved.trial, saved.seed, saved.config, saved.data["fingerprint"]) == (job.trial, job.seed, job.config, data.fingerprint)
     if job.twin:
         same = same and (saved.epochs, saved.thresholds) == (job.twin.best_epoch, job.twin.thresholds)
-    if not same or saved.trained_on != (BOTH if job.twin else TRAIN):
+    if not same or saved.trained_on != (TRAIN_AND_VALIDATION if job.twin else TRAIN):
         return None
     if saved.name != job.name:  # more trials have changed its rank
         saved = dataclasses.replace(saved, name=job.name)

@@ -54,7 +54,10 @@ def doctor(
         shared.mkdir(parents=True, exist_ok=True)
     with ray_session(address, insecure=True):  # an open door is one of the findings
         found = examine(
-            folders=[shared] if shared else [], data=data, fingerprint=fingerprint, asks=lambda nodes: plan(settings, nodes) and None
+            folders=[shared] if shared else [],
+            data=data,
+            fingerprint=fingerprint,
+            check_resources=lambda nodes: plan(settings, nodes) and None,
         )
     print(json.dumps(asdict(found), indent=1)) if as_json else _show(found)
     if found.complaints:

@@ -12,7 +12,7 @@ import typer
 
 from ecg_tune.cli.remote import Insecure, fetch
 from ecg_tune.cli.status import summary
-from ecg_tune.cluster.archive import write_parcel
+from ecg_tune.cluster.archive import write_archive
 from ecg_tune.errors import StudyError
 from ecg_tune.study.database import DATABASE
 from ecg_tune.study.export import copy_checkpoints, copy_encoders, copy_to_sqlite, forget_place
@@ -58,9 +58,9 @@ def pack(
     """Print a folder as text, for commands that copy files from a cluster."""
     if study_exists(folder):
         with tempfile.TemporaryDirectory() as scratch:
-            write_parcel(_study_entries(folder, Path(scratch), checkpoints=checkpoints), sys.stdout)
+            write_archive(_study_entries(folder, Path(scratch), checkpoints=checkpoints), sys.stdout)
     elif folder.is_dir():
-        write_parcel({path.name: path for path in sorted(folder.iterdir())}, sys.stdout)
+        write_archive({path.name: path for path in sorted(folder.iterdir())}, sys.stdout)
     else:
         raise StudyError(f"{folder.absolute()} is not there: give the study's path on the cluster, relative to the home folder or absolute")
     if remove:
@@ -68,7 +68,7 @@ def pack(
 
 
 def _study_entries(folder: Path, scratch: Path, *, checkpoints: bool) -> dict[str, Path]:
-    """Return what a study's parcel holds; its database, encoders and checkpoints are copied into `scratch` first."""
+    """Return what a study's archive holds; its database, encoders and checkpoints are copied into `scratch` first."""
     study = open_study(folder)
     copy_to_sqlite(study, scratch / DATABASE)
     forget_place(scratch / DATABASE, study.study_name)

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ecg_tune.cluster.archive import ParcelReader
-from ecg_tune.cluster.jobs import SentJob, follow, jobs_client, send
+from ecg_tune.cluster.archive import ArchiveReader
+from ecg_tune.cluster.jobs import SubmittedJob, follow_job, jobs_client, submit_job
 
 JobsAddress = Annotated[
     str | None,
@@ -39,20 +39,20 @@ def run_remotely(context: typer.Context, address: str, *, insecure: bool, change
     Raises:
         typer.Exit: With the job's exit code, when it is not 0.
     """
-    code = follow(_sent(address, arguments_of(context, {"address": None, "insecure": None, **(changes or {})}), insecure=insecure))
+    code = follow_job(_sent(address, arguments_of(context, {"address": None, "insecure": None, **(changes or {})}), insecure=insecure))
     if code:
         raise typer.Exit(code)
 
 
 def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: bool) -> None:
-    """Run a command on the cluster that prints a parcel, and unpack it here.
+    """Run a command on the cluster that prints an archive, and unpack it here.
 
     Raises:
         WorkFailedError: It did not arrive whole.
     """
     job, terminal = _sent(address, arguments, insecure=insecure), sys.stderr.isatty()
-    reader = ParcelReader(sys.stderr.write, lambda size: terminal and sys.stderr.write(f"\r{size / 1e6:.1f} MB ") and None)
-    code = follow(job, reader.feed)
+    reader = ArchiveReader(sys.stderr.write, lambda size: terminal and sys.stderr.write(f"\r{size / 1e6:.1f} MB ") and None)
+    code = follow_job(job, reader.feed)
     if terminal:
         sys.stderr.write("\r")
     if code:
@@ -60,9 +60,9 @@ def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: boo
     reader.unpack(target)
 
 
-def _sent(address: str, arguments: Sequence[str], *, insecure: bool) -> SentJob:
+def _sent(address: str, arguments: Sequence[str], *, insecure: bool) -> SubmittedJob:
 
-    return send(jobs_client(address, insecure=insecure), address, arguments, again=shlex.join(["ecg-tune", *sys.argv[1:]]))
+    return submit_job(jobs_client(address, insecure=insecure), address, arguments, command=shlex.join(["ecg-tune", *sys.argv[1:]]))
 
 
 def arguments_of(context: typer.Context, changes: Mapping[str, Any]) -> list[str]:

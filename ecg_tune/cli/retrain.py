@@ -18,13 +18,13 @@ from analysis.retraining.retrain import retrain as retrain_trials
 from ecg_tune.cli.device import Device, pick_device
 from ecg_tune.cli.options import StudyData, StudyFolder, headline
 from ecg_tune.cli.remote import Insecure, is_there, run_remotely
-from ecg_tune.cluster.parallel import trainers
+from ecg_tune.cluster.parallel import training_pool
 from ecg_tune.config import check_choice
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import EcgTuneError, UsageError, WorkFailedError
 from ecg_tune.search.progress.stats import duration
 from ecg_tune.study.study import data_folder, open_study
-from ecg_tune.training.model_file import BOTH, TRAIN
+from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
 TOP = 3
 EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --per-family --seeds 3"
@@ -61,7 +61,7 @@ def retrain(
         run_remotely(context, address, insecure=insecure, changes={"address": "auto"})
         return
 
-    check_choice("part to retrain on", on, (TRAIN, BOTH))
+    check_choice("part to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
     opened = open_study(study)
     prepared = open_prepared(data or data_folder(opened, study)).in_memory()
     print(headline(prepared))
@@ -93,7 +93,7 @@ def _trainers(address: str | None, *, insecure: bool, device: str, alone: bool) 
     if not address and (alone or _places(kind) == 1):
         yield one_by_one, kind
         return
-    with trainers(address, insecure=insecure, device=kind) as found:
+    with training_pool(address, insecure=insecure, device=kind) as found:
         yield found
 
 

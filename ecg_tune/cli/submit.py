@@ -13,7 +13,7 @@ import typer
 from ecg_tune.cli.options import StudyFolder
 from ecg_tune.cli.remote import Insecure
 from ecg_tune.cli.settings import flag_words, read_settings, takes_settings
-from ecg_tune.cluster.jobs import FILES, SentJob, follow, jobs_client, send
+from ecg_tune.cluster.jobs import FILES, SubmittedJob, follow_job, jobs_client, submit_job
 from ecg_tune.errors import UsageError
 from ecg_tune.storage import open_storage
 
@@ -50,19 +50,19 @@ def submit(
         arguments += ["--import-study", str(other)]
     arguments += ["--insecure"] if insecure else []
     arguments += flag_words({name: value for name, value in flags.items() if name != "enqueue"})
-    again = shlex.join(["ecg-tune", *sys.argv[1:]])
-    job = send(jobs_client(address, insecure=insecure), address, arguments, files=files, again=again)
-    print(f"job {job.number}\n{job.how_to()}\ngo on: the same command again, after any end", file=sys.stderr, flush=True)
+    command = shlex.join(["ecg-tune", *sys.argv[1:]])
+    job = submit_job(jobs_client(address, insecure=insecure), address, arguments, files=files, command=command)
+    print(f"job {job.job_id}\n{job.commands_text()}\ngo on: the same command again, after any end", file=sys.stderr, flush=True)
     if not detach:
         _followed(job)
 
 
-def _followed(job: SentJob) -> None:
+def _followed(job: SubmittedJob) -> None:
 
     try:
-        code = follow(job)
+        code = follow_job(job)
     except KeyboardInterrupt:
-        print(f"ecg-tune: the job goes on\n{job.how_to()}", file=sys.stderr)
+        print(f"ecg-tune: the job goes on\n{job.commands_text()}", file=sys.stderr)
         raise typer.Exit(130) from None
     if code:
         raise typer.Exit(code)

@@ -13,7 +13,7 @@ from ecg_tune.config import SearchSettings, TrainingConfig, check_choice, to_dic
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
 from ecg_tune.models import MODELS, trial_config
-from ecg_tune.training.encoders import encoder_of, image_of
+from ecg_tune.training.encoders import image_config, load_encoder
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.model_file import save_model
@@ -73,20 +73,20 @@ def _started_from(family: str, signal: Path | None, image: Path | None, *, froze
         raise UsageError(f"--signal-from, --image-from and --frozen are for fusion, not for {family}")
     changes: dict[str, Any] = {"model": {"frozen": frozen}} if frozen else {"model": {}}
     if signal:
-        saved = encoder_of(signal, inputs="signal")
+        saved = load_encoder(signal, inputs="signal")
         changes["model"] |= {
             "signal_family": saved.config.family,
             "signal": Whole(to_dict(saved.config.model)),
             "signal_checkpoint": str(signal.resolve()),
         }
     if image:
-        saved = encoder_of(image, inputs="image")
+        saved = load_encoder(image, inputs="image")
         changes["model"] |= {
             "image_family": saved.config.family,
             "image": Whole(to_dict(saved.config.model)),
             "image_checkpoint": str(image.resolve()),
         }
-        changes["image"] = to_dict(image_of(saved))
+        changes["image"] = to_dict(image_config(saved))
     return changes
 
 

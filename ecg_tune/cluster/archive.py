@@ -1,4 +1,4 @@
-"""A folder as text, so that it travels in what a job prints: a compressed tar in base64 between two marks, with its digest."""
+"""Send files home through a job's printed output: a compressed tar in base64 between two marks, with its digest."""
 
 from __future__ import annotations
 
@@ -12,75 +12,76 @@ from typing import IO
 
 from ecg_tune.errors import WorkFailedError
 
-BEGINS, ENDS = "@parcel begins", "@parcel ends"
-LINE = 1_425
-"""Bytes of a line; Ray passes on ten lines at a time."""
+BEGIN_MARK, END_MARK = "@archive begins", "@archive ends"
+LINE_BYTES = 1_425
+"""Bytes of the tar per printed line. Ray passes on ten lines at a time."""
 
 
-def write_parcel(entries: Mapping[str, Path], out: IO[str]) -> None:
-    """Print files and folders.
+def write_archive(entries: Mapping[str, Path], out: IO[str]) -> None:
+    """Pack files and folders and print them as text between the two marks.
 
     Args:
-        entries: Name in the parcel → what to take.
+        entries: Name in the archive → file or folder to pack.
+        out: Where the text goes, e.g. `sys.stdout`.
     """
     digest, size = hashlib.sha256(), 0
-    out.write(f"{BEGINS}\n")
+    out.write(f"{BEGIN_MARK}\n")
     with tempfile.TemporaryFile() as packed:
         with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=3) as tar:
             for name, path in entries.items():
                 tar.add(path, arcname=name)
         packed.seek(0)
-        while part := packed.read(LINE):
-            digest.update(part)
-            size += len(part)
-            out.write(base64.b64encode(part).decode() + "\n")
-    out.write(f"{ENDS} {digest.hexdigest()} {size}\n")
+        while chunk := packed.read(LINE_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+            out.write(base64.b64encode(chunk).decode() + "\n")
+    out.write(f"{END_MARK} {digest.hexdigest()} {size}\n")
     out.flush()
 
 
-class ParcelReader:
-    """Takes a job's text piece by piece, keeps the parcel in it, passes on the rest.
+class ArchiveReader:
+    """Collects the archive in a job's output, which arrives in pieces, and passes on all other text.
 
     Args:
-        say: Gets the text around the parcel.
-        progress: Gets the bytes so far.
+        on_text: Called with every line outside the archive, its newline included.
+        on_progress: Called with the number of archive bytes received so far.
     """
 
-    def __init__(self, say: Callable[[str], object], progress: Callable[[int], object] = lambda size: None) -> None:
-        self.say, self.progress = say, progress
+    def __init__(self, on_text: Callable[[str], object], on_progress: Callable[[int], object] = lambda size: None) -> None:
+        self.on_text, self.on_progress = on_text, on_progress
         self.packed = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the reader
-        self.digest, self.size, self.rest = hashlib.sha256(), 0, ""
-        self.inside, self.whole = False, False
+        self.digest, self.size, self.unfinished_line = hashlib.sha256(), 0, ""
+        self.inside, self.complete = False, False
 
     def feed(self, text: str) -> None:
-        """Take the next piece, which may end within a line."""
-        *lines, self.rest = (self.rest + text).split("\n")
+        """Read the next piece of output; it may end in the middle of a line."""
+        *lines, self.unfinished_line = (self.unfinished_line + text).split("\n")
         for line in lines:
-            self._line(line)
-        self.progress(self.size)
+            self._read_line(line)
+        self.on_progress(self.size)
 
     def unpack(self, target: Path) -> None:
-        """Write the parcel's files into a folder.
+        """Write the received files into a folder, which is created when it is missing.
 
         Raises:
-            WorkFailedError: It did not arrive, or not whole.
+            WorkFailedError: The archive did not arrive, or is incomplete.
         """
-        if not self.whole:
-            raise WorkFailedError(f"nothing whole arrived ({self.size / 1e6:.1f} MB of an unknown number): try again")
+        if not self.complete:
+            raise WorkFailedError(f"the files did not arrive complete ({self.size / 1e6:.1f} MB received): run the command again")
         target.mkdir(parents=True, exist_ok=True)
         self.packed.seek(0)
         with tarfile.open(fileobj=self.packed, mode="r:gz") as tar:
             tar.extractall(target, filter="data")  # nothing outside of the folder, no devices, no links that lead out
 
-    def _line(self, line: str) -> None:
-        if line == BEGINS:
+    def _read_line(self, line: str) -> None:
+        if line == BEGIN_MARK:
             self.inside = True
-        elif line.startswith(ENDS):
-            self.inside, self.whole = False, line.split()[2:] == [self.digest.hexdigest(), str(self.size)]
+        elif line.startswith(END_MARK):
+            self.inside, self.complete = False, line.split()[2:] == [self.digest.hexdigest(), str(self.size)]
         elif self.inside:
-            part = base64.b64decode(line)
-            self.packed.write(part)
-            self.digest.update(part)
-            self.size += len(part)
+            chunk = base64.b64decode(line)
+            self.packed.write(chunk)
+            self.digest.update(chunk)
+            self.size += len(chunk)
         else:
-            self.say(line + "\n")
+            self.on_text(line + "\n")

@@ -1,4 +1,7 @@
-"""Whether a Ray lets in only those who hold its token. Ray's ports listen on every interface, whatever address a node is given."""
+"""Check that a Ray cluster admits only holders of its token.
+
+It matters because Ray's ports listen on every network interface, whatever address a node is given.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
 from ecg_tune.errors import UsageError
 
-PATIENCE_S = 10.0
+ANSWER_TIMEOUT_S = 10.0
 REMEDY = (
     "start it with a token (`ray get-auth-token --generate`, then RAY_AUTH_MODE=token for every `ray start`, the same token file on "
     "every machine), or say --insecure"
@@ -22,10 +25,10 @@ REFUSED = "refuses our token: put the head's into ~/.ray/auth_token (readable by
 
 
 def check_own() -> None:
-    """Refuse to start a Ray here that anyone who reaches this machine may run code on.
+    """Refuse to start a local Ray without a token: anyone who reaches this machine could run code on it.
 
     Raises:
-        UsageError: RAY_AUTH_MODE turns the token off that Ray would use by default.
+        UsageError: RAY_AUTH_MODE switches off the token that Ray uses by default.
     """
     mode = os.environ.get("RAY_AUTH_MODE")
     if mode is not None and mode.lower() != "token":
@@ -35,45 +38,45 @@ def check_own() -> None:
 
 
 def check_joined(address: str) -> None:
-    """Refuse to join a cluster that lets in strangers, unless nobody but this machine can reach it.
+    """Refuse to join a cluster that asks for no token, unless it listens on this machine's loopback only.
 
     Args:
-        address: HOST:PORT of the cluster's GCS.
+        address: HOST:PORT of the cluster's GCS (Ray's global control service on the head).
 
     Raises:
-        UsageError: It does.
+        UsageError: The cluster asks for no token and other machines can reach it.
     """
     host = address.rpartition(":")[0]
-    if not is_loopback(host) and lets_strangers_in(address):
+    if not is_loopback(host) and accepts_without_token(address):
         raise UsageError(OPEN.format(address))
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host's address is one of this machine alone."""
+    """Tell whether only this machine itself can reach `host` (127.0.0.0/8 or ::1)."""
     try:
         return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
     except OSError:
         return False
 
 
-def lets_strangers_in(address: str) -> bool:
-    """Return whether a GCS answers somebody without a token; False also when it does not answer at all."""
-    return _answer(address, {}) is None
+def accepts_without_token(address: str) -> bool:
+    """Ask a GCS for a sign of life without a token, and tell whether it answers; False also when nothing answers."""
+    return _check_alive(address, {}) is None
 
 
-def refuses_us(address: str) -> bool:
-    """Return whether a GCS refuses the token of this process, or that it has none. Ray itself would try for half a minute."""
+def refuses_our_token(address: str) -> bool:
+    """Tell at once whether a GCS refuses this process's token, or its lack of one. Ray itself would retry for half a minute."""
     loader, off = AuthenticationTokenLoader.instance(), os.environ.get("RAY_AUTH_MODE", "token").lower() != "token"
-    known = not off and loader.has_token(ignore_auth_mode=True)
-    token = {"authorization": f"Bearer {loader.get_raw_token(ignore_auth_mode=True)}"} if known else {}
-    return bool(_answer(address, token) == grpc.StatusCode.UNAUTHENTICATED)
+    has_token = not off and loader.has_token(ignore_auth_mode=True)
+    headers = {"authorization": f"Bearer {loader.get_raw_token(ignore_auth_mode=True)}"} if has_token else {}
+    return bool(_check_alive(address, headers) == grpc.StatusCode.UNAUTHENTICATED)
 
 
-def _answer(address: str, metadata: Mapping[str, str]) -> grpc.StatusCode | None:
-    """Return how a GCS refuses to say that it is alive; None when it says so."""
+def _check_alive(address: str, headers: Mapping[str, str]) -> grpc.StatusCode | None:
+    """Call the GCS's health check; return None when it answers, else the gRPC status of its refusal."""
     with grpc.insecure_channel(address) as channel:
         try:
-            channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")(b"", timeout=PATIENCE_S, metadata=list(metadata.items()))
+            channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")(b"", timeout=ANSWER_TIMEOUT_S, metadata=list(headers.items()))
         except grpc.RpcError as error:
             return error.code()
     return None

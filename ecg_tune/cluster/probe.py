@@ -1,4 +1,4 @@
-"""What one machine of a cluster says of itself. Runs on that machine; cheap: nothing heavy is imported."""
+"""Collect facts about one machine of a cluster. Runs on that machine, and imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ SHM = Path("/dev/shm")
 
 @dataclass(frozen=True)
 class Machine:
-    """One node's answers.
+    """Facts about one node of a cluster.
 
     Attributes:
-        versions: Python and the packages that matter, and of this project the digest of its sources.
-        gpus: Name, driver version and memory of each, as nvidia-smi says.
-        shm_gb: Size of /dev/shm, in which Ray keeps the data.
-        clock_s: Seconds of its clock when it answered.
-        data: Fingerprint of the prepared data at the path that was asked for; "" where there are none.
-        wrote: What kept it from writing into a folder; "" when it did.
-        open_ports: At which it answers under its address, of those asked for.
+        node: Ray's node id.
+        host, address: Its host name and IP address.
+        versions: Package → version, "missing" where it isn't installed; "ecg-tune" → a digest of this project's sources.
+        gpus: "name, driver version, memory" of each GPU, as nvidia-smi prints it.
+        shm_gb: Size of /dev/shm, in which Ray keeps the data, in gigabytes.
+        clock_s: Its clock when it answered, seconds since 1970.
+        data: Fingerprint of the prepared data in the folder to check; "" when there are none.
+        wrote: Folder → why the machine could not write a file in it; "" when it could.
+        open_ports: Which of the ports to check are open to other machines.
     """
 
     node: str
@@ -48,13 +50,15 @@ class Machine:
     open_ports: list[int] = field(default_factory=list)
 
 
-def look(node: str, address: str, *, folders: list[str], mark: str, data: str, ports: list[int]) -> Machine:
-    """Answer for the machine that this runs on.
+def probe_machine(node: str, address: str, *, folders: list[str], mark: str, data: str, ports: list[int]) -> Machine:
+    """Collect the facts about the machine that this runs on, and write a file into each folder.
 
     Args:
-        folders: In which it shall write a file, whose name begins with `mark` and ends with its own node's.
-        data: Folder of prepared data, or "".
-        ports: That should be open to this machine only.
+        node: Ray's id of this node.
+        address: Its IP address, as other machines reach it.
+        folders: Folders that must be writable; a file named `mark` + node id is written into each.
+        data: Folder of prepared data to look up the fingerprint of, or "".
+        ports: Ports that should be closed to other machines.
     """
     return Machine(
         node=node,
@@ -64,29 +68,29 @@ def look(node: str, address: str, *, folders: list[str], mark: str, data: str, p
         gpus=_gpus(),
         shm_gb=shutil.disk_usage(SHM).total / 1e9 if SHM.exists() else 0.0,
         data=_fingerprint(data),
-        wrote={folder: _write(Path(folder) / f"{mark}{node}") for folder in folders},
-        open_ports=[] if is_loopback(address) else _exposed(address, ports),
+        wrote={folder: _write_error(Path(folder) / f"{mark}{node}") for folder in folders},
+        open_ports=[] if is_loopback(address) else _open_ports(address, ports),
         clock_s=time.time(),
     )
 
 
-def seen(folders: list[str], mark: str) -> dict[str, list[str]]:
-    """Return for each folder the nodes whose files this machine sees in it."""
+def visible_nodes(folders: list[str], mark: str) -> dict[str, list[str]]:
+    """List, for each folder, the nodes whose files (see `probe_machine`) are visible from this machine."""
     return {folder: sorted(path.name.removeprefix(mark) for path in Path(folder).glob(f"{mark}*")) for folder in folders}
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "missing"
-    return {**found, "ecg-tune": _code()}
+            versions[package] = "missing"
+    return {**versions, "ecg-tune": _source_digest()}
 
 
-def _code() -> str:
-    """Return a digest of this project's sources as they are imported here."""
+def _source_digest() -> str:
+    """Hash this project's sources as this machine imports them; 12 hex digits."""
     root, digest = Path(__file__).parents[2], hashlib.sha256()
     for path in sorted(path for package in CODE for path in (root / package).rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
@@ -97,8 +101,8 @@ def _gpus() -> list[str]:
     if shutil.which("nvidia-smi") is None:
         return []
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
-    return answer.stdout.strip().splitlines() if answer.returncode == 0 else []
+    process = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    return process.stdout.strip().splitlines() if process.returncode == 0 else []
 
 
 def _fingerprint(folder: str) -> str:
@@ -110,7 +114,8 @@ def _fingerprint(folder: str) -> str:
         return f"unreadable: {error}"
 
 
-def _write(path: Path) -> str:
+def _write_error(path: Path) -> str:
+    """Try to write a file; return why it failed, or "" when it worked."""
     try:
         path.write_text("written by ecg-tune doctor; may be removed\n")
     except OSError as error:
@@ -118,10 +123,10 @@ def _write(path: Path) -> str:
     return ""
 
 
-def _exposed(address: str, ports: list[int]) -> list[int]:
-    """Return the ports at which this machine answers under an address that others reach."""
-    answering = []
+def _open_ports(address: str, ports: list[int]) -> list[int]:
+    """Connect to each port at an address that other machines reach, and keep those that answer."""
+    open_ports = []
     for port in ports:
         with suppress(OSError), socket.create_connection((address, port), timeout=2):
-            answering.append(port)
-    return answering
+            open_ports.append(port)
+    return open_ports

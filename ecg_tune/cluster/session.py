@@ -1,4 +1,4 @@
-"""The Ray that a command works with: the one that runs in this process, a running cluster, or one of its own."""
+"""Connect a command to Ray: the Ray of this process, a running cluster, or a new local Ray."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from contextlib import contextmanager
 import ray
 from ray.exceptions import AuthenticationError
 
-from ecg_tune.cluster.auth import REFUSED, check_joined, check_own, refuses_us
+from ecg_tune.cluster.auth import REFUSED, check_joined, check_own, refuses_our_token
 from ecg_tune.errors import UsageError, WorkFailedError
 
-CONNECT_S = 10.0
+CONNECT_TIMEOUT_S = 10.0
 HINT = "`ray status` on the head shows whether it runs; from outside the cluster use `ecg-tune submit --address http://…`"
 
 
 @contextmanager
 def ray_session(address: str | None = None, *, insecure: bool = False) -> Iterator[None]:
-    """Use the Ray that runs in this process, else join a cluster for the time of the block, else start a Ray on this machine.
+    """Connect to Ray for the time of the block, and disconnect afterwards.
+
+    A Ray that already runs in this process is used as it is, and left running.
 
     Args:
-        address: "auto" (the cluster that this machine belongs to) or HOST:PORT; None takes RAY_ADDRESS, or starts a Ray here.
-        insecure: Start or join one that lets in anyone who reaches its port.
+        address: "auto" (the cluster that this machine belongs to) or HOST:PORT; None takes RAY_ADDRESS, or starts a local Ray.
+        insecure: Accept a Ray without a token, which anyone who reaches its port can run code on.
 
     Raises:
         UsageError: There is no such cluster, it refuses our token, or it asks for none.
@@ -52,14 +54,14 @@ def ray_session(address: str | None = None, *, insecure: bool = False) -> Iterat
 
 
 def _start(address: str | None) -> None:
-    """Start or join; who handled SIGTERM goes on to, Ray would put its own handler there."""
+    """Start or join Ray, then put back the SIGTERM handler, which Ray replaces by its own."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:  # "local": else Ray would take up one that happens to run here
             ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except SystemExit as error:  # what Ray makes of SIGTERM meanwhile
+    except SystemExit as error:  # Ray's handler turns a SIGTERM during start-up into this
         raise KeyboardInterrupt from error
     except AuthenticationError as error:
         raise UsageError(f"the Ray cluster at {address} {REFUSED}") from error
@@ -67,25 +69,28 @@ def _start(address: str | None) -> None:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         if address:
             raise UsageError(f"the Ray cluster at {address} can't be joined: {first}; {HINT}") from error
-        raise WorkFailedError(f"Ray could not be started: {first}; on a busy machine the same command may do later") from error
+        raise WorkFailedError(f"Ray could not be started: {first}; on a busy machine, run the same command again later") from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)
 
 
 def check_address(address: str) -> None:
-    """Refuse what is no address of a cluster to join, one at which nothing answers, and one that refuses us.
+    """Refuse an address that can't be joined: malformed, without an answer, or of a cluster that refuses our token.
+
+    Args:
+        address: "auto", "local" or HOST:PORT.
 
     Raises:
-        UsageError: With what to write instead.
+        UsageError: The address can't be joined; the message says what to write instead.
     """
     if address in ("auto", "local"):
         return
     host, _, port = address.rpartition(":")
     if "://" in address or not host or not port.isdigit():
-        raise UsageError(f"--address {address} can't be joined: give auto or HOST:PORT of the head (its port is 6379 unless told); {HINT}")
+        raise UsageError(f"--address {address} can't be joined: give auto or HOST:PORT of the head (the default port is 6379); {HINT}")
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise UsageError(f"nothing answers at --address {address} ({error}): {HINT}") from error
-    if refuses_us(address):
+    if refuses_our_token(address):
         raise UsageError(f"the Ray cluster at {address} {REFUSED}")

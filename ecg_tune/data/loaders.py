@@ -19,7 +19,7 @@ from ecg_tune.transforms.signals import standardise
 
 
 @dataclass(frozen=True)
-class DevicePart:
+class DeviceSplit:
     """A part's signals and labels on a device.
 
     Attributes:
@@ -34,9 +34,9 @@ class DevicePart:
         return len(self.labels)
 
 
-def to_device(part: Split, device: torch.device) -> DevicePart:
+def to_device(part: Split, device: torch.device) -> DeviceSplit:
     """Copy a part to a device: 2 bytes a sample, 105 MB for PTB-XL's training part with three leads."""
-    return DevicePart(
+    return DeviceSplit(
         signals_uv=torch.tensor(part.signals_uv, dtype=torch.int16, device=device),
         labels=torch.tensor(part.labels, dtype=torch.float32, device=device),
     )
@@ -56,7 +56,12 @@ class BatchLoader:
     """
 
     def __init__(
-        self, part: DevicePart, *, batch_size: int, inputs: Callable[[Tensor], tuple[Tensor, ...]], generator: torch.Generator | None = None
+        self,
+        part: DeviceSplit,
+        *,
+        batch_size: int,
+        inputs: Callable[[Tensor], tuple[Tensor, ...]],
+        generator: torch.Generator | None = None,
     ) -> None:
         self.part, self.batch_size, self.inputs, self.generator = part, batch_size, inputs, generator
 

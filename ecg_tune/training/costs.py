@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 
 from ecg_tune.config import TrialConfig
-from ecg_tune.data.loaders import DevicePart, millivolts
+from ecg_tune.data.loaders import DeviceSplit, millivolts
 from ecg_tune.models import n_parameters
 from ecg_tune.models.cost import cost
 from ecg_tune.training.learner import Learner, LearningData
@@ -26,7 +26,7 @@ def epoch_cost_s(config: TrialConfig, data: LearningData) -> float:
 
     Validation is left out: it costs a forward pass of far fewer records.
     """
-    few = DevicePart(data.train.signals_uv[:N_RECORDS], data.train.labels[:N_RECORDS])
+    few = DeviceSplit(data.train.signals_uv[:N_RECORDS], data.train.labels[:N_RECORDS])
     learner = Learner(config, dataclasses.replace(data, train=few), seed=0)
     learner.train_epoch()  # allocates and warms up
     started = time.perf_counter()
@@ -67,8 +67,8 @@ def peak_memory_bytes(config: TrialConfig, data: LearningData) -> int:
         data: On a GPU.
     """
     torch.cuda.reset_peak_memory_stats(data.train.labels.device)
-    few = DevicePart(data.train.signals_uv[: config.training.batch_size], data.train.labels[: config.training.batch_size])
-    some = DevicePart(data.validation.signals_uv[: config.training.batch_size], data.validation.labels[: config.training.batch_size])
+    few = DeviceSplit(data.train.signals_uv[: config.training.batch_size], data.train.labels[: config.training.batch_size])
+    some = DeviceSplit(data.validation.signals_uv[: config.training.batch_size], data.validation.labels[: config.training.batch_size])
     learner = Learner(config, dataclasses.replace(data, train=few, validation=some), seed=0)
     learner.train_epoch()
     learner.validate()

@@ -39,7 +39,7 @@ def load_encoders(model: nn.Module, config: TrialConfig) -> None:
         _load(model.image.network, saved)
 
 
-def with_encoders_of(config: TrialConfig, folder: Path) -> TrialConfig:
+def with_local_encoders(config: TrialConfig, folder: Path) -> TrialConfig:
     """Return a config whose encoders are those that lie in a study's folder: it may have been moved, or brought home from a cluster.
 
     Args:
@@ -55,7 +55,7 @@ def with_encoders_of(config: TrialConfig, folder: Path) -> TrialConfig:
     return replace(config, model=replace(config.model, **changes))
 
 
-def encoder_of(path: Path, *, inputs: str) -> SavedModel:
+def load_encoder(path: Path, *, inputs: str) -> SavedModel:
     """Return a model file whose network can be a fusion's encoder.
 
     Args:
@@ -70,7 +70,7 @@ def encoder_of(path: Path, *, inputs: str) -> SavedModel:
     return saved
 
 
-def image_of(saved: SavedModel) -> ImageConfig:
+def image_config(saved: SavedModel) -> ImageConfig:
     """Return the images that an image model was trained on."""
     assert saved.config.image is not None, f"{saved.name} takes images: its config holds one"
     return saved.config.image

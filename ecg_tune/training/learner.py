@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ecg_tune.config import AugmentConfig, TrialConfig
-from ecg_tune.data.loaders import BatchLoader, DevicePart, millivolts, to_device
+from ecg_tune.data.loaders import BatchLoader, DeviceSplit, millivolts, to_device
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.metrics import METRICS, per_class_auc
@@ -34,8 +34,8 @@ from ecg_tune.transforms.signals import random_crop, standardise
 class LearningData:
     """Train and validation on one device, with what is needed to interpret them. Holds no test record."""
 
-    train: DevicePart
-    validation: DevicePart
+    train: DeviceSplit
+    validation: DeviceSplit
     normalisation: dict[str, Any]
     sampling_rate_hz: int
 

@@ -21,7 +21,7 @@ from ecg_tune.training.predictor import Predictor
 from ecg_tune.transforms.images import n_channels
 
 FORMAT = 1
-TRAIN, BOTH = "train", "train+validation"
+TRAIN, TRAIN_AND_VALIDATION = "train", "train+validation"
 """What a model may have been trained on."""
 
 

@@ -15,15 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecg_tune.data.loaders import DevicePart, to_device
+from ecg_tune.data.loaders import DeviceSplit, to_device
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.training.learner import Learner, LearningData
 from ecg_tune.training.loss import make_loss
-from ecg_tune.training.model_file import BOTH, SavedModel
+from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel
 
 
-def train_as_twin(twin: SavedModel, data: PreparedData, *, device: str = "cpu") -> SavedModel:
+def refit_model(twin: SavedModel, data: PreparedData, *, device: str = "cpu") -> SavedModel:
     """Return the model that the twin's config and seed give on train and validation, after as many epochs as the twin's best.
 
     Its `validation_macro_auc` and thresholds are the twin's; its history has no validation columns.
@@ -43,15 +43,15 @@ def train_as_twin(twin: SavedModel, data: PreparedData, *, device: str = "cpu") 
         history.append(_epoch(learner, row))
     state: dict[str, Tensor] = {k: v.detach().cpu() for k, v in learner.model.state_dict().items()}
     seconds = time.perf_counter() - started
-    return dataclasses.replace(twin, state=state, epochs=len(history), seconds=seconds, history=history, trained_on=BOTH)
+    return dataclasses.replace(twin, state=state, epochs=len(history), seconds=seconds, history=history, trained_on=TRAIN_AND_VALIDATION)
 
 
-def _learner(twin: SavedModel, train: DevicePart, validation: DevicePart, normalisation: dict[str, Any], rate_hz: int) -> Learner:
-    both = DevicePart(
+def _learner(twin: SavedModel, train: DeviceSplit, validation: DeviceSplit, normalisation: dict[str, Any], rate_hz: int) -> Learner:
+    both = DeviceSplit(
         torch.cat([train.signals_uv, validation.signals_uv]),
         torch.cat([train.labels, validation.labels]),
     )
-    nothing = DevicePart(both.signals_uv[:0], both.labels[:0])  # no record is left that could judge
+    nothing = DeviceSplit(both.signals_uv[:0], both.labels[:0])  # no record is left that could judge
     learner = Learner(twin.config, LearningData(both, nothing, normalisation, rate_hz), seed=twin.seed)
     learner.loss = make_loss(twin.config.training, train.labels)
     return learner

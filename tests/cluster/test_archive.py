@@ -1,4 +1,4 @@
-"""A folder as text, whole or not at all."""
+"""A folder as text: it arrives complete, or is refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecg_tune.cluster.archive import ENDS, ParcelReader, write_parcel
+from ecg_tune.cluster.archive import END_MARK, ArchiveReader, write_archive
 from ecg_tune.errors import WorkFailedError
 
 
@@ -17,29 +17,29 @@ def text(tmp_path: Path) -> str:
     (tmp_path / "models/a.pth").write_bytes(bytes(range(256)) * 50)
     (tmp_path / "study.db").write_bytes(b"rows")
     out = io.StringIO()
-    write_parcel({"models": tmp_path / "models", "study.db": tmp_path / "study.db"}, out)
+    write_archive({"models": tmp_path / "models", "study.db": tmp_path / "study.db"}, out)
     return out.getvalue()
 
 
 @pytest.mark.parametrize("piece", [1, 7, 5000, 10**6])
 def test_it_arrives_as_it_was_however_it_is_cut(text: str, piece: int, tmp_path: Path) -> None:
-    message: list[str] = []
-    reader, whole = ParcelReader(message.append), f"before\n{text}after\n"
-    for start in range(0, len(whole), piece):
-        reader.feed(whole[start : start + piece])
-    reader.unpack(tmp_path / "here")
-    assert (tmp_path / "here/models/a.pth").read_bytes() == bytes(range(256)) * 50
-    assert (tmp_path / "here/study.db").read_bytes() == b"rows"
-    assert message == ["before\n", "after\n"]
+    other_text: list[str] = []
+    reader, output = ArchiveReader(other_text.append), f"before\n{text}after\n"
+    for start in range(0, len(output), piece):
+        reader.feed(output[start : start + piece])
+    reader.unpack(tmp_path / "unpacked")
+    assert (tmp_path / "unpacked/models/a.pth").read_bytes() == bytes(range(256)) * 50
+    assert (tmp_path / "unpacked/study.db").read_bytes() == b"rows"
+    assert other_text == ["before\n", "after\n"]
     reader.packed.close()
 
 
 def test_one_that_is_cut_or_changed_is_not_unpacked(text: str, tmp_path: Path) -> None:
     lines = text.splitlines(keepends=True)
-    for broken in ("".join(lines[:-1]), "".join([lines[0], *lines[2:]]), text.replace(ENDS, f"{ENDS} 0000")):
-        reader = ParcelReader(lambda line: None)
+    for broken in ("".join(lines[:-1]), "".join([lines[0], *lines[2:]]), text.replace(END_MARK, f"{END_MARK} 0000")):
+        reader = ArchiveReader(lambda line: None)
         reader.feed(broken)
-        with pytest.raises(WorkFailedError, match="nothing whole arrived"):
-            reader.unpack(tmp_path / "here")
+        with pytest.raises(WorkFailedError, match="the files did not arrive complete"):
+            reader.unpack(tmp_path / "unpacked")
         reader.packed.close()
-    assert not (tmp_path / "here").exists()
+    assert not (tmp_path / "unpacked").exists()

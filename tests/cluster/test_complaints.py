@@ -16,8 +16,8 @@ NODES = [{"NodeID": node, "Resources": {"GPU": 1.0, "object_store_memory": 8e9}}
 
 
 def test_equal_machines_give_no_complaint() -> None:
-    both, sights = [ONE, TWO], [{"/s": ["a", "b"]}] * 2
-    found = [*doctor._versions(both), *doctor._shared(both, sights), *doctor._memory(both, NODES), *doctor._gpus(both, NODES)]
+    both, sightings = [ONE, TWO], [{"/s": ["a", "b"]}] * 2
+    found = [*doctor._versions(both), *doctor._shared(both, sightings), *doctor._memory(both, NODES), *doctor._gpus(both, NODES)]
     assert [*found, *doctor._clocks(both, 1.0), *doctor._data(both, "f" * 64)] == []
 
 
@@ -32,10 +32,10 @@ def test_a_folder_must_be_written_and_be_the_same_everywhere() -> None:
     (found,) = doctor._shared([ONE, replace(TWO, wrote={"/s": "Permission denied"})], [{"/s": ["a"]}] * 2)
     assert found.what == "10.0.0.2 can't write /s (Permission denied)"
     (found,) = doctor._shared([ONE, TWO], [{"/s": ["a"]}, {"/s": ["b"]}])
-    assert found.what == "/s is another folder on some machines than on others"
+    assert found.what == "/s is not the same folder on all machines"
 
 
-def test_small_memory_other_gpus_clocks_and_data_are_told_and_not_grave() -> None:
+def test_small_memory_other_gpus_clocks_and_data_are_named_and_not_grave() -> None:
     odd = replace(TWO, shm_gb=0.06, gpus=[], clock_s=940.0, data="0" * 64)
     three = [ONE, replace(ONE, node="c", address="10.0.0.3"), odd]
     nodes = [*NODES, {"NodeID": "c", "Resources": {"GPU": 1.0, "object_store_memory": 8e9}}]

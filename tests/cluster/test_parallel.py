@@ -1,4 +1,4 @@
-"""Work spread over machines: how many pieces run at once, and what becomes of one whose process dies."""
+"""Calls in parallel: how many run at once, and what the caller gets for one whose process dies."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from ecg_tune.cluster.parallel import MEMORY, share, trainers
+from ecg_tune.cluster.parallel import MEMORY_BYTES, resources_per_call, training_pool
 from ecg_tune.errors import WorkFailedError
 
 GIB = 1024**3
 
 
 @pytest.mark.parametrize(
-    ("machines", "n_pieces", "cores"),
+    ("machines", "n_calls", "cores"),
     [
         ([{"CPU": 2.0}], 12, 1),
         ([{"CPU": 8.0}], 3, 2),
@@ -22,25 +22,25 @@ GIB = 1024**3
         ([{"CPU": 0.0}, {"CPU": 16.0}, {"CPU": 4.0}], 5, 4),
     ],
 )
-def test_cores_are_shared_so_that_all_pieces_run_at_once(machines: list[dict[str, float]], n_pieces: int, cores: int) -> None:
-    assert share(machines, n_pieces)["num_cpus"] == cores
+def test_cores_are_shared_so_that_all_calls_run_at_once(machines: list[dict[str, float]], n_calls: int, cores: int) -> None:
+    assert resources_per_call(machines, n_calls)["num_cpus"] == cores
 
 
-def test_a_piece_never_asks_for_more_memory_than_a_machine_has() -> None:
-    assert share([{"CPU": 64.0, "memory": 8.0 * GIB}], 100)["memory"] == MEMORY
-    assert share([{"CPU": 2.0, "memory": 1.0 * GIB}], 4)["memory"] == GIB
+def test_a_call_never_asks_for_more_memory_than_a_machine_has() -> None:
+    assert resources_per_call([{"CPU": 64.0, "memory": 8.0 * GIB}], 100)["memory"] == MEMORY_BYTES
+    assert resources_per_call([{"CPU": 2.0, "memory": 1.0 * GIB}], 4)["memory"] == GIB
 
 
-def test_pieces_come_as_they_end_and_a_lost_one_is_an_answer() -> None:
-    def work(piece: str) -> str:
-        if piece == "dies":
+def test_results_come_as_calls_end_and_a_lost_call_gives_an_error() -> None:
+    def work(item: str) -> str:
+        if item == "dies":
             os._exit(1)
-        time.sleep(1.5 if piece == "slow" else 0)
-        return piece.upper()
+        time.sleep(1.5 if item == "slow" else 0)
+        return item.upper()
 
-    with trainers(None, insecure=False, device="cpu") as (spread, device):
-        found = dict(spread(work, ["slow", "quick", "dies"]))
+    with training_pool(None, insecure=False, device="cpu") as (parallel_map, device):
+        results = dict(parallel_map(work, ["slow", "quick", "dies"]))
     assert device == "cpu"
-    assert (found["slow"], found["quick"]) == ("SLOW", "QUICK")
-    assert isinstance(found["dies"], WorkFailedError)
-    assert "its process or machine was lost 4 times" in str(found["dies"])
+    assert (results["slow"], results["quick"]) == ("SLOW", "QUICK")
+    assert isinstance(results["dies"], WorkFailedError)
+    assert "its process or machine was lost 4 times" in str(results["dies"])

@@ -12,7 +12,7 @@ from ecg_tune.cli.main import run
 from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig
 from ecg_tune.errors import ConfigError
 from ecg_tune.models import FusionConfig, ResNetConfig, RNNConfig
-from ecg_tune.training.encoders import with_encoders_of
+from ecg_tune.training.encoders import with_local_encoders
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.learner import Learner, learning_data
 from ecg_tune.training.model_file import load_saved, save_model
@@ -72,10 +72,10 @@ def test_a_study_that_was_brought_home_starts_from_the_files_beside_it(files, tm
         "RNNModel": Path("/shared/study/encoders/RNNModel_best.pth"),
         "ResNet": Path("s3://bucket/encoders/ResNet_best.pth?scheme=http"),
     }
-    assert with_encoders_of(fusion(there), tmp_path) == fusion(there)
+    assert with_local_encoders(fusion(there), tmp_path) == fusion(there)
     shutil.copytree(files["RNNModel"].parent, tmp_path / "encoders")
-    assert with_encoders_of(fusion(there), tmp_path) == fusion({name: tmp_path / "encoders" / path.name for name, path in files.items()})
-    assert with_encoders_of(TrialConfig("rnn", RNN, TRAINING), tmp_path) == TrialConfig("rnn", RNN, TRAINING)
+    assert with_local_encoders(fusion(there), tmp_path) == fusion({name: tmp_path / "encoders" / path.name for name, path in files.items()})
+    assert with_local_encoders(TrialConfig("rnn", RNN, TRAINING), tmp_path) == TrialConfig("rnn", RNN, TRAINING)
 
 
 def test_the_train_command_takes_networks_and_images_from_the_files(files, toy_data, tmp_path, capsys):

@@ -13,7 +13,7 @@ from ecg_tune.data.prepared.dataset import PreparedData, Split
 from ecg_tune.models.cnn1d import CNN1DConfig
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.model_file import SavedModel
-from ecg_tune.training.refit import train_as_twin
+from ecg_tune.training.refit import refit_model
 
 CONFIG = TrialConfig(
     "cnn1d",
@@ -29,7 +29,7 @@ def twin(toy_data: PreparedData) -> SavedModel:
 
 @pytest.fixture(scope="module")
 def both(twin: SavedModel, toy_data: PreparedData) -> SavedModel:
-    return train_as_twin(twin, toy_data)
+    return refit_model(twin, toy_data)
 
 
 def spoiled(part: Split) -> Split:
@@ -46,7 +46,7 @@ def fitted(model: SavedModel) -> dict[str, object]:
 
 
 def test_nothing_but_weights_changes_when_validation_is_another(twin: SavedModel, both: SavedModel, toy_data: PreparedData) -> None:
-    other = train_as_twin(twin, dataclasses.replace(toy_data, validation=spoiled(toy_data.validation)))
+    other = refit_model(twin, dataclasses.replace(toy_data, validation=spoiled(toy_data.validation)))
     assert fitted(other) == fitted(both)
     assert any(not torch.equal(other.state[key], both.state[key]) for key in both.state), "validation records train it"
 
@@ -61,8 +61,8 @@ def test_all_that_validation_decides_is_the_twins(twin: SavedModel, both: SavedM
 
 def test_every_record_of_both_parts_is_trained_on(twin: SavedModel, toy_data: PreparedData) -> None:
     for part in ("train", "validation"):
-        other = train_as_twin(twin, dataclasses.replace(toy_data, **{part: spoiled(getattr(toy_data, part))}))
-        assert other.history[0]["train_loss"] != train_as_twin(twin, toy_data).history[0]["train_loss"], part
+        other = refit_model(twin, dataclasses.replace(toy_data, **{part: spoiled(getattr(toy_data, part))}))
+        assert other.history[0]["train_loss"] != refit_model(twin, toy_data).history[0]["train_loss"], part
 
 
 def test_thresholds_of_a_model_trained_on_train_do_not_depend_on_training_records(twin: SavedModel, toy_data: PreparedData) -> None:

@@ -19,7 +19,7 @@ from analysis.evaluation.statistics.subgroups import SEXES
 from analysis.plots import saved
 from ecg_tune.config import LEAD_NAMES
 from ecg_tune.data.prepared.dataset import PreparedData, Split
-from ecg_tune.data.prepared.twelve_leads import twelve_leads
+from ecg_tune.data.prepared.twelve_leads import read_twelve_leads
 from ecg_tune.data.ptbxl.quality import FLAGS, has_flag
 from ecg_tune.errors import DataError
 from ecg_tune.metrics import Array
@@ -84,7 +84,7 @@ def draw_worst(data: PreparedData, part: Split, table: pd.DataFrame, model: Mode
     for row, facts in zip(worst_records(part.labels, model).rows[:DRAWN], table.to_dict("records"), strict=False):
         leads: tuple[str, ...] = LEAD_NAMES
         try:
-            signal_uv, what = twelve_leads(data, part, int(row)), TWELVE
+            signal_uv, what = read_twelve_leads(data, part, int(row)), TWELVE
         except DataError as error:
             signal_uv, leads, what = part.signals_uv[row], data.leads, f"stored leads only: {error}"
         chances = ", ".join(f"{name} {facts[f'P_{name}']:.2f}" for name in data.class_names)

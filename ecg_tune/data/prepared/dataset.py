@@ -29,11 +29,11 @@ from numpy.typing import NDArray
 from ecg_tune.data.prepared.ledger import enter, ledger_entries
 from ecg_tune.data.prepared.manifest import MANIFEST, fingerprint_of, read_manifest, write_manifest
 from ecg_tune.data.prepared.origin import ORIGIN, Origin, read_origin, write_origin
-from ecg_tune.data.prepared.remote_copy import cache_of, pulled, s3_storage_of
+from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder, pulled
 from ecg_tune.errors import DataError, SealedTestError
 from ecg_tune.storage import S3Storage
 
-PARTS = ("train", "validation", "test")
+SPLIT_NAMES = ("train", "validation", "test")
 RECORD_FIELDS = ("ecg_id", "patient_id", "sex", "age", "device", "site", "fold", "flags")
 FILES = ("signals.npy", "labels.npy", "records.npz")
 
@@ -139,7 +139,7 @@ def write_prepared(folder: Path, parts: Mapping[str, Split], facts: Mapping[str,
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     digests: dict[str, str] = {}
-    for name in PARTS:
+    for name in SPLIT_NAMES:
         target = folder / name
         target.mkdir(exist_ok=True)
         part = parts[name]
@@ -147,9 +147,9 @@ def write_prepared(folder: Path, parts: Mapping[str, Split], facts: Mapping[str,
         np.save(target / "labels.npy", np.ascontiguousarray(part.labels, dtype=np.uint8))
         np.savez(target / "records.npz", **{key: part.records[key] for key in RECORD_FIELDS})  # type: ignore[arg-type]
         digests |= {f"{name}/{key}": value for key, value in _digests(part).items()}
-    origins = {name: write_origin(folder / name, parts[name].origin) for name in PARTS}
+    origins = {name: write_origin(folder / name, parts[name].origin) for name in SPLIT_NAMES}
     fingerprint = fingerprint_of(facts, digests)
-    counts = {name: _counts(parts[name], facts["class_names"]) for name in PARTS}
+    counts = {name: _counts(parts[name], facts["class_names"]) for name in SPLIT_NAMES}
     manifest = {**facts, "counts": counts, "digests": digests, "origins": origins, "fingerprint": fingerprint}
     write_manifest(folder, manifest)
     return manifest
@@ -165,8 +165,8 @@ def open_prepared(where: Path | str) -> PreparedData:
         DataError: Not a prepared data set, or its arrays were changed or cut.
         UsageError: The bucket can't be read.
     """
-    manifest, bucket = read_manifest(where), s3_storage_of(where)
-    folder = Path(where) if bucket is None else cache_of(manifest)
+    manifest, bucket = read_manifest(where), as_s3_storage(where)
+    folder = Path(where) if bucket is None else cache_folder(manifest)
     if bucket is not None:
         write_manifest(folder, manifest)
     train, validation = (_held_part(folder, name, manifest, bucket) for name in ("train", "validation"))

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecg_tune.data.prepared.dataset import PARTS
+from ecg_tune.data.prepared.dataset import SPLIT_NAMES
 from ecg_tune.data.prepared.ledger import ledger_entries
 from ecg_tune.data.prepared.manifest import read_manifest
-from ecg_tune.data.prepared.remote_copy import cache_of, s3_storage_of
+from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder
 
 COPIED = (
     *("synthetic", "source", "created", "fingerprint", "leads", "sampling_rate_hz", "n_samples", "class_names", "split", "label_rule"),
@@ -23,9 +23,9 @@ def describe(where: Path | str) -> dict[str, Any]:
     Raises:
         DataError: It isn't a prepared data set.
     """
-    manifest, bucket = read_manifest(where), s3_storage_of(where)
+    manifest, bucket = read_manifest(where), as_s3_storage(where)
     facts = {key: manifest[key] for key in COPIED if key in manifest}
-    openings = ledger_entries(Path(where) if bucket is None else cache_of(manifest), str(manifest["fingerprint"]), bucket)
+    openings = ledger_entries(Path(where) if bucket is None else cache_folder(manifest), str(manifest["fingerprint"]), bucket)
     return {"folder": str(where), **facts, "test_openings": openings}
 
 
@@ -62,8 +62,8 @@ def _head(facts: Mapping[str, Any]) -> str:
 
 def _split_rows(facts: Mapping[str, Any]) -> list[list[str]]:
     columns = ["records", "patients", *facts["class_names"]]
-    rows = [[str(facts["counts"][part][column]) for column in columns] for part in PARTS]
-    return [[f"split {facts['split']}", *columns], *([part, *row] for part, row in zip(PARTS, rows, strict=True))]
+    rows = [[str(facts["counts"][part][column]) for column in columns] for part in SPLIT_NAMES]
+    return [[f"split {facts['split']}", *columns], *([part, *row] for part, row in zip(SPLIT_NAMES, rows, strict=True))]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecg_tune.data.prepared.remote_copy import COPY, cant_be_read
+from ecg_tune.data.prepared.remote_copy import COPY, unreadable_error
 from ecg_tune.errors import DataError
 from ecg_tune.storage import LocalStorage, S3Storage, open_storage
 
@@ -35,7 +35,7 @@ def read_manifest(where: Path | str) -> dict[str, Any]:
         remedy = COPY if isinstance(place, S3Storage) else f"make it with `ecg-tune data prepare PTBXL {where}`"
         raise DataError(f"{where} holds no prepared data ({MANIFEST} is missing): {remedy}") from error
     except OSError as error:
-        raise cant_be_read(where, error) from error
+        raise unreadable_error(where, error) from error
     try:
         manifest: dict[str, Any] = json.loads(text)
         honest = manifest["fingerprint"] == fingerprint_of(manifest, manifest["digests"])

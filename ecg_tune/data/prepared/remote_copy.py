@@ -20,7 +20,7 @@ Read = TypeVar("Read")
 COPY = "copy a whole prepared folder there (`aws s3 cp --recursive DATA s3://…`)"
 
 
-def s3_storage_of(where: Path | str) -> S3Storage | None:
+def as_s3_storage(where: Path | str) -> S3Storage | None:
     """Return the bucket that a user names, None for a folder.
 
     Raises:
@@ -30,7 +30,7 @@ def s3_storage_of(where: Path | str) -> S3Storage | None:
     return place if isinstance(place, S3Storage) else None
 
 
-def cache_of(manifest: Mapping[str, Any]) -> Path:
+def cache_folder(manifest: Mapping[str, Any]) -> Path:
     """Return the folder on this machine for what is pulled of a data set."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "ecg-tune" / str(manifest["fingerprint"])
@@ -61,7 +61,7 @@ def pulled(bucket: S3Storage, folder: Path, names: Sequence[str], read: Callable
         raise DataError(f"{bucket} does not hold what its manifest says ({error}): {COPY}") from error
 
 
-def cant_be_read(where: S3Storage | Path | str, error: OSError) -> UsageError:
+def unreadable_error(where: S3Storage | Path | str, error: OSError) -> UsageError:
     """Return what a user is told when a bucket does not answer, or refuses."""
     return UsageError(
         f"{where} can't be read: {' '.join(str(error).split())[:300]}: check that it exists and that AWS_ACCESS_KEY_ID and "
@@ -79,7 +79,7 @@ def _fetch(bucket: S3Storage, folder: Path, names: Sequence[str]) -> None:
         except FileNotFoundError as error:
             raise DataError(f"{bucket} holds no {name}: {COPY}") from error
         except OSError as error:
-            raise cant_be_read(bucket, error) from error
+            raise unreadable_error(bucket, error) from error
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> None:

@@ -15,7 +15,7 @@ from ecg_tune.data.ptbxl.tables import CHECKSUMS, read_checksums
 from ecg_tune.errors import DamagedRecordError
 
 
-def twelve_leads(data: PreparedData, part: Split, row: int) -> NDArray[Any]:
+def read_twelve_leads(data: PreparedData, part: Split, row: int) -> NDArray[Any]:
     """Return one record's twelve leads, (n_samples, 12) int16 microvolts in the order of `LEAD_NAMES`.
 
     Verified twice: against the folder's checksums, and the prepared leads must be the same samples.

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tune.config import CLASS_NAMES, LEAD_NAMES, DataConfig, check_choice
-from ecg_tune.data.prepared.dataset import PARTS, Split, write_prepared
+from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, write_prepared
 from ecg_tune.data.prepared.origin import Origin
 from ecg_tune.data.ptbxl.labels import describe_rule, multi_hot
 from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
 from ecg_tune.data.ptbxl.records import DURATION_S, read_record
-from ecg_tune.data.ptbxl.splits import assign_parts, check_patients_disjoint
+from ecg_tune.data.ptbxl.splits import assign_splits, check_patients_disjoint
 from ecg_tune.data.ptbxl.tables import CHECKSUMS, DATABASE, PtbxlTable, read_ptbxl
 from ecg_tune.errors import DamagedRecordError, DataError, WorkFailedError
 
@@ -66,13 +66,13 @@ def prepare(source: Path, target: Path, config: DataConfig, *, damaged: str = "r
     _check_target(target)
     table = read_ptbxl(source)
     labels = multi_hot(table.scp_codes, table.superclass_of, min_likelihood=config.min_likelihood)
-    part_of = assign_parts(config.split, patient_id=table.patient_id, fold=table.fold)
+    part_of = assign_splits(config.split, patient_id=table.patient_id, fold=table.fold)
     reading = _read_signals(table, config, part_of=part_of, labels=labels, progress=progress)
     if reading.damaged and damaged == "refuse":
         ecg_id, reason = next(iter(reading.damaged.items()))
         raise DamagedRecordError(f"{len(reading.damaged)} of {len(table)} records are damaged; the first is ecg_id {ecg_id}: {reason}")
-    parts = {name: _part(name, table, labels, reading, config.sampling_rate_hz) for name in PARTS}
-    kept = np.concatenate([reading.rows[name] for name in PARTS])
+    parts = {name: _part(name, table, labels, reading, config.sampling_rate_hz) for name in SPLIT_NAMES}
+    kept = np.concatenate([reading.rows[name] for name in SPLIT_NAMES])
     check_patients_disjoint(part_of[kept], table.patient_id[kept])
     for name in ("train", "validation"):
         _check_classes(parts[name])
@@ -107,9 +107,9 @@ def _read_signals(
     labelled = np.asarray(labels.any(axis=1))
     leads = [LEAD_NAMES.index(lead) for lead in config.leads]
     n_samples = DURATION_S * config.sampling_rate_hz
-    sizes = {name: int((labelled & (part_of == name)).sum()) for name in PARTS}
+    sizes = {name: int((labelled & (part_of == name)).sum()) for name in SPLIT_NAMES}
     signals = {name: np.empty((size, n_samples, len(leads)), dtype=np.int16) for name, size in sizes.items()}
-    rows: dict[str, list[int]] = {name: [] for name in PARTS}
+    rows: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
     damaged: dict[str, str] = {}
     n_unlabelled = 0
     for row, name in enumerate(table.filenames[config.sampling_rate_hz]):
@@ -127,8 +127,8 @@ def _read_signals(
         if progress is not None and ((row + 1) % REPORT_EVERY == 0 or row + 1 == len(table)):
             progress(row + 1, len(table))
     return _Reading(
-        signals_uv={name: signals[name][: len(rows[name])] for name in PARTS},
-        rows={name: np.array(rows[name], dtype=np.int64) for name in PARTS},
+        signals_uv={name: signals[name][: len(rows[name])] for name in SPLIT_NAMES},
+        rows={name: np.array(rows[name], dtype=np.int64) for name in SPLIT_NAMES},
         damaged=damaged,
         n_unlabelled=n_unlabelled,
     )

@@ -14,21 +14,21 @@ from ecg_tune.errors import DataError
 Ints = NDArray[np.int64]
 
 
-def assign_parts(split: str, *, patient_id: Ints, fold: Ints) -> NDArray[np.str_]:
+def assign_splits(split: str, *, patient_id: Ints, fold: Ints) -> NDArray[np.str_]:
     """Return "train", "validation" or "test" for every record.
 
     Args:
-        split: A name in `SPLITS`.
+        split: A name in `SPLIT_SCHEMES`.
         patient_id: (n_records,).
         fold: (n_records,), the published stratified fold, 1..10.
 
     Raises:
         DataError: A fold is outside 1..10, or a patient would be in two parts.
     """
-    check_choice("split", split, SPLITS)
+    check_choice("split", split, SPLIT_SCHEMES)
     for row in np.flatnonzero((fold < 1) | (fold > 10))[:1]:
         raise DataError(f"strat_fold must be 1..10, but patient {patient_id[row]} has {fold[row]}: fetch the table again")
-    part = SPLITS[split](patient_id, fold)
+    part = SPLIT_SCHEMES[split](patient_id, fold)
     check_patients_disjoint(part, patient_id)
     return part
 
@@ -61,4 +61,4 @@ def _coin(patient_id: Ints) -> NDArray[np.bool_]:
     return np.array([hashlib.sha256(str(int(patient)).encode()).digest()[0] % 2 == 0 for patient in patient_id], dtype=bool)
 
 
-SPLITS: dict[str, Callable[[Ints, Ints], NDArray[np.str_]]] = {"official": official, "70-15-15": seventy_fifteen_fifteen}
+SPLIT_SCHEMES: dict[str, Callable[[Ints, Ints], NDArray[np.str_]]] = {"official": official, "70-15-15": seventy_fifteen_fifteen}

@@ -13,7 +13,7 @@ from ecg_tune.config import CLASS_NAMES, LEAD_NAMES, DataConfig
 from ecg_tune.data.prepared.dataset import open_prepared, open_test
 from ecg_tune.data.prepared.manifest import MANIFEST
 from ecg_tune.data.prepared.origin import ORIGIN
-from ecg_tune.data.prepared.twelve_leads import twelve_leads
+from ecg_tune.data.prepared.twelve_leads import read_twelve_leads
 from ecg_tune.data.ptbxl.labels import multi_hot
 from ecg_tune.data.ptbxl.prepare import prepare
 from ecg_tune.data.synthetic.generator import synthesize
@@ -47,7 +47,7 @@ def test_twelve_leads_are_read_again_and_hold_the_prepared_ones(folder: Path) ->
     data = open_prepared(folder)
     part = open_test(data, "evaluate")
     for row in (0, len(part) - 1):
-        signal_uv = twelve_leads(data, part, row)
+        signal_uv = read_twelve_leads(data, part, row)
         assert signal_uv.shape == (1000, 12)
         np.testing.assert_array_equal(signal_uv[:, [LEAD_NAMES.index(lead) for lead in data.leads]], part.signals_uv[row])
 
@@ -65,7 +65,7 @@ def test_the_origin_is_not_in_the_fingerprint_and_data_without_one_open_as_befor
     part = open_test(data, "evaluate")
     assert part.origin is None
     with pytest.raises(DamagedRecordError, match="prepare them again into the same folder"):
-        twelve_leads(data, part, 0)
+        read_twelve_leads(data, part, 0)
 
 
 def test_a_changed_origin_or_a_changed_source_is_refused(folder: Path, source: Path, tmp_path: Path) -> None:
@@ -78,10 +78,10 @@ def test_a_changed_origin_or_a_changed_source_is_refused(folder: Path, source: P
     record = moved / f"{part.origin.files[0]}.dat"
     record.write_bytes(b"\x01" + record.read_bytes()[1:])
     with pytest.raises(DamagedRecordError, match="was changed"):
-        twelve_leads(data, part, 0)
+        read_twelve_leads(data, part, 0)
     shutil.rmtree(moved)
     with pytest.raises(DamagedRecordError, match="is not there"):
-        twelve_leads(data, part, 0)
+        read_twelve_leads(data, part, 0)
     (changed / "test" / ORIGIN).write_text("{}")
     with pytest.raises(DataError, match=r"origin\.json differs from what the manifest recorded"):
         open_test(data, "evaluate")

@@ -14,7 +14,7 @@ from ecg_tune.config import SearchSettings
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared, open_test, read_ledger
 from ecg_tune.data.prepared.describe import describe
 from ecg_tune.data.prepared.ledger import LEDGER
-from ecg_tune.data.prepared.remote_copy import cache_of
+from ecg_tune.data.prepared.remote_copy import cache_folder
 from ecg_tune.errors import DataError, UsageError
 from ecg_tune.storage import S3Storage
 from ecg_tune.study.create import create_study, study_attributes
@@ -47,7 +47,7 @@ def pulled(data: PreparedData) -> set[str]:
 
 def test_they_are_what_the_folder_holds_and_the_test_part_stays_there(uri: str, toy_data: PreparedData) -> None:
     data = open_prepared(uri)
-    assert (data.fingerprint, data.where, data.folder) == (toy_data.fingerprint, uri, cache_of(toy_data.manifest))
+    assert (data.fingerprint, data.where, data.folder) == (toy_data.fingerprint, uri, cache_folder(toy_data.manifest))
     np.testing.assert_array_equal(data.train.signals_uv, toy_data.train.signals_uv)
     assert pulled(data) == OPEN | {"manifest.json"}
 

@@ -11,7 +11,7 @@ import pytest
 import wfdb
 
 from ecg_tune.config import LEAD_NAMES, DataConfig
-from ecg_tune.data.prepared.dataset import PARTS, Split, open_prepared, open_test
+from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, open_prepared, open_test
 from ecg_tune.data.ptbxl.prepare import prepare, training_sd_mv
 from ecg_tune.data.ptbxl.quality import has_flag
 from ecg_tune.errors import ConfigError, DamagedRecordError, DataError, WorkFailedError
@@ -39,7 +39,7 @@ def test_the_real_slice_gives_its_documented_counts(real: Path) -> None:
     assert list(manifest["exclusions"]) == ["read", "damaged", "without superclass", "kept"]
     expected = {"records": 2279, "NORM": 1123, "MI": 516, "STTC": 541, "CD": 457, "HYP": 271}
     assert {name: manifest["counts"]["train"][name] for name in expected} == expected
-    assert [manifest["counts"][part]["records"] for part in PARTS] == [2279, 320, 321]
+    assert [manifest["counts"][part]["records"] for part in SPLIT_NAMES] == [2279, 320, 321]
     assert manifest["ptbxl_checksum"] == {"listing": "SHA256SUMS.txt", "record_files": 5960, "listed": 5960, "not_listed": 0}
     assert manifest["source"] == {"name": "ptbxl", "version": "a part of 2980 records", "records": 2980}
 
