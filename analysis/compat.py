@@ -18,7 +18,7 @@ from analysis.evaluation.evaluate import evaluate, get_test_loader
 from analysis.evaluation.metrics import ECGMetrics, Metrics
 from analysis.evaluation.plots.figures import draw_answers
 from analysis.evaluation.provenance import Ranking, figure_note, provenance_of
-from analysis.evaluation.report.text import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
+from analysis.evaluation.report.text_reports import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
 from analysis.evaluation.result import EvaluationResult
 from analysis.evaluation.tables import generate_best_model_table
 from analysis.retraining.ensemble import ENSEMBLE

@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.evaluation.candidates import Candidate, check_fit, check_judged, find_candidates, rehearse
-from analysis.evaluation.errors.analysis import mistakes
-from analysis.evaluation.explanations.explain import EXPLANATIONS, explain
+from analysis.evaluation.errors.error_analysis import mistakes
+from analysis.evaluation.explanations.model_explanations import EXPLANATIONS, explain
 from analysis.evaluation.files import write_evaluation
 from analysis.evaluation.metrics import ECGMetrics, Metrics, mean_metrics
 from analysis.evaluation.predictions import ModelPredictions, ask
@@ -96,7 +96,7 @@ def evaluate(
     tables = _more_tables(candidates, predictions, joined, data, part, weights, best=result.best, device=device)
     tell("explaining a few answers")
     tables[EXPLANATIONS], drawn = explain(candidates, data, part, predictions, device=device)
-    result = dataclasses.replace(result, tables=result.tables | tables, explained=tuple(drawn))
+    result = dataclasses.replace(result, tables=result.tables | tables, explanations=tuple(drawn))
     tell(f"writing {out}")
     write_evaluation(result, data, part, predictions, weights)
     return result

@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from analysis.evaluation.errors.analysis import DRAWN, WORST, draw_mistakes, mistake_sections
-from analysis.evaluation.explanations.explain import EXPLANATIONS
-from analysis.evaluation.explanations.pictures import EXPLAINED_FIGURE, explanation_figure
-from analysis.evaluation.explanations.text import explained_lines
+from analysis.evaluation.errors.error_analysis import DRAWN, WORST, draw_mistakes, mistake_sections
+from analysis.evaluation.explanations.figures import EXPLANATION_FIGURE, explanation_figure
+from analysis.evaluation.explanations.model_explanations import EXPLANATIONS
+from analysis.evaluation.explanations.text_section import explained_lines
 from analysis.evaluation.plots.figures import FOLDER, draw_answers, generate_visualizations
 from analysis.evaluation.predictions import ModelPredictions
 from analysis.evaluation.provenance import figure_note
 from analysis.evaluation.report.model_card import CARD, model_card
+from analysis.evaluation.report.page import REPORT, report_page
 from analysis.evaluation.report.paired_text import paired_lines
-from analysis.evaluation.report.report_page import REPORT, report_page
 from analysis.evaluation.report.subgroup_text import subgroup_figure, subgroup_lines
-from analysis.evaluation.report.text import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
+from analysis.evaluation.report.text_reports import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
 from analysis.evaluation.report.tripod import TRIPOD, TRIPOD_CSV, tripod_table, tripod_text
 from analysis.evaluation.result import CALIBRATION, COST, DECISION, FITTED, MEMBERS, PAIRED, SUBGROUPS, EvaluationResult
 from analysis.evaluation.statistics.calibration_table import AFTER, BEFORE, calibration_lines
@@ -125,7 +125,7 @@ def _draw_statistics(result: EvaluationResult, part: Split, model: ModelPredicti
 
 
 def _draw_explanations(result: EvaluationResult, part: Split) -> None:
-    for found in result.explained:
+    for found in result.explanations:
         ids = [int(part.records["ecg_id"][case.row]) for case in found.cases]
         figure = explanation_figure(found, class_names=result.provenance.class_names, ids=ids, note=figure_note(result.provenance))
-        saved(figure, result.out / FOLDER / EXPLAINED_FIGURE.format(found.kind))
+        saved(figure, result.out / FOLDER / EXPLANATION_FIGURE.format(found.kind))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.evaluation.explanations.explain import Explained
+from analysis.evaluation.explanations.model_explanations import ModelExplanation
 from analysis.evaluation.metrics import Metrics
 from analysis.evaluation.predictions import ModelPredictions
 from analysis.evaluation.provenance import Provenance, Ranking
@@ -48,7 +48,7 @@ class EvaluationResult:
         at_f1, at_half, at_sensitivity: At the F1 thresholds of validation, at 0.5, and at those of the wanted sensitivity.
         tables: The statistics by the name of their file, e.g. "11_paired_comparisons".
         sensitivity_target: What `at_sensitivity` was to reach on validation.
-        explained: The explained answers of the best signal model and of the best image model.
+        explanations: The explained answers of the best signal model and of the best image model.
     """
 
     best: str
@@ -60,7 +60,7 @@ class EvaluationResult:
     sensitivity_target: float
     provenance: Provenance
     out: Path
-    explained: tuple[Explained, ...] = ()
+    explanations: tuple[ModelExplanation, ...] = ()
 
     @property
     def metrics(self) -> dict[str, Metrics]:

@@ -1,7 +1,7 @@
 import jinja2
 import pytest
 
-from analysis.templating import Markup, render
+from analysis.templating import Markup, render, render_text
 
 
 @pytest.fixture(scope="module")
@@ -12,6 +12,7 @@ def package(tmp_path_factory):
     templates.mkdir(parents=True)
     (templates.parent / "__init__.py").touch()
     (templates / "item.html").write_text('<li title="{{ name }}">{{ name }}</li>')
+    (templates / "line.md").write_text("- {{ name }}\n")
     (templates / "list.html").write_text("<ul>{{ items }}</ul>")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(home)
@@ -31,3 +32,9 @@ def test_the_output_of_a_template_goes_into_another_unchanged(package):
 def test_a_value_that_is_not_given_is_an_error_and_not_an_empty_text(package):
     with pytest.raises(jinja2.UndefinedError, match="'name' is undefined"):
         render(package, "item.html")
+
+
+def test_markdown_is_not_escaped_and_ends_with_a_newline(package):
+    assert render_text(package, "line.md", name="R&D <1") == "- R&D <1\n"
+    with pytest.raises(jinja2.UndefinedError, match="'name' is undefined"):
+        render_text(package, "line.md")

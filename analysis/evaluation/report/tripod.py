@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.evaluation.provenance import Provenance
+from analysis.templating import render_text
 
 TRIPOD, TRIPOD_CSV = "TRIPOD_AI.md", "TRIPOD_AI"
 AUTHOR = "the author must fill in"
@@ -158,19 +159,12 @@ def tripod_table() -> pd.DataFrame:
 
 
 def tripod_text(provenance: Provenance) -> str:
-    """Return `TRIPOD_AI.md`."""
-    open_items = sum(AUTHOR in item.where for item in ITEMS)
-    lines = ["# TRIPOD+AI checklist", "", f"For {provenance.study}, {provenance.date}, data `{provenance.fingerprint[:16]}`."]
-    lines += ["**SYNTHETIC data: an exercise, not a study.**"] if provenance.synthetic else []
-    lines += ["Item numbers: Collins et al., *TRIPOD+AI statement*, BMJ 385, e078378 (2024); the descriptions are short ones of our own."]
-    lines += ["Stage: D concerns development, E evaluation, D;E both."]
-    lines += [
-        f"{len(ITEMS) - open_items} items are answered by the files beside this one, {open_items} wait for the author, wholly or in part."
-    ]
-    lines += ["", "| item | topic | stage | asks for | where |", "|---|---|---|---|---|"]
-    lines += [f"| {item.number} | {item.topic} | {item.stage} | {item.asks} | {_marked(item.where)} |" for item in ITEMS]
-    return "\n".join(lines) + "\n"
-
-
-def _marked(where: str) -> str:
-    return where.replace(AUTHOR, f"**{AUTHOR}**")
+    """Write the text of `TRIPOD_AI.md`: the checklist with what the author must add in bold."""
+    return render_text(
+        "analysis.evaluation.report",
+        "tripod_ai.md",
+        provenance=provenance,
+        items=ITEMS,
+        n_open=sum(AUTHOR in item.where for item in ITEMS),
+        author=AUTHOR,
+    )

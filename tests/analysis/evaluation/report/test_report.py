@@ -13,9 +13,12 @@ import pandas as pd
 import pytest
 
 from analysis.evaluation.evaluate import evaluate
-from analysis.evaluation.report.markup import Cell, figure, table
+from analysis.evaluation.report.elements import Cell, Element, Section, Table
+from analysis.evaluation.report.figures import read_figure
+from analysis.evaluation.report.page import PACKAGE
 from analysis.evaluation.report.tripod import AUTHOR, ITEMS
 from analysis.evaluation.result import EvaluationResult
+from analysis.templating import render
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.data.prepared.ledger import LEDGER
 from ecg_tune.training.model_file import SavedModel, save_model
@@ -48,6 +51,10 @@ def page(result: EvaluationResult) -> str:
     return (result.out / "report.html").read_text(encoding="utf-8")
 
 
+def html_of(element: Element) -> str:
+    return render(PACKAGE, "section.html", number=1, section=Section("key", "Title", (element,)))
+
+
 def test_the_page_needs_no_network_and_no_script(page: str) -> None:
     assert "<script" not in page
     assert set(re.findall(r'(?:src|href)="(data:image/png;base64,|data:,|#|[a-z]+:)', page)) == {"data:image/png;base64,", "data:,", "#"}
@@ -57,7 +64,7 @@ def test_the_page_needs_no_network_and_no_script(page: str) -> None:
 def test_what_comes_in_as_text_is_escaped(page: str) -> None:
     assert "<b>study" not in page
     assert "&lt;b&gt;study &amp; co&lt;/b&gt;" in page
-    assert "&lt;i&gt;" in table("t", ["<i>"], [[Cell("1", "<i>")]], caption="")
+    assert "&lt;i&gt;" in html_of(Table("t", ["<i>"], [[Cell("1", "<i>")]], caption=""))
 
 
 def test_every_line_of_the_contents_leads_to_a_section_and_every_figure_is_there(page: str, result: EvaluationResult) -> None:
@@ -130,4 +137,4 @@ def test_the_checklist_has_every_item_and_points_only_to_what_is_there(page: str
 
 
 def test_a_figure_that_was_not_drawn_leaves_a_line(tmp_path: Path) -> None:
-    assert "x.png: not drawn" in figure(tmp_path / "x.png", caption="c")
+    assert "x.png: not drawn" in html_of(read_figure(tmp_path / "x.png", caption="c"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.evaluation.explanations.explain import N_RANDOM
+from analysis.evaluation.explanations.model_explanations import N_RANDOM
 from analysis.evaluation.metrics import number
 from analysis.evaluation.provenance import WIDTH
 

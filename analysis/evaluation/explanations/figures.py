@@ -10,18 +10,18 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from analysis.evaluation.explanations.explain import Explained
+from analysis.evaluation.explanations.model_explanations import ModelExplanation
 from analysis.plots import WIDTH_IN, footer
 from ecg_tune.metrics import Array
 
-EXPLAINED_FIGURE = "21_explanations_{}.png"
+EXPLANATION_FIGURE = "21_explanations_{}.png"
 MOST_CHANNELS = 3
 SMOOTH_S = 0.08
 FOR_AND_AGAINST = LinearSegmentedColormap.from_list("for and against", ["#0072B2", "#B4BAC1", "#D55E00"])
 LABEL = "Illustrative: explanations show what moved one answer, not that the model is right or why."
 
 
-def explanation_figure(found: Explained, *, class_names: Sequence[str], ids: Sequence[int], note: str = "") -> Figure:
+def explanation_figure(found: ModelExplanation, *, class_names: Sequence[str], ids: Sequence[int], note: str = "") -> Figure:
     """Draw one model's explained answers.
 
     Args:
@@ -35,7 +35,7 @@ def explanation_figure(found: Explained, *, class_names: Sequence[str], ids: Seq
     return (_signals if found.kind == "signal" else _images)(found, titles, f"{LABEL} Model: {found.model}. {note}")
 
 
-def _signals(found: Explained, titles: Sequence[str], note: str) -> Figure:
+def _signals(found: ModelExplanation, titles: Sequence[str], note: str) -> Figure:
     chosen = [_strongest(values) for values in found.maps]
     n_rows = max(1, sum(map(len, chosen)))
     figure = Figure(figsize=(WIDTH_IN, 1.3 + 0.66 * n_rows + 0.25 * len(titles)), layout="constrained")
@@ -82,7 +82,7 @@ def _coloured(axes: Axes, time_s: Array, signal: Array, values: Array, norm: Nor
     axes.set_ylim(signal.min() - pad, signal.max() + pad)
 
 
-def _images(found: Explained, titles: Sequence[str], note: str) -> Figure:
+def _images(found: ModelExplanation, titles: Sequence[str], note: str) -> Figure:
     n_columns = min(len(found.names), MOST_CHANNELS)
     n_rows = max(1, len(titles))
     figure = Figure(figsize=(WIDTH_IN, 1.2 + 2.3 * n_rows), layout="constrained")

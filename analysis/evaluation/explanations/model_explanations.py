@@ -40,7 +40,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Explained:
+class ModelExplanation:
     """One model's explained answers.
 
     Attributes:
@@ -63,7 +63,7 @@ class Explained:
 
 def explain(
     candidates: Sequence[Candidate], data: PreparedData, part: Split, predictions: Mapping[str, ModelPredictions], *, device: str
-) -> tuple[pd.DataFrame, list[Explained]]:
+) -> tuple[pd.DataFrame, list[ModelExplanation]]:
     """Return the table of explained answers, and what to draw; models without a kind of input are left out.
 
     Args:
@@ -82,7 +82,7 @@ def explain(
 
 def _explain_model(
     candidate: Candidate, kind: str, data: PreparedData, part: Split, model: ModelPredictions, device: str
-) -> tuple[Explained, list[dict[str, object]]]:
+) -> tuple[ModelExplanation, list[dict[str, object]]]:
     seed = model.seeds[model.chosen]
     saved = load_saved(candidate.files[model.chosen])
     trained = build_predictor(saved).to(device).eval()
@@ -105,7 +105,7 @@ def _explain_model(
         facts |= {"ecg_id": part.records["ecg_id"][case.row], "Class": data.class_names[case.k], "Probability": case.probability}
         rows.append(facts | {"F1_threshold": case.threshold, **numbers, **randomisation(values, others)})
     seconds = ((trained.length if kind == "image" else None) or data.n_samples) / data.sampling_rate_hz
-    return Explained(candidate.name, kind, tuple(cases), tuple(inputs), tuple(maps), _names(saved, kind), seconds), rows
+    return ModelExplanation(candidate.name, kind, tuple(cases), tuple(inputs), tuple(maps), _names(saved, kind), seconds), rows
 
 
 def randomisation(values: Array, others: Sequence[Array]) -> dict[str, float]:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.evaluation.errors.co_errors import co_error_figure, co_error_lines, co_error_table
+from analysis.evaluation.errors.error_overlap import overlap_figure, overlap_lines, overlap_table
 from analysis.evaluation.errors.statements import statement_figure, statement_lines, statement_table
-from analysis.evaluation.errors.worst import draw_worst, worst_lines, worst_table
+from analysis.evaluation.errors.worst_records import draw_worst, worst_lines, worst_table
 from analysis.evaluation.predictions import ModelPredictions
 from analysis.evaluation.provenance import Provenance, figure_note
 from analysis.plots import saved
 from ecg_tune.data.prepared.dataset import PreparedData, Split
 from ecg_tune.metrics import Array
 
-CO_ERRORS, STATEMENTS, WORST = "17_mistakes_in_common", "18_statements", "19_worst_records"
+OVERLAP, STATEMENTS, WORST = "17_mistakes_in_common", "18_statements", "19_worst_records"
 DRAWN = "Drawn"
 
 
@@ -34,7 +34,7 @@ def mistakes(
     least = float(rule.get("min_likelihood", 0.0))
     superclass_of = data.manifest.get("superclass_of", {})
     return {
-        CO_ERRORS: co_error_table(part.labels, predictions, weights, best=best, class_names=names),
+        OVERLAP: overlap_table(part.labels, predictions, weights, best=best, class_names=names),
         STATEMENTS: statement_table(part, superclass_of, least, predictions[best], weights, class_names=names),
         WORST: worst_table(part, predictions[best], class_names=names),
     }
@@ -43,7 +43,7 @@ def mistakes(
 def mistake_sections(tables: Mapping[str, pd.DataFrame], *, best: str) -> list[list[str]]:
     """Return the sections of the detailed report, each a title and its lines."""
     return [
-        co_error_lines(tables[CO_ERRORS], best=best),
+        overlap_lines(tables[OVERLAP], best=best),
         statement_lines(tables[STATEMENTS], model=best),
         worst_lines(tables[WORST], model=best),
     ]
@@ -55,8 +55,8 @@ def draw_mistakes(
 ) -> list[str]:  # fmt: skip
     """Write the figures and return what the drawn worst records show: all twelve leads, or why only the stored ones."""
     note = figure_note(provenance)
-    figure = co_error_figure(tables[CO_ERRORS], best=best, class_names=provenance.class_names, models=list(predictions), note=note)
-    saved(figure, folder / f"{CO_ERRORS}.png")
+    figure = overlap_figure(tables[OVERLAP], best=best, class_names=provenance.class_names, models=list(predictions), note=note)
+    saved(figure, folder / f"{OVERLAP}.png")
     if not tables[STATEMENTS].empty:
         saved(statement_figure(tables[STATEMENTS], model=best, note=note), folder / f"{STATEMENTS}.png")
     return draw_worst(data, part, tables[WORST], predictions[best], folder)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import jaccard_score, log_loss, roc_auc_score
 
-from analysis.evaluation.errors.co_errors import ALL, MOST_DRAWN, co_error_figure, co_error_lines, co_error_table
+from analysis.evaluation.errors.error_overlap import ALL, MOST_DRAWN, overlap_figure, overlap_lines, overlap_table
 from analysis.evaluation.errors.paper_ecg import ecg_figure
 from analysis.evaluation.errors.statements import statement_figure, statement_lines, statement_table
-from analysis.evaluation.errors.worst import worst_records, worst_table
+from analysis.evaluation.errors.worst_records import worst_records, worst_table
 from analysis.evaluation.statistics.bootstrap import Run, patient_weights
 from ecg_tune.config import CLASS_NAMES, LEAD_NAMES
 from ecg_tune.data.prepared.dataset import Split
@@ -46,7 +46,7 @@ def part() -> Split:
 
 def test_mistakes_in_common_are_jaccards_index_of_the_wrong_answers() -> None:
     predictions = {name: model(name, seed) for seed, name in enumerate("abc")}
-    table = co_error_table(LABELS, predictions, patient_weights(PATIENTS, n_resamples=200), best="a", class_names=CLASS_NAMES)
+    table = overlap_table(LABELS, predictions, patient_weights(PATIENTS, n_resamples=200), best="a", class_names=CLASS_NAMES)
     wrong = {name: (one.runs[1].probabilities >= 0.5) != LABELS for name, one in predictions.items()}
     pooled = table[table["Of"] == ALL].set_index(["A", "B"]).loc[("a", "c")]
     assert pooled["Overlap"] == pytest.approx(jaccard_score(wrong["a"].ravel(), wrong["c"].ravel()))
@@ -60,13 +60,13 @@ def test_mistakes_in_common_are_jaccards_index_of_the_wrong_answers() -> None:
 
 def test_one_model_has_no_pairs_and_thirty_are_drawn_as_ten() -> None:
     weights = patient_weights(PATIENTS, n_resamples=5)
-    one = co_error_table(LABELS, {"a": model("a", 0)}, weights, best="a", class_names=CLASS_NAMES)
-    assert "one model was evaluated" in "\n".join(co_error_lines(one, best="a"))
-    assert len(co_error_figure(one, best="a", class_names=CLASS_NAMES, models=["a"]).axes) == 1
+    one = overlap_table(LABELS, {"a": model("a", 0)}, weights, best="a", class_names=CLASS_NAMES)
+    assert "one model was evaluated" in "\n".join(overlap_lines(one, best="a"))
+    assert len(overlap_figure(one, best="a", class_names=CLASS_NAMES, models=["a"]).axes) == 1
     names = [f"m{i}" for i in range(30)]
-    many = co_error_table(LABELS, {name: model(name, i, 1) for i, name in enumerate(names)}, weights, best="m0", class_names=CLASS_NAMES)
-    assert "435 pairs; shown are those with m0" in "\n".join(co_error_lines(many, best="m0"))
-    figure = co_error_figure(many, best="m0", class_names=CLASS_NAMES, models=names)
+    many = overlap_table(LABELS, {name: model(name, i, 1) for i, name in enumerate(names)}, weights, best="m0", class_names=CLASS_NAMES)
+    assert "435 pairs; shown are those with m0" in "\n".join(overlap_lines(many, best="m0"))
+    figure = overlap_figure(many, best="m0", class_names=CLASS_NAMES, models=names)
     assert len(figure.axes[0].get_yticks()) == MOST_DRAWN
     assert "the 10 best on validation of 30 models" in figure.get_supxlabel().replace("\n", " ")
 

@@ -1,9 +1,12 @@
-"""The report's figures with how to read each."""
+"""The report's figures, each with a caption that says how to read it."""
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
+
 from analysis.evaluation.plots.figures import FOLDER
-from analysis.evaluation.report.markup import figure
+from analysis.evaluation.report.elements import Figure
 from analysis.evaluation.result import EvaluationResult
 
 CAPTIONS = {
@@ -31,6 +34,12 @@ CAPTIONS = {
 }
 
 
-def picture(result: EvaluationResult, name: str, *, wide: bool = True) -> str:
-    """Return a row of `CAPTIONS` as a figure of the page."""
-    return figure(result.out / FOLDER / name, caption=CAPTIONS[name], wide=wide)
+def captioned_figure(result: EvaluationResult, name: str, *, wide: bool = True) -> Figure:
+    """Read the figure that `CAPTIONS` lists under this file name."""
+    return read_figure(result.out / FOLDER / name, caption=CAPTIONS[name], wide=wide)
+
+
+def read_figure(path: Path, *, caption: str, wide: bool = True) -> Figure:
+    """Read a PNG file; one that is missing becomes a figure that says so."""
+    png = base64.b64encode(path.read_bytes()).decode("ascii") if path.is_file() else ""
+    return Figure(path.name, caption, png, wide)

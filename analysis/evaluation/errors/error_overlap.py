@@ -43,7 +43,7 @@ def wrong_answers(labels: NDArray[np.generic], model: ModelPredictions) -> Wrong
     return np.asarray((run.probabilities >= run.thresholds) != np.asarray(labels).astype(bool))
 
 
-def co_error_table(
+def overlap_table(
     labels: NDArray[np.generic], predictions: Mapping[str, ModelPredictions], weights: Array, *, best: str, class_names: Sequence[str]
 ) -> pd.DataFrame:
     """Return one row a pair of models and class, and a pair of the best model's classes.
@@ -83,7 +83,7 @@ def _share(part: Array, whole: Array) -> Array:
     return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0), dtype=np.float64)
 
 
-def co_error_lines(table: pd.DataFrame, *, best: str) -> list[str]:
+def overlap_lines(table: pd.DataFrame, *, best: str) -> list[str]:
     """Return the section's lines: all classes together, then the best model's classes."""
     lines = ["MISTAKES IN COMMON", *textwrap.wrap(RULES, WIDTH)]
     models = table[(table["Between"] == MODELS) & (table["Of"] == ALL)]
@@ -104,7 +104,7 @@ def co_error_lines(table: pd.DataFrame, *, best: str) -> list[str]:
     return lines
 
 
-def co_error_figure(table: pd.DataFrame, *, best: str, class_names: Sequence[str], models: Sequence[str], note: str = "") -> Figure:
+def overlap_figure(table: pd.DataFrame, *, best: str, class_names: Sequence[str], models: Sequence[str], note: str = "") -> Figure:
     """Draw the overlap between models (all classes), at most `MOST_DRAWN`, beside that between the best model's classes."""
     drawn = list(models)[:MOST_DRAWN]
     between_models = table[(table["Between"] == MODELS) & (table["Of"] == ALL)]

@@ -1,0 +1,34 @@
+"""What the report and the model card must not be mistaken for: their warnings and limits, in the same words in both."""
+
+from __future__ import annotations
+
+from analysis.evaluation.provenance import ENOUGH_RESAMPLES, Provenance
+
+SYNTHETIC = "SYNTHETIC DATA. The records are simulated: no number on these pages says anything about real ECGs or patients."
+NOT_CLINICAL = "Research result on one public data set. Not a medical device, not for use on patients."
+
+
+def opened_text(provenance: Provenance) -> str:
+    """Say how often the test records have been opened, as a clause."""
+    n = len(provenance.openings)
+    return f"this test part has been opened {n} time{'' if n == 1 else 's'}"
+
+
+def limits(provenance: Provenance) -> list[str]:
+    """List what the numbers do not show, one sentence each."""
+    lines = [
+        "One data set, one split: nothing here shows how a model does at other hospitals, on other devices or populations.",
+        "Intervals hold the sampling of patients, not the randomness of training; the sd over seeds is in the table of models.",
+        "The labels are cardiologists' statements on the ECG, not diagnoses confirmed by other means, and some are wrong.",
+        "Macro means weigh rare and frequent classes alike; precision, F1 and net benefit depend on how frequent a class is here.",
+        "Subgroups, statements and pairs of models are many: some stand out by chance.",
+    ]
+    if provenance.synthetic:
+        lines.insert(0, "The records are simulated: nothing here says anything about patients.")
+    if len(provenance.openings) > 1:
+        lines.append(f"The test part has been opened {len(provenance.openings)} times: what is learnt from it wears out.")
+    if provenance.bootstrap and provenance.bootstrap.n_resamples < ENOUGH_RESAMPLES:
+        lines.append(f"{provenance.bootstrap.n_resamples} resamples are too few for intervals to publish: use {ENOUGH_RESAMPLES} or more.")
+    if provenance.absent_classes:
+        lines.append(f"No positive test record of {', '.join(provenance.absent_classes)}: nothing is known about these classes.")
+    return lines

@@ -1,0 +1,69 @@
+"""The top of the report: what was evaluated, warnings, and the numbers to remember."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.evaluation.metrics import number
+from analysis.evaluation.report.disclaimers import NOT_CLINICAL, SYNTHETIC, opened_text
+from analysis.evaluation.result import EvaluationResult
+
+METRICS = {"auc_roc": "Test macro AUC-ROC", "f1_score": "Test macro F1-Score"}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One fact in large type.
+
+    Attributes:
+        more: Smaller text below the value.
+    """
+
+    name: str
+    value: str
+    more: str
+
+
+@dataclass(frozen=True)
+class Header:
+    """The top of the page.
+
+    Attributes:
+        disclaimer: What the report must not be used for.
+        warning: Stands in a coloured box; "" for none.
+    """
+
+    study: str
+    date: str
+    disclaimer: str
+    warning: str
+    tiles: tuple[Tile, ...]
+
+
+def report_header(result: EvaluationResult) -> Header:
+    """Gather the study's name, the warnings and the tiles."""
+    provenance = result.provenance
+    tiles = (_best_tile(result), *_metric_tiles(result), *_test_tiles(result))
+    return Header(provenance.study, provenance.date, NOT_CLINICAL, SYNTHETIC if provenance.synthetic else "", tiles)
+
+
+def _best_tile(result: EvaluationResult) -> Tile:
+    ranking = next(one for one in result.rankings if one.name == result.best)
+    n_models = sum(not one.fitted_on_validation for one in result.rankings)  # an ensemble is never chosen
+    return Tile("Best model", result.best, f"highest validation macro AUC, {number(ranking.validation_macro_auc)}, of {n_models}")
+
+
+def _metric_tiles(result: EvaluationResult) -> list[Tile]:
+    means, intervals = result.metrics[result.best]["macro_avg"], result.intervals[result.best]["macro_avg"]
+    return [
+        Tile(name, number(means[metric]), f"95 % [{number(intervals[metric].low)}, {number(intervals[metric].high)}]")
+        for metric, name in METRICS.items()
+    ]
+
+
+def _test_tiles(result: EvaluationResult) -> list[Tile]:
+    provenance = result.provenance
+    return [
+        Tile("Test records", str(provenance.n_records), f"of {provenance.n_patients} patients, split {provenance.split}"),
+        Tile("Test part opened", str(len(provenance.openings)), opened_text(provenance)),
+    ]

@@ -1,0 +1,65 @@
+"""Section "Data, split and seal": which records the numbers come from, and how often the test records were opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.evaluation.provenance import Provenance
+from analysis.evaluation.report.disclaimers import opened_text
+from analysis.evaluation.report.elements import Element, Facts, Paragraph, Section, Table
+from analysis.evaluation.result import EvaluationResult
+
+
+def data_section(result: EvaluationResult, manifest: Mapping[str, Any]) -> Section:
+    """Describe the data: source, labels, exclusions, the three splits, and every opening of the test split.
+
+    Args:
+        manifest: Of the prepared data.
+    """
+    provenance = result.provenance
+    elements: list[Element] = [_facts(provenance, manifest), _exclusions(manifest), _splits(provenance, manifest), _openings(provenance)]
+    if provenance.absent_classes:
+        names = ", ".join(provenance.absent_classes)
+        text = f"No positive test record: {names}. Such a class has no AUC (n/a), and means over classes leave it out."
+        elements.append(Paragraph(text, "empty"))
+    return Section("data", "Data, split and seal", tuple(elements))
+
+
+def _facts(provenance: Provenance, manifest: Mapping[str, Any]) -> Facts:
+    source, scale = manifest.get("source", {}), manifest["normalisation"]
+    words = [str(source[key]) for key in ("name", "version") if key in source] if isinstance(source, Mapping) else [str(source)]
+    rows = {
+        "Study": provenance.study,
+        "Source": ", ".join(words) + (" (SYNTHETIC)" if provenance.synthetic else ""),
+        "Split": f"{provenance.split}, patient-disjoint (checked when the data were prepared)",
+        "Test part": f"{provenance.n_records} records of {provenance.n_patients} patients; {opened_text(provenance)}",
+        "Input": f"leads {', '.join(provenance.leads)} at {provenance.sampling_rate_hz} Hz",
+        "Classes": ", ".join(provenance.class_names),
+        "Label rule": provenance.label_rule,
+        "Normalisation": f"{scale['kind']}, standard deviation of the training part {scale['scale_mv']:.4g} mV",
+        "Data fingerprint": provenance.fingerprint,
+    }
+    return Facts(rows)
+
+
+def _exclusions(manifest: Mapping[str, Any]) -> Element:
+    steps = manifest.get("exclusions")
+    if not steps:
+        return Paragraph("Exclusions: not recorded by whoever prepared these data.")
+    rows = [(str(name), str(count)) for name, count in steps.items()]
+    return Table("exclusions", ("Step", "Records"), rows, caption="Records read, left out and kept; nothing else was dropped.")
+
+
+def _splits(provenance: Provenance, manifest: Mapping[str, Any]) -> Table:
+    columns = ("Part", "Records", "Patients", *provenance.class_names)
+    counts = manifest["counts"]
+    rows = [[split, *(str(counts[split][key]) for key in ("records", "patients", *provenance.class_names))] for split in counts]
+    return Table("parts", columns, rows, caption="The parts of the split, with the positives of each class (a record may have several).")
+
+
+def _openings(provenance: Provenance) -> Table:
+    rows = [(str(i), line["time"][:19], line["purpose"], line.get("study", "")) for i, line in enumerate(provenance.openings, start=1)]
+    caption = f"The ledger of the test part's fingerprint: {opened_text(provenance)}, this evaluation included. "
+    caption += "Whoever looked before could have let it guide them: p values and intervals hold for a part that is opened once."
+    return Table("ledger", ("Opening", "Time (UTC)", "Purpose", "For"), rows, caption=caption)
