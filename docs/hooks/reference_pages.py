@@ -24,9 +24,8 @@ remedy) · **130** interrupted.
 
 SETTINGS_HEAD = """# Settings
 
-Written from the fields of the settings in `ecg_tune/config/`. A search reads them from flags, or from a YAML file given with `--config` (the
-same
-names, with `_` instead of `-`); a flag wins over the file. A value out of range is refused before anything starts.
+Written from the fields of the settings in `ecg_tune/config/`. A search reads them from flags, or from a YAML file given with
+`--config` (the same names, with `_` instead of `-`); a flag wins over the file. A value out of range is refused before anything starts.
 """
 
 SECTIONS = {
