@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,16 @@ from ecg_tune.config import CLASS_NAMES
 from ecg_tune.data.prepared.dataset import SPLIT_NAMES, PreparedData, Split, open_prepared, write_prepared
 
 ROOT = Path(__file__).parents[1]
+NO_RAY = "/dev/null/this test starts a Ray - mark it with @pytest.mark.ray"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let only tests with the marker `ray` start one, in any process: elsewhere Ray can't make its folder, whose name is the remedy."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not item.get_closest_marker("ray"):
+            patch.setenv("RAY_TMPDIR", NO_RAY)
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ from ecg_tune.study.study import best_trials, open_study
 from ecg_tune.training.model_file import load_saved
 from search_spaces import SpaceContext, resolve
 
+pytestmark = pytest.mark.ray
+
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory) -> Path:

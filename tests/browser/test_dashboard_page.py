@@ -12,7 +12,7 @@ from analysis.dashboard.dashboard import write_dashboard
 
 from .pages import EVIL, Opened, made_up, needs_browser
 
-pytestmark = needs_browser
+pytestmark = [pytest.mark.browser, needs_browser]
 
 
 @pytest.fixture(scope="module")

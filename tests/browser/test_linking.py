@@ -15,7 +15,7 @@ from analysis.dashboard.dashboard import write_dashboard
 
 from .pages import EVIL, Opened, made_up, needs_browser
 
-pytestmark = needs_browser
+pytestmark = [pytest.mark.browser, needs_browser]
 
 HISTORY, CURVES, SLICE, TIMELINE = "history-0-0", "curves-0-0", "slices-0-0", "timeline-0-0"
 

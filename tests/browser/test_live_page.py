@@ -26,7 +26,7 @@ from ecg_tune.study.study import newest_trials, open_study
 
 from .pages import EVIL, Opened, made_up, needs_browser
 
-pytestmark = needs_browser
+pytestmark = [pytest.mark.browser, needs_browser]
 
 HISTORY = "history-0-0"
 ROOT = Path(__file__).parents[2]
@@ -99,6 +99,7 @@ def ranges(opened: Opened, key: str) -> list[float]:
 COUNT = "Number(/([0-9]+) trials/.exec(document.getElementById('count').textContent)[1])"
 
 
+@pytest.mark.ray
 def test_a_page_follows_a_real_search_and_keeps_what_the_reader_did(
     browser: Any, running: tuple[Path, subprocess.Popen[str], str], toy_data: PreparedData, tmp_path: Path
 ) -> None:

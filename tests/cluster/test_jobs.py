@@ -25,6 +25,8 @@ from tests.conftest import make_toy_data
 
 from .tunnel import Tunnel
 
+pytestmark = pytest.mark.ray
+
 FLAGS = ("--families", "cnn1d,cnn1d_rnn", "--profile", "small", "--max-epochs", "2")
 
 

@@ -31,6 +31,7 @@ def test_a_call_never_asks_for_more_memory_than_a_machine_has() -> None:
     assert resources_per_call([{"CPU": 2.0, "memory": 1.0 * GIB}], 4)["memory"] == GIB
 
 
+@pytest.mark.ray
 def test_results_come_as_calls_end_and_a_lost_call_gives_an_error() -> None:
     def work(item: str) -> str:
         if item == "dies":

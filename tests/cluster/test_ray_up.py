@@ -6,7 +6,7 @@ import pytest
 
 from .onprem import TOKEN, OnPremCluster
 
-pytestmark = pytest.mark.hosts
+pytestmark = [pytest.mark.hosts, pytest.mark.ray]
 
 # Ray's main port without its Python library, so that a refusal is the cluster's, not the client's own
 ASK_GCS = """

@@ -16,7 +16,11 @@ from ..faults.processes import wait_for
 from .onprem import TOKEN, OnPremCluster
 from .submitted import LOST, Submitted
 
-pytestmark = [pytest.mark.hosts, pytest.mark.skipif(os.environ.get("CLUSTER") != "full", reason="in the long form only: CLUSTER=full")]
+pytestmark = [
+    pytest.mark.hosts,
+    pytest.mark.ray,
+    pytest.mark.skipif(os.environ.get("CLUSTER") != "full", reason="long form only: CLUSTER=full"),
+]
 
 TRIALS = 16
 FLAGS = "--families cnn1d,cnn1d_rnn --profile small --max-epochs 6 --retries 20"

@@ -17,7 +17,7 @@ from ..faults.processes import wait_for
 from .onprem import ENV, TOKEN, OnPremCluster
 from .submitted import LOST, PATIENCE_S, Submitted
 
-pytestmark = pytest.mark.hosts
+pytestmark = [pytest.mark.hosts, pytest.mark.ray]
 
 FLAGS = "--families cnn1d,cnn1d_rnn --profile small --max-epochs 6"
 MANY = 1000

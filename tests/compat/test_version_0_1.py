@@ -88,6 +88,7 @@ def test_the_dashboard_and_the_evaluation_read_an_old_study(old: Path) -> None:
     assert "2 times so far" in (old / "results" / "EVALUATION_SUMMARY.txt").read_text()
 
 
+@pytest.mark.ray
 def test_an_old_interrupted_search_goes_on_from_its_checkpoints(old: Path) -> None:
     (old / "search.yaml").write_text("space: {rnn.hidden_size: [16, 32], cnn1d.filters: [8, 16]}\n")
     printed = run("search", "interrupted", "--data", "data", "--config", "search.yaml", *SETTINGS, folder=old)

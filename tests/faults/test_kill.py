@@ -19,6 +19,8 @@ from .outcomes import Outcome
 from .processes import idle, parent_of, processes_of, wait_for, workers_of
 from .searches import SILENCE_S, TRIALS, Search, nodes_running, unfinished, wait_for_the_moment
 
+pytestmark = pytest.mark.ray
+
 CASES = range(int(os.environ.get("FAULTS", "1")))
 MOST_RUNS = 3
 

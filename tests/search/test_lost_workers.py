@@ -25,6 +25,8 @@ from ecg_tune.errors import WorkFailedError
 from ecg_tune.search.runner import run_search
 from tests.toy_search import TOY_SPACE, Log, settings
 
+pytestmark = pytest.mark.ray
+
 SMALL = {"include_dashboard": False, "object_store_memory": 100 * 1024**2}
 NOT_INSTALLED = """
 from ray import tune

@@ -25,6 +25,8 @@ from ecg_tune.search.stopping.schedulers import rule_of
 from ecg_tune.study.lock import lock_study, search_runs
 from ecg_tune.study.study import newest_trials, open_study
 
+pytestmark = pytest.mark.ray
+
 FLAGS = ("--families", "rnn,resnet", "--profile", "small", "--max-epochs", "4", "--slots", "2")
 
 

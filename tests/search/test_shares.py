@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.ray
+
 SEARCH = """
 import sys, time
 from pathlib import Path

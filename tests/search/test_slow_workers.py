@@ -15,6 +15,8 @@ from ray import tune
 from ecg_tune.search.runner import run_search
 from tests.toy_search import TOY_SPACE, Log, settings
 
+pytestmark = pytest.mark.ray
+
 PATIENCE_S = 60.0
 
 

@@ -41,6 +41,7 @@ def events(path: Path) -> Iterator[Event]:
         at += 12 + length + 4
 
 
+@pytest.mark.ray
 def test_every_epoch_is_in_tensorboard_mlflow_and_weights_and_biases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"RAY_AIR_NEW_OUTPUT": "0", "MLFLOW_ALLOW_FILE_STORE": "true", "WANDB_MODE": "offline"}.items():
         monkeypatch.setenv(name, value)

@@ -393,6 +393,7 @@ def remote(postgresql, s3, tmp_path_factory) -> Iterator[Remote]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+@pytest.mark.ray
 def test_a_killed_search_is_continued_by_the_same_command(remote):
     rows = remote.rows()
     assert any(row.state == TrialState.RUNNING and 0 < len(row.intermediate_values) < EPOCHS for row in remote.killed)
@@ -406,6 +407,7 @@ def test_a_killed_search_is_continued_by_the_same_command(remote):
     assert all(len(row.intermediate_values) == EPOCHS for row in rows if row.state == TrialState.COMPLETE)
 
 
+@pytest.mark.ray
 def test_two_searches_on_one_study_are_refused_across_machines(remote):
     code, err = remote.refused
     assert (code, err.count("\n")) == (2, 1)
@@ -413,6 +415,7 @@ def test_two_searches_on_one_study_are_refused_across_machines(remote):
     assert not (remote.study.parent / "elsewhere").exists()
 
 
+@pytest.mark.ray
 def test_checkpoints_are_in_the_bucket_and_bounded_and_nothing_of_them_in_the_folder(remote, s3):
     files = [name for name in s3.files() if name.endswith(".pt")]
     complete = [row for row in remote.rows() if row.state == TrialState.COMPLETE]
@@ -425,6 +428,7 @@ def test_checkpoints_are_in_the_bucket_and_bounded_and_nothing_of_them_in_the_fo
     assert not [path for path in remote.study.rglob("*") if path.suffix in (".pt", ".db")]
 
 
+@pytest.mark.ray
 def test_later_commands_find_the_study(remote, capsys, tmp_path):
     assert run(["status", str(remote.study), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
@@ -434,6 +438,7 @@ def test_later_commands_find_the_study(remote, capsys, tmp_path):
     assert len(list((remote.study / "models").glob("*_seed0.pth"))) == 1
 
 
+@pytest.mark.ray
 def test_other_searches_learn_from_it_and_take_its_encoders(remote, toy_data, tmp_path, capsys):
     data = open_prepared(data_folder(open_study(remote.study), remote.study))
     found = encoders_of(remote.study, data, into=LocalStorage(tmp_path / "fusions"))()
