@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.evaluation.candidates import Candidate, check_fit, check_judged, find_candidates, rehearse
-from analysis.evaluation.errors.error_analysis import mistakes
+from analysis.evaluation.errors.error_analysis import error_tables
 from analysis.evaluation.explanations.model_explanations import EXPLANATIONS, explain
 from analysis.evaluation.files import write_evaluation
 from analysis.evaluation.metrics import ECGMetrics, Metrics, mean_metrics
@@ -174,7 +174,7 @@ def _more_tables(
     """Return the tables beside the test part's statistics: what was fitted, mistakes, costs, the ensemble's members."""
     split = str(data.manifest["split"])
     tables = {FITTED: fitted_table(predictions, data.validation, split=split, class_names=data.class_names)}
-    tables |= mistakes(data, part, predictions, weights, best=best)
+    tables |= error_tables(data, part, predictions, weights, best=best)
     tables[COST] = cost_table(candidates, data, device=device)
     if joined:
         tables[MEMBERS] = ensemble_table(joined, predictions, data.validation, split=split)

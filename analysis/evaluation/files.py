@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from analysis.evaluation.errors.error_analysis import DRAWN, WORST, draw_mistakes, mistake_sections
+from analysis.evaluation.errors.error_analysis import DRAWN, WORST, draw_errors, error_sections
 from analysis.evaluation.explanations.figures import EXPLANATION_FIGURE, explanation_figure
 from analysis.evaluation.explanations.model_explanations import EXPLANATIONS
 from analysis.evaluation.explanations.text_section import explained_lines
@@ -51,7 +51,7 @@ def write_evaluation(
     """
     _draw(result, part, predictions, weights)
     _draw_statistics(result, part, predictions[result.best], weights)
-    drawn = draw_mistakes(result.tables, data, part, predictions, result.out / FOLDER, best=result.best, provenance=result.provenance)
+    drawn = draw_errors(result.tables, data, part, predictions, result.out / FOLDER, best=result.best, provenance=result.provenance)
     shown = result.tables[WORST].assign(**{DRAWN: [*drawn, *[""] * (len(result.tables[WORST]) - len(drawn))]})
     result = dataclasses.replace(result, tables=result.tables | {WORST: shown})
     _draw_explanations(result, part)
@@ -90,7 +90,7 @@ def _write_reports(result: EvaluationResult, predictions: Mapping[str, ModelPred
     others = {"At 0.5": result.at_half.metrics, f"At the thresholds for {wanted}": result.at_sensitivity.metrics}
     sections = [paired_lines(result.tables[PAIRED], best=best), calibration_lines(result.tables[CALIBRATION], best=best)]
     sections += [decision_lines(result.tables[DECISION]), subgroup_lines(result.tables[SUBGROUPS], model=best)]
-    sections += [*mistake_sections(result.tables, best=best), explained_lines(result.tables[EXPLANATIONS]), cost_lines(result.tables[COST])]
+    sections += [*error_sections(result.tables, best=best), explained_lines(result.tables[EXPLANATIONS]), cost_lines(result.tables[COST])]
     if MEMBERS in result.tables:
         sections.append(ensemble_lines(result.tables[MEMBERS], result.rankings[-1]))
     text = detailed_text(

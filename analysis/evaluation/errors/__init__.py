@@ -1,1 +1,1 @@
-"""Where the models are wrong: together, by diagnostic statement, and on which records."""
+"""Where the best model is wrong: mistakes that models share, diagnostic statements, the worst records."""

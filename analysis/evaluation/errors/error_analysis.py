@@ -1,4 +1,4 @@
-"""The error analysis of an evaluation: its tables, its sections of the detailed report, its figures."""
+"""The error analysis of an evaluation: its tables, its sections of the detailed text report, and its figures."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ OVERLAP, STATEMENTS, WORST = "17_mistakes_in_common", "18_statements", "19_worst
 DRAWN = "Drawn"
 
 
-def mistakes(
-    data: PreparedData, part: Split, predictions: Mapping[str, ModelPredictions], weights: Array, *, best: str
+def error_tables(
+    data: PreparedData, test: Split, predictions: Mapping[str, ModelPredictions], weights: Array, *, best: str
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables by the name of their file.
+    """Compute the three tables of the error analysis, by the name of their file.
 
     Args:
-        answers: The models, best first.
+        test: The opened test split.
+        predictions: The models, best first.
         weights: (n_records, n_resamples) of `analysis.evaluation.statistics.bootstrap.patient_weights`.
         best: The model chosen on validation.
     """
-    names, rule = data.class_names, data.manifest["label_rule"]
-    least = float(rule.get("min_likelihood", 0.0))
+    names = data.class_names
+    min_likelihood = float(data.manifest["label_rule"].get("min_likelihood", 0.0))
     superclass_of = data.manifest.get("superclass_of", {})
     return {
-        OVERLAP: overlap_table(part.labels, predictions, weights, best=best, class_names=names),
-        STATEMENTS: statement_table(part, superclass_of, least, predictions[best], weights, class_names=names),
-        WORST: worst_table(part, predictions[best], class_names=names),
+        OVERLAP: overlap_table(test.labels, predictions, weights, best=best, class_names=names),
+        STATEMENTS: statement_table(test, superclass_of, min_likelihood, predictions[best], weights, class_names=names),
+        WORST: worst_table(test, predictions[best], class_names=names),
     }
 
 
-def mistake_sections(tables: Mapping[str, pd.DataFrame], *, best: str) -> list[list[str]]:
-    """Return the sections of the detailed report, each a title and its lines."""
+def error_sections(tables: Mapping[str, pd.DataFrame], *, best: str) -> list[list[str]]:
+    """Write the sections of the detailed text report, each a title and its lines."""
     return [
         overlap_lines(tables[OVERLAP], best=best),
         statement_lines(tables[STATEMENTS], model=best),
@@ -49,14 +50,18 @@ def mistake_sections(tables: Mapping[str, pd.DataFrame], *, best: str) -> list[l
     ]
 
 
-def draw_mistakes(
-    tables: Mapping[str, pd.DataFrame], data: PreparedData, part: Split, predictions: Mapping[str, ModelPredictions], folder: Path,
+def draw_errors(
+    tables: Mapping[str, pd.DataFrame], data: PreparedData, test: Split, predictions: Mapping[str, ModelPredictions], folder: Path,
     *, best: str, provenance: Provenance,
 ) -> list[str]:  # fmt: skip
-    """Write the figures and return what the drawn worst records show: all twelve leads, or why only the stored ones."""
+    """Write the figures of the error analysis.
+
+    Returns:
+        For each worst record that was drawn, what its figure shows: all twelve leads, or only the stored ones and why.
+    """
     note = figure_note(provenance)
     figure = overlap_figure(tables[OVERLAP], best=best, class_names=provenance.class_names, models=list(predictions), note=note)
     saved(figure, folder / f"{OVERLAP}.png")
     if not tables[STATEMENTS].empty:
         saved(statement_figure(tables[STATEMENTS], model=best, note=note), folder / f"{STATEMENTS}.png")
-    return draw_worst(data, part, tables[WORST], predictions[best], folder)
+    return draw_worst(data, test, tables[WORST], predictions[best], folder)

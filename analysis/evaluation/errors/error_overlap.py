@@ -1,8 +1,8 @@
-"""Which answers are wrong together: pairs of models, and pairs of classes of the best model.
+"""How much wrong predictions overlap: between two models, and between two classes of the best model.
 
-An answer is one record's yes or no to one class at the F1 threshold of validation. The overlap of two sets of wrong answers is
-Jaccard's index, wrong in both / wrong in either: 1 for the same mistakes, 0 for none in common. Models whose mistakes overlap
-little have most to gain from being put together.
+A prediction is one record's yes or no for one class, at the threshold with the highest F1 on validation. The overlap of two sets of
+wrong predictions is Jaccard's index: the number wrong in both divided by the number wrong in either. It is 1 for the same mistakes
+and 0 for none in common. Models whose mistakes overlap little gain most from an ensemble.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ ALL = "all classes"
 MODELS, CLASSES = "models", "classes"
 MOST_DRAWN = 10
 MOST_PAIRS = 10
+COLUMNS = ("Between", "Of", "A", "B", "Answers", "Wrong_A", "Wrong_B", "Wrong_both", "By_chance", "Overlap", "Overlap_lo", "Overlap_hi")
 RULES = (
     "An answer is one record's yes or no to one class at the F1 threshold of validation, from each model's best seed on validation. "
     "Overlap: answers wrong in both / wrong in either, with 95 % intervals over patients. 'By chance' is how many would be wrong in "
@@ -37,8 +38,8 @@ RULES = (
 Wrong = NDArray[np.bool_]
 
 
-def wrong_answers(labels: NDArray[np.generic], model: ModelPredictions) -> Wrong:
-    """Return which answers of the model's best seed are wrong at its F1 thresholds, (n_records, n_classes)."""
+def wrong_predictions(labels: NDArray[np.generic], model: ModelPredictions) -> Wrong:
+    """Mark the wrong predictions of the model's best seed at its F1 thresholds, (n_records, n_classes)."""
     run = model.runs[model.chosen]
     return np.asarray((run.probabilities >= run.thresholds) != np.asarray(labels).astype(bool))
 
@@ -46,23 +47,28 @@ def wrong_answers(labels: NDArray[np.generic], model: ModelPredictions) -> Wrong
 def overlap_table(
     labels: NDArray[np.generic], predictions: Mapping[str, ModelPredictions], weights: Array, *, best: str, class_names: Sequence[str]
 ) -> pd.DataFrame:
-    """Return one row a pair of models and class, and a pair of the best model's classes.
+    """Count wrong predictions and their overlap: one row for each pair of models and class, and for each pair of the best model's classes.
 
     Args:
         labels: (n_records, n_classes) of 0/1.
         weights: (n_records, n_resamples) of `analysis.evaluation.statistics.bootstrap.patient_weights`.
     """
-    wrong = {name: wrong_answers(labels, model) for name, model in predictions.items()}
+    wrong = {name: wrong_predictions(labels, model) for name, model in predictions.items()}
     rows = []
-    for where, places in {ALL: list(range(len(class_names))), **{name: [k] for k, name in enumerate(class_names)}}.items():
-        rows += _pairs(MODELS, where, {name: errors[:, places] for name, errors in wrong.items()}, weights)
+    columns_of = {ALL: list(range(len(class_names)))} | {name: [k] for k, name in enumerate(class_names)}
+    for classes, columns in columns_of.items():
+        rows += _pairs(MODELS, classes, {name: errors[:, columns] for name, errors in wrong.items()}, weights)
     rows += _pairs(CLASSES, best, {name: wrong[best][:, [k]] for k, name in enumerate(class_names)}, weights)
-    columns = ["Between", "Of", "A", "B", "Answers", "Wrong_A", "Wrong_B", "Wrong_both", "By_chance", "Overlap", "Overlap_lo", "Overlap_hi"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _pairs(between: str, of: str, wrong: Mapping[str, Wrong], weights: Array) -> list[dict[str, object]]:
-    """Return the rows of all pairs; all resamples of all pairs are one matrix product."""
+    """Count for all pairs at once: one matrix product holds all resamples of all pairs.
+
+    Args:
+        between, of: What the columns `Between` and `Of` say.
+        wrong: {name: (n_records, n) whether a prediction is wrong}.
+    """
     pairs = list(combinations(wrong, 2))
     if not pairs:
         return []
@@ -84,7 +90,7 @@ def _share(part: Array, whole: Array) -> Array:
 
 
 def overlap_lines(table: pd.DataFrame, *, best: str) -> list[str]:
-    """Return the section's lines: all classes together, then the best model's classes."""
+    """Write the section of the detailed text report: pairs of models on all classes together, then pairs of the best model's classes."""
     lines = ["MISTAKES IN COMMON", *textwrap.wrap(RULES, WIDTH)]
     models = table[(table["Between"] == MODELS) & (table["Of"] == ALL)]
     if models.empty:
@@ -112,14 +118,14 @@ def overlap_figure(table: pd.DataFrame, *, best: str, class_names: Sequence[str]
     figure = Figure(figsize=(WIDTH_IN, 1.9 + 0.27 * size), layout="constrained")
     panels = figure.subplots(1, 2, width_ratios=(len(drawn) + 2, len(class_names) + 2)) if len(drawn) > 1 else [figure.subplots()]
     if len(drawn) > 1:
-        _matrix(panels[0], between_models, drawn, "Models, all classes")
-    _matrix(panels[-1], table[table["Between"] == CLASSES], list(class_names), f"Classes of {best}")
+        _draw_matrix(panels[0], between_models, drawn, "Models, all classes")
+    _draw_matrix(panels[-1], table[table["Between"] == CLASSES], list(class_names), f"Classes of {best}")
     left_out = f" Drawn: the {len(drawn)} best on validation of {len(models)} models." if len(drawn) < len(models) else ""
     footer(figure, f"Overlap of wrong answers: wrong in both / wrong in either; in brackets: how many are wrong.{left_out} {note}")
     return figure
 
 
-def _matrix(axes: Axes, rows: pd.DataFrame, names: Sequence[str], title: str) -> None:
+def _draw_matrix(axes: Axes, rows: pd.DataFrame, names: Sequence[str], title: str) -> None:
     place = {name: i for i, name in enumerate(names)}
     values, wrong = np.full((len(names), len(names)), np.nan), dict.fromkeys(names, 0)
     for row in rows.itertuples():

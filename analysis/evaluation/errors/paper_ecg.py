@@ -1,7 +1,7 @@
 """An ECG as it is printed: 25 mm a second, 10 mm a millivolt, on millimetre paper.
 
-Twelve leads stand in the usual three rows of four, a quarter of the time each, with lead II in full below; fewer leads get a
-row each. A row begins with the calibration pulse, 1 mV for 0.2 s. Printed 1:1 the figure is to scale; at any size a small
+Twelve leads are drawn in the usual three rows of four, a quarter of the recording each, with all of lead II below. Fewer leads get
+one row each. Every row begins with a calibration pulse, 1 mV for 0.2 s. Printed at 1:1 the figure is to scale; at any size a small
 square is 40 ms by 0.1 mV.
 """
 
@@ -25,7 +25,7 @@ FINE, COARSE, INK = "#F6D5D2", "#E3A29C", "#111111"
 
 
 def ecg_figure(signal_mv: Array, *, leads: Sequence[str], sampling_rate_hz: int, title: Sequence[str]) -> Figure:
-    """Draw one record.
+    """Draw one record on ECG paper.
 
     Args:
         signal_mv: (n_samples, n_leads) in millivolts.

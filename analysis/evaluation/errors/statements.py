@@ -1,8 +1,8 @@
 """The best model by diagnostic SCP statement: which kinds of infarction, block or ST change it recognises.
 
-A statement's positives are the test records that carry it; its negatives are the records without its superclass. Records with
-another statement of the superclass are in neither. The score is the probability of the superclass. A statement needs
-`LEAST_LABELS` records; the ones with fewer are listed without a number.
+Positives of a statement are the test records that carry it, negatives the records without its superclass. Records with only other
+statements of the same superclass count as neither. The score is the predicted probability of the superclass. A statement on fewer
+than `LEAST_LABELS` records is listed without a number.
 """
 
 from __future__ import annotations
@@ -41,54 +41,64 @@ UNKNOWN = (
 
 
 def statement_table(
-    part: Split, superclass_of: Mapping[str, str], least: float, model: ModelPredictions, weights: Array, *, class_names: Sequence[str]
+    test: Split,
+    superclass_of: Mapping[str, str],
+    min_likelihood: float,
+    model: ModelPredictions,
+    weights: Array,
+    *,
+    class_names: Sequence[str],
 ) -> pd.DataFrame:
-    """Return one row a statement that occurs, by class, the frequent ones first; empty when the statements are not known.
+    """Compute AUC and sensitivity of each statement that occurs: one row each, by class, frequent ones first.
+
+    The table is empty when the data were prepared without statements.
 
     Args:
         superclass_of: Diagnostic statement -> superclass.
-        least: The label rule's least likelihood in percent.
+        min_likelihood: A statement counts from this likelihood on, in percent, as in the label rule.
         weights: (n_records, n_resamples) of `analysis.evaluation.statistics.bootstrap.patient_weights`.
     """
     rows = []
-    for code, member in members(part, superclass_of, least).items():
+    for code, carries in carriers(test, superclass_of, min_likelihood).items():
         k = list(class_names).index(superclass_of[code])
-        rows.append({"Model": model.name, "Class": class_names[k], "Statement": code} | _row(part, member, k, model, weights))
+        rows.append({"Model": model.name, "Class": class_names[k], "Statement": code} | _row(test, carries, k, model, weights))
     table = pd.DataFrame(rows, columns=COLUMNS)
     order = table["Class"].map({name: k for k, name in enumerate(class_names)})
     return table.assign(order=order).sort_values(["order", "Positives", "Statement"], ascending=[True, False, True]).drop(columns="order")
 
 
-def members(part: Split, superclass_of: Mapping[str, str], least: float) -> dict[str, NDArray[np.bool_]]:
-    """Return {diagnostic statement: (n_records,) who carries it}, those that occur."""
-    found: dict[str, NDArray[np.bool_]] = {}
-    for row, codes in enumerate(part.origin.statements if part.origin else ()):
+def carriers(test: Split, superclass_of: Mapping[str, str], min_likelihood: float) -> dict[str, NDArray[np.bool_]]:
+    """Map each diagnostic statement that occurs to the records that carry it, (n_records,) of bool."""
+    records_with: dict[str, NDArray[np.bool_]] = {}
+    for row, codes in enumerate(test.origin.statements if test.origin else ()):
         for code, likelihood in codes.items():
-            if code in superclass_of and likelihood >= least:
-                found.setdefault(code, np.zeros(len(part), dtype=bool))[row] = True
-    return found
+            if code in superclass_of and likelihood >= min_likelihood:
+                records_with.setdefault(code, np.zeros(len(test), dtype=bool))[row] = True
+    return records_with
 
 
-def _row(part: Split, member: NDArray[np.bool_], k: int, model: ModelPredictions, weights: Array) -> dict[str, object]:
-    negative = part.labels[:, k] == 0
-    row: dict[str, object] = {"Positives": int(member.sum()), "Negatives": int(negative.sum()), "Suppressed": ""}
-    row["Positive_patients"] = len(np.unique(part.records["patient_id"][member]))
-    if min(member.sum(), negative.sum()) < LEAST_LABELS:
-        return row | {"Suppressed": f"under {LEAST_LABELS} {'records' if member.sum() < LEAST_LABELS else 'negatives'}"}
-    kept = member | negative
+def _row(test: Split, carries: NDArray[np.bool_], k: int, model: ModelPredictions, weights: Array) -> dict[str, object]:
+    negative = test.labels[:, k] == 0
+    row: dict[str, object] = {"Positives": int(carries.sum()), "Negatives": int(negative.sum()), "Suppressed": ""}
+    row["Positive_patients"] = len(np.unique(test.records["patient_id"][carries]))
+    if min(carries.sum(), negative.sum()) < LEAST_LABELS:
+        return row | {"Suppressed": f"under {LEAST_LABELS} {'records' if carries.sum() < LEAST_LABELS else 'negatives'}"}
+    kept = carries | negative
     scores = [seed.test[:, k] for seed in model.seeds]
-    resampled = np.mean([weighted_ranks(member[kept], score[kept], weights[kept])[0] for score in scores], axis=0)
+    resampled = np.mean([weighted_ranks(carries[kept], score[kept], weights[kept])[0] for score in scores], axis=0)
     limits = percentile_interval(resampled)
-    row |= {"AUC": np.mean([auc_roc(member[kept], score[kept]) for score in scores]), "AUC_lo": limits.low, "AUC_hi": limits.high}
+    row |= {"AUC": np.mean([auc_roc(carries[kept], score[kept]) for score in scores]), "AUC_lo": limits.low, "AUC_hi": limits.high}
     row |= {"AUC_of_class": np.mean([auc_roc(~negative, score) for score in scores]), "Undefined_Resamples": limits.n_undefined}
-    hits = np.mean([(run.probabilities[:, k] >= run.thresholds[k])[member] for run in model.runs], axis=0)
-    drawn = weights[member].sum(axis=0)
-    share = percentile_interval(np.divide(hits @ weights[member], drawn, out=np.full(drawn.shape, np.nan), where=drawn > 0))
+    hits = np.mean([(run.probabilities[:, k] >= run.thresholds[k])[carries] for run in model.runs], axis=0)
+    n_resampled = weights[carries].sum(axis=0)
+    share = percentile_interval(
+        np.divide(hits @ weights[carries], n_resampled, out=np.full(n_resampled.shape, np.nan), where=n_resampled > 0)
+    )
     return row | {"Sensitivity": hits.mean(), "Sensitivity_lo": share.low, "Sensitivity_hi": share.high}
 
 
 def statement_lines(table: pd.DataFrame, *, model: str) -> list[str]:
-    """Return the section's lines."""
+    """Write the section of the detailed text report."""
     title = f"DIAGNOSTIC STATEMENTS, {model}"
     if table.empty:
         return [title, *textwrap.wrap(UNKNOWN, WIDTH)]
@@ -106,7 +116,7 @@ def statement_lines(table: pd.DataFrame, *, model: str) -> list[str]:
 
 
 def statement_figure(table: pd.DataFrame, *, model: str, note: str = "") -> Figure:
-    """Draw every statement's AUC with its interval, by class; a bar marks the class' own AUC."""
+    """Draw the AUC of every statement with its interval, class by class; a bar marks the AUC of the whole class."""
     rows = [
         ForestRow(
             row.Class, f"{row.Class}: {row.Statement}", row.AUC, row.AUC_lo, row.AUC_hi, row.AUC_of_class,

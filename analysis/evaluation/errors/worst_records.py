@@ -1,4 +1,4 @@
-"""The records on which the best model errs most, as a table and as printed ECGs."""
+"""The test records with the largest loss of the best model, as a table and as printed ECGs."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ TWELVE = "12 leads"
 
 @dataclass(frozen=True)
 class WorstRecords:
-    """Which records, by their place in the test part.
+    """The records with the largest loss.
 
     Attributes:
-        rows: (n,), the worst first.
-        loss: (n,), mean over classes and seeds, in nats.
+        rows: (n,) row numbers in the test split, largest loss first.
+        loss: (n,) cross-entropy in nats, mean over classes and seeds.
     """
 
     rows: NDArray[np.intp]
@@ -47,7 +47,7 @@ class WorstRecords:
 
 
 def worst_records(labels: NDArray[np.generic], model: ModelPredictions, *, most: int = LISTED) -> WorstRecords:
-    """Return the records with the largest cross-entropy; equal ones in the part's order.
+    """Find the records with the largest cross-entropy; of equal ones the earlier comes first.
 
     Args:
         labels: (n_records, n_classes) of 0/1.
@@ -59,48 +59,52 @@ def worst_records(labels: NDArray[np.generic], model: ModelPredictions, *, most:
     return WorstRecords(rows, loss[rows])
 
 
-def worst_table(part: Split, model: ModelPredictions, *, class_names: Sequence[str]) -> pd.DataFrame:
-    """Return one row a record, the worst first; probabilities are means over seeds."""
-    worst, run = worst_records(part.labels, model), model.runs[model.chosen]
+def worst_table(test: Split, model: ModelPredictions, *, class_names: Sequence[str]) -> pd.DataFrame:
+    """Describe the worst records, one row each: loss, labels, predictions, statements. Probabilities are means over seeds."""
+    worst, run = worst_records(test.labels, model), model.runs[model.chosen]
     mean = np.mean([seed.test for seed in model.seeds], axis=0)
     rows = []
     for rank, (row, loss) in enumerate(zip(worst.rows, worst.loss, strict=True), start=1):
-        message = run.probabilities[row] >= run.thresholds
-        age, flags = float(part.records["age"][row]), np.asarray(part.records["flags"])[row : row + 1].astype(np.int64)
-        facts: dict[str, object] = {"Rank": rank, "ecg_id": int(part.records["ecg_id"][row])}
-        facts |= {"patient_id": int(part.records["patient_id"][row]), "Model": model.name, "Loss": loss}
-        facts |= {"Labels": _names(part.labels[row], class_names), "Says": _names(message, class_names)}
+        predicted = run.probabilities[row] >= run.thresholds
+        age, flags = float(test.records["age"][row]), np.asarray(test.records["flags"])[row : row + 1].astype(np.int64)
+        facts: dict[str, object] = {"Rank": rank, "ecg_id": int(test.records["ecg_id"][row])}
+        facts |= {"patient_id": int(test.records["patient_id"][row]), "Model": model.name, "Loss": loss}
+        facts |= {"Labels": _names(test.labels[row], class_names), "Says": _names(predicted, class_names)}
         facts |= {f"P_{name}": mean[row, k] for k, name in enumerate(class_names)}
-        codes = part.origin.statements[row] if part.origin else {}
+        codes = test.origin.statements[row] if test.origin else {}
         facts["Statements"] = ", ".join(f"{code} {likelihood:g}" for code, likelihood in codes.items())
-        facts |= {"Sex": SEXES.get(int(part.records["sex"][row]), "unknown"), "Age": "over 89" if age >= 90 else f"{age:g}"}
+        facts |= {"Sex": SEXES.get(int(test.records["sex"][row]), "unknown"), "Age": "over 89" if age >= 90 else f"{age:g}"}
         rows.append(facts | {"Quality": ", ".join(name.replace("_", " ") for name in FLAGS if has_flag(flags, name).any())})
     return pd.DataFrame(rows)
 
 
-def draw_worst(data: PreparedData, part: Split, table: pd.DataFrame, model: ModelPredictions, folder: Path) -> list[str]:
-    """Draw the first records of `worst_table` as PNG files and return for each what was drawn and, for stored leads, why."""
-    drawn = []
-    for row, facts in zip(worst_records(part.labels, model).rows[:DRAWN], table.to_dict("records"), strict=False):
+def draw_worst(data: PreparedData, test: Split, table: pd.DataFrame, model: ModelPredictions, folder: Path) -> list[str]:
+    """Draw the first records of `worst_table` as PNG files.
+
+    Returns:
+        For each of them what its figure shows: "12 leads", or the stored leads only and why.
+    """
+    shown = []
+    for row, facts in zip(worst_records(test.labels, model).rows[:DRAWN], table.to_dict("records"), strict=False):
         leads: tuple[str, ...] = LEAD_NAMES
         try:
-            signal_uv, what = read_twelve_leads(data, part, int(row)), TWELVE
+            signal_uv, content = read_twelve_leads(data, test, int(row)), TWELVE
         except DataError as error:
-            signal_uv, leads, what = part.signals_uv[row], data.leads, f"stored leads only: {error}"
-        chances = ", ".join(f"{name} {facts[f'P_{name}']:.2f}" for name in data.class_names)
+            signal_uv, leads, content = test.signals_uv[row], data.leads, f"stored leads only: {error}"
+        probabilities = ", ".join(f"{name} {facts[f'P_{name}']:.2f}" for name in data.class_names)
         mark = "SYNTHETIC. " if data.synthetic else ""
         title = [f"{mark}Test record {facts['ecg_id']}, rank {facts['Rank']}; {facts['Sex']}, {facts['Age']} years"]
         title[0] += f"; quality: {facts['Quality']}" if facts["Quality"] else ""
-        title.append(f"label {facts['Labels']}; {model.name} says {facts['Says']} ({chances})")
+        title.append(f"label {facts['Labels']}; {model.name} says {facts['Says']} ({probabilities})")
         title += textwrap.wrap(f"statements, likelihood in %: {facts['Statements']}", 120) if facts["Statements"] else []
         figure = ecg_figure(signal_uv / 1000, leads=leads, sampling_rate_hz=data.sampling_rate_hz, title=title)
         saved(figure, folder / FIGURE.format(facts["Rank"]))
-        drawn.append(what)
-    return drawn
+        shown.append(content)
+    return shown
 
 
 def worst_lines(table: pd.DataFrame, *, model: str) -> list[str]:
-    """Return the section's lines."""
+    """Write the section of the detailed text report."""
     lines = [f"WORST RECORDS of {model}", *textwrap.wrap(RULES, WIDTH), ""]
     lines.append(f"{'':>4}{'ecg_id':>8}{'loss':>9}  {'label':<22}{'says':<22}statements")
     for row in table.to_dict("records"):

@@ -1,1 +1,1 @@
-"""What single answers rest on, as pictures: illustrative, never evidence."""
+"""Pictures of what moved single predictions: illustrative, never evidence."""

@@ -1,4 +1,4 @@
-"""Two ways to say which parts of an input an answer rests on: integrated gradients and Grad-CAM."""
+"""Two ways to show which parts of an input moved a prediction: integrated gradients and Grad-CAM."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Attribution:
     """Integrated gradients of one input.
 
     Attributes:
-        values: Shaped as the input; they sum to `gained`, up to the error of the integration.
+        values: One attribution for each number of the input; they sum to `gained`, up to the error of the integration.
         gained: The score of the input minus that of the baseline.
     """
 
@@ -29,21 +29,22 @@ class Attribution:
 
     @property
     def gap(self) -> float:
-        """Return how far the sum of the values is from what was gained (the completeness axiom asks for 0)."""
+        """Subtract `gained` from the sum of the values; the completeness axiom asks for 0."""
         return float(self.values.double().sum()) - self.gained
 
 
 def integrated_gradients(score: Score, inputs: Tensor, *, steps: int = STEPS) -> Attribution:
-    """Return the integrated gradients of one input against zeros (Sundararajan, Taly & Yan, 2017), by the midpoint rule.
+    """Integrate the gradients from an input of zeros to this one (Sundararajan, Taly & Yan, 2017), by the midpoint rule.
 
     Args:
         score: Maps (batch, …) to (batch,).
-        inputs: One input, (…), such that zeros mean nothing to see (a flat line of standardised signal).
+        inputs: One input, (…). Zeros must mean "nothing to see": a flat line, for a standardised signal.
+        steps: Points of the integration.
     """
-    middles = (torch.arange(steps, device=inputs.device, dtype=inputs.dtype) + 0.5) / steps
+    midpoints = (torch.arange(steps, device=inputs.device, dtype=inputs.dtype) + 0.5) / steps
     total = torch.zeros_like(inputs)
     with torch.backends.cudnn.flags(enabled=False):  # cuDNN differentiates recurrent nets in training mode only
-        for some in middles.split(AT_ONCE):
+        for some in midpoints.split(AT_ONCE):
             points = (some.reshape(-1, *[1] * inputs.dim()) * inputs).requires_grad_()
             (gradient,) = torch.autograd.grad(score(points).sum(), points)
             total += gradient.sum(0)
@@ -53,10 +54,10 @@ def integrated_gradients(score: Score, inputs: Tensor, *, steps: int = STEPS) ->
 
 
 def grad_cam(network: nn.Module, image: Tensor, class_index: int) -> Tensor:
-    """Return the Grad-CAM of one image (Selvaraju et al., 2017), (size, size), not negative, highest value 1 unless all are 0.
+    """Compute the Grad-CAM of one image (Selvaraju et al., 2017), (size, size) in 0..1; its maximum is 1 unless all values are 0.
 
     Args:
-        network: An image network of `ecg_tune.models`: its `encoder` ends with pooling; the map before that is explained.
+        network: An image network of `ecg_tune.models`. Its `encoder` ends with pooling; the feature maps before that are used.
         image: (n_channels, size, size).
     """
     maps: list[Tensor] = []

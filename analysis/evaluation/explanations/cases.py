@@ -1,4 +1,4 @@
-"""Which answers are explained: the surest right ones, the surest false alarm, the clearest miss."""
+"""Choose the predictions to explain: the surest correct ones, the surest false alarm, the clearest miss."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ FOUND, ALARM, MISSED = "found", "false alarm", "missed"
 
 @dataclass(frozen=True)
 class Case:
-    """One answer to explain.
+    """One prediction to explain: one record and one class.
 
     Attributes:
-        kind: "found" (right), "false alarm" or "missed" (wrong).
-        row: The record's place in the test part.
-        k: The class' place.
+        kind: "found" (correct), "false alarm" or "missed" (wrong).
+        row: The record's row in the test split.
+        k: The index of the class.
+        probability, threshold: In 0..1; the prediction is positive at probability >= threshold.
     """
 
     kind: str
@@ -31,9 +32,9 @@ class Case:
 
 
 def pick_cases(labels: NDArray[np.generic], probabilities: Array, thresholds: Array) -> list[Case]:
-    """Return up to four answers: the surest finding of two classes, the surest false alarm, the clearest miss.
+    """Choose up to four predictions: the surest finding of each of two classes, the surest false alarm, the clearest miss.
 
-    Sure is far from the threshold. Kinds that don't occur are left out.
+    The surest prediction is the one farthest from its threshold. Kinds that do not occur are left out.
 
     Args:
         labels, probabilities: (n_records, n_classes).
@@ -41,15 +42,15 @@ def pick_cases(labels: NDArray[np.generic], probabilities: Array, thresholds: Ar
     """
     truth = np.asarray(labels).astype(bool)
     margin = probabilities - thresholds
-    message = margin >= 0
-    found = _surest(FOUND, truth & message, margin, probabilities, thresholds)
-    rest = truth & message
-    if found:
-        rest[:, found[0].k] = False
-        rest[found[0].row] = False
-    found += _surest(FOUND, rest, margin, probabilities, thresholds)
-    found += _surest(ALARM, ~truth & message, margin, probabilities, thresholds)
-    return found + _surest(MISSED, truth & ~message, -margin, probabilities, thresholds)
+    positive = margin >= 0
+    cases = _surest(FOUND, truth & positive, margin, probabilities, thresholds)
+    rest = truth & positive
+    if cases:  # the second finding is of another class and record
+        rest[:, cases[0].k] = False
+        rest[cases[0].row] = False
+    cases += _surest(FOUND, rest, margin, probabilities, thresholds)
+    cases += _surest(ALARM, ~truth & positive, margin, probabilities, thresholds)
+    return cases + _surest(MISSED, truth & ~positive, -margin, probabilities, thresholds)
 
 
 def _surest(kind: str, where: NDArray[np.bool_], margin: Array, probabilities: Array, thresholds: Sequence[float] | Array) -> list[Case]:

@@ -1,8 +1,7 @@
-"""Explanations of a few answers of the best signal model and the best image model, with a check whether they say anything.
+"""Explanations of a few predictions of the best signal model and the best image model.
 
-Integrated gradients on signals, Grad-CAM on images. Beside each stands its rank correlation with the explanation of the same
-record by networks of the same shape with random weights (parameter randomisation: Adebayo et al., 2018): one that looks the
-same without anything learnt shows the record, not the model.
+Integrated gradients explain signals, Grad-CAM explains images. `randomisation` checks whether an explanation depends on what the
+model has learnt at all.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import spearmanr
 
 from analysis.evaluation.candidates import Candidate
 from analysis.evaluation.explanations.attribution import STEPS, grad_cam, integrated_gradients
 from analysis.evaluation.explanations.cases import Case, pick_cases
+from analysis.evaluation.explanations.randomisation import randomisation
 from analysis.evaluation.predictions import ModelPredictions
 from ecg_tune.data.loaders import millivolts
 from ecg_tune.data.prepared.dataset import PreparedData, Split
@@ -41,15 +40,15 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class ModelExplanation:
-    """One model's explained answers.
+    """The explained predictions of one model.
 
     Attributes:
         kind: "signal" or "image".
-        cases: What was explained.
-        inputs: One array a case: the signal in mV (n_samples, n_leads), or the images (n_channels, size, size).
-        maps: One array a case: attributions shaped as the signal, or (size, size) in 0..1.
+        cases: Which predictions are explained.
+        inputs: One array for each case: the signal in mV (n_samples, n_leads), or the images (n_channels, size, size).
+        maps: One array for each case: attributions (n_samples, n_leads), or Grad-CAM (size, size) in 0..1.
         names: Leads or channels of the inputs.
-        seconds: What an input covers.
+        seconds: Length of an input.
     """
 
     model: str
@@ -62,91 +61,76 @@ class ModelExplanation:
 
 
 def explain(
-    candidates: Sequence[Candidate], data: PreparedData, part: Split, predictions: Mapping[str, ModelPredictions], *, device: str
+    candidates: Sequence[Candidate], data: PreparedData, test: Split, predictions: Mapping[str, ModelPredictions], *, device: str
 ) -> tuple[pd.DataFrame, list[ModelExplanation]]:
-    """Return the table of explained answers, and what to draw; models without a kind of input are left out.
+    """Explain a few predictions of the best model of each kind of input.
 
     Args:
         candidates: Best first.
+        test: The opened test split.
+
+    Returns:
+        A table with one row for each explained prediction, and what the figures draw.
     """
     rows: list[dict[str, object]] = []
-    drawn = []
+    explanations = []
     for kind in METHODS:
-        fitting = [one for one in candidates if MODELS[one.seeds[0].config.family].inputs == kind]
-        if fitting:
-            found, new = _explain_model(fitting[0], kind, data, part, predictions[fitting[0].name], device)
-            drawn.append(found)
-            rows += new
-    return pd.DataFrame(rows, columns=COLUMNS), drawn
+        best = next((one for one in candidates if MODELS[one.seeds[0].config.family].inputs == kind), None)
+        if best:
+            explanation, new_rows = _explain_model(best, kind, data, test, predictions[best.name], device)
+            explanations.append(explanation)
+            rows += new_rows
+    return pd.DataFrame(rows, columns=COLUMNS), explanations
 
 
 def _explain_model(
-    candidate: Candidate, kind: str, data: PreparedData, part: Split, model: ModelPredictions, device: str
+    candidate: Candidate, kind: str, data: PreparedData, test: Split, model: ModelPredictions, device: str
 ) -> tuple[ModelExplanation, list[dict[str, object]]]:
     seed = model.seeds[model.chosen]
     saved = load_saved(candidate.files[model.chosen])
     trained = build_predictor(saved).to(device).eval()
-    strangers = [_random_predictor(saved, number).to(device).eval() for number in range(N_RANDOM)]
+    random_models = [_random_predictor(saved, number).to(device).eval() for number in range(N_RANDOM)]
     rows, inputs, maps = [], [], []
-    cases = pick_cases(part.labels, seed.test, seed.f1_thresholds)
+    cases = pick_cases(test.labels, seed.test, seed.f1_thresholds)
     for case in cases:
-        signal = millivolts(torch.tensor(np.array(part.signals_uv[case.row : case.row + 1]), device=device))
-        seen, values, numbers = _one(kind, trained, signal, case.k, steps=STEPS)
-        others = [_one(kind, stranger, signal, case.k, steps=RANDOM_STEPS)[1] for stranger in strangers]
-        inputs.append(seen)
+        signal = millivolts(torch.tensor(np.array(test.signals_uv[case.row : case.row + 1]), device=device))
+        model_input, values, numbers = _explain_case(kind, trained, signal, case.k, steps=STEPS)
+        random_maps = [_explain_case(kind, random_model, signal, case.k, steps=RANDOM_STEPS)[1] for random_model in random_models]
+        inputs.append(model_input)
         maps.append(values)
-        facts: dict[str, object] = {
-            "Model": candidate.name,
-            "Input": kind,
-            "Method": METHODS[kind],
-            "Seed": seed.seed,
-            "Case": case.kind,
-        }
-        facts |= {"ecg_id": part.records["ecg_id"][case.row], "Class": data.class_names[case.k], "Probability": case.probability}
-        rows.append(facts | {"F1_threshold": case.threshold, **numbers, **randomisation(values, others)})
+        row: dict[str, object] = {"Model": candidate.name, "Input": kind, "Method": METHODS[kind], "Seed": seed.seed, "Case": case.kind}
+        row |= {"ecg_id": test.records["ecg_id"][case.row], "Class": data.class_names[case.k]}
+        row |= {"Probability": case.probability, "F1_threshold": case.threshold}
+        rows.append(row | numbers | randomisation(values, random_maps))
     seconds = ((trained.length if kind == "image" else None) or data.n_samples) / data.sampling_rate_hz
     return ModelExplanation(candidate.name, kind, tuple(cases), tuple(inputs), tuple(maps), _names(saved, kind), seconds), rows
 
 
-def randomisation(values: Array, others: Sequence[Array]) -> dict[str, float]:
-    """Return how much a map ranks as those of random networks do; theirs without ranks are left out, all NaN when none is left."""
-    ranks = [rank for rank in (rank_correlation(values, other) for other in others) if np.isfinite(rank)] or [float("nan")]
-    signed = [rank for rank in (rank_correlation(values, other, signed=True) for other in others) if np.isfinite(rank)] or [float("nan")]
-    return {
-        "Rank_correlation": float(np.mean(ranks)),
-        "Rank_correlation_lowest": min(ranks),
-        "Rank_correlation_highest": max(ranks),
-        "Rank_correlation_signed": float(np.mean(signed)),
-    }
+def _explain_case(kind: str, predictor: Predictor, signal_mv: torch.Tensor, k: int, *, steps: int) -> tuple[Array, Array, dict[str, float]]:
+    """Explain one prediction.
 
-
-def rank_correlation(one: Array, other: Array, *, signed: bool = False) -> float:
-    """Return Spearman's correlation of the absolute values, or of the values; NaN when either has no ranks."""
-    a, b = (values.ravel() if signed else np.abs(values).ravel() for values in (one, other))
-    return float(spearmanr(a, b).statistic) if np.ptp(a) > 0 and np.ptp(b) > 0 else float("nan")
-
-
-def _one(kind: str, predictor: Predictor, signal_mv: torch.Tensor, k: int, *, steps: int) -> tuple[Array, Array, dict[str, float]]:
-    """Return what was explained, its map, and for signals the logit gained over a flat line and the completeness gap."""
+    Returns:
+        The model's input, its map, and numbers on it: for signals the logit gained over a flat line and the completeness gap.
+    """
     standard = standardise(signal_mv, predictor.normalisation)
     if kind == "signal":
-        found = integrated_gradients(lambda batch: _logits(predictor, batch)[:, k], standard[0], steps=steps)
-        numbers = {"Logit_gained": found.gained, "Completeness_gap": found.gap}
-        return signal_mv[0].cpu().double().numpy(), found.values.detach().cpu().double().numpy(), numbers
+        attribution = integrated_gradients(lambda batch: _logits(predictor, batch)[:, k], standard[0], steps=steps)
+        numbers = {"Logit_gained": attribution.gained, "Completeness_gap": attribution.gap}
+        return signal_mv[0].cpu().double().numpy(), attribution.values.detach().cpu().double().numpy(), numbers
     crops = evaluation_crops(standard, predictor.length)[0]
     (image,) = model_inputs(crops[len(crops) // 2][None], predictor.config)
     return image[0].cpu().double().numpy(), grad_cam(predictor.model, image[0], k).cpu().double().numpy(), {}
 
 
 def _logits(predictor: Predictor, standard: torch.Tensor) -> torch.Tensor:
-    """Return what the predictor answers to signals that are standardised already, (batch, n_classes)."""
+    """Predict the logits of signals that are already standardised, (batch, n_classes)."""
     crops = evaluation_crops(standard, predictor.length)  # (batch, n_crops, length, n_leads)
     logits: torch.Tensor = predictor.model(crops.flatten(0, 1)).reshape(*crops.shape[:2], -1)
     return logits[:, 0] if logits.shape[1] == 1 else torch.logit(logits.sigmoid().mean(1), eps=1e-7)
 
 
 def _random_predictor(saved: SavedModel, number: int) -> Predictor:
-    """Return a predictor of the same shape with weights as before training, drawn with the seed `number`."""
+    """Build a predictor of the same shape with the weights of an untrained network, seeded with `number`."""
     n_leads, n_classes, image = len(saved.data["leads"]), len(saved.data["class_names"]), saved.config.image
     channels = n_channels(image, n_leads) if image else 0
     with torch.random.fork_rng(devices=[]):
@@ -156,7 +140,7 @@ def _random_predictor(saved: SavedModel, number: int) -> Predictor:
 
 
 def _names(saved: SavedModel, kind: str) -> tuple[str, ...]:
-    """Return what the channels of the explained input are."""
+    """Name the channels of the explained input."""
     leads, image = tuple(saved.data["leads"]), saved.config.image
     if kind == "signal" or image is None:
         return leads

@@ -1,4 +1,4 @@
-"""The explanations as a section of the detailed report."""
+"""The explanations as a section of the detailed text report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ NONE = "none: neither a signal model nor an image model was evaluated"
 
 
 def explained_lines(table: pd.DataFrame) -> list[str]:
-    """Return the section's lines."""
+    """Write the section: how to read it, then one line for each explained prediction.
+
+    Args:
+        table: Of `model_explanations.explain`.
+    """
     lines = ["EXPLANATIONS, ILLUSTRATIVE", *textwrap.wrap(RULES, WIDTH), ""]
     if table.empty:
         return [*lines, NONE]
@@ -39,6 +43,6 @@ def explained_lines(table: pd.DataFrame) -> list[str]:
 
 
 def rank_texts(row: Mapping[str, Any]) -> list[str]:
-    """Return a row's rank correlations as texts: mean, lowest, highest, signed mean; "n/a" where a map has no ranks."""
+    """Format the rank correlations of a row: mean, lowest, highest, signed mean; "n/a" where a map has no ranks."""
     names = ("Rank_correlation", "Rank_correlation_lowest", "Rank_correlation_highest", "Rank_correlation_signed")
     return ["n/a" if pd.isna(row[name]) else f"{row[name]:.2f}" for name in names]

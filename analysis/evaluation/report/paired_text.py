@@ -1,4 +1,4 @@
-"""The paired comparisons as a section of the detailed report."""
+"""The paired comparisons as a section of the detailed text report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis.evaluation.metrics import number
 from analysis.evaluation.provenance import WIDTH
 from analysis.evaluation.statistics.paired import AUC, MACRO, RIGHT
 
-MOST_PAIRS = 10  # more would be a list nobody reads: then only those with the chosen model
+MOST_PAIRS = 10  # nobody reads a longer list: with more pairs, only those with the chosen model are shown
 RULES = (
     "Differences are the first model minus the second on the same test records, with 95 % intervals. AUC of a class: DeLong's test "
     "for records clustered in patients (Obuchowski 1997). Macro AUC and macro F1: paired bootstrap of patients, normal theory with "
@@ -23,7 +23,7 @@ RULES = (
 
 
 def paired_lines(table: pd.DataFrame, *, best: str) -> list[str]:
-    """Return the section's lines; one line says so when there is no pair.
+    """Write the section; one line says so when there is no pair.
 
     Args:
         table: Of `analysis.evaluation.statistics.paired.paired_table`.
@@ -39,22 +39,22 @@ def paired_lines(table: pd.DataFrame, *, best: str) -> list[str]:
         head += f"; shown are the {len(pairs[(pairs == best).any(axis=1)])} with {best}, all are in the CSV"
     lines = [head, *textwrap.wrap(RULES, WIDTH)]
     for quantity in (*MACRO, AUC, RIGHT):
-        lines += ["", *_rows(quantity, shown[shown["Quantity"] == quantity])]
+        lines += ["", *_lines(quantity, shown[shown["Quantity"] == quantity])]
     return lines
 
 
-def _rows(quantity: str, group: pd.DataFrame) -> list[str]:
+def _lines(quantity: str, group: pd.DataFrame) -> list[str]:
     names = [f"{row.Model_A} - {row.Model_B}" for row in group.itertuples()]
     width = max(map(len, names)) + 2
-    apart = f"{'only 1st':>10}{'only 2nd':>10}" if quantity == RIGHT else ""
-    lines = [f"{quantity + ':':<{width + 11}}{'difference':>10}  {'95 % interval':<18}{'p':>8}{'p (Holm)':>10}{apart}"]
+    counts_head = f"{'only 1st':>10}{'only 2nd':>10}" if quantity == RIGHT else ""
+    lines = [f"{quantity + ':':<{width + 11}}{'difference':>10}  {'95 % interval':<18}{'p':>8}{'p (Holm)':>10}{counts_head}"]
     for name, row in zip(names, group.itertuples(), strict=True):
         interval = f"[{number(row.Difference_lo)}, {number(row.Difference_hi)}]"
         line = f"{row.Class:<11}{name:<{width}}{number(row.Difference):>10}  {interval:<18}{p_text(row.P):>8}{p_text(row.P_Holm):>10}"
-        lines.append(line + (f"{row.Only_A_right:>10.0f}{row.Only_B_right:>10.0f}" if apart else ""))
+        lines.append(line + (f"{row.Only_A_right:>10.0f}{row.Only_B_right:>10.0f}" if counts_head else ""))
     return lines
 
 
 def p_text(p: float) -> str:
-    """Return a p value with three decimals, "<0.001" below that, "n/a" for NaN."""
+    """Format a p value with three decimals, "<0.001" below that, "n/a" for NaN."""
     return "n/a" if pd.isna(p) else "<0.001" if p < 0.001 else f"{p:.3f}"

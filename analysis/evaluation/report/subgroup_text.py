@@ -1,4 +1,4 @@
-"""The subgroups as a section of the detailed report and as a forest plot."""
+"""The subgroups as a section of the detailed text report and as a forest plot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RULES = (
 
 
 def subgroup_lines(table: pd.DataFrame, *, model: str) -> list[str]:
-    """Return the section's lines: a block an attribute, a line a group and class shown, then what was suppressed."""
+    """Write the section: a block for each attribute, with a line for each group and class, then what was suppressed and why."""
     lines = [f"SUBGROUPS of {model}", *textwrap.wrap(RULES, WIDTH)]
     for attribute, rows in table.groupby("Attribute", sort=False):
         lines += ["", f"{attribute!s:<30}{'records':>8}{'patients':>9}{'n+':>6}   {'AUC':<25}{'all':>8}"]
@@ -39,7 +39,10 @@ def subgroup_lines(table: pd.DataFrame, *, model: str) -> list[str]:
 
 
 def subgroup_figure(table: pd.DataFrame, *, model: str, note: str = "") -> Figure:
-    """Draw the macro AUC of every group that has one, with its interval; a bar marks all records on the same classes."""
+    """Draw the macro AUC of every group that has one, with its interval.
+
+    A bar beside it marks the macro AUC of all records over the same classes.
+    """
     rows = table[(table["Class"] == "macro_avg") & (table["Suppressed"] == "")]
     n_all = len(table[(table["Attribute"] == "all") & (table["Class"] != "macro_avg")])
     drawn = []

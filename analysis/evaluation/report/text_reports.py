@@ -1,4 +1,4 @@
-"""The evaluation's two text reports."""
+"""The two text reports of an evaluation: the summary, and every metric of every model."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ RULE, THIN = "=" * WIDTH, "-" * WIDTH
 def summary_text(
     results: Results, rankings: Sequence[Ranking], provenance: Provenance, *, best: str, intervals: Intervals | None = None
 ) -> str:
-    """Return `EVALUATION_SUMMARY.txt`: what was evaluated on what, the ranking, the chosen model.
+    """Write the text of `EVALUATION_SUMMARY.txt`: the data, the best model and its metrics, the ranking of all models.
 
     Args:
-        results: {model: metrics at the rule's thresholds}.
-        standings: The models with their validation results.
+        results: {model: metrics at its F1 thresholds}.
+        rankings: The models with their validation results.
         best: The model chosen on validation.
     """
     chosen = next(ranking for ranking in rankings if ranking.name == best)
     lines = [RULE, TITLE, RULE, f"{'Evaluation Date:':<28}{provenance.date}"]
-    joined = " (and an ensemble of them)" if any(ranking.fitted_on_validation for ranking in rankings) else ""
+    ensemble = " (and an ensemble of them)" if any(ranking.fitted_on_validation for ranking in rankings) else ""
     lines += [
-        f"{'Number of Models Evaluated:':<28}{len(results) - bool(joined)}{joined}",
+        f"{'Number of Models Evaluated:':<28}{len(results) - bool(ensemble)}{ensemble}",
         f"{'Class Names:':<28}{', '.join(provenance.class_names)}",
         "",
     ]
@@ -57,32 +57,32 @@ def detailed_text(
     intervals: Intervals | None = None,
     sections: Sequence[Sequence[str]] = (),
 ) -> str:
-    """Return `DETAILED_METRICS_REPORT.txt`: every metric of every model at each rule's thresholds.
+    """Write the text of `DETAILED_METRICS_REPORT.txt`: every metric of every model, at the thresholds of each rule.
 
     Args:
-        others: {"At 0.5": {model: metrics}} and the like.
-        thresholds: {model: {"thresholds, seed 0": (n_classes,)}} that `results` and `others` rest on.
+        others: Metrics at other thresholds, {"At 0.5": {model: metrics}} and so on.
+        thresholds: {model: {"thresholds, seed 0": (n_classes,)}} that `results` and `others` were computed with.
         rule: What the thresholds of `results` are called.
-        sections: Lines of what comes after the models: comparisons, calibration and the like.
+        sections: What comes after the models, each a title and its lines: comparisons, calibration and so on.
     """
     lines = [RULE, f"{TITLE}: ALL METRICS", RULE, *provenance_lines(provenance), f"{'Best model:':<20}{best} (by validation macro AUC)"]
     for name, metrics in results.items():
         lines += ["", RULE, name, RULE]
-        for run, values in thresholds.get(name, {}).items():
-            marks = ", ".join(f"{c} {value:.10g}" for c, value in zip(provenance.class_names, values, strict=True))
-            lines.append(f"{run}: {marks}")
+        for rule_and_seed, values in thresholds.get(name, {}).items():
+            by_class = ", ".join(f"{c} {value:.10g}" for c, value in zip(provenance.class_names, values, strict=True))
+            lines.append(f"{rule_and_seed}: {by_class}")
         lines += ["", f"At {rule}, mean over seeds:", metrics_text(metrics, class_names=provenance.class_names)]
         if intervals is not None:
             lines += ["", *_interval_lines(intervals[name])]
-        for where, other in others.items():
-            lines += ["", f"{where}, mean over seeds:", metrics_text(other[name], class_names=provenance.class_names)]
+        for other_rule, other in others.items():
+            lines += ["", f"{other_rule}, mean over seeds:", metrics_text(other[name], class_names=provenance.class_names)]
     for section in sections:
         lines += ["", RULE, section[0], RULE, *section[1:]]
     return "\n".join(lines) + "\n"
 
 
 def write_text(text: str, path: Path) -> Path:
-    """Write a report as UTF-8, its folder made when missing."""
+    """Write a report as UTF-8; create its folder when it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
@@ -97,9 +97,9 @@ def _with_limits(results: Results, model: str, metric: str, intervals: Intervals
 
 
 def _validation(ranking: Ranking) -> str:
-    spread = "" if np.isnan(ranking.validation_sd) else f" ± {number(ranking.validation_sd)}"
+    deviation = "" if np.isnan(ranking.validation_sd) else f" ± {number(ranking.validation_sd)}"
     mark = " *" if ranking.fitted_on_validation else ""
-    return f"{number(ranking.validation_macro_auc)}{spread}{mark} ({ranking.n_seeds} seed{'s' if ranking.n_seeds > 1 else ''})"
+    return f"{number(ranking.validation_macro_auc)}{deviation}{mark} ({ranking.n_seeds} seed{'s' if ranking.n_seeds > 1 else ''})"
 
 
 def _per_class(metrics: Metrics, class_names: Sequence[str]) -> list[str]:
@@ -119,8 +119,8 @@ def _ranking(results: Results, rankings: Sequence[Ranking], intervals: Intervals
 
 def _remarks(results: Results, rankings: Sequence[Ranking], best: str) -> list[str]:
     lines = []
-    scores = {name: metrics["macro_avg"]["auc_roc"] for name, metrics in results.items()}
-    ahead = [name for name, score in scores.items() if score > scores[best]]
+    aucs = {name: metrics["macro_avg"]["auc_roc"] for name, metrics in results.items()}
+    ahead = [name for name, auc in aucs.items() if auc > aucs[best]]
     if ahead:
         lines.append(f"On the test part {', '.join(ahead)} had a higher macro AUC than {best}.")
         lines.append("The choice stays: it was made on validation.")
@@ -147,8 +147,8 @@ def _interval_lines(rows: Mapping[str, Mapping[str, object]]) -> list[str]:
         cells = []
         for column, metric in MACRO_COLUMNS.items():
             limit = limits[metric]
-            low, high, lost = (getattr(limit, name) for name in ("low", "high", "n_undefined"))
-            cells.append(f"{column} [{number(low)}, {number(high)}]" + (f" ({lost})" if lost else ""))
+            low, high, n_undefined = (getattr(limit, name) for name in ("low", "high", "n_undefined"))
+            cells.append(f"{column} [{number(low)}, {number(high)}]" + (f" ({n_undefined})" if n_undefined else ""))
         lines.append(f"{row + ':':<11}" + "; ".join(cells[:4]))
         lines.append(" " * 11 + "; ".join(cells[4:]))
     return lines

@@ -27,7 +27,10 @@ class Item(NamedTuple):
     """One item of the checklist.
 
     Attributes:
-        where: Section of `report.html` or a file; `AUTHOR` when the tool can't know, "…; AUTHOR" when it knows a part.
+        number: As in the publication, e.g. "12a".
+        topic: Its heading there.
+        asks: What it asks for, in our words.
+        where: The section of `report.html` or the file that has it; `AUTHOR` when only the author can know, both when a part is there.
     """
 
     number: str
@@ -37,11 +40,11 @@ class Item(NamedTuple):
 
     @property
     def stage(self) -> str:
-        """Return what the item concerns: "D" development, "E" evaluation, "D;E" both."""
+        """Tell what the item concerns: "D" development, "E" evaluation, "D;E" both."""
         return "D" if self.number in DEVELOPMENT else "E" if self.number in EVALUATION else "D;E"
 
 
-def _part(where: str) -> str:
+def _in_part(where: str) -> str:
     return f"{where}; the rest {AUTHOR}"
 
 
@@ -49,16 +52,16 @@ ITEMS = (
     Item("1", "Title", "a model developed or evaluated, for whom, what it predicts", AUTHOR),
     Item("2", "Abstract", "structured summary (TRIPOD+AI for abstracts)", AUTHOR),
     Item("3a", "Background", "clinical context, diagnostic or prognostic, why a model, earlier ones", AUTHOR),
-    Item("3b", "Background", "for whom and where in care it is meant, who uses it", _part("MODEL_CARD.md, Intended use")),
+    Item("3b", "Background", "for whom and where in care it is meant, who uses it", _in_part("MODEL_CARD.md, Intended use")),
     Item("3c", "Background", "known inequalities between groups", AUTHOR),
-    Item("4", "Objectives", "development, evaluation or both", _part(f"{CHOICE}: both, on one data set")),
-    Item("5a", "Data", "sources of training and evaluation data, why these, how representative", _part(DATA)),
+    Item("4", "Objectives", "development, evaluation or both", _in_part(f"{CHOICE}: both, on one data set")),
+    Item("5a", "Data", "sources of training and evaluation data, why these, how representative", _in_part(DATA)),
     Item("5b", "Data", "dates of collection", AUTHOR),
     Item("6a", "Participants", "setting, number and place of centres", AUTHOR),
-    Item("6b", "Participants", "who was eligible", _part(f"{DATA}: exclusions")),
+    Item("6b", "Participants", "who was eligible", _in_part(f"{DATA}: exclusions")),
     Item("6c", "Participants", "treatments and how they were handled", AUTHOR),
     Item("7", "Data preparation", "cleaning, quality checks, alike across groups", f"{DATA}; docs/guides/data.md"),
-    Item("8a", "Outcome", "what is predicted and when, how assessed, why this, alike across groups", _part(f"{DATA}: label rule")),
+    Item("8a", "Outcome", "what is predicted and when, how assessed, why this, alike across groups", _in_part(f"{DATA}: label rule")),
     Item("8b", "Outcome", "assessors where judgement is needed: qualification, demographics", AUTHOR),
     Item("8c", "Outcome", "blinding of the assessment", AUTHOR),
     Item("9a", "Predictors", "why these inputs, what was left out beforehand", AUTHOR),
@@ -69,7 +72,7 @@ ITEMS = (
         "assessors where judgement is needed: qualification, demographics",
         "not applicable: the input is the recorded signal",
     ),
-    Item("10", "Sample size", "how the sizes came about and whether they are enough", _part(f"{DATA}: parts")),
+    Item("10", "Sample size", "how the sizes came about and whether they are enough", _in_part(f"{DATA}: parts")),
     Item(
         "11",
         "Missing data",
@@ -107,9 +110,9 @@ ITEMS = (
         "13",
         "Class imbalance",
         "methods used and recalibration after them",
-        _part(f"{PROBABILITIES}; config in the model files"),
+        _in_part(f"{PROBABILITIES}; config in the model files"),
     ),
-    Item("14", "Fairness", "what was done about it and why", _part(f"{SUBGROUPS}: sex, age")),
+    Item("14", "Fairness", "what was done about it and why", _in_part(f"{SUBGROUPS}: sex, age")),
     Item("15", "Model output", "output, classes, thresholds and how they were found", f"{PROBABILITIES}; MODEL_CARD.md, Model"),
     Item(
         "16",
@@ -122,7 +125,7 @@ ITEMS = (
     Item("18b", "Conflicts of interest", "of all authors", AUTHOR),
     Item("18c", "Protocol", "where it can be read, or that there is none", AUTHOR),
     Item("18d", "Registration", "number, or that there is none", AUTHOR),
-    Item("18e", "Data sharing", "whether and where data are available", _part("MODEL_CARD.md, Data and Licence")),
+    Item("18e", "Data sharing", "whether and where data are available", _in_part("MODEL_CARD.md, Data and Licence")),
     Item("18f", "Code sharing", "whether and where code is available", AUTHOR),
     Item("19", "Patient and public involvement", "in design, conduct or reporting, or none", AUTHOR),
     Item("20a", "Participants", "flow, with and without the outcome", f"{DATA}: exclusions, parts"),
@@ -130,9 +133,9 @@ ITEMS = (
         "20b",
         "Participants",
         "characteristics and missing data, by source and demographic group",
-        _part(f"{SUBGROUPS}: sizes by sex, age, device, site"),
+        _in_part(f"{SUBGROUPS}: sizes by sex, age, device, site"),
     ),
-    Item("20c", "Participants", "distribution of inputs and outcome, training against evaluation data", _part(f"{DATA}: parts")),
+    Item("20c", "Participants", "distribution of inputs and outcome, training against evaluation data", _in_part(f"{DATA}: parts")),
     Item("21", "Model development", "participants and events in each analysis", f"{DATA}: parts; every table's columns"),
     Item(
         "22",
@@ -144,15 +147,15 @@ ITEMS = (
     Item("23b", "Model performance", "differences between clusters", f"{SUBGROUPS}: device, site"),
     Item("24", "Model updating", "the updated model and its results", f"{PROBABILITIES}: after Platt scaling"),
     Item("25", "Interpretation", "main results, fairness, other studies", AUTHOR),
-    Item("26", "Limitations", "of the study and their effect", _part("report.html, Limits")),
-    Item("27a", "Usability in current care", "poor or missing input at use", _part(f"{SUBGROUPS}: quality")),
+    Item("26", "Limitations", "of the study and their effect", _in_part("report.html, Limits")),
+    Item("27a", "Usability in current care", "poor or missing input at use", _in_part(f"{SUBGROUPS}: quality")),
     Item("27b", "Usability in current care", "whether users handle input, which expertise they need", AUTHOR),
     Item("27c", "Usability in current care", "next steps of research, applicability", AUTHOR),
 )
 
 
 def tripod_table() -> pd.DataFrame:
-    """Return the checklist as a table."""
+    """Make the table of `TRIPOD_AI.csv`, one row for each item."""
     table = pd.DataFrame(ITEMS).rename(columns=str.capitalize).assign(Author=[AUTHOR in item.where for item in ITEMS])
     table.insert(2, "Stage", [item.stage for item in ITEMS])
     return table

@@ -33,7 +33,7 @@ def model(name: str, seed: int, n_seeds: int = 2) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
-def part() -> Split:
+def split() -> Split:
     codes = []
     for row in LABELS:
         own = {"NORM": 100.0} if row[0] else {}
@@ -71,10 +71,10 @@ def test_one_model_has_no_pairs_and_thirty_are_drawn_as_ten() -> None:
     assert "the 10 best on validation of 30 models" in figure.get_supxlabel().replace("\n", " ")
 
 
-def test_a_statements_auc_is_that_of_its_records_against_those_without_its_superclass(part: Split) -> None:
+def test_a_statements_auc_is_that_of_its_records_against_those_without_its_superclass(split: Split) -> None:
     one = model("a", 3)
-    table = statement_table(part, SUPERCLASS, 0.0, one, patient_weights(PATIENTS, n_resamples=100), class_names=CLASS_NAMES)
-    carries = np.array(["IMI" in codes for codes in part.origin.statements])
+    table = statement_table(split, SUPERCLASS, 0.0, one, patient_weights(PATIENTS, n_resamples=100), class_names=CLASS_NAMES)
+    carries = np.array(["IMI" in codes for codes in split.origin.statements])
     kept = carries | (LABELS[:, 1] == 0)
     row = table.set_index("Statement").loc["IMI"]
     assert row["AUC"] == pytest.approx(np.mean([roc_auc_score(carries[kept], run.probabilities[kept, 1]) for run in one.runs]))
@@ -88,25 +88,25 @@ def test_a_statements_auc_is_that_of_its_records_against_those_without_its_super
     assert len(statement_figure(table, model="a").axes[0].get_yticks()) == 4
 
 
-def test_the_label_rules_least_likelihood_holds_for_statements_too(part: Split) -> None:
-    table = statement_table(part, SUPERCLASS, 60.0, model("a", 3), patient_weights(PATIENTS, n_resamples=5), class_names=CLASS_NAMES)
+def test_the_label_rules_least_likelihood_holds_for_statements_too(split: Split) -> None:
+    table = statement_table(split, SUPERCLASS, 60.0, model("a", 3), patient_weights(PATIENTS, n_resamples=5), class_names=CLASS_NAMES)
     assert "LVH" not in set(table["Statement"])
 
 
-def test_without_statements_there_is_one_line_with_the_remedy(part: Split) -> None:
-    bare = dataclasses.replace(part, origin=None)
+def test_without_statements_there_is_one_line_with_the_remedy(split: Split) -> None:
+    bare = dataclasses.replace(split, origin=None)
     table = statement_table(bare, {}, 0.0, model("a", 3), patient_weights(PATIENTS, n_resamples=5), class_names=CLASS_NAMES)
     assert table.empty
     assert "`ecg-tune data prepare`" in " ".join(statement_lines(table, model="a"))
 
 
-def test_the_worst_records_have_the_largest_cross_entropy(part: Split) -> None:
+def test_the_worst_records_have_the_largest_cross_entropy(split: Split) -> None:
     one = model("a", 4)
     losses = np.mean([[log_loss(LABELS[i], run.probabilities[i], labels=[0, 1]) for i in range(N)] for run in one.runs], axis=0)
     found = worst_records(LABELS, one)
     np.testing.assert_array_equal(found.rows, np.argsort(-losses)[:20])
     np.testing.assert_allclose(found.loss, np.sort(losses)[::-1][:20])
-    row = worst_table(part, one, class_names=CLASS_NAMES).iloc[0]
+    row = worst_table(split, one, class_names=CLASS_NAMES).iloc[0]
     assert row["ecg_id"] == found.rows[0] + 1
     assert (row["Age"], row["Quality"]) == ("over 89", "static noise")
     assert row["P_MI"] == pytest.approx(np.mean([run.probabilities[found.rows[0], 1] for run in one.runs]))

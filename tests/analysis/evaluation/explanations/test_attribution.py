@@ -9,7 +9,7 @@ from torch import nn
 
 from analysis.evaluation.explanations.attribution import grad_cam, integrated_gradients
 from analysis.evaluation.explanations.cases import ALARM, FOUND, MISSED, pick_cases
-from analysis.evaluation.explanations.model_explanations import randomisation, rank_correlation
+from analysis.evaluation.explanations.randomisation import randomisation, rank_correlation
 from ecg_tune.models import create_alexnet, create_bigru, create_resnet, create_resnet1d
 from ecg_tune.models.alexnet import AlexNetConfig
 from ecg_tune.models.resnet import ResNetConfig
