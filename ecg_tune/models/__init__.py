@@ -1,20 +1,22 @@
-"""The model families: one row each. A network takes (batch, n_samples, n_leads), an image, or both, and returns logits."""
+"""The model families: one entry each, see `Family` for what an entry holds and `EncoderClassifier` for what a network must be."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import nn
 
-from ecg_tune.config import ImageConfig, ModelConfig, TrainingConfig, TrialConfig, check_choice, from_dict
+from ecg_tune.config import ImageConfig, ModelConfig, TrainingConfig, TrialConfig, check_choice, from_dict, nearest
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.alexnet import AlexNet, AlexNetConfig, create_alexnet
+from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.cnn1d import CNN1D, CNN1DConfig, create_cnn1d
 from ecg_tune.models.cnn1d_rnn import CNN1DRNN, CNN1DRNNConfig, create_cnn1d_rnn
+from ecg_tune.models.family import Family
 from ecg_tune.models.fusion import Fusion, FusionConfig
+from ecg_tune.models.plugins import PluginError, Registry, family_of_package
 from ecg_tune.models.resnet import ResNet, ResNetConfig, create_resnet
 from ecg_tune.models.resnet1d import ResNet1D, ResNet1DConfig, create_resnet1d
 from ecg_tune.models.rnn import (
@@ -40,9 +42,11 @@ __all__ = [
     "AlexNetConfig",
     "CNN1DConfig",
     "CNN1DRNNConfig",
+    "EncoderClassifier",
+    "Family",
     "Fusion",
     "FusionConfig",
-    "ModelFamily",
+    "PluginError",
     "RNNConfig",
     "ResNet",
     "ResNet1D",
@@ -50,6 +54,7 @@ __all__ = [
     "ResNetConfig",
     "VGGConfig",
     "build_model",
+    "check_family",
     "create_alexnet",
     "create_bigru",
     "create_bigru_attention",
@@ -69,43 +74,49 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class ModelFamily:
-    """One row of `MODELS`.
-
-    Attributes:
-        name: What reports and checkpoint files call it.
-        inputs: "signal", "image" or "fusion" (both).
-        config: Its frozen config.
-        create: Factory `(config, n_inputs=…, n_classes=…)`; None where `build_model` puts encoders together.
-    """
-
-    name: str
-    inputs: str
-    config: type[ModelConfig]
-    create: Callable[..., nn.Module] | None
+MODELS: Registry[Family] = Registry(
+    {
+        "rnn": Family("RNNModel", "signal", RNNConfig, create_rnn),
+        "cnn1d": Family("CNN1D", "signal", CNN1DConfig, create_cnn1d),
+        "resnet1d": Family("ResNet1D", "signal", ResNet1DConfig, create_resnet1d),
+        "cnn1d_rnn": Family("CNN1D_RNN", "signal", CNN1DRNNConfig, create_cnn1d_rnn),
+        "alexnet": Family("AlexNet", "image", AlexNetConfig, create_alexnet),
+        "vgg": Family("VGGNet", "image", VGGConfig, create_vgg),
+        "resnet": Family("ResNet", "image", ResNetConfig, create_resnet),
+        "fusion": Family("JointFusion", "fusion", FusionConfig, None),
+    },
+    family_of_package,
+)
 
 
-MODELS: dict[str, ModelFamily] = {
-    "rnn": ModelFamily("RNNModel", "signal", RNNConfig, create_rnn),
-    "cnn1d": ModelFamily("CNN1D", "signal", CNN1DConfig, create_cnn1d),
-    "resnet1d": ModelFamily("ResNet1D", "signal", ResNet1DConfig, create_resnet1d),
-    "cnn1d_rnn": ModelFamily("CNN1D_RNN", "signal", CNN1DRNNConfig, create_cnn1d_rnn),
-    "alexnet": ModelFamily("AlexNet", "image", AlexNetConfig, create_alexnet),
-    "vgg": ModelFamily("VGGNet", "image", VGGConfig, create_vgg),
-    "resnet": ModelFamily("ResNet", "image", ResNetConfig, create_resnet),
-    "fusion": ModelFamily("JointFusion", "fusion", FusionConfig, None),
-}
-
-
-def build_model(config: ModelConfig, *, family: str, n_leads: int, n_channels: int, n_classes: int) -> nn.Module:
-    """Return the network of a config, freshly initialised from torch's global generator.
+def check_family(family: str, *, also: Iterable[str] = ()) -> None:
+    """Refuse a family that is neither built in nor brought by an installed package.
 
     Args:
-        n_leads: Leads of the signal.
+        also: Further names that are valid here, e.g. "all".
+
+    Raises:
+        ConfigError: Unknown, with the nearest name.
+        PluginError: Its package is installed, but can't be used.
+    """
+    if family in also:
+        return
+    try:
+        MODELS[family]
+    except KeyError as error:
+        hint = nearest(family, [*MODELS, *also])
+        raise ConfigError(f"unknown family {family!r}: {hint} (a plug-in's: install its package here)") from error
+
+
+def build_model(config: ModelConfig, *, family: str, n_leads: int, n_channels: int, n_classes: int) -> EncoderClassifier:
+    """Make the network of a config, its weights drawn from torch's global generator.
+
+    Args:
+        family: An entry of `MODELS`.
+        n_leads: Leads of the signal (ignored by image families).
         n_channels: Channels of the image (ignored by signal families).
     """
-    row = MODELS[family]
+    entry = MODELS[family]
     if isinstance(config, FusionConfig):
         sides = {"signal": (config.signal_family, config.signal), "image": (config.image_family, config.image)}
         encoders = {
@@ -113,22 +124,25 @@ def build_model(config: ModelConfig, *, family: str, n_leads: int, n_channels: i
             for side, (name, inner) in sides.items()
         }
         return Fusion(config, signal=encoders["signal"], image=encoders["image"], n_classes=n_classes)
-    assert row.create is not None, f"the family {family} has neither a factory nor encoders"
-    return row.create(config, n_inputs=n_leads if row.inputs == "signal" else n_channels, n_classes=n_classes)
+    assert entry.create is not None, f"the family {family} has neither a factory nor encoders"
+    return entry.create(config, n_inputs=n_leads if entry.inputs == "signal" else n_channels, n_classes=n_classes)
 
 
-def create_fusion(config: FusionConfig | None = None, *, n_leads: int = 3, n_channels: int = 3, n_classes: int = 5) -> nn.Module:
-    """Return a fusion classifier; without a config the classic BiGRU beside ResNet-18."""
+def create_fusion(config: FusionConfig | None = None, *, n_leads: int = 3, n_channels: int = 3, n_classes: int = 5) -> EncoderClassifier:
+    """Make a fusion classifier; without a config the classic BiGRU beside ResNet-18."""
     return build_model(config or FusionConfig(), family="fusion", n_leads=n_leads, n_channels=n_channels, n_classes=n_classes)
 
 
 def n_parameters(model: nn.Module) -> int:
-    """Return the number of trainable parameters."""
+    """Count the trainable parameters."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def trial_config(data: Mapping[str, Any], *, where: str = "") -> TrialConfig:
-    """Build a trial's config from plain data (a study's row, a checkpoint, a YAML file). Inverse of `config.to_dict`.
+    """Build a trial's config from plain data: of a study, a model file, or a YAML file. Inverse of `config.to_dict`.
+
+    Args:
+        where: What to call the source in messages, e.g. a file's name.
 
     Raises:
         ConfigError: Unknown family or key, or a value out of range.
@@ -137,7 +151,7 @@ def trial_config(data: Mapping[str, Any], *, where: str = "") -> TrialConfig:
     if "family" not in data or not set(data) <= known:
         raise ConfigError(f"{where}: a trial's config has the keys {sorted(known)}, but got {sorted(data)}")
     family = str(data["family"])
-    check_choice("family", family, MODELS)
+    check_family(family)
     image = data.get("image")
     if image is None and MODELS[family].inputs != "signal":
         image = {}
@@ -155,6 +169,7 @@ def _model_config(family: str, data: Mapping[str, Any], *, where: str) -> ModelC
         defaults = FusionConfig()
         for side, default in (("signal", defaults.signal_family), ("image", defaults.image_family)):
             inner = str(values.get(f"{side}_family", default))
-            check_choice(f"{side}_family", inner, [name for name, row in MODELS.items() if row.inputs == side])
+            if inner not in MODELS or MODELS[inner].inputs != side:
+                check_choice(f"{side}_family", inner, [name for name, entry in MODELS.items() if entry.inputs == side])
             values[side] = _model_config(inner, values.get(side) or {}, where=where)
     return from_dict(MODELS[family].config, values, where=where)

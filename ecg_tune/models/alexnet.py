@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ecg_tune.config import ModelConfig, check_choice, check_range
+from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
 from ecg_tune.models.image_blocks import conv_relu, fully_connected, scaled, start_for_relu
 
@@ -66,7 +67,7 @@ class OverlappingPool(nn.MaxPool2d):
         return image if min(image.shape[2:]) < 3 else super().forward(image)
 
 
-class AlexNet(nn.Module):
+class AlexNet(EncoderClassifier):
     """Five convolutions in three stages, pooling to a fixed grid, two hidden layers, classifier. Takes images from 32 px."""
 
     def __init__(self, config: AlexNetConfig, *, n_inputs: int, n_classes: int) -> None:
@@ -98,11 +99,6 @@ class AlexNet(nn.Module):
         """Map (batch, n_inputs, height, width) to (batch, n_features)."""
         features: Tensor = self.encoder(image)
         return features
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Map (batch, n_inputs, height, width) to logits (batch, n_classes)."""
-        logits: Tensor = self.head(self.encode(image))
-        return logits
 
 
 def create_alexnet(config: AlexNetConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> AlexNet:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ecg_tune.config import ModelConfig, check_range
 from ecg_tune.errors import ConfigError
+from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.blocks1d import ConcatPool, conv_bn, initialise
 
 MAX_FILTERS = 512
@@ -39,7 +40,7 @@ class CNN1DConfig(ModelConfig):
         check_range("dropout", self.dropout, 0, 0.9)
 
 
-class CNN1D(nn.Module):
+class CNN1D(EncoderClassifier):
     """Layers of convolution, batch normalisation, ReLU and pooling; mean and maximum over time; classifier."""
 
     def __init__(self, config: CNN1DConfig, *, n_inputs: int, n_classes: int) -> None:
@@ -57,11 +58,6 @@ class CNN1D(nn.Module):
         """Map (batch, n_samples, n_leads) to (batch, n_features)."""
         features: Tensor = self.encoder(signal.transpose(1, 2))
         return features
-
-    def forward(self, signal: Tensor) -> Tensor:
-        """Map (batch, n_samples, n_leads) to logits (batch, n_classes)."""
-        logits: Tensor = self.head(self.encode(signal))
-        return logits
 
 
 def create_cnn1d(config: CNN1DConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> CNN1D:

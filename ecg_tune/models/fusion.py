@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ecg_tune.config import ModelConfig, check_range
 from ecg_tune.errors import ConfigError
+from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.resnet import ResNetConfig
 from ecg_tune.models.rnn import RNNConfig
 
@@ -44,17 +45,22 @@ class FusionConfig(ModelConfig):
 
 
 class Encoder(nn.Module):
-    """A network's features behind a layer normalisation: recurrent and convolutional ones differ in scale."""
+    """Layer-normalises a network's features, since those of recurrent and convolutional networks differ in scale.
 
-    def __init__(self, network: nn.Module, *, frozen: bool) -> None:
+    Args:
+        network: Its head is removed.
+        frozen: Keep its weights and batch statistics as they are.
+    """
+
+    def __init__(self, network: EncoderClassifier, *, frozen: bool) -> None:
         super().__init__()
         network.head = nn.Identity()
         self.network = network.requires_grad_(not frozen)
         self.frozen = frozen
-        self.norm = nn.LayerNorm(int(network.n_features))  # type: ignore[arg-type]
+        self.norm = nn.LayerNorm(network.n_features)
 
     def train(self, mode: bool = True) -> Encoder:
-        """Switch between training and evaluation; a frozen network stays in evaluation, its batch statistics too."""
+        """Switch to training or evaluation. A frozen network always stays in evaluation, so that its batch statistics don't move."""
         super().train(mode)
         if self.frozen:
             self.network.eval()
@@ -62,18 +68,18 @@ class Encoder(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map the network's input to (batch, n_features)."""
-        features: Tensor = self.norm(self.network(inputs))
+        features: Tensor = self.norm(self.network.encode(inputs))
         return features
 
 
-class Fusion(nn.Module):
+class Fusion(EncoderClassifier):
     """Two encoders and a classifier with one hidden layer.
 
     Args:
-        signal, image: Networks of this package; their classifiers are dropped.
+        signal, image: A network on signals and one on images, of any two families; their heads are removed.
     """
 
-    def __init__(self, config: FusionConfig, *, signal: nn.Module, image: nn.Module, n_classes: int) -> None:
+    def __init__(self, config: FusionConfig, *, signal: EncoderClassifier, image: EncoderClassifier, n_classes: int) -> None:
         super().__init__()
         self.signal, self.image = Encoder(signal, frozen=config.frozen), Encoder(image, frozen=config.frozen)
         self.n_features = self.signal.norm.normalized_shape[0] + self.image.norm.normalized_shape[0]
@@ -88,8 +94,3 @@ class Fusion(nn.Module):
     def encode(self, signal: Tensor, image: Tensor) -> Tensor:
         """Map (batch, n_samples, n_leads) and (batch, n_channels, height, width) to (batch, n_features)."""
         return torch.cat([self.signal(signal), self.image(image)], dim=1)
-
-    def forward(self, signal: Tensor, image: Tensor) -> Tensor:
-        """Map a signal and its image to logits (batch, n_classes)."""
-        logits: Tensor = self.head(self.encode(signal, image))
-        return logits

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ecg_tune.config import ModelConfig, check_choice, check_range
+from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
 
 
@@ -71,7 +72,7 @@ class Residual(nn.Module):
         return result
 
 
-class ResNet(nn.Module):
+class ResNet(EncoderClassifier):
     """Stem, stages of residual blocks, global average pooling, classifier. Takes any image size."""
 
     def __init__(self, config: ResNetConfig, *, n_inputs: int, n_classes: int) -> None:
@@ -103,11 +104,6 @@ class ResNet(nn.Module):
         """Map (batch, n_inputs, height, width) to (batch, n_features)."""
         features: Tensor = self.encoder(image)
         return features
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Map (batch, n_inputs, height, width) to logits (batch, n_classes)."""
-        logits: Tensor = self.head(self.encode(image))
-        return logits
 
 
 def create_resnet(config: ResNetConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> ResNet:

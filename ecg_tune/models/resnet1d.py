@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ecg_tune.config import ModelConfig, check_range
 from ecg_tune.errors import ConfigError
+from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.blocks1d import ConcatPool, FeatureNorm, conv_bn, initialise
 
 
@@ -72,7 +73,7 @@ class Residual1D(nn.Module):
         return result
 
 
-class ResNet1D(nn.Module):
+class ResNet1D(EncoderClassifier):
     """Stem, stages of residual blocks, mean and maximum over time, classifier with one hidden layer."""
 
     def __init__(self, config: ResNet1DConfig, *, n_inputs: int, n_classes: int) -> None:
@@ -101,11 +102,6 @@ class ResNet1D(nn.Module):
         """Map (batch, n_samples, n_leads) to (batch, n_features)."""
         features: Tensor = self.encoder(signal.transpose(1, 2))
         return features
-
-    def forward(self, signal: Tensor) -> Tensor:
-        """Map (batch, n_samples, n_leads) to logits (batch, n_classes)."""
-        logits: Tensor = self.head(self.encode(signal))
-        return logits
 
 
 def create_resnet1d(config: ResNet1DConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> ResNet1D:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ecg_tune.config import ModelConfig, check_choice, check_range
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.attention import SelfAttention
+from ecg_tune.models.base import EncoderClassifier
 
 CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -41,7 +42,7 @@ class RNNConfig(ModelConfig):
         check_range("dropout", self.dropout, 0, 0.9)
 
 
-class RNN(nn.Module):
+class RNN(EncoderClassifier):
     """Recurrent layers, pooling, classifier.
 
     Pooled are the state after the whole sequence of each direction (forward: last step, backward: first step), and the
@@ -72,11 +73,6 @@ class RNN(nn.Module):
         last = final[-n_directions:].transpose(0, 1).flatten(1)  # (batch, width)
         states = self.attention(states)
         return torch.cat([last, states.mean(1), states.amax(1)], dim=1)
-
-    def forward(self, signal: Tensor) -> Tensor:
-        """Map (batch, n_samples, n_leads) to logits (batch, n_classes)."""
-        logits: Tensor = self.head(self.encode(signal))
-        return logits
 
 
 def create_rnn(config: RNNConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> RNN:

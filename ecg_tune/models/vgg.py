@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ecg_tune.config import ModelConfig, check_choice, check_range
+from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
 from ecg_tune.models.image_blocks import conv_relu, fully_connected, scaled, start_for_relu
 
@@ -65,7 +66,7 @@ def final_side(size: int) -> int:
     return size // 32
 
 
-class VGG(nn.Module):
+class VGG(EncoderClassifier):
     """Five stages of convolutions, each halving the map, pooling to a fixed grid, two hidden layers, classifier. From 32 px."""
 
     def __init__(self, config: VGGConfig, *, n_inputs: int, n_classes: int) -> None:
@@ -90,11 +91,6 @@ class VGG(nn.Module):
         """Map (batch, n_inputs, height, width) to (batch, n_features)."""
         features: Tensor = self.encoder(image)
         return features
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Map (batch, n_inputs, height, width) to logits (batch, n_classes)."""
-        logits: Tensor = self.head(self.encode(image))
-        return logits
 
 
 def create_vgg(config: VGGConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> VGG:
