@@ -1,15 +1,18 @@
-"""The search spaces: one row a family, and how several share a study."""
+"""The search spaces: one entry a family, and how several families share a study."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from optuna.trial import BaseTrial, FixedTrial
 
-from ecg_tune.config import TrialConfig, check_choice, to_dict
+from ecg_tune.config import PROFILES, TrialConfig, to_dict
 from ecg_tune.errors import ConfigError
+from ecg_tune.models import MODELS, check_family
+from ecg_tune.models.plugins import Registry, named
 from ecg_tune.search.space import Proposal, SearchSpace
 from search_spaces import alexnet, cnn1d, cnn1d_rnn, fusion, resnet, resnet1d, rnn, vgg
 from search_spaces.configs import checked_configs
@@ -19,41 +22,74 @@ from search_spaces.shared import Space, SpaceContext
 
 __all__ = ["SPACES", "Space", "SpaceContext", "in_order", "resolve", "search_space"]
 
-SPACES: dict[str, Space] = {
-    "rnn": rnn.SPACE,
-    "cnn1d": cnn1d.SPACE,
-    "resnet1d": resnet1d.SPACE,
-    "cnn1d_rnn": cnn1d_rnn.SPACE,
-    "alexnet": alexnet.SPACE,
-    "vgg": vgg.SPACE,
-    "resnet": resnet.SPACE,
-    "fusion": fusion.SPACE,
-}
+ALL = "all"
+
+
+def _space_of_package(family: str) -> Space:
+    """Import a plug-in's space and check it by its defaults.
+
+    Raises:
+        ConfigError: It is no `Space`, or a default config is not the family's.
+    """
+    space = named(MODELS[family].space)
+    if not isinstance(space, Space):
+        raise ConfigError(f"{MODELS[family].space} must be a search_spaces.Space, but is a {type(space).__name__}")
+    for profile in PROFILES:
+        if profile not in space.defaults:
+            raise ConfigError(f"its space has no defaults for the profile {profile!r}")
+        trial = FixedTrial(dict(space.defaults[profile]))
+        config = space.suggest(trial, SpaceContext(profile, 1))
+        if config.family != family or not isinstance(config.model, MODELS[family].config):
+            found = f"{config.family!r} with a {type(config.model).__name__}"
+            raise ConfigError(f"its space must suggest configs of {family!r} with a {MODELS[family].config.__name__}, but suggests {found}")
+        for name in {*trial.params, *space.defaults[profile]}:
+            if name not in trial.params or not name.startswith(f"{family}."):
+                raise ConfigError(f"its space and defaults must use the same parameters, all named {family}.…, but one is {name!r}")
+    return space
+
+
+SPACES: Registry[Space] = Registry(
+    {
+        "rnn": rnn.SPACE,
+        "cnn1d": cnn1d.SPACE,
+        "resnet1d": resnet1d.SPACE,
+        "cnn1d_rnn": cnn1d_rnn.SPACE,
+        "alexnet": alexnet.SPACE,
+        "vgg": vgg.SPACE,
+        "resnet": resnet.SPACE,
+        "fusion": fusion.SPACE,
+    },
+    cache(_space_of_package),
+)
 
 
 def in_order(families: Sequence[str]) -> tuple[str, ...]:
-    """Return the chosen families in the order of `SPACES`; "all" takes every one.
+    """Check the chosen families and sort them in the order of `SPACES`.
+
+    "all" takes every built-in family. Those of installed packages are named by hand: installing one must not change the families
+    of a study that `--families all` began.
 
     Raises:
         ConfigError: Unknown family.
+        PluginError: A family's package can't be used.
     """
-    if tuple(families) == ("all",):
-        return tuple(SPACES)
-    for family in families:
-        check_choice("family", family, [*SPACES, "all"])
-    return tuple(family for family in SPACES if family in families)
+    chosen = {family for family in families if family != ALL} | set(SPACES.built_in if ALL in families else ())
+    for family in chosen:
+        check_family(family, also=(ALL,))
+        SPACES[family]
+    return (*(family for family in SPACES.built_in if family in chosen), *sorted(chosen - set(SPACES.built_in)))
 
 
 def resolve(family: str, params: Mapping[str, Any], context: SpaceContext) -> TrialConfig:
-    """Return the complete config that a trial's parameters stand for."""
-    return _drawn(FixedTrial(dict(params)), family, context)
+    """Build the complete config from a trial's parameters."""
+    return _suggested(FixedTrial(dict(params)), family, context)
 
 
 def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequence[Mapping[str, Any]] = ()) -> SearchSpace:
-    """Return the space of a study; with several families the family itself is a parameter.
+    """Join the spaces of the chosen families; with several the family itself is a parameter.
 
     Args:
-        queued: Parameters of configs to try after the defaults.
+        queued: Configs to try after the defaults, each by its parameters.
 
     Raises:
         ConfigError: The context's rules or a queued config name an unknown parameter or give a value that no config takes.
@@ -63,7 +99,7 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
 
     def suggest(trial: BaseTrial) -> Proposal:
         family = trial.suggest_categorical("family", chosen) if len(chosen) > 1 else chosen[0]
-        return Proposal(family=family, config=to_dict(_drawn(trial, family, context)))
+        return Proposal(family=family, config=to_dict(_suggested(trial, family, context)))
 
     def default(family: str) -> dict[str, Any]:
         choice = {"family": family} if len(chosen) > 1 else {}
@@ -82,14 +118,16 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
 
 
 def extended(config: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], bool]:
-    """Return a trial's config with another last epoch, and whether its training so far is the beginning of that longer one.
+    """Change the last epoch of a trial's config.
 
-    It is with the plateau schedule; one-cycle and cosine depend on the last epoch.
+    Returns:
+        The new config, and whether the training so far can be kept as its beginning. It can with the plateau schedule; the
+        learning rates of one-cycle and cosine depend on the last epoch from the first one on.
     """
     training = config["training"]
     same = training["schedule"] == "plateau" or training["max_epochs"] == epochs
     return {**config, "training": {**training, "max_epochs": epochs}}, same
 
 
-def _drawn(trial: BaseTrial, family: str, context: SpaceContext) -> TrialConfig:
+def _suggested(trial: BaseTrial, family: str, context: SpaceContext) -> TrialConfig:
     return SPACES[family].suggest(customised(trial, context.rules), context)

@@ -17,10 +17,10 @@ LARGEST_PIXELS = 224
 FAMILY = "alexnet"
 
 
-def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: int) -> AlexNetConfig:
-    """Draw the network for images of `size` pixels.
+def suggest_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: int) -> AlexNetConfig:
+    """Suggest the network's settings for images of `size` pixels.
 
-    Always with batch normalisation, so that one range of rates fits every draw, and with a head of at most 1024 units:
+    Always with batch normalisation, so that one range of learning rates fits every suggestion, and with a head of at most 1024 units:
     with the published 4096 and Adam's state a checkpoint would be 0.7 GB.
     """
     stem = "small" if size <= SMALL_STEM_PIXELS else "standard"
@@ -46,11 +46,11 @@ def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: in
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
-    """Draw a complete config. The rate is bounded by the hidden layers of the head, which nothing normalises."""
+    """Suggest a complete config. Learning rates end at 1e-2: nothing normalises the hidden layers of the head."""
     picture = image(trial, FAMILY, context)
     return TrialConfig(
         family=FAMILY,
-        model=draw_model(trial, FAMILY, context, size=picture.size),
+        model=suggest_model(trial, FAMILY, context, size=picture.size),
         training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=crop(trial, FAMILY, context)),
         image=picture,
     )

@@ -12,8 +12,8 @@ from search_spaces.shared import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, cr
 FAMILY = "cnn1d"
 
 
-def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> CNN1DConfig:
-    """Draw the network. Six halvings of 10 s leave 16 steps; kernels of 3 to 15 samples see 30 to 150 ms, a QRS complex."""
+def suggest_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> CNN1DConfig:
+    """Suggest the network's settings. Six halvings of 10 s leave 16 steps; kernels of 3 to 15 samples see 30 to 150 ms, a QRS complex."""
     depth = 5 if context.small else 6
     filters: tuple[int, ...] = (8, 16, 32) if context.small else (16, 32, 64)
     filters = affordable(filters, FAMILY, context, lambda n: [CNN1DConfig(filters=n, depth=depth, kernel_size=15)])
@@ -26,10 +26,10 @@ def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> CNN1DCon
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
-    """Draw a complete config. Batch normalisation trains up to 3e-2; published one-cycle recipes peak at 1e-2, Adam's classic is 1e-3."""
+    """Suggest a complete config. With batch normalisation learning rates up to 3e-2 train; published one-cycle recipes peak at 1e-2."""
     return TrialConfig(
         family=FAMILY,
-        model=draw_model(trial, FAMILY, context),
+        model=suggest_model(trial, FAMILY, context),
         training=training(
             trial, FAMILY, context, learning_rates=(3e-4, 3e-2), crop_s=crop(trial, FAMILY, context), optimizers=("adam", "adamw")
         ),

@@ -12,8 +12,8 @@ from search_spaces.shared import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, cr
 FAMILY = "cnn1d_rnn"
 
 
-def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> CNN1DRNNConfig:
-    """Draw the network. Two to four convolutions leave 250 to 62 steps of 10 s, a beat in 5 to 20 of them."""
+def suggest_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> CNN1DRNNConfig:
+    """Suggest the network's settings. Two to four convolutions leave 250 to 62 steps of 10 s, a beat in 5 to 20 of them."""
     filters: tuple[int, ...] = (8, 16, 32) if context.small else (16, 32, 64)
     sizes: tuple[int, ...] = (32, 64) if context.small else (64, 128, 192, 256)
 
@@ -36,10 +36,10 @@ def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> CNN1DRNN
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
-    """Draw a complete config. Bounded by the recurrent side, which diverges above 1e-2; below 2e-4 no budget here is enough."""
+    """Suggest a complete config. Above a learning rate of 1e-2 the recurrent part diverges, below 2e-4 no budget here is enough."""
     return TrialConfig(
         family=FAMILY,
-        model=draw_model(trial, FAMILY, context),
+        model=suggest_model(trial, FAMILY, context),
         training=training(
             trial, FAMILY, context, learning_rates=(2e-4, 1e-2), crop_s=crop(trial, FAMILY, context), optimizers=("adam", "adamw")
         ),

@@ -1,4 +1,4 @@
-"""Configs that a user gives by their parameters, checked before a search begins."""
+"""Check the configs that a user wants tried (`--enqueue`) before a search begins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from search_spaces.custom import parameter_names
 
 
 def checked_configs(configs: Sequence[Mapping[str, Any]], space: SearchSpace, families: Sequence[str]) -> tuple[dict[str, Any], ...]:
-    """Return the configs with their family, which the names' prefix tells where it is not given.
+    """Check configs and add their family where it is missing: the names' prefix tells it.
 
     Raises:
         ConfigError: An unknown name, a value outside of the space, or a parameter that the config has no use for.

@@ -1,4 +1,4 @@
-"""A space narrowed, fixed or widened by hand: the `space:` of a search.yaml.
+"""Change a space by hand: fix, narrow or widen parameters by the `space:` of a search.yaml.
 
 ::
 
@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import optuna
@@ -21,12 +21,12 @@ from ecg_tune.config.parsing import nearest
 from ecg_tune.errors import ConfigError
 
 RANGE_KEYS = ("low", "high", "log", "step")
-N_CHECKED_DRAWS = 200
-"""Random draws by which a space's names are found and a changed one is tried out; conditions are two deep at most."""
+N_TRIED = 200
+"""Random trials that find a space's parameters and try out a changed space; conditions are at most two deep."""
 
 
 class _Custom:
-    """A trial that draws the named parameters from the user's rules and everything else as the space says."""
+    """Suggests the parameters that have a rule by that rule, and all others as the space says."""
 
     def __init__(self, trial: BaseTrial, rules: Mapping[str, Any]) -> None:
         self.trial, self.rules = trial, rules
@@ -34,19 +34,19 @@ class _Custom:
     def suggest_float(self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False) -> float:
         if name not in self.rules:
             return self.trial.suggest_float(name, low, high, step=step, log=log)
-        return float(self._draw(name, {"log": log, "step": step}, whole=False))
+        return float(self._suggest(name, {"log": log, "step": step}, whole=False))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         if name not in self.rules:
             return self.trial.suggest_int(name, low, high, step=step, log=log)
-        return int(self._draw(name, {"log": log, "step": step}, whole=True))
+        return int(self._suggest(name, {"log": log, "step": step}, whole=True))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         if name not in self.rules:
             return self.trial.suggest_categorical(name, choices)
-        return self._draw(name, {"log": False, "step": None}, whole=all(isinstance(choice, int) for choice in choices))
+        return self._suggest(name, {"log": False, "step": None}, whole=all(isinstance(choice, int) for choice in choices))
 
-    def _draw(self, name: str, usual: Mapping[str, Any], *, whole: bool) -> Any:
+    def _suggest(self, name: str, usual: Mapping[str, Any], *, whole: bool) -> Any:
         rule = self.rules[name]
         if not isinstance(rule, Mapping):
             return self.trial.suggest_categorical(name, tuple(rule) if isinstance(rule, list) else (rule,))
@@ -58,12 +58,12 @@ class _Custom:
 
 
 def customised(trial: BaseTrial, rules: Mapping[str, Any]) -> BaseTrial:
-    """Return the trial as a space sees it under the user's rules."""
+    """Wrap a trial so that parameters with a rule are suggested by it."""
     return cast(BaseTrial, _Custom(trial, rules)) if rules else trial
 
 
 def default_under(params: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a default config moved into the rules: clipped to a range, or the first choice where its own is gone."""
+    """Move a default config into the rules: clip values to a range; take the first choice where their own is gone."""
     return {name: _moved(value, rules[name]) if name in rules else value for name, value in params.items()}
 
 
@@ -74,31 +74,31 @@ def _moved(value: Any, rule: Any) -> Any:
     return value if value in choices else choices[0]
 
 
-def parameter_names(draw: Any) -> set[str]:
-    """Return the names that a space can draw.
+def parameter_names(suggest: Callable[[BaseTrial], Any]) -> set[str]:
+    """List the parameters that a space may suggest.
 
     Args:
-        draw: A function of a trial.
+        suggest: The space, a function of a trial.
     """
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     names: set[str] = set()
-    for _ in range(N_CHECKED_DRAWS):
+    for _ in range(N_TRIED):
         trial = study.ask()
-        draw(trial)
+        suggest(trial)
         names |= set(trial.params)
     return names
 
 
-def check_rules(rules: Mapping[str, Any], draw: Any) -> None:
+def check_rules(rules: Mapping[str, Any], suggest: Callable[[BaseTrial], Any]) -> None:
     """Refuse rules with unknown names or values that no config takes.
 
     Args:
-        draw: The unchanged space, a function of a trial.
+        suggest: The unchanged space, a function of a trial.
 
     Raises:
         ConfigError: Names the rule, and the nearest valid name or what is wrong with its value.
     """
-    names = parameter_names(draw) - {"family"} if rules else set()
+    names = parameter_names(suggest) - {"family"} if rules else set()
     for name, rule in rules.items():
         if name not in names:
             raise ConfigError(f"space: unknown parameter {name!r}: {nearest(name, names)}")
@@ -112,6 +112,6 @@ def check_rules(rules: Mapping[str, Any], draw: Any) -> None:
     if not rules:
         return
     try:
-        parameter_names(lambda trial: draw(customised(trial, rules)))
+        parameter_names(lambda trial: suggest(customised(trial, rules)))
     except (ValueError, TypeError, KeyError) as error:  # ConfigError is a ValueError
         raise ConfigError(f"space: no config takes these values: {error}") from error

@@ -18,23 +18,23 @@ IMAGE = {"alexnet": alexnet, "vgg": vgg, "resnet": resnet}
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
-    """Draw a complete config: from scratch, or where there are trained encoders also from these, frozen or not.
+    """Suggest a complete config: encoders from scratch or, where trained ones exist, also from these, frozen or not.
 
-    The rate is bounded by a recurrent encoder.
+    Learning rates end at 1e-2, above which a recurrent encoder diverges.
     """
     trained = context.encoders() if context.encoders else None
     if trained is not None and trial.suggest_categorical(f"{FAMILY}.start", ("scratch", "trained")) == "trained":
         frozen = trial.suggest_categorical(f"{FAMILY}.frozen", (True, False))
         return _config(trial, context, _started(trained, frozen=frozen), trained.image.image)
     picture = image(trial, FAMILY, context)
-    half = replace(context, memory_gb=context.memory_gb / 2)  # for each encoder
+    half = replace(context, memory_gb=context.memory_gb / 2)  # the two encoders share the limit
     signal = trial.suggest_categorical(f"{FAMILY}.signal_family", tuple(SIGNAL))
     network = trial.suggest_categorical(f"{FAMILY}.image_family", tuple(IMAGE))
     fresh = FusionConfig(
         signal_family=signal,
         image_family=network,
-        signal=SIGNAL[signal].draw_model(trial, f"{FAMILY}.{signal}", half),
-        image=IMAGE[network].draw_model(trial, f"{FAMILY}.{network}", half, size=picture.size),
+        signal=SIGNAL[signal].suggest_model(trial, f"{FAMILY}.{signal}", half),
+        image=IMAGE[network].suggest_model(trial, f"{FAMILY}.{network}", half, size=picture.size),
     )
     return _config(trial, context, fresh, picture)
 
@@ -53,7 +53,7 @@ def _started(trained: TrainedEncoders, *, frozen: bool) -> FusionConfig:
 
 
 def _config(trial: BaseTrial, context: SpaceContext, encoders: FusionConfig, picture: ImageConfig | None) -> TrialConfig:
-    """Draw what surrounds the encoders."""
+    """Suggest the head and the training, and add the encoders."""
     return TrialConfig(
         family=FAMILY,
         model=replace(

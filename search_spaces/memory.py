@@ -1,4 +1,4 @@
-"""Widths bounded by memory: the choices of a space whose largest network still fits."""
+"""Bound the widths of a space by memory."""
 
 from __future__ import annotations
 
@@ -33,14 +33,16 @@ class _Unfilled(TorchFunctionMode):
 
 @lru_cache(maxsize=4096)
 def state_gb(config: ModelConfig, family: str, n_leads: int) -> float:
-    """Return the gigabytes that training a network's parameters takes."""
+    """Compute the gigabytes that training a network's parameters takes: 20 bytes each, activations not counted."""
     with torch.device("meta"), _Unfilled():
         model = build_model(config, family=family, n_leads=n_leads, n_channels=max(3, n_leads), n_classes=5)
     return n_parameters(model) * BYTES_A_PARAMETER / 1e9
 
 
 def affordable(choices: tuple[T, ...], family: str, context: SpaceContext, largest: Callable[[T], Iterable[ModelConfig]]) -> tuple[T, ...]:
-    """Return the choices that fit the context's memory; they depend on nothing else that is drawn, as a study needs.
+    """Keep the widths whose largest network fits the context's memory.
+
+    The result depends on no other parameter: Optuna keeps one distribution for each name in a study.
 
     Args:
         choices: Widths, narrowest first.

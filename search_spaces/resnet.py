@@ -16,8 +16,8 @@ SMALL_STEM_PIXELS = 64
 """Images up to this size keep their resolution in the stem: the standard one would leave 2 x 2 pixels of 64."""
 
 
-def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: int) -> ResNetConfig:
-    """Draw the network for images of `size` pixels. No draw exceeds ResNet-34 with gates (22 million parameters)."""
+def suggest_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: int) -> ResNetConfig:
+    """Suggest the network's settings for images of `size` pixels. The largest is ResNet-34 with gates (22 million parameters)."""
     shapes = ("three_stages", "resnet10") if context.small else ("resnet18", "resnet34")
     widths: tuple[int, ...] = (8, 16) if context.small else (32, 64)
     widths = affordable(
@@ -33,11 +33,11 @@ def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: in
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
-    """Draw a complete config. Batch normalisation lets rates up to 2e-2 train."""
+    """Suggest a complete config. With batch normalisation learning rates up to 2e-2 train."""
     picture = image(trial, FAMILY, context)
     return TrialConfig(
         family=FAMILY,
-        model=draw_model(trial, FAMILY, context, size=picture.size),
+        model=suggest_model(trial, FAMILY, context, size=picture.size),
         training=training(trial, FAMILY, context, learning_rates=(1e-4, 2e-2), crop_s=crop(trial, FAMILY, context)),
         image=picture,
     )

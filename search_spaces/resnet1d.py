@@ -14,8 +14,8 @@ KERNELS = {"5-3": (5, 3), "7-5-3": (7, 5, 3), "11-7": (11, 7)}
 """Of a block: as run on PTB-XL, as first published (8-5-3, made odd), and longer ones."""
 
 
-def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> ResNet1DConfig:
-    """Draw the network: three stages of equal width. The widest has 7 million parameters."""
+def suggest_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> ResNet1DConfig:
+    """Suggest the network's settings: three stages of equal width. The widest has 7 million parameters."""
     widths: tuple[int, ...] = (32, 48, 64) if context.small else (64, 128, 192, 256)
     widths = affordable(
         widths, FAMILY, context, lambda n: [ResNet1DConfig(filters=(n,) * 3, blocks=2, kernels=kernels) for kernels in KERNELS.values()]
@@ -31,10 +31,10 @@ def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> ResNet1D
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
-    """Draw a complete config. Batch normalisation trains up to 3e-2; published one-cycle recipes peak at 1e-2, Adam's classic is 1e-3."""
+    """Suggest a complete config. With batch normalisation learning rates up to 3e-2 train; published one-cycle recipes peak at 1e-2."""
     return TrialConfig(
         family=FAMILY,
-        model=draw_model(trial, FAMILY, context),
+        model=suggest_model(trial, FAMILY, context),
         training=training(
             trial, FAMILY, context, learning_rates=(3e-4, 3e-2), crop_s=crop(trial, FAMILY, context), optimizers=("adam", "adamw")
         ),

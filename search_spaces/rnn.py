@@ -12,8 +12,8 @@ from search_spaces.shared import TRAINING_DEFAULTS, Space, SpaceContext, crop, p
 FAMILY = "rnn"
 
 
-def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> RNNConfig:
-    """Draw the network. `full` goes to 2 x 256 units, the widest that published PTB-XL baselines use."""
+def suggest_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> RNNConfig:
+    """Suggest the network's settings. `full` goes to 2 x 256 units, the widest that published PTB-XL baselines use."""
     sizes: tuple[int, ...] = (16, 32, 64) if context.small else (64, 128, 192, 256)
     layers = 2 if context.small else 3
     sizes = affordable(sizes, FAMILY, context, lambda size: [RNNConfig(cell="lstm", attention=True, hidden_size=size, num_layers=layers)])
@@ -28,10 +28,10 @@ def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> RNNConfi
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
-    """Draw a complete config. Above 1e-2 recurrent nets diverge with Adam, below 1e-4 no budget here is enough."""
+    """Suggest a complete config. Above a rate of 1e-2 recurrent networks diverge with Adam, below 1e-4 no budget here is enough."""
     return TrialConfig(
         family=FAMILY,
-        model=draw_model(trial, FAMILY, context),
+        model=suggest_model(trial, FAMILY, context),
         training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=crop(trial, FAMILY, context)),
     )
 

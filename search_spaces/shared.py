@@ -1,4 +1,4 @@
-"""What the families' spaces have in common.
+"""Parts that the families' spaces share.
 
 A space is a pure function from a trial to a complete `TrialConfig`: the same parameters give the same config, in a search,
 in `optuna.trial.FixedTrial`, and in a retraining. Parameters carry their family as a prefix, so that one study holds many.
@@ -18,15 +18,15 @@ from ecg_tune.search.space import TrainedEncoders
 
 @dataclass(frozen=True)
 class SpaceContext:
-    """What a space needs besides the trial.
+    """The settings of a search that shape its space.
 
     Attributes:
         profile: "full" or "small".
         max_epochs: Epochs a trial may run.
-        rules: What the user changed, see `search_spaces.custom`.
+        rules: The user's changes of the space, by parameter, see `search_spaces.custom`.
         n_leads: Leads of the signal.
-        memory_gb: What the parameters of no draw may exceed, see `search_spaces.memory`.
-        encoders: Gives the trained networks that a fusion may start from, None while there are none yet.
+        memory_gb: Gigabytes that training the parameters of a network may take, see `search_spaces.memory`.
+        encoders: Returns the trained networks that a fusion may start from; it returns None, or is None, while there are none.
     """
 
     profile: str
@@ -43,11 +43,14 @@ class SpaceContext:
 
 @dataclass(frozen=True)
 class Space:
-    """One row of `SPACES`.
+    """A family's search space.
 
     Attributes:
-        suggest: Draws a complete config.
-        defaults: The parameters of the classic config, for each profile; every study tries them first.
+        suggest: Maps a trial to a complete config, whose family is the space's. It is a pure function: the same parameters and
+            context give the same config. All parameters begin with the family's name and a dot, and the choices of one may
+            depend on the context, but not on other parameters' values: Optuna keeps one distribution a name.
+        defaults: For the profiles "full" and "small", the parameters of the classic config, exactly those that `suggest` asks
+            for; every study tries them first.
     """
 
     suggest: Callable[[BaseTrial, SpaceContext], TrialConfig]
@@ -75,12 +78,13 @@ def training(
     crop_s: float | None,
     optimizers: tuple[str, ...] = ("adam",),
 ) -> TrainingConfig:
-    """Draw how to train.
+    """Suggest the settings of training.
 
     Args:
-        learning_rates: Bounds of the log-uniform rate; they differ by family, see there.
-        crop_s: Already drawn or fixed by the profile.
-        optimizers: Drawn from where there is a choice: then every default names one.
+        family: The first part of every parameter's name.
+        learning_rates: Lowest and highest learning rate, suggested on a log scale.
+        crop_s: Seconds of a training crop, see `crop`.
+        optimizers: Names of `TrainingConfig.optimizer`. With more than one, it becomes a parameter, and every default must name it.
     """
     return TrainingConfig(
         max_epochs=context.max_epochs,
@@ -94,7 +98,7 @@ def training(
 
 
 def crop(trial: BaseTrial, family: str, context: SpaceContext) -> float | None:
-    """Draw a crop's seconds: `small` fixes 2.5 s, `full` may take the whole record (10 s)."""
+    """Suggest the seconds of a training crop: 2.5 s in `small`; 10 (the whole record, returned as None), 5 or 2.5 s in `full`."""
     if context.small:
         return 2.5
     seconds: float = trial.suggest_categorical(f"{family}.crop_s", (10.0, 5.0, 2.5))
@@ -102,7 +106,7 @@ def crop(trial: BaseTrial, family: str, context: SpaceContext) -> float | None:
 
 
 def image(trial: BaseTrial, family: str, context: SpaceContext) -> ImageConfig:
-    """Draw the image: kind, size, amplitude scale, and for transition fields the bins."""
+    """Suggest how a signal becomes an image: kind, size in pixels, amplitude scale, and the bins of transition fields."""
     kind = trial.suggest_categorical(f"{family}.image_kind", ("gasf", "gadf", "mtf", "triple"))
     size = trial.suggest_categorical(f"{family}.image_size", (32, 48, 64) if context.small else (64, 112, 224))
     scale = "series" if kind == "mtf" else trial.suggest_categorical(f"{family}.image_scale", ("series", "global"))
@@ -111,5 +115,5 @@ def image(trial: BaseTrial, family: str, context: SpaceContext) -> ImageConfig:
 
 
 def prefixed(family: str, *groups: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters under their family's prefix."""
+    """Merge groups of parameters and put `family.` before each name."""
     return {f"{family}.{name}": value for group in groups for name, value in group.items()}

@@ -15,10 +15,10 @@ LARGEST_PIXELS = 224
 FAMILY = "vgg"
 
 
-def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: int) -> VGGConfig:
-    """Draw the network for images of `size` pixels. No draw exceeds 47 million parameters.
+def suggest_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: int) -> VGGConfig:
+    """Suggest the network's settings for images of `size` pixels. None has more than 47 million parameters.
 
-    Always with batch normalisation, so that one range of rates fits every draw, and with a head of at most 1024 units:
+    Always with batch normalisation, so that one range of learning rates fits every suggestion, and with a head of at most 1024 units:
     VGG-16 with the published 4096 and Adam's state would be a checkpoint of 1.6 GB.
     """
     shapes = ("vgg11", "vgg13") if context.small else ("vgg11", "vgg13", "vgg16", "vgg19")
@@ -45,11 +45,11 @@ def draw_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size: in
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
-    """Draw a complete config. The wide head bounds the rate: above 1e-2 it diverges even with batch normalisation."""
+    """Suggest a complete config. Learning rates end at 1e-2: above, the wide head diverges even with batch normalisation."""
     picture = image(trial, FAMILY, context)
     return TrialConfig(
         family=FAMILY,
-        model=draw_model(trial, FAMILY, context, size=picture.size),
+        model=suggest_model(trial, FAMILY, context, size=picture.size),
         training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=crop(trial, FAMILY, context)),
         image=picture,
     )

@@ -23,7 +23,7 @@ from trainables import TRAINABLES
 
 FAMILIES = list(MODELS)
 LARGEST = 60_000_000
-"""Parameters that no draw may exceed: with Adam's two moments and gradients about 1 GB."""
+"""Parameters that no suggestion may exceed: with Adam's two moments and gradients about 1 GB."""
 
 CLASSIC_PARAMETERS = {
     "rnn": 402_437,
@@ -69,7 +69,7 @@ def test_the_classic_config_has_the_documented_parameters(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("profile", ["full", "small"])
-def test_defaults_name_exactly_the_parameters_that_the_space_draws(family, profile):
+def test_defaults_name_exactly_the_parameters_that_the_space_suggests(family, profile):
     params = SPACES[family].defaults[profile]
     trial = optuna.trial.FixedTrial(dict(params))
     SPACES[family].suggest(trial, SpaceContext(profile, 5))
@@ -78,7 +78,7 @@ def test_defaults_name_exactly_the_parameters_that_the_space_draws(family, profi
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("profile", ["full", "small"])
-def test_200_draws_build_within_the_parameter_bound_and_survive_the_way_through_plain_data(family, profile):
+def test_200_suggestions_build_within_the_parameter_bound_and_survive_the_way_through_plain_data(family, profile):
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     context = SpaceContext(profile, 9)
     for _ in range(200):
@@ -90,7 +90,7 @@ def test_200_draws_build_within_the_parameter_bound_and_survive_the_way_through_
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_five_draws_of_the_small_space_take_a_real_step(family, loaded):
+def test_five_suggestions_of_the_small_space_take_a_real_step(family, loaded):
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=2))
     for _ in range(5):
         config = SPACES[family].suggest(study.ask(), SpaceContext("small", 3))

@@ -9,10 +9,10 @@ import typer
 
 from ecg_tune.cli.device import Device, pick_device
 from ecg_tune.cli.options import DataFolder, read_yaml
-from ecg_tune.config import SearchSettings, TrainingConfig, check_choice, to_dict
+from ecg_tune.config import SearchSettings, TrainingConfig, to_dict
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
-from ecg_tune.models import MODELS, trial_config
+from ecg_tune.models import MODELS, check_family, trial_config
 from ecg_tune.training.encoders import image_config, load_encoder
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.fit import saved_model, train_model
@@ -39,7 +39,7 @@ def train(
 
     Write <Name>_best.pth with the model, its history, its thresholds and a description of its data.
     """
-    check_choice("family", family, MODELS)
+    check_family(family)
     epochs = SearchSettings(families=(family,), profile=profile, max_epochs=max_epochs).epochs
     chosen = to_dict(resolve(family, SPACES[family].defaults[profile], SpaceContext(profile, epochs)))
     chosen = _merged(chosen, _started_from(family, signal_from, image_from, frozen=frozen))

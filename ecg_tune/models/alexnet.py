@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ecg_tune.config import ModelConfig, check_choice, check_range
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
-from ecg_tune.models.image_blocks import conv_relu, fully_connected, scaled, start_for_relu
+from ecg_tune.models.image_blocks import conv_relu, fully_connected, initialise_for_relu, scaled
 
 STEMS = {"standard": (11, 4, 2), "small": (5, 1, 2)}
 """Kernel, stride and padding of the first convolution."""
@@ -23,7 +23,7 @@ class AlexNetConfig(ModelConfig):
         width: Multiplier of the published channels 64, 192, 384, 256, 256.
         classifier_width: Units of each of the two hidden layers of the head; published 4096.
         batch_norm: Normalise behind every convolution; the published net does not.
-        attention: Row of `ATTENTIONS`. Gates sit before each of the three poolings, "self_attention" once, before the last.
+        attention: Entry of `ATTENTIONS`. Gates sit before each of the three poolings, "self_attention" once, before the last.
         stem: "standard" (11×11 stride 4) or "small" (5×5 stride 1), for images up to 64 px, of which the standard stem
             would leave one pixel.
         grid: Side of the map that the head sees, pooled or repeated to it; published 6. See `final_side`.
@@ -48,7 +48,7 @@ class AlexNetConfig(ModelConfig):
 
 
 def final_side(size: int, stem: str) -> int:
-    """Return the side of the last map for images of `size` pixels: 6 for 224 with the standard stem."""
+    """Compute the side of the last map for images of `size` pixels: 6 for 224 with the standard stem."""
     kernel, stride, padding = STEMS[stem]
     side = (size + 2 * padding - kernel) // stride + 1
     for _ in range(3):
@@ -93,7 +93,7 @@ class AlexNet(EncoderClassifier):
         )
         self.n_features = c5 * config.grid**2
         self.head = fully_connected(self.n_features, config.classifier_width, n_classes, dropout=config.dropout)
-        start_for_relu(self)
+        initialise_for_relu(self)
 
     def encode(self, image: Tensor) -> Tensor:
         """Map (batch, n_inputs, height, width) to (batch, n_features)."""
@@ -102,5 +102,5 @@ class AlexNet(EncoderClassifier):
 
 
 def create_alexnet(config: AlexNetConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> AlexNet:
-    """Return an AlexNet; without a config the published one: 57,024,325 parameters with 3 channels and 5 classes."""
+    """Make an AlexNet; without a config the published one: 57,024,325 parameters with 3 channels and 5 classes."""
     return AlexNet(config or AlexNetConfig(), n_inputs=n_inputs, n_classes=n_classes)

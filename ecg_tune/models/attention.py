@@ -8,7 +8,7 @@ from torch import Tensor, nn
 class SelfAttention(nn.Module):
     """Multi-head self-attention over time with a residual and layer normalisation (Vaswani et al., 2017).
 
-    No positions are added: what it attends to are states of a recurrent net, which know their place.
+    No positions are added: the states come from a recurrent network, which knows the order already.
 
     Args:
         n_features: Width of a state, a multiple of `n_heads`.

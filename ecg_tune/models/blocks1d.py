@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def conv_bn(n_in: int, n_out: int, kernel: int, *, stride: int = 1) -> list[nn.Module]:
-    """Return a convolution without bias and its batch normalisation.
+    """Make a convolution without bias and its batch normalisation.
 
     Args:
         kernel: Odd, so that stride 1 keeps the length.
@@ -34,7 +34,7 @@ class FeatureNorm(nn.BatchNorm1d):
 
 
 def initialise(network: nn.Module) -> None:
-    """Draw the weights of every 1-D convolution for rectifiers (He et al., 2015)."""
+    """Initialise the weights of every 1-D convolution so that ReLUs keep the variance (He et al., 2015)."""
     for module in network.modules():
         if isinstance(module, nn.Conv1d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

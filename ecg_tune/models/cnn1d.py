@@ -61,5 +61,5 @@ class CNN1D(EncoderClassifier):
 
 
 def create_cnn1d(config: CNN1DConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> CNN1D:
-    """Return a plain convolutional network; without a config the classic one: 305,253 parameters with 3 leads and 5 classes."""
+    """Make a plain convolutional network; without a config the classic one: 305,253 parameters with 3 leads and 5 classes."""
     return CNN1D(config or CNN1DConfig(), n_inputs=n_inputs, n_classes=n_classes)

@@ -1,4 +1,4 @@
-"""Convolutions in front of a recurrent net: they shorten the signal, the recurrence and the attention read what is left."""
+"""Convolutions that shorten the signal, in front of a recurrent network with attention."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ class CNN1DRNN(RNN):
 
 
 def create_cnn1d_rnn(config: CNN1DRNNConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> CNN1DRNN:
-    """Return a convolutional recurrent network; without a config the classic one: 834,917 parameters with 3 leads and 5 classes."""
+    """Make a convolutional recurrent network; without a config the classic one: 834,917 parameters with 3 leads and 5 classes."""
     return CNN1DRNN(config or CNN1DRNNConfig(), n_inputs=n_inputs, n_classes=n_classes)

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, and multiply-accumulate operations (MACs) of one forward pass.
+"""Count a network's parameters, and the multiply-accumulate operations (MACs) of one forward pass.
 
 Counted on the meta device, where nothing is computed. Matrix products and convolutions count, as in published numbers;
 normalisations, activations and poolings do not. Recurrent layers go by formula, since fused kernels hide from the counter.
@@ -35,10 +35,10 @@ class Cost:
 def cost(
     config: TrialConfig, *, n_leads: int = 3, n_samples: int = 1000, sampling_rate_hz: int = 100, n_classes: int = len(CLASS_NAMES)
 ) -> Cost:
-    """Return what the network of a config costs.
+    """Count parameters and MACs of the network of a config.
 
     Args:
-        n_samples: Of a whole record; the network takes a crop where the config says so.
+        n_samples: Samples of a whole record; where the config crops, one crop is counted.
     """
     crop_s, kind = config.training.crop_s, MODELS[config.family].inputs
     shapes: dict[str, tuple[int, ...]] = {"signal": (n_samples if crop_s is None else round(crop_s * sampling_rate_hz), n_leads)}
@@ -55,7 +55,7 @@ def cost(
 
 
 def forward_macs(model: nn.Module, *inputs: Tensor) -> int:
-    """Return the MACs of `model(*inputs)`. The model is only good for counting afterwards: its recurrent layers are stubbed."""
+    """Count the MACs of `model(*inputs)`. Afterwards the model can't compute any more: its recurrent layers are stubs."""
     recurrent = [module for module in model.modules() if isinstance(module, (nn.GRU, nn.LSTM))]
     stubs = [_Stub(layer) for layer in recurrent]
     for layer, stub in zip(recurrent, stubs, strict=True):
@@ -66,7 +66,7 @@ def forward_macs(model: nn.Module, *inputs: Tensor) -> int:
 
 
 def recurrent_macs(layer: nn.GRU | nn.LSTM, n_steps: int) -> int:
-    """Return the MACs of one sequence: in each step every gate multiplies the input and the last state by its weights."""
+    """Count the MACs of one sequence by formula: in each step every gate multiplies the input and the last state by its weights."""
     gates, directions = 4 if isinstance(layer, nn.LSTM) else 3, 2 if layer.bidirectional else 1
     widths = [layer.input_size] + [directions * layer.hidden_size] * (layer.num_layers - 1)
     return sum(n_steps * directions * gates * layer.hidden_size * (width + layer.hidden_size) for width in widths)

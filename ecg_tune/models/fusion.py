@@ -19,7 +19,7 @@ class FusionConfig(ModelConfig):
     """A fusion classifier.
 
     Attributes:
-        signal_family, image_family: Rows of `ecg_tune.models.MODELS`.
+        signal_family, image_family: Entries of `ecg_tune.models.MODELS`.
         signal, image: The encoders' own configs.
         hidden_size: Units of the hidden layer behind the concatenated features.
         dropout: Before and behind the hidden layer, 0..0.9.

@@ -1,8 +1,8 @@
 """Attention on feature maps. Every block maps (batch, n_channels, height, width) to the same shape.
 
-Three are gates: they scale what is there by numbers between 0 and 1, cost almost nothing, and sit in every stage of a
-network. The fourth relates every pixel to every other, at a cost that grows with the square of their number: networks
-put one behind their last stage, where the map is small.
+Three are gates: they multiply channels or pixels by numbers between 0 and 1, cost almost nothing, and sit in every stage of a
+network. The fourth relates every pixel to every other; its cost grows with the square of the number of pixels, so that
+networks have one only, behind their last stage, where the map is small.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SELF_ATTENTION = "self_attention"
 
 
 class ChannelGate(nn.Module):
-    """Squeeze-and-excitation (Hu et al., 2018): channels weighted by what their means say together.
+    """Squeeze-and-excitation (Hu et al., 2018): scale each channel by a number computed from the means of all.
 
     Args:
         use_maximum: Let the maxima through the same two layers and add both, as CBAM does (Woo et al., 2018).
@@ -73,7 +73,7 @@ class NonLocal(nn.Module):
         nn.init.zeros_(self.norm.weight)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Add to each pixel what it attends to."""
+        """Add to each pixel the mean of all values, weighted by similarity."""
         query, key, value = (layer(image).flatten(2) for layer in (self.query, self.key, self.value))  # (batch, n_hidden, pixels)
         weights = (query.mT @ key).softmax(-1)  # (batch, pixels, pixels)
         attended = (value @ weights.mT).unflatten(2, image.shape[2:])  # (batch, n_hidden, height, width)
@@ -92,10 +92,10 @@ ATTENTIONS: dict[str, Callable[[int], nn.Module]] = {
 
 
 def stage_attention(name: str, n_channels: int) -> nn.Module:
-    """Return what a network puts into every stage: a gate, or nothing."""
+    """Make the block for every stage of a network: a gate, or the identity."""
     return ATTENTIONS["none" if name == SELF_ATTENTION else name](n_channels)
 
 
 def final_attention(name: str, n_channels: int) -> nn.Module:
-    """Return what a network puts behind its last stage: the non-local block, or nothing."""
+    """Make the block behind a network's last stage: the non-local block, or the identity."""
     return ATTENTIONS[name if name == SELF_ATTENTION else "none"](n_channels)

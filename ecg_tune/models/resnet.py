@@ -21,7 +21,7 @@ class ResNetConfig(ModelConfig):
         width: Channels of the first stage; each further stage doubles them.
         block: "basic" (two 3×3 convolutions) or "bottleneck" (1×1, 3×3, 1×1 with four times the channels).
         stem: "standard" (7×7 stride 2, then max pooling: 4× smaller) or "small" (one 3×3), for images up to 64 px.
-        attention: Row of `ATTENTIONS`. Gates sit inside every residual block, before the shortcut is added, as Hu et al.
+        attention: Entry of `ATTENTIONS`. Gates sit inside every residual block, before the shortcut is added, as Hu et al.
             and Woo et al. place them; "self_attention" once, behind the last stage.
         dropout: Before the classifier, 0..0.9.
     """
@@ -45,7 +45,7 @@ class ResNetConfig(ModelConfig):
 
 
 def conv_bn(n_in: int, n_out: int, kernel: int, *, stride: int = 1) -> list[nn.Module]:
-    """Return a convolution without bias and its batch normalisation."""
+    """Make a convolution without bias and its batch normalisation."""
     return [nn.Conv2d(n_in, n_out, kernel, stride=stride, padding=kernel // 2, bias=False), nn.BatchNorm2d(n_out)]
 
 
@@ -107,5 +107,5 @@ class ResNet(EncoderClassifier):
 
 
 def create_resnet(config: ResNetConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> ResNet:
-    """Return a residual network; without a config ResNet-18: 11,179,077 parameters with 3 channels and 5 classes."""
+    """Make a residual network; without a config ResNet-18: 11,179,077 parameters with 3 channels and 5 classes."""
     return ResNet(config or ResNetConfig(), n_inputs=n_inputs, n_classes=n_classes)

@@ -105,5 +105,5 @@ class ResNet1D(EncoderClassifier):
 
 
 def create_resnet1d(config: ResNet1DConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> ResNet1D:
-    """Return a residual network; without a config the published one: 465,285 parameters with 3 leads, 473,349 with 12."""
+    """Make a residual network; without a config the published one: 465,285 parameters with 3 leads, 473,349 with 12."""
     return ResNet1D(config or ResNet1DConfig(), n_inputs=n_inputs, n_classes=n_classes)

@@ -76,35 +76,35 @@ class RNN(EncoderClassifier):
 
 
 def create_rnn(config: RNNConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Return a recurrent classifier of any shape."""
+    """Make a recurrent classifier; without a config a bidirectional GRU of 2 layers with 128 units a direction."""
     return RNN(config or RNNConfig(), n_inputs=n_inputs, n_classes=n_classes)
 
 
 def create_gru(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Return the classic GRU: 2 layers of 128 units, one direction."""
+    """Make the classic GRU: 2 layers of 128 units, one direction."""
     return create_rnn(RNNConfig(cell="gru", bidirectional=False), n_inputs=n_inputs, n_classes=n_classes)
 
 
 def create_bigru(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Return the classic bidirectional GRU."""
+    """Make the classic bidirectional GRU."""
     return create_rnn(RNNConfig(cell="gru"), n_inputs=n_inputs, n_classes=n_classes)
 
 
 def create_lstm(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Return the classic LSTM: 2 layers of 128 units, one direction."""
+    """Make the classic LSTM: 2 layers of 128 units, one direction."""
     return create_rnn(RNNConfig(cell="lstm", bidirectional=False), n_inputs=n_inputs, n_classes=n_classes)
 
 
 def create_bilstm(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Return the classic bidirectional LSTM."""
+    """Make the classic bidirectional LSTM."""
     return create_rnn(RNNConfig(cell="lstm"), n_inputs=n_inputs, n_classes=n_classes)
 
 
 def create_bigru_attention(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Return the bidirectional GRU with self-attention."""
+    """Make the bidirectional GRU with self-attention."""
     return create_rnn(RNNConfig(cell="gru", attention=True), n_inputs=n_inputs, n_classes=n_classes)
 
 
 def create_bilstm_attention(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Return the bidirectional LSTM with self-attention."""
+    """Make the bidirectional LSTM with self-attention."""
     return create_rnn(RNNConfig(cell="lstm", attention=True), n_inputs=n_inputs, n_classes=n_classes)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ecg_tune.config import ModelConfig, check_choice, check_range
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
-from ecg_tune.models.image_blocks import conv_relu, fully_connected, scaled, start_for_relu
+from ecg_tune.models.image_blocks import conv_relu, fully_connected, initialise_for_relu, scaled
 
 SHAPES = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions of each of the five stages: the paper's configurations A, B, D, E."""
@@ -33,11 +33,11 @@ class VGGConfig(ModelConfig):
     """A VGG.
 
     Attributes:
-        shape: Row of `SHAPES`.
+        shape: Entry of `SHAPES`.
         width: Multiplier of the published channels 64, 128, 256, 512, 512.
         classifier_width: Units of each of the two hidden layers of the head; published 4096, see above.
         batch_norm: Normalise behind every convolution; without it the paper had to start deep nets from trained shallow ones.
-        attention: Row of `ATTENTIONS`. Gates sit before each of the five poolings, "self_attention" once, before the last.
+        attention: Entry of `ATTENTIONS`. Gates sit before each of the five poolings, "self_attention" once, before the last.
         grid: Side of the map that the head sees, pooled or repeated to it; published 7, which is what 224 px leave.
         dropout: Behind each hidden layer, 0..0.9.
 
@@ -62,7 +62,7 @@ class VGGConfig(ModelConfig):
 
 
 def final_side(size: int) -> int:
-    """Return the side of the last map for images of `size` pixels: each of five stages halves it."""
+    """Compute the side of the last map for images of `size` pixels: each of five stages halves it."""
     return size // 32
 
 
@@ -85,7 +85,7 @@ class VGG(EncoderClassifier):
         self.encoder = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(config.grid), nn.Flatten())
         self.n_features = n_in * config.grid**2
         self.head = fully_connected(self.n_features, config.classifier_width, n_classes, dropout=config.dropout)
-        start_for_relu(self)
+        initialise_for_relu(self)
 
     def encode(self, image: Tensor) -> Tensor:
         """Map (batch, n_inputs, height, width) to (batch, n_features)."""
@@ -94,5 +94,5 @@ class VGG(EncoderClassifier):
 
 
 def create_vgg(config: VGGConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> VGG:
-    """Return a VGG; without a config VGG-16 with batch normalisation and a head of 512 units a layer."""
+    """Make a VGG; without a config VGG-16 with batch normalisation and a head of 512 units a layer."""
     return VGG(config or VGGConfig(), n_inputs=n_inputs, n_classes=n_classes)

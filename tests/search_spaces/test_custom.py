@@ -31,7 +31,7 @@ def suggested(rules: dict[str, Any], *, families: tuple[str, ...] = ("rnn",), n:
     return study.trials
 
 
-def test_a_single_value_fixes_a_parameter_and_stays_visible_in_the_row():
+def test_a_single_value_fixes_a_parameter_and_stays_visible_in_the_trial():
     assert {t.params["rnn.hidden_size"] for t in suggested({"rnn.hidden_size": 24})} == {24}
 
 

@@ -11,7 +11,7 @@ from search_spaces import SPACES, SpaceContext, search_space
 from search_spaces.memory import BYTES_A_PARAMETER, state_gb
 
 
-def draws(family: str, context: SpaceContext, n: int) -> list:
+def suggested(family: str, context: SpaceContext, n: int) -> list:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     return [SPACES[family].suggest(study.ask(), context) for _ in range(n)]
 
@@ -20,16 +20,16 @@ def draws(family: str, context: SpaceContext, n: int) -> list:
     ("family", "memory_gb"),
     [("rnn", 0.05), ("cnn1d", 0.1), ("resnet1d", 0.08), ("cnn1d_rnn", 0.06), ("alexnet", 0.2), ("vgg", 0.4), ("resnet", 0.3)],
 )
-def test_no_draw_exceeds_the_limit_and_a_wider_limit_has_wider_draws(family, memory_gb):
+def test_no_suggestion_exceeds_the_limit_and_a_wider_limit_has_wider_ones(family, memory_gb):
     tight, wide = (
-        [state_gb(config.model, family, 3) for config in draws(family, SpaceContext("full", 5, memory_gb=limit), 60)]
+        [state_gb(config.model, family, 3) for config in suggested(family, SpaceContext("full", 5, memory_gb=limit), 60)]
         for limit in (memory_gb, 2.0)
     )
     assert max(tight) <= memory_gb < max(wide) <= 2.0
 
 
 def test_fusion_shares_its_limit_between_the_encoders():
-    assert max(state_gb(config.model, "fusion", 3) for config in draws("fusion", SpaceContext("full", 5, memory_gb=1.0), 60)) <= 1.0
+    assert max(state_gb(config.model, "fusion", 3) for config in suggested("fusion", SpaceContext("full", 5, memory_gb=1.0), 60)) <= 1.0
 
 
 @pytest.mark.parametrize("family", list(MODELS))
