@@ -35,7 +35,7 @@ from ecg_tune.data.synthetic.generator import synthesize
 from ecg_tune.search.runner import run_search
 from ecg_tune.storage import LocalStorage
 from search_spaces import SpaceContext, search_space
-from trainables import LearnerTrainable, Shared
+from trainables import FamilyTrainable, Shared, classes_of
 
 SLOTS = 2
 EMPTY, EMPTY_RAY = 200, 30
@@ -149,7 +149,7 @@ def tiny(folder: Path) -> dict[str, Any]:
     shared = Shared(data=data, checkpoints=LocalStorage(folder / "tiny"), metric="macro_auc", threads=1)
     space = search_space(given.families, SpaceContext("small", given.epochs))
     run_search(
-        LearnerTrainable, space, {"shared": shared}, given,
+        FamilyTrainable, space, {"shared": shared, "classes": classes_of(given.families)}, given,
         study=study, folder=folder / "tiny", view=lambda stats: Quiet(TINY // 6, notice),
     )  # fmt: skip
     return {"rss_mb_tiny": seen}

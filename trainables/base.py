@@ -1,4 +1,4 @@
-"""The one trainable: a learner behind Ray Tune's class interface. One step is one epoch."""
+"""The trainable of every family that names no other: a learner behind the steps of Ray Tune. One step is one epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 import ray
 import torch
-from ray import tune
 
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import NonFiniteLossError, WorkFailedError
@@ -24,16 +23,19 @@ from ecg_tune.training.learner import Learner, LearningData, learning_data
 from ecg_tune.training.oom import out_of_memory
 
 _on_device: dict[str, LearningData] = {}
-"""This process's data set on its device; one entry, so that every later trial of a reused worker finds it there."""
+"""The data set on this process's device, so that later trials of the worker, of whatever family, find it there. One entry at most."""
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What all trials of a search share; travels once a node through the object store.
+    """What all trials of a search share. Ray's object store sends it to each node once.
 
     Attributes:
-        checkpoints: Where the study keeps them, reachable from every node.
-        minimise: Rows of `COSTS`, the objectives beside the metric.
+        data: Train and validation split; it holds no test record.
+        checkpoints: Where the study keeps its checkpoints, reachable from every node.
+        metric: Entry of `METRICS` that is searched for its highest value.
+        threads: CPU threads a trial may use.
+        minimise: Entries of `COSTS`, the objectives beside the metric.
     """
 
     data: PreparedData
@@ -43,15 +45,25 @@ class Shared:
     minimise: tuple[str, ...] = ()
 
 
-class LearnerTrainable(tune.Trainable):
-    """Trains one config of a study, going on from its own checkpoint whenever there is one.
+class LearnerTrainable:
+    """Trains one config of a study, resuming from its own checkpoint whenever there is one.
 
-    Every epoch ends with an atomic checkpoint in the study's place, before the result is reported: whatever dies, at most
-    one epoch is trained again. Results that the study does not hold yet are reported from the checkpoint, not retrained.
+    Every epoch ends with an atomic checkpoint in the study's storage, before the result is reported: whatever dies, at most
+    one epoch is trained again. Epochs that the study does not hold yet are reported from the checkpoint, not trained again.
+
+    A family may name a subclass (`Family.trainable`), which then runs its trials, and only those. It may change how a trial runs
+    on a worker: what is set up before, reported beside, cleaned up after. It must not change how weights are learnt:
+    `ecg-tune retrain` and `ecg-tune train` use the `Learner` without any trainable, and would give another model.
+    `FamilyTrainable` calls `setup` once, `step` until a result is `done` or the trial is stopped, then `reset_config` with the
+    next trial or `cleanup`.
     """
 
-    def setup(self, config: dict[str, Any], shared: Shared) -> None:  # type: ignore[override]
-        """Remember what to do; the work, which may fail, happens in `step`."""
+    def setup(self, config: dict[str, Any], shared: Shared) -> None:
+        """Remember the trial; the work, which may fail, happens in `step`.
+
+        Args:
+            config: What `EngineSearcher.suggest` returns: number, family, trial (its config), seed, path, reported, micro_batch.
+        """
         self.shared = shared
         self.reset_config(config)
 
@@ -64,7 +76,7 @@ class LearnerTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Run or replay one epoch. What goes wrong in it is a result with `fail_reason`, so that it gets into the study."""
+        """Train one epoch, or report one from the checkpoint. An error becomes a result with `fail_reason`, which the study keeps."""
         try:
             self.learner = self.learner or self._open()
             result = self._replay(self.learner) or self._train(self.learner)
@@ -72,15 +84,15 @@ class LearnerTrainable(tune.Trainable):
             return self._report(self.learner, result)
         except NonFiniteLossError as error:
             return self._failed("nan", str(error))
-        except WorkFailedError as error:  # its place for checkpoints does not answer
+        except WorkFailedError as error:  # the storage of checkpoints does not answer
             return self._failed("error", str(error))
-        except Exception as error:  # whatever it is, the user finds it in the study's row
+        except Exception as error:  # whatever it is, the user finds it in the study
             if out_of_memory(error):
                 return self._failed("oom", str(error).splitlines()[0] if str(error) else type(error).__name__)
             return self._failed("error", traceback.format_exc(limit=-3))
 
     def cleanup(self) -> None:
-        """Drop the model."""
+        """Drop the model: another family's class takes the worker, or the worker ends."""
         self.learner = None
 
     def _open(self) -> Learner:
@@ -94,7 +106,7 @@ class LearnerTrainable(tune.Trainable):
         if self.task.get("micro_batch"):
             learner.micro_batches.size = self.task["micro_batch"]
         found = newest_checkpoint(self.shared.checkpoints, str(self.task["path"]), device=str(device))
-        if found:  # else the trial begins anew; epochs that the study knows are not reported twice
+        if found:  # else the trial starts from its first epoch; epochs that the study has are not reported twice
             self.checkpoint, state = found
             learner.load_state_dict(state)
         self.costs = [COSTS[name](learner.predictor, learner.data) for name in self.shared.minimise]
@@ -134,20 +146,34 @@ class LearnerTrainable(tune.Trainable):
             "micro_batch": result.micro_batch,
             "losses": {"train": result.train_loss, "validation": result.validation_loss},
             **optional,
-            **self._whereabouts(str(learner.device)),
+            **_whereabouts(str(learner.device)),
         }
 
     def _failed(self, reason: str, text: str) -> dict[str, Any]:
-        learner, facts = self.learner, {"fail_reason": reason, "failure": text, "done": True, "complete": False}
-        facts |= {"epochs": learner.epoch if learner else self.reported, "seconds": 0.0}
-        if learner:
-            facts |= {"seconds": sum(r.seconds for r in learner.history), "n_parameters": n_parameters(learner.model)}
-            facts |= {"micro_batch": learner.micro_batches.size}
-            if learner.best_epoch:
-                best = learner.history[learner.best_epoch - 1]
-                facts |= {"best_epoch": best.epoch, "per_class_auc": list(best.per_class_auc)}
-        return facts | self._whereabouts(str(learner.device) if learner else "")
+        """Describe the trial's failure with what is known of its training so far."""
+        learner = self.learner
+        if learner is None:
+            return failure(reason, text, epochs=self.reported)
+        facts: dict[str, Any] = {"epochs": learner.epoch, "seconds": sum(r.seconds for r in learner.history)}
+        facts |= {"n_parameters": n_parameters(learner.model), "micro_batch": learner.micro_batches.size}
+        if learner.best_epoch:
+            best = learner.history[learner.best_epoch - 1]
+            facts |= {"best_epoch": best.epoch, "per_class_auc": list(best.per_class_auc)}
+        return failure(reason, text, epochs=learner.epoch) | facts | _whereabouts(str(learner.device))
 
-    def _whereabouts(self, device: str) -> dict[str, str]:
-        host = socket.gethostname()
-        return {"device": device, "node": host, "worker": f"{host}:{getpid()}"}
+
+def failure(reason: str, text: str, *, epochs: int) -> dict[str, Any]:
+    """Make the result that ends a trial as FAIL.
+
+    Args:
+        reason: "nan", "oom" or "error".
+        text: What the user reads of it, several lines for a traceback.
+        epochs: Epochs that the study holds.
+    """
+    facts = {"fail_reason": reason, "failure": text, "done": True, "complete": False, "epochs": epochs, "seconds": 0.0}
+    return facts | _whereabouts("")
+
+
+def _whereabouts(device: str) -> dict[str, str]:
+    host = socket.gethostname()
+    return {"device": device, "node": host, "worker": f"{host}:{getpid()}"}

@@ -39,7 +39,7 @@ from ecg_tune.study.study import best_trials, last_failure, open_study, study_ex
 from ecg_tune.training.costs import epoch_cost_s
 from ecg_tune.training.learner import learning_data
 from search_spaces import SPACES, SpaceContext, resolve
-from trainables import TRAINABLES, Shared
+from trainables import FamilyTrainable, Shared, classes_of
 from trainables.memory import peak_memories
 
 JOB_COMMAND = "ECG_TUNE_COMMAND"
@@ -174,9 +174,9 @@ def _run(
 
     shared = Shared(prepared.in_memory(), place_of(opened, folder), settings.metric, settings.cpus_per_trial, settings.minimise)
     return run_search(
-        TRAINABLES[settings.families[0]],
+        FamilyTrainable,
         space,
-        {"shared": shared},
+        {"shared": shared, "classes": classes_of(settings.families)},
         settings,
         study=opened,
         folder=folder,

@@ -33,7 +33,7 @@ def shared(toy_data, tmp_path) -> Shared:
 
 
 def worker(shared: Shared, config: dict[str, Any]) -> LearnerTrainable:
-    trainable = object.__new__(LearnerTrainable)  # Ray's own constructor wants a cluster
+    trainable = LearnerTrainable()
     trainable.setup(config, shared)
     return trainable
 
@@ -107,7 +107,7 @@ from pathlib import Path
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.storage import LocalStorage
 from trainables.base import LearnerTrainable, Shared
-trainable = object.__new__(LearnerTrainable)
+trainable = LearnerTrainable()
 shared = Shared(data=open_prepared(Path(sys.argv[1])), checkpoints=LocalStorage(Path(sys.argv[2])), metric="macro_auc", threads=1)
 trainable.setup(json.loads(sys.argv[3]), shared)
 trainable.step(), trainable.step()
