@@ -3,15 +3,15 @@
 ::
 
     EcgTuneError
-    ├── UsageError (ValueError)            what the user gave can't be used: exit code 2
-    │   ├── DataError                      a data folder, table, record or label that can't be used
+    ├── UsageError (ValueError)            the user's input can't be used: exit code 2
+    │   ├── DataError                      a data folder, table, record or label can't be used
     │   │   └── DamagedRecordError         one record's files are missing, cut, changed or mislabelled
-    │   ├── ConfigError                    a setting with an unknown name or a value out of range
-    │   └── StudyError                     a study that doesn't exist, doesn't fit, or is in use
-    ├── SealedTestError (PermissionError)  somebody reached for the test part without ``open_test``
-    ├── NonFiniteLossError (ArithmeticError)  training met a loss or score that is not a number
+    │   ├── ConfigError                    a setting has an unknown name or a value out of range
+    │   └── StudyError                     a study doesn't exist, doesn't fit, or is in use
+    ├── SealedTestError (PermissionError)  code asked for the test split without ``open_test``
+    ├── NonFiniteLossError (ArithmeticError)  a loss or score is NaN or infinite
     ├── StoppedError                       the user interrupted the work: exit code 130
-    └── WorkFailedError (RuntimeError)     the work itself failed: exit code 1
+    └── WorkFailedError (RuntimeError)     valid work failed while it ran: exit code 1
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class EcgTuneError(Exception):
 
 
 class UsageError(EcgTuneError, ValueError):
-    """What the user gave can't be used; the message names the value and the remedy."""
+    """The user's input can't be used; the message names the value and the remedy."""
 
 
 class DataError(UsageError):
@@ -38,20 +38,20 @@ class ConfigError(UsageError):
 
 
 class StudyError(UsageError):
-    """A study does not exist, does not fit what is asked of it, or is in use."""
+    """A study does not exist, does not fit the command, or is in use by another process."""
 
 
 class SealedTestError(EcgTuneError, PermissionError):
-    """The test part was reached for without ``open_test``."""
+    """Code asked for the test split without ``open_test``, which is the only way to it."""
 
 
 class NonFiniteLossError(EcgTuneError, ArithmeticError):
-    """Training met a loss or score that is not a finite number."""
+    """A training loss, validation loss or score is NaN or infinite."""
 
 
 class StoppedError(EcgTuneError):
-    """The user interrupted the work; the message says how to go on."""
+    """The user interrupted the work; the message says how to resume it."""
 
 
 class WorkFailedError(EcgTuneError, RuntimeError):
-    """The work was well asked for and failed all the same."""
+    """The input was valid, but the work failed while it ran: a full disk, a lost machine, a cluster that refuses."""

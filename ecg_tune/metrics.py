@@ -1,8 +1,8 @@
-"""Multi-label classification metrics. NumPy in, floats out; checked against scikit-learn.
+"""Multi-label classification metrics on NumPy arrays, checked against scikit-learn.
 
 Shapes: `labels` is (n_records, n_classes) of 0/1, `probabilities` the same shape in [0, 1], `thresholds` (n_classes,).
-A metric that is undefined (AUC of a class without positives, precision without predicted positives) is NaN for ranks and
-0.0 for counts-based ratios, as scikit-learn's `zero_division=0`; macro means skip NaN classes.
+An undefined metric is NaN when it ranks scores (AUC of a class without positives), and 0.0 when it is a ratio of counts
+(precision without predicted positives), as scikit-learn's `zero_division=0`. Macro means skip NaN classes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,18 @@ Array = NDArray[np.float64]
 
 
 def auc_roc(labels: NDArray[np.generic], scores: NDArray[np.generic]) -> float:
-    """Return the area under the ROC curve of one class, ties counted half (Hanley & McNeil, 1982).
+    """Measure how often a positive record scores above a negative one, ties counted half (Hanley & McNeil, 1982).
 
     Args:
         labels: (n_records,) of 0/1.
         scores: (n_records,) of any finite real numbers; NaN gives NaN.
+
+    Returns:
+        The area under the ROC curve, 0..1; NaN when one of the two labels is missing.
+
+    Example:
+        >>> auc_roc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]))
+        0.75
     """
     positive = np.asarray(labels).astype(bool)
     values = np.asarray(scores, dtype=np.float64)
@@ -36,9 +43,9 @@ def auc_roc(labels: NDArray[np.generic], scores: NDArray[np.generic]) -> float:
 
 
 def average_precision(labels: NDArray[np.generic], scores: NDArray[np.generic]) -> float:
-    """Return the average precision of one class, the step-wise area under the precision-recall curve.
+    """Measure the step-wise area under one class's precision-recall curve, 0..1.
 
-    Not the trapezoidal area, which is optimistic (Davis & Goadrich, 2006). Shapes as `auc_roc`.
+    Not the trapezoidal area, which is optimistic (Davis & Goadrich, 2006). Arguments as `auc_roc`; NaN without positives.
     """
     positive = np.asarray(labels).astype(bool)
     values = np.asarray(scores, dtype=np.float64)
@@ -47,23 +54,31 @@ def average_precision(labels: NDArray[np.generic], scores: NDArray[np.generic]) 
     order = np.argsort(-values, kind="stable")
     hits = np.cumsum(positive[order])
     last_of_tie = np.append(np.diff(values[order]) != 0, True)
-    hits, seen = hits[last_of_tie], (np.arange(values.size) + 1)[last_of_tie]
-    return float(np.sum(np.diff(np.append(0, hits)) * hits / seen) / positive.sum())
+    hits, n_predicted = hits[last_of_tie], (np.arange(values.size) + 1)[last_of_tie]
+    return float(np.sum(np.diff(np.append(0, hits)) * hits / n_predicted) / positive.sum())
 
 
 def per_class_auc(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> Array:
-    """Return `auc_roc` of every class, (n_classes,)."""
+    """Apply `auc_roc` to each class; (n_classes,)."""
     return np.array([auc_roc(labels[:, k], probabilities[:, k]) for k in range(labels.shape[1])])
 
 
 def macro(values: Array) -> float:
-    """Return the mean over classes, NaN classes skipped; NaN if all are."""
-    kept = values[np.isfinite(values)]
-    return float(kept.mean()) if kept.size else float("nan")
+    """Average over classes, leaving out NaN; NaN when no class has a value."""
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if defined.size else float("nan")
 
 
 def confusion(labels: NDArray[np.generic], predictions: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Return (n_classes, 4) counts: true positives, false positives, false negatives, true negatives."""
+    """Count the four outcomes of each class.
+
+    Args:
+        labels: (n_records, n_classes) of 0/1.
+        predictions: The same shape, 0/1 after thresholding.
+
+    Returns:
+        (n_classes, 4): true positives, false positives, false negatives, true negatives.
+    """
     truth, guess = np.asarray(labels).astype(bool), np.asarray(predictions).astype(bool)
     counts = [truth & guess, ~truth & guess, truth & ~guess, ~truth & ~guess]
     return np.stack([c.sum(axis=0) for c in counts], axis=1).astype(np.int64)
@@ -74,10 +89,13 @@ def _ratio(numerator: Array, denominator: Array) -> Array:
 
 
 def rates(counts: NDArray[np.int64]) -> dict[str, Array]:
-    """Return the ratios of `confusion` counts, each (n_classes,); an empty denominator gives 0.0.
+    """Compute sensitivity, specificity, precision, NPV, F1 and accuracy from counts; an empty denominator gives 0.0.
 
     Args:
-        counts: (…, 4) true positives, false positives, false negatives, true negatives.
+        counts: (…, 4) true positives, false positives, false negatives, true negatives, as `confusion` gives them.
+
+    Returns:
+        Name of the rate → values of shape (…,), 0..1.
     """
     tp, fp, fn, tn = (counts[..., i].astype(np.float64) for i in range(4))
     return {
@@ -91,11 +109,13 @@ def rates(counts: NDArray[np.int64]) -> dict[str, Array]:
 
 
 def f1_thresholds(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> Array:
-    """Return the threshold of each class with the highest F1, (n_classes,); 0.5 for a class without positives.
+    """Choose for each class the threshold with the highest F1. Call it on validation records only, never on test.
 
     A prediction is positive at probability >= threshold. The threshold is the midpoint between two observed
     probabilities, so that rounding on another device does not move a record across it. Ties take the highest threshold.
-    Call it on validation records only.
+
+    Returns:
+        (n_classes,) in 0..1; 0.5 for a class without positives.
     """
     best = np.full(labels.shape[1], 0.5)
     for k in range(labels.shape[1]):
@@ -105,27 +125,27 @@ def f1_thresholds(labels: NDArray[np.generic], probabilities: NDArray[np.generic
         scores = np.asarray(probabilities[:, k], dtype=np.float64)
         order = np.argsort(-scores, kind="stable")
         values = scores[order]
-        hits, seen = np.cumsum(positive[order]), np.arange(1, values.size + 1)
-        f1 = 2 * hits / (seen + positive.sum())
+        hits, n_predicted = np.cumsum(positive[order]), np.arange(1, values.size + 1)
+        f1 = 2 * hits / (n_predicted + positive.sum())
         f1[np.append(np.diff(values) == 0, False)] = -1.0
-        cut = int(np.argmax(f1))
-        below = values[cut + 1] if cut + 1 < values.size else 0.0
-        best[k] = (values[cut] + below) / 2
+        last = int(np.argmax(f1))
+        below = values[last + 1] if last + 1 < values.size else 0.0
+        best[k] = (values[last] + below) / 2
     return best
 
 
 def macro_auc(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> float:
-    """Return the macro mean of `auc_roc`."""
+    """Average the area under the ROC curve over classes, 0..1; this is what a search maximises by default."""
     return macro(per_class_auc(labels, probabilities))
 
 
 def macro_auc_pr(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> float:
-    """Return the macro mean of `average_precision`."""
+    """Average the area under the precision-recall curve over classes, 0..1."""
     return macro(np.array([average_precision(labels[:, k], probabilities[:, k]) for k in range(labels.shape[1])]))
 
 
 def macro_f1(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> float:
-    """Return the macro mean of F1 at threshold 0.5."""
+    """Average F1 over classes at threshold 0.5, which is not tuned."""
     return float(rates(confusion(labels, np.asarray(probabilities, dtype=np.float64) >= 0.5))["f1_score"].mean())
 
 

@@ -1,8 +1,12 @@
-"""Where checkpoints and prepared data lie: below a folder, or below a prefix of an S3 bucket.
+"""Store files in a local folder or below a prefix of an S3 bucket, with the same methods and the same promises.
 
-Both do the same: list, write whole, read, remove. A file appears under its name when all of it is there, by a rename in a
-folder and by the end of the upload in a bucket; who is killed before leaves the old one or none. Names are relative, with
-slashes, and a name may hold its file's digest. Whatever does not work is an `OSError`; a missing file a `FileNotFoundError`.
+`LocalStorage` and `S3Storage` promise:
+
+- `write` is all or nothing. A file appears under its name once it is complete: by a rename in a folder, at the end of the
+  upload in a bucket. A process that is killed before leaves the previous file, or none.
+- Names are relative to the storage and use slashes. A name may contain `DIGEST`, which `write` replaces by the file's digest.
+- `names` lists one folder, sorted; a folder that doesn't exist is empty. `remove` accepts a name that doesn't exist.
+- A missing file raises `FileNotFoundError`; everything else that fails raises another `OSError`.
 """
 
 from __future__ import annotations
@@ -21,14 +25,15 @@ from urllib.parse import urlsplit
 from ecg_tune.errors import ConfigError
 
 DIGEST = "{digest}"
-"""Stands, in the name of a file that is written, for the first 16 hex digits of its SHA-256."""
-CHUNK = 8 * 1024**2
+"""In the name of a file to write: replaced by the first 16 hex digits of the content's SHA-256."""
+CHUNK_BYTES = 8 * 1024**2
 
 Write = Callable[[BinaryIO], object]
+"""Writes a file's content into an open binary file."""
 
 
 class LocalStorage:
-    """Files below a folder; for a cluster's checkpoints one that all its nodes reach under the same path."""
+    """Files below a local folder. A cluster's checkpoints need a folder that all nodes mount at the same path."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -37,24 +42,32 @@ class LocalStorage:
         return str(self.root)
 
     def child(self, name: str) -> LocalStorage:
-        """Return the place of what lies below `name`."""
+        """Return the storage whose root is the folder `name` of this one."""
         return LocalStorage(self.root / name)
 
     def names(self, folder: str) -> list[str]:
-        """Return the names of the files and folders in a folder, sorted; none where there is no such folder."""
+        """List the files and folders in a folder, sorted by name; hidden ones are left out."""
         path = self.root / folder
         return sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(".")) if path.is_dir() else []
 
     def write(self, name: str, write: Write) -> str:
-        """Write a file whole, to the disk itself, and return its name."""
-        first = self.root / name
-        first.parent.mkdir(parents=True, exist_ok=True)
-        scratch = first.with_name(f".{first.name}.{os.getpid()}.part")
+        """Write a file through a scratch file and a rename, flushed to the disk; its folder is created when it is missing.
+
+        Args:
+            name: The file's name, which may contain `DIGEST`.
+            write: Writes the content into an open file.
+
+        Returns:
+            The name, with the digest filled in.
+        """
+        target = self.root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             with scratch.open("w+b") as file:
                 write(file)
                 file.flush()
-                os.fsync(file.fileno())  # a rename may outlive a power cut that its content did not
+                os.fsync(file.fileno())  # after a power cut, the rename may be on the disk and the content not
                 name = name.replace(DIGEST, digest(file))
             scratch.replace(self.root / name)
         finally:
@@ -63,12 +76,12 @@ class LocalStorage:
 
     @contextmanager
     def open(self, name: str = "") -> Iterator[BinaryIO]:
-        """Give a file to read; without a name the place itself is one."""
+        """Open a file for reading. Without a name, open the storage's root, for a storage that is a single file."""
         with (self.root / name).open("rb") as file:
             yield file
 
     def remove(self, name: str) -> None:
-        """Remove a file, or a folder with all that is in it, if it is there."""
+        """Delete a file, or a folder with all its content. A name that doesn't exist is fine."""
         path = self.root / name
         if path.is_dir():
             shutil.rmtree(path)
@@ -77,9 +90,12 @@ class LocalStorage:
 
 
 class S3Storage:
-    """Objects below `s3://BUCKET/PREFIX?endpoint_override=…&scheme=…&region=…`.
+    """Objects below a prefix of an S3 bucket.
 
-    Keys come from the AWS_* environment, ~/.aws or the machine's role, never from the URI.
+    Access keys come from the AWS_* environment variables, ~/.aws or the machine's role, never from the URI.
+
+    Args:
+        uri: `s3://BUCKET/PREFIX`, with pyarrow's options as a query: `?endpoint_override=…&scheme=…&region=…`.
     """
 
     def __init__(self, uri: str) -> None:
@@ -89,26 +105,26 @@ class S3Storage:
         return self.base + ("?" + self.query if self.query else "")
 
     def child(self, name: str) -> S3Storage:
-        """Return the place of what lies below `name`."""
+        """Return the storage whose prefix is the folder `name` of this one."""
         return S3Storage(f"{self.base.rstrip('/')}/{name}" + ("?" + self.query if self.query else ""))
 
     def names(self, folder: str) -> list[str]:
-        """Return the names of the objects and folders in a folder, sorted; none where there is no such folder."""
+        """List the objects and folders in a folder, sorted by name."""
         fs, path = self._at(folder)
         return sorted(info.base_name for info in fs.get_file_info(_selector(path)))
 
     def write(self, name: str, write: Write) -> str:
-        """Write an object whole and return its name."""
+        """Upload an object, and take back an upload that fails half-way. Arguments and result as `LocalStorage.write`."""
         with TemporaryFile() as file:
             write(file)
             name = name.replace(DIGEST, digest(file))
             fs, path = self._at(name)
             stream = fs.open_output_stream(path)
             try:
-                shutil.copyfileobj(file, stream, CHUNK)
+                shutil.copyfileobj(file, stream, CHUNK_BYTES)
                 stream.close()
             except BaseException:
-                with suppress(OSError):  # an upload can't be given up, only ended: what was sent is taken away again
+                with suppress(OSError):  # an upload can't be cancelled, only ended: the incomplete object is deleted
                     stream.close()
                     fs.delete_file(path)
                 raise
@@ -116,16 +132,16 @@ class S3Storage:
 
     @contextmanager
     def open(self, name: str = "") -> Iterator[BinaryIO]:
-        """Give an object to read, fetched whole; without a name the place itself is one."""
+        """Download an object and open it for reading. Without a name, open the object at the storage's own URI."""
         fs, path = self._at(name)
         with TemporaryFile() as file:
             with fs.open_input_stream(path) as stream:
-                shutil.copyfileobj(stream, file, CHUNK)
+                shutil.copyfileobj(stream, file, CHUNK_BYTES)
             file.seek(0)
             yield file
 
     def remove(self, name: str) -> None:
-        """Remove an object, or a folder with all that is in it, if it is there."""
+        """Delete an object, or a folder with all its content. A name that doesn't exist is fine."""
         fs, path = self._at(name)
         with suppress(FileNotFoundError):
             if fs.get_file_info(path).is_file:
@@ -134,53 +150,56 @@ class S3Storage:
                 fs.delete_dir(path)
 
     def _at(self, name: str) -> tuple[Any, str]:
-        fs, root = _connected(str(self))
+        fs, root = _connect(str(self))
         return fs, f"{root}/{name}".rstrip("/")
 
 
 Storage = LocalStorage | S3Storage
 
 
-def open_storage(where: str) -> Storage:
-    """Return the place that a user names: a folder or an s3:// URI. Nothing is looked at yet.
+def open_storage(location: str) -> Storage:
+    """Choose the storage for a folder or an s3:// URI. The folder or bucket is not accessed yet, and need not exist.
+
+    Args:
+        location: A path (`~` is expanded, relative paths are made absolute) or `s3://BUCKET/PREFIX`.
 
     Raises:
-        ConfigError: Another scheme, no bucket, or keys in the URI.
+        ConfigError: Another scheme, no bucket, or access keys in the URI.
     """
-    parts = urlsplit(where)
-    if "://" not in where:
-        return LocalStorage(Path(where).expanduser().absolute())
-    if parts.scheme != "s3" or not parts.netloc:
-        raise ConfigError(f"{where} is no place that can be used: give a folder that all nodes reach, or s3://BUCKET/PREFIX")
-    if "@" in parts.netloc:
+    uri = urlsplit(location)
+    if "://" not in location:
+        return LocalStorage(Path(location).expanduser().absolute())
+    if uri.scheme != "s3" or not uri.netloc:
+        raise ConfigError(f"{location} is neither a folder nor an S3 bucket: give a folder that all nodes reach, or s3://BUCKET/PREFIX")
+    if "@" in uri.netloc:
         raise ConfigError(
-            f"the URI s3://…@{parts.netloc.rpartition('@')[2]} holds keys, which would be kept in the study: leave them out and set "
+            f"the URI s3://…@{uri.netloc.rpartition('@')[2]} holds keys, which would be kept in the study: leave them out and set "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials, on every node"
         )
-    return S3Storage(where)
+    return S3Storage(location)
 
 
 def digest(file: BinaryIO) -> str:
-    """Return the first 16 hex digits of a whole file's SHA-256, and go back to its beginning."""
+    """Hash an open file from its start, then rewind it; the first 16 hex digits of the SHA-256."""
     file.seek(0)
-    found = hashlib.file_digest(file, "sha256").hexdigest()[:16]  # type: ignore[arg-type]
+    hex_digits = hashlib.file_digest(file, "sha256").hexdigest()[:16]  # type: ignore[arg-type]
     file.seek(0)
-    return found
+    return hex_digits
 
 
 @cache
-def _connected(uri: str) -> tuple[Any, str]:
-    """Return pyarrow's file system and the path that a URI names in it; once a process."""
+def _connect(uri: str) -> tuple[Any, str]:
+    """Open pyarrow's file system for a URI, once a process; returns it with the URI's path in it."""
     from pyarrow import fs  # only buckets need pyarrow; a worker without one may lack it
 
     try:
-        found, path = fs.FileSystem.from_uri(uri)
-    except ValueError as error:  # pyarrow's own for an unknown option
+        file_system, path = fs.FileSystem.from_uri(uri)
+    except ValueError as error:  # pyarrow raises it for an unknown option
         raise ConfigError(f"{uri} can't be used: {error}") from error
-    return found, path
+    return file_system, path
 
 
 def _selector(path: str) -> Any:
-    from pyarrow import fs  # as above
+    from pyarrow import fs  # as in `_connect`
 
     return fs.FileSelector(path, allow_not_found=True)

@@ -87,7 +87,7 @@ def study_attributes(data: PreparedData, settings: SearchSettings) -> dict[str, 
     """Return what a study says about its data and settings."""
     return {
         "data_fingerprint": data.fingerprint,
-        "data_path": data.where,
+        "data_path": data.location,
         "split": data.manifest["split"],
         "leads": list(data.leads),
         "class_names": list(data.class_names),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ecg_tune.config import TrialConfig
 from ecg_tune.data.loaders import millivolts
 from ecg_tune.models import MODELS
-from ecg_tune.transforms.images import images_of
+from ecg_tune.transforms.images import make_images
 from ecg_tune.transforms.signals import evaluation_crops, standardise
 
 
@@ -29,7 +29,7 @@ def model_inputs(signal: Tensor, config: TrialConfig) -> tuple[Tensor, ...]:
     if kind == "signal":
         return (signal,)
     assert config.image is not None, f"{config.family} takes images: its config needs an image"
-    image = images_of(signal, config.image)
+    image = make_images(signal, config.image)
     if image.device.type == "cuda":
         image = image.contiguous(memory_format=torch.channels_last)
     return (image,) if kind == "image" else (signal, image)

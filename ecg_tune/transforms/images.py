@@ -98,11 +98,11 @@ IMAGES: dict[str, Callable[[Tensor, ImageConfig], Tensor]] = {"gasf": _gasf, "ga
 
 
 def n_channels(config: ImageConfig, n_leads: int) -> int:
-    """Return how many channels `images_of` gives."""
+    """Return how many channels `make_images` gives."""
     return len(IMAGES) if config.kind == "triple" else n_leads
 
 
-def images_of(signal: Tensor, config: ImageConfig) -> Tensor:
+def make_images(signal: Tensor, config: ImageConfig) -> Tensor:
     """Return the images of a batch of signals, on the signals' device.
 
     Args:

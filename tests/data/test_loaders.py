@@ -6,7 +6,7 @@ import torch
 
 from ecg_tune.config import ImageConfig
 from ecg_tune.data.loaders import create_fusion_dataloader, create_image_dataloader, create_signal_dataloader
-from ecg_tune.transforms.images import images_of
+from ecg_tune.transforms.images import make_images
 from ecg_tune.transforms.signals import standardise
 
 IMAGE = ImageConfig(kind="gadf", size=32)
@@ -20,7 +20,7 @@ def test_the_three_loaders_agree_on_the_same_records(toy_data):
     assert len(signals) == len(images) == len(both) == 3
     for (signal, labels), (image, _), (standard, picture, last) in zip(signals, images, both, strict=True):
         torch.testing.assert_close(standard, standardise(signal, normalisation))
-        torch.testing.assert_close(image, images_of(standard, IMAGE))
+        torch.testing.assert_close(image, make_images(standard, IMAGE))
         torch.testing.assert_close(picture, image)
         assert torch.equal(labels, last)
         assert image.shape[1:] == (3, 32, 32)

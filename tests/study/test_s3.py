@@ -165,8 +165,8 @@ def test_a_place_that_answers_again_is_waited_for(place, monkeypatch):
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("gs://bucket/x", "is no place that can be used: give a folder that all nodes reach, or s3://BUCKET/PREFIX"),
-        ("s3:///x", "is no place that can be used"),
+        ("gs://bucket/x", "is neither a folder nor an S3 bucket: give a folder that all nodes reach, or s3://BUCKET/PREFIX"),
+        ("s3:///x", "is neither a folder nor an S3 bucket"),
         ("s3://key:secret@bucket/x", r"the URI s3://…@bucket holds keys.*AWS_ACCESS_KEY_ID"),
     ],
 )
@@ -183,7 +183,7 @@ def test_a_place_that_can_not_be_written_is_refused_before_the_start(s3, toy_dat
         (gone, f"checkpoints can't be written to {gone.replace('/x', '/x/study')}: "),
         (tmp_path / "file", f"checkpoints can't be written to {tmp_path}/file/study: Not a directory: check that it exists"),
         (s3.uri("x") + "&colour=red", "Unexpected query parameter in S3 URI: 'colour'"),
-        ("ftp://host/x", "is no place that can be used"),
+        ("ftp://host/x", "is neither a folder nor an S3 bucket"),
     ):
         capsys.readouterr()
         code = run(["search", str(tmp_path / "study"), "--data", str(toy_data.folder), "--checkpoints", str(where)])

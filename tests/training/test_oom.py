@@ -93,14 +93,14 @@ def test_images_that_do_not_fit_are_made_in_pieces(toy_data, monkeypatch):
     data = learning_data(toy_data, torch.device("cpu"))
     network = ResNetConfig(layers=(1,), width=4, stem="small")
     learner = Learner(TrialConfig("resnet", network, TrainingConfig(max_epochs=1, crop_s=1.0), ImageConfig(size=32)), data, seed=0)
-    real = ecg_tune.training.predictor.images_of
+    real = ecg_tune.training.predictor.make_images
 
     def hungry(signal, image):
         if len(signal) > 12:
             raise GPU
         return real(signal, image)
 
-    monkeypatch.setattr(ecg_tune.training.predictor, "images_of", hungry)
+    monkeypatch.setattr(ecg_tune.training.predictor, "make_images", hungry)
     assert learner.step().micro_batch == 8
 
 

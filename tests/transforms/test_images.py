@@ -10,7 +10,7 @@ import torch
 
 from ecg_tune.config import ImageConfig
 from ecg_tune.errors import ConfigError
-from ecg_tune.transforms.images import IMAGES, gadf, gasf, images_of, mtf
+from ecg_tune.transforms.images import IMAGES, gadf, gasf, make_images, mtf
 
 SIZES = (32, 33, 64, 100, 224)
 
@@ -69,7 +69,7 @@ def test_the_global_scale_keeps_amplitudes_and_clips():
 @pytest.mark.parametrize("kind", [*IMAGES, "triple"])
 def test_images_have_one_channel_a_lead_or_one_a_kind(kind):
     signal = torch.randn(2, 250, 3)
-    image = images_of(signal, ImageConfig(kind=kind, size=32))
+    image = make_images(signal, ImageConfig(kind=kind, size=32))
     assert image.shape == (2, 3, 32, 32)
     assert torch.isfinite(image).all()
     if kind == "triple":
@@ -84,13 +84,13 @@ def test_an_image_larger_than_its_signal_is_refused():
 @pytest.mark.parametrize("kind", ["gasf", "gadf", "mtf", "triple"])
 def test_a_short_crop_is_interpolated_up_to_a_larger_image(kind):
     signal = torch.sin(torch.linspace(0, 6, 50))[None, :, None].expand(1, 50, 3)
-    image = images_of(signal, ImageConfig(kind=kind, size=224))
+    image = make_images(signal, ImageConfig(kind=kind, size=224))
     assert image.shape == (1, 3, 224, 224)
     fine = torch.sin(torch.linspace(0, 6, 224))[None, :, None].expand(1, 224, 3)
     if kind == "gasf":
-        assert (image - images_of(fine, ImageConfig(kind=kind, size=224))).abs().mean() < 0.02
+        assert (image - make_images(fine, ImageConfig(kind=kind, size=224))).abs().mean() < 0.02
 
 
 def test_a_lead_that_is_not_there_is_refused():
     with pytest.raises(ConfigError, match=r"image lead must be 0\.\.2, but got 5"):
-        images_of(torch.randn(1, 250, 3), ImageConfig(kind="triple", size=32, lead=5))
+        make_images(torch.randn(1, 250, 3), ImageConfig(kind="triple", size=32, lead=5))

@@ -1,4 +1,4 @@
-"""What a prepared data set holds, for people and for programs. The test part stays closed: its counts are the manifest's."""
+"""Describe a prepared data set as facts and as text, from its manifest alone: the test split stays sealed."""
 
 from __future__ import annotations
 
@@ -11,34 +11,37 @@ from ecg_tune.data.prepared.ledger import ledger_entries
 from ecg_tune.data.prepared.manifest import read_manifest
 from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder
 
-COPIED = (
+MANIFEST_FACTS = (
     *("synthetic", "source", "created", "fingerprint", "leads", "sampling_rate_hz", "n_samples", "class_names", "split", "label_rule"),
     *("normalisation", "counts", "exclusions", "damaged", "quality", "ptbxl_checksum"),
 )
 
 
-def describe(where: Path | str) -> dict[str, Any]:
-    """Return the facts of a prepared data set, in a folder or a bucket, without opening any of its parts.
+def describe(location: Path | str) -> dict[str, Any]:
+    """Collect the manifest's main facts and the openings of the test split; no array is read.
+
+    Args:
+        location: A folder, or s3://BUCKET/PREFIX.
 
     Raises:
-        DataError: It isn't a prepared data set.
+        DataError: Not a prepared data set.
     """
-    manifest, bucket = read_manifest(where), as_s3_storage(where)
-    facts = {key: manifest[key] for key in COPIED if key in manifest}
-    openings = ledger_entries(Path(where) if bucket is None else cache_folder(manifest), str(manifest["fingerprint"]), bucket)
-    return {"folder": str(where), **facts, "test_openings": openings}
+    manifest, remote = read_manifest(location), as_s3_storage(location)
+    facts = {key: manifest[key] for key in MANIFEST_FACTS if key in manifest}
+    openings = ledger_entries(Path(location) if remote is None else cache_folder(manifest), str(manifest["fingerprint"]), remote)
+    return {"folder": str(location), **facts, "test_openings": openings}
 
 
 def describe_text(facts: Mapping[str, Any]) -> str:
-    """Return the facts of `describe` as a page of text."""
+    """Write the facts of `describe` as one page of plain text."""
     blocks = [_head(facts), _table(_split_rows(facts))]
     if "exclusions" in facts:
         blocks.append("Records\n" + _table([[name, str(count)] for name, count in facts["exclusions"].items()]))
     if facts.get("damaged"):
-        blocks.append(f"Damaged and dropped: {_some(list(facts['damaged']))}")
+        blocks.append(f"Damaged and dropped: {_first_ids(list(facts['damaged']))}")
     if "quality" in facts:
-        found = [[name, str(count)] for name, count in facts["quality"].items() if count]
-        blocks.append("Quality flags (kept records)\n" + (_table(found) if found else "  none"))
+        flags = [[name, str(count)] for name, count in facts["quality"].items() if count]
+        blocks.append("Quality flags (kept records)\n" + (_table(flags) if flags else "  none"))
     blocks.append(_openings(facts["test_openings"]))
     return "\n\n".join(blocks) + "\n"
 
@@ -52,7 +55,7 @@ def _head(facts: Mapping[str, Any]) -> str:
         lines.append(f"  label rule   {rule['text']} (min_likelihood {rule['min_likelihood']:g})")
     else:
         lines.append(f"  label rule   {rule}")
-    lines.append(f"  normalised   {scale['kind']}, sd of the training part {scale['scale_mv']:.4f} mV")
+    lines.append(f"  normalised   {scale['kind']}, sd of the training split {scale['scale_mv']:.4f} mV")
     if "ptbxl_checksum" in facts:
         sums = facts["ptbxl_checksum"]
         lines.append(f"  SHA-256      {sums['listed']} of {sums['record_files']} record files listed and verified")
@@ -62,23 +65,23 @@ def _head(facts: Mapping[str, Any]) -> str:
 
 def _split_rows(facts: Mapping[str, Any]) -> list[list[str]]:
     columns = ["records", "patients", *facts["class_names"]]
-    rows = [[str(facts["counts"][part][column]) for column in columns] for part in SPLIT_NAMES]
-    return [[f"split {facts['split']}", *columns], *([part, *row] for part, row in zip(SPLIT_NAMES, rows, strict=True))]
+    rows = [[name, *(str(facts["counts"][name][column]) for column in columns)] for name in SPLIT_NAMES]
+    return [[f"split {facts['split']}", *columns], *rows]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows with the first column to the left and numbers to the right."""
+    """Align rows as text: the first column to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows)
 
 
-def _some(names: Sequence[str], most: int = 10) -> str:
-    return ", ".join(f"ecg_id {name}" for name in names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _first_ids(ids: Sequence[str], most: int = 10) -> str:
+    return ", ".join(f"ecg_id {ecg_id}" for ecg_id in ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
 
 
 def _openings(entries: Sequence[Mapping[str, str]]) -> str:
     if not entries:
-        return "Test part: sealed, never opened"
+        return "Test split: sealed, never opened"
     lines = [f"  {entry['time']}  {entry['purpose']}" + (f"  for {entry['study']}" if entry["study"] else "") for entry in entries]
     times = "once" if len(entries) == 1 else f"{len(entries)} times"
-    return "\n".join([f"Test part: opened {times}", *lines])
+    return "\n".join([f"Test split: opened {times}", *lines])

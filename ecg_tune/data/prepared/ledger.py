@@ -1,7 +1,8 @@
-"""The ledger of the sealed test part: one line for every opening, written before it.
+"""Keep the ledger of the sealed test split: one line for every opening, written before the records are read.
 
-It lies beside the data, as lines of `test_ledger.jsonl`. Data in a bucket are opened from many machines, and a bucket's files
-can't be appended to: there each opening is an object of its own below `test_openings/`, and the file is what was copied there.
+The ledger is `test_ledger.jsonl` beside the data. Data in S3 are opened from many machines, and an S3 object can't be appended
+to: there each opening is an object of its own below `test_openings/`. A `test_ledger.jsonl` that was uploaded with the data
+counts too.
 """
 
 from __future__ import annotations
@@ -19,51 +20,60 @@ from ecg_tune.storage import LocalStorage, S3Storage, Storage
 LEDGER, OPENINGS = "test_ledger.jsonl", "test_openings"
 
 
-def enter(folder: Path, bucket: S3Storage | None, *, fingerprint: str, purpose: str, study: str) -> None:
-    """Write one opening into a folder's ledger, and first into the bucket from which the data were pulled.
+def record_opening(folder: Path, remote: S3Storage | None, *, fingerprint: str, purpose: str, study: str) -> None:
+    """Add one opening to the ledger: in S3 first, when the data come from there, then in the local folder.
+
+    Args:
+        folder: The data's local folder or cache.
+        fingerprint: The data's, 64 hex digits.
+        purpose: E.g. "evaluate".
+        study: The study or checkpoint folder that the test split is opened for.
 
     Raises:
-        UsageError: Nothing can be written to the bucket.
+        UsageError: The bucket can't be written to.
     """
     now = datetime.now(UTC).isoformat(timespec="microseconds")  # equal lines would be taken for one opening
-    line = {"fingerprint": fingerprint, "purpose": purpose, "study": study, "time": now}
-    if bucket is not None:
-        name = f"{OPENINGS}/{line['time'].replace(':', '')}-{secrets.token_hex(4)}.json"
+    opening = {"fingerprint": fingerprint, "purpose": purpose, "study": study, "time": now}
+    if remote is not None:
+        name = f"{OPENINGS}/{now.replace(':', '')}-{secrets.token_hex(4)}.json"
         try:
-            bucket.write(name, lambda file: file.write(json.dumps(line).encode() + b"\n"))
+            remote.write(name, lambda file: file.write(json.dumps(opening).encode() + b"\n"))
         except OSError as error:
             raise UsageError(
-                f"the test part stays sealed: its opening can't be entered in {bucket} ({' '.join(str(error).split())}): "
+                f"the test split stays sealed: its opening can't be written to {remote} ({' '.join(str(error).split())}): "
                 f"use keys that may write below {OPENINGS}/"
             ) from error
     with (folder / LEDGER).open("a", encoding="utf-8") as ledger:
-        ledger.write(json.dumps(line) + "\n")
+        ledger.write(json.dumps(opening) + "\n")
 
 
-def ledger_entries(folder: Path, fingerprint: str, bucket: S3Storage | None = None) -> list[dict[str, str]]:
-    """Return the openings of the test part with this fingerprint, oldest first; no part needs to be open.
+def ledger_entries(folder: Path, fingerprint: str, remote: S3Storage | None = None) -> list[dict[str, str]]:
+    """List the openings of the test split of data with this fingerprint, oldest first.
+
+    Returns:
+        One {"fingerprint", "purpose", "study", "time"} for each opening; times are UTC, ISO 8601.
 
     Raises:
         DataError: A line of the ledger can't be read.
     """
-    found: dict[str, Mapping[str, str]] = {}
-    for place, name in _files(folder, bucket):
+    openings: dict[str, Mapping[str, str]] = {}
+    for storage, name in _ledger_files(folder, remote):
         try:
-            with place.open(name) as file:
+            with storage.open(name) as file:
                 entries = [json.loads(line) for line in file.read().decode().splitlines() if line]
-            found |= {json.dumps(entry, sort_keys=True): entry for entry in entries if entry["fingerprint"] == fingerprint}
+            openings |= {json.dumps(entry, sort_keys=True): entry for entry in entries if entry["fingerprint"] == fingerprint}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
-                f"{place}/{name} holds a line that is not an opening of the test part ({error!r}): put the line right by hand"
+                f"{storage}/{name} holds a line that is not an opening of the test split ({error!r}): correct the line by hand"
             ) from error
-    return [dict(entry) for entry in sorted(found.values(), key=lambda entry: entry["time"])]
+    return [dict(entry) for entry in sorted(openings.values(), key=lambda entry: entry["time"])]
 
 
-def _files(folder: Path, bucket: S3Storage | None) -> list[tuple[Storage, str]]:
-    """Return where the lines are."""
+def _ledger_files(folder: Path, remote: S3Storage | None) -> list[tuple[Storage, str]]:
+    """List the files that hold ledger lines, each with its storage."""
     files: list[tuple[Storage, str]] = [(LocalStorage(folder), LEDGER)] if (folder / LEDGER).exists() else []
-    if bucket is not None:
-        with suppress(OSError):  # nobody may list it: what is known here stands
-            files += [(bucket, f"{OPENINGS}/{name}") for name in bucket.names(OPENINGS)]
-            files += [(bucket, LEDGER)] if LEDGER in bucket.names("") else []
+    if remote is not None:
+        with suppress(OSError):  # without the right to list the bucket, the local ledger is all that can be read
+            files += [(remote, f"{OPENINGS}/{name}") for name in remote.names(OPENINGS)]
+            files += [(remote, LEDGER)] if LEDGER in remote.names("") else []
     return files

@@ -1,4 +1,4 @@
-"""Where the records of a part come from: their SCP statements and files. They explain labels and signals; nothing is trained on them."""
+"""Keep each record's SCP statements and file name. They explain labels and signals in reports; nothing is trained on them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ORIGIN = "origin.json"
 
 @dataclass(frozen=True)
 class Origin:
-    """What is known of a part's records besides signals and labels.
+    """The statements and file names of a split's records.
 
-    Not part of the data's fingerprint, which is that of arrays, records and settings: data sets with and without it are equal.
+    The fingerprint leaves them out: data sets with and without an origin are equal.
 
     Attributes:
-        statements: For every record, SCP statement -> likelihood in percent (0 means unknown).
+        statements: For every record, SCP statement → likelihood in percent (0 means unknown).
         files: For every record, its name relative to the PTB-XL folder, without extension.
     """
 
@@ -29,7 +29,11 @@ class Origin:
 
 
 def write_origin(folder: Path, origin: Origin | None) -> str | None:
-    """Write `folder/origin.json` and return its SHA-256 for the manifest; None, and no file, without an origin."""
+    """Write `folder/origin.json`; without an origin, remove an earlier file.
+
+    Returns:
+        The file's SHA-256 for the manifest; None without an origin.
+    """
     (folder / ORIGIN).unlink(missing_ok=True)
     if origin is None:
         return None
@@ -39,7 +43,11 @@ def write_origin(folder: Path, origin: Origin | None) -> str | None:
 
 
 def read_origin(folder: Path, digest: str | None, *, n_records: int) -> Origin | None:
-    """Return what `write_origin` wrote; None when the manifest knows no digest, as in data prepared before there was one.
+    """Load `folder/origin.json` and check it.
+
+    Args:
+        digest: The SHA-256 in the manifest; None for older data sets, which have no origin: then None is returned.
+        n_records: How many records the file must describe.
 
     Raises:
         DataError: The file is gone or was changed.
@@ -53,6 +61,6 @@ def read_origin(folder: Path, digest: str | None, *, n_records: int) -> Origin |
         raise DataError(f"{path} can't be read ({error.strerror}): prepare the data again") from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise DataError(f"{path} differs from what the manifest recorded: prepare the data again")
-    found = json.loads(content)
-    assert len(found["files"]) == len(found["statements"]) == n_records, f"{path} holds another number of records"
-    return Origin(statements=tuple(found["statements"]), files=tuple(found["files"]))
+    origin = json.loads(content)
+    assert len(origin["files"]) == len(origin["statements"]) == n_records, f"{path} holds another number of records"
+    return Origin(statements=tuple(origin["statements"]), files=tuple(origin["files"]))

@@ -1,4 +1,4 @@
-"""All twelve leads of a prepared record, read again from the PTB-XL folder it came from."""
+"""Read all twelve leads of a prepared record from the PTB-XL folder it came from."""
 
 from __future__ import annotations
 
@@ -15,26 +15,30 @@ from ecg_tune.data.ptbxl.tables import CHECKSUMS, read_checksums
 from ecg_tune.errors import DamagedRecordError
 
 
-def read_twelve_leads(data: PreparedData, part: Split, row: int) -> NDArray[Any]:
-    """Return one record's twelve leads, (n_samples, 12) int16 microvolts in the order of `LEAD_NAMES`.
+def read_twelve_leads(data: PreparedData, split: Split, row: int) -> NDArray[Any]:
+    """Read the source record of one row of a split, with all of its leads.
 
-    Verified twice: against the folder's checksums, and the prepared leads must be the same samples.
+    Checked twice: the file against the folder's checksums, and its samples against the prepared leads.
 
     Args:
-        row: The record's place in `part`.
+        split: With its origin, as `open_test` gives it.
+        row: The record's row in `split`, from 0.
+
+    Returns:
+        (n_samples, 12) int16 microvolts in the order of `LEAD_NAMES`.
 
     Raises:
         DamagedRecordError: The folder or file is not known, is gone, was changed, or holds other samples; says which.
     """
-    known = data.manifest.get("source_folder")
-    if part.origin is None or known is None:
+    source_folder = data.manifest.get("source_folder")
+    if split.origin is None or source_folder is None:
         raise DamagedRecordError("the data were prepared without noting where the records lie: prepare them again into the same folder")
-    folder = Path(str(known))
+    folder = Path(str(source_folder))
     if not folder.is_dir():
-        raise DamagedRecordError(f"the PTB-XL folder {folder} is not there")
-    listed = read_checksums(folder / CHECKSUMS)
-    signal_uv = read_record(folder, part.origin.files[row], sampling_rate_hz=data.sampling_rate_hz, checksums=listed)
-    places = [LEAD_NAMES.index(lead) for lead in data.leads]
-    if not np.array_equal(signal_uv[:, places], part.signals_uv[row]):
-        raise DamagedRecordError(f"{part.origin.files[row]} in {folder} holds other samples than the prepared data")
+        raise DamagedRecordError(f"the PTB-XL folder {folder} does not exist")
+    checksums = read_checksums(folder / CHECKSUMS)
+    signal_uv = read_record(folder, split.origin.files[row], sampling_rate_hz=data.sampling_rate_hz, checksums=checksums)
+    columns = [LEAD_NAMES.index(lead) for lead in data.leads]
+    if not np.array_equal(signal_uv[:, columns], split.signals_uv[row]):
+        raise DamagedRecordError(f"{split.origin.files[row]} in {folder} holds other samples than the prepared data")
     return signal_uv

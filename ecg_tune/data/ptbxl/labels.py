@@ -1,4 +1,4 @@
-"""The label rule: SCP statements -> the five diagnostic superclasses."""
+"""Turn a record's SCP statements into labels: the five diagnostic superclasses of PTB-XL."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ecg_tune.config import CLASS_NAMES
 def multi_hot(
     scp_codes: Sequence[Mapping[str, float]], superclass_of: Mapping[str, str], *, min_likelihood: float = 0.0
 ) -> NDArray[np.uint8]:
-    """Return the superclasses of every record.
+    """Label each record with the superclasses of its diagnostic statements.
 
     A statement counts when it is diagnostic and its likelihood is at least `min_likelihood`. The published 0 means
     "unknown", not "absent", so the default keeps it; any higher bound drops it.
 
     Args:
-        scp_codes: For every record, statement -> likelihood in percent.
-        superclass_of: Diagnostic statement -> superclass; form and rhythm statements are not in it.
+        scp_codes: For every record, statement → likelihood in percent.
+        superclass_of: Diagnostic statement → superclass; form and rhythm statements are not in it.
+        min_likelihood: Percent, 0..100.
 
     Returns:
         (n_records, 5) uint8 of 0 and 1, in the order of `CLASS_NAMES`; a row of zeros where no statement counts.
@@ -34,7 +35,7 @@ def multi_hot(
 
 
 def describe_rule(min_likelihood: float) -> dict[str, str | float]:
-    """Return the rule as the manifest and the reports state it."""
+    """Word the label rule for the manifest and the reports."""
     bound = "whatever its likelihood" if min_likelihood == 0 else f"with a likelihood of at least {min_likelihood:g} (unknown ones dropped)"
     text = f"union of the diagnostic_class of every scp_codes statement with diagnostic = 1, {bound}; records without any are dropped"
     return {"text": text, "min_likelihood": float(min_likelihood)}

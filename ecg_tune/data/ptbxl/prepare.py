@@ -1,4 +1,4 @@
-"""From a PTB-XL folder to a prepared data set. Nothing is dropped in silence: every exclusion is counted in the manifest."""
+"""Turn a PTB-XL folder into a prepared data set. Every record that is left out is counted in the manifest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ecg_tune.data.ptbxl.tables import CHECKSUMS, DATABASE, PtbxlTable, read_ptb
 from ecg_tune.errors import DamagedRecordError, DataError, WorkFailedError
 
 DAMAGED = ("refuse", "drop")
-OLDEST = 90.0  # stands for everybody over 89, whose age the publishers hide
+AGE_OVER_89 = 90.0  # the publishers hide the age of everybody over 89
 REPORT_EVERY = 100
 CHUNK = 512
 
@@ -32,12 +32,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class _Reading:
-    """Signals of the kept records, and why others could not be read.
+    """Signals of the records that are kept, and why others are not.
 
     Attributes:
-        signals_uv: Part -> (n_records, n_samples, n_leads) int16.
-        rows: Part -> (n_records,) rows of the table.
-        damaged: ecg_id -> reason, in the order of the table.
+        signals_uv: Split → (n_records, n_samples, n_leads) int16 microvolts.
+        rows: Split → (n_records,) rows of the table.
+        damaged: ecg_id → reason, in the order of the table.
         n_unlabelled: Readable records without a superclass.
     """
 
@@ -48,43 +48,60 @@ class _Reading:
 
 
 def prepare(source: Path, target: Path, config: DataConfig, *, damaged: str = "refuse", progress: Progress | None = None) -> dict[str, Any]:
-    """Prepare a PTB-XL folder, or a part of one, and return the manifest.
+    """Read PTB-XL, check it, label it, split it by patient, and write a prepared data set.
 
     Args:
-        source: The folder with `ptbxl_database.csv`.
-        target: Where the prepared data set goes; an earlier one is replaced, its ledger kept.
-        damaged: "refuse" stops at damaged records, "drop" leaves them out and counts them. Damaged are missing files,
-            wrong SHA-256 or checksum, wrong leads, rate or length, and missing samples.
+        source: The folder with `ptbxl_database.csv`; it may hold only some of the records.
+        target: Folder for the prepared data set. An earlier one is replaced; its ledger is kept.
+        config: Leads, sampling rate, split scheme, label rule and normalisation.
+        damaged: "refuse" stops at damaged records, "drop" leaves them out and counts them. Damaged means: a missing file, a
+            wrong SHA-256 or checksum, wrong leads, rate or length, or missing samples.
         progress: Called now and then with (records done, records in all).
+
+    Returns:
+        The manifest.
 
     Raises:
         DamagedRecordError: There are damaged records and `damaged` is "refuse"; names the first and how many there are.
-        DataError: The tables can't be used, a patient is in two parts, or a class can't be learnt from these records.
+        DataError: The tables can't be used, a patient is in two splits, or a class can't be learnt from these records.
         WorkFailedError: The target can't be written.
+
+    Example:
+        >>> counts = synthesize(Path("ptbxl"), n_records=60)  # or a folder with the real PTB-XL
+        >>> manifest = prepare(Path("ptbxl"), Path("prepared"), DataConfig(leads=("I", "II", "V2")))
+        >>> manifest["leads"], manifest["exclusions"]["read"]
+        (['I', 'II', 'V2'], 60)
     """
     check_choice("damaged", damaged, DAMAGED)
     _check_target(target)
     table = read_ptbxl(source)
     labels = multi_hot(table.scp_codes, table.superclass_of, min_likelihood=config.min_likelihood)
-    part_of = assign_splits(config.split, patient_id=table.patient_id, fold=table.fold)
-    reading = _read_signals(table, config, part_of=part_of, labels=labels, progress=progress)
+    split_of = assign_splits(config.split, patient_id=table.patient_id, fold=table.fold)
+    reading = _read_signals(table, config, split_of=split_of, labels=labels, progress=progress)
     if reading.damaged and damaged == "refuse":
         ecg_id, reason = next(iter(reading.damaged.items()))
         raise DamagedRecordError(f"{len(reading.damaged)} of {len(table)} records are damaged; the first is ecg_id {ecg_id}: {reason}")
-    parts = {name: _part(name, table, labels, reading, config.sampling_rate_hz) for name in SPLIT_NAMES}
-    kept = np.concatenate([reading.rows[name] for name in SPLIT_NAMES])
-    check_patients_disjoint(part_of[kept], table.patient_id[kept])
+    splits = {name: _build_split(name, table, labels, reading, config.sampling_rate_hz) for name in SPLIT_NAMES}
+    kept_rows = np.concatenate([reading.rows[name] for name in SPLIT_NAMES])
+    check_patients_disjoint(split_of[kept_rows], table.patient_id[kept_rows])
     for name in ("train", "validation"):
-        _check_classes(parts[name])
-    facts = _facts(table, config, parts, reading)
+        _check_classes(splits[name])
+    facts = _facts(table, config, splits, reading)
     try:
-        return write_prepared(target, parts, facts)
+        return write_prepared(target, splits, facts)
     except OSError as error:
         raise WorkFailedError(f"{target} can't be written ({error.strerror}): make room or name another folder") from error
 
 
 def training_sd_mv(signals_uv: NDArray[np.int16]) -> float:
-    """Return the standard deviation over all samples and leads in millivolts, summed exactly in integers by chunks."""
+    """Measure the standard deviation over all samples and leads, exactly: sums are integers.
+
+    Args:
+        signals_uv: (n_records, n_samples, n_leads) int16 microvolts.
+
+    Returns:
+        Millivolts.
+    """
     total = squares = 0
     for start in range(0, len(signals_uv), CHUNK):
         chunk = signals_uv[start : start + CHUNK].astype(np.int64)
@@ -101,13 +118,13 @@ def _check_target(target: Path) -> None:
 
 
 def _read_signals(
-    table: PtbxlTable, config: DataConfig, *, part_of: NDArray[np.str_], labels: NDArray[np.uint8], progress: Progress | None
+    table: PtbxlTable, config: DataConfig, *, split_of: NDArray[np.str_], labels: NDArray[np.uint8], progress: Progress | None
 ) -> _Reading:
-    """Read every record once; keep the wanted leads of readable, labelled ones."""
+    """Read every record once; keep the configured leads of readable, labelled records."""
     labelled = np.asarray(labels.any(axis=1))
     leads = [LEAD_NAMES.index(lead) for lead in config.leads]
     n_samples = DURATION_S * config.sampling_rate_hz
-    sizes = {name: int((labelled & (part_of == name)).sum()) for name in SPLIT_NAMES}
+    sizes = {name: int((labelled & (split_of == name)).sum()) for name in SPLIT_NAMES}
     signals = {name: np.empty((size, n_samples, len(leads)), dtype=np.int16) for name, size in sizes.items()}
     rows: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
     damaged: dict[str, str] = {}
@@ -119,9 +136,9 @@ def _read_signals(
             damaged[str(table.ecg_id[row])] = str(error)
         else:
             if labelled[row]:
-                part = str(part_of[row])
-                signals[part][len(rows[part])] = signal_uv[:, leads]
-                rows[part].append(row)
+                split = str(split_of[row])
+                signals[split][len(rows[split])] = signal_uv[:, leads]
+                rows[split].append(row)
             else:
                 n_unlabelled += 1
         if progress is not None and ((row + 1) % REPORT_EVERY == 0 or row + 1 == len(table)):
@@ -134,14 +151,15 @@ def _read_signals(
     )
 
 
-def _part(name: str, table: PtbxlTable, labels: NDArray[np.uint8], reading: _Reading, sampling_rate_hz: int) -> Split:
+def _build_split(name: str, table: PtbxlTable, labels: NDArray[np.uint8], reading: _Reading, sampling_rate_hz: int) -> Split:
+    """Join the signals that were read with the table's rows and the quality flags."""
     rows, signals_uv = reading.rows[name], reading.signals_uv[name]
     flags = table_flags(table.age[rows], {note: noted[rows] for note, noted in table.notes.items()}) | signal_flags(signals_uv)
     records = {
         "ecg_id": table.ecg_id[rows],
         "patient_id": table.patient_id[rows],
         "sex": table.sex[rows],
-        "age": np.where(table.age[rows] > 89, OLDEST, table.age[rows]),
+        "age": np.where(table.age[rows] > 89, AGE_OVER_89, table.age[rows]),
         "device": table.device[rows],
         "site": table.site[rows],
         "fold": table.fold[rows],
@@ -152,22 +170,24 @@ def _part(name: str, table: PtbxlTable, labels: NDArray[np.uint8], reading: _Rea
     return Split(name=name, signals_uv=signals_uv, labels=labels[rows], records=records, origin=origin)
 
 
-def _check_classes(part: Split) -> None:
-    positives = part.labels.sum(axis=0, dtype=np.int64)
+def _check_classes(split: Split) -> None:
+    """Refuse a split in which a class has no positive record, or no negative one."""
+    positives = split.labels.sum(axis=0, dtype=np.int64)
     for name, count in zip(CLASS_NAMES, positives.tolist(), strict=True):
-        if count in (0, len(part)):
-            kind = "without" if count == 0 else "only with"
+        if count in (0, len(split)):
+            kind = "none" if count == 0 else "all"
             raise DataError(
-                f"{part.name} has {len(part)} records, {kind} class {name}: nothing can be learnt or measured; "
+                f"{split.name} has {len(split)} records, {kind} of class {name}: nothing can be learnt or measured; "
                 "use more records, another split, or a lower min_likelihood"
             )
 
 
-def _facts(table: PtbxlTable, config: DataConfig, parts: dict[str, Split], reading: _Reading) -> dict[str, Any]:
-    scale_mv = training_sd_mv(parts["train"].signals_uv)
+def _facts(table: PtbxlTable, config: DataConfig, splits: dict[str, Split], reading: _Reading) -> dict[str, Any]:
+    """Collect the manifest's entries besides counts and digests."""
+    scale_mv = training_sd_mv(splits["train"].signals_uv)
     if scale_mv == 0:
         raise DataError(f"every training sample of leads {','.join(config.leads)} is equal: these records can't be learnt from")
-    kept = sum(len(part) for part in parts.values())
+    n_kept = sum(len(split) for split in splits.values())
     return {
         "source": {"name": table.folder.resolve().name, "version": table.version, "records": len(table)},
         "source_folder": str(table.folder.resolve()),
@@ -181,15 +201,15 @@ def _facts(table: PtbxlTable, config: DataConfig, parts: dict[str, Split], readi
         "split": config.split,
         "label_rule": describe_rule(config.min_likelihood),
         "normalisation": {"kind": config.normalise, "scale_mv": scale_mv},
-        "exclusions": {"read": len(table), "damaged": len(reading.damaged), "without superclass": reading.n_unlabelled, "kept": kept},
+        "exclusions": {"read": len(table), "damaged": len(reading.damaged), "without superclass": reading.n_unlabelled, "kept": n_kept},
         "damaged": reading.damaged,
-        "quality": count_flags(np.concatenate([part.records["flags"] for part in parts.values()])),
+        "quality": count_flags(np.concatenate([split.records["flags"] for split in splits.values()])),
         "ptbxl_checksum": _verification(table, config),
     }
 
 
 def _verification(table: PtbxlTable, config: DataConfig) -> dict[str, Any]:
-    """Return how many of the files read were listed, and so verified (a file that differed is a damaged record)."""
+    """Count the files with a listed SHA-256; these were verified, and a file that differs makes its record damaged."""
     names = [name + end for name in table.filenames[config.sampling_rate_hz] for end in (".hea", ".dat")]
     listed = sum(name in table.checksums for name in names)
     return {

@@ -1,4 +1,7 @@
-"""What is odd about a record, as bits of one number. A flagged record is kept; the flags serve counts and subgroups."""
+"""Flag noise, missing samples and other oddities of a record, as bits of one number.
+
+Flagged records are kept; the flags serve counts and subgroups.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,10 @@ CHUNK = 512
 
 
 def signal_flags(signals_uv: NDArray[np.int16]) -> NDArray[np.int64]:
-    """Return the flags that the samples give: a missing one, a lead that never moves, more than 10 mV.
+    """Flag records by their samples: a missing sample, a constant lead, an amplitude over 10 mV.
 
     Args:
-        signals_uv: (n_records, n_samples, n_leads) int16 microvolts; only these leads are looked at.
+        signals_uv: (n_records, n_samples, n_leads) int16 microvolts; leads that were not prepared are not examined.
 
     Returns:
         (n_records,) int64.
@@ -39,17 +42,20 @@ def signal_flags(signals_uv: NDArray[np.int16]) -> NDArray[np.int64]:
         low, high = chunk.min(axis=1), chunk.max(axis=1)  # (records, leads)
         missing = low == MISSING_UV
         large = (high > LARGEST_UV) | ((low < -LARGEST_UV) & ~missing)
-        for name, found in (("nan_sample", missing), ("constant_lead", low == high), ("over_10_mv", large)):
-            flags[start : start + CHUNK] |= FLAGS[name] * found.any(axis=1)
+        for name, leads in (("nan_sample", missing), ("constant_lead", low == high), ("over_10_mv", large)):
+            flags[start : start + CHUNK] |= FLAGS[name] * leads.any(axis=1)
     return flags
 
 
 def table_flags(age: NDArray[np.float64], notes: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.int64]:
-    """Return the flags that the table gives: age over 89 and the cardiologists' remarks.
+    """Flag records by their table row: age over 89, and remarks on noise, electrodes, extra beats or a pacemaker.
 
     Args:
         age: (n_records,) years, 300 for over 89.
-        notes: Name in `FLAGS` -> (n_records,) whether there is such a remark.
+        notes: Name in `FLAGS` → (n_records,) whether the record has such a remark.
+
+    Returns:
+        (n_records,) int64.
     """
     flags = FLAGS["age_over_89"] * (age > 89).astype(np.int64)
     for name, noted in notes.items():
@@ -58,10 +64,10 @@ def table_flags(age: NDArray[np.float64], notes: Mapping[str, NDArray[np.bool_]]
 
 
 def has_flag(flags: NDArray[np.int64], name: str) -> NDArray[np.bool_]:
-    """Return whether each record carries the flag `name`."""
+    """Select the records that carry one flag; (n_records,) bool."""
     return np.asarray(flags & FLAGS[name] != 0)
 
 
 def count_flags(flags: NDArray[np.int64]) -> dict[str, int]:
-    """Return how many records carry each flag."""
+    """Count the records with each flag."""
     return {name: int(has_flag(flags, name).sum()) for name in FLAGS}

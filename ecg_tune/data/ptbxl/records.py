@@ -1,7 +1,7 @@
-"""One PTB-XL record's files -> int16 microvolts.
+"""Read the files of one PTB-XL record into int16 microvolts, and refuse damaged ones.
 
-The plain form of the published files (format 16, 1000 units a millivolt, baseline 0) is checked line by line and read
-directly, a few hundred times faster than through `wfdb` and bit-identical to it. Any other WFDB form goes through `wfdb`.
+Files of the published form (format 16, 1000 units a millivolt, baseline 0) are checked line by line and read directly,
+a few hundred times faster than through `wfdb` and bit-identical to it. All other WFDB formats are read by `wfdb`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ DURATION_S = 10
 MICROVOLTS = {"mV": 1000.0, "uV": 1.0, "V": 1e6}
 PLAIN_RECORD = re.compile(r"(\S+) (\d+) (\d+(?:\.\d+)?) (\d+)\s*")
 PLAIN_SIGNAL = re.compile(r"(\S+)\.dat 16 1000(?:\.0+)?(?:\(0\))?/mV 16 0 (-?\d+) (-?\d+) 0 (\S+)\s*")
-AGAIN = "fetch its files again, or drop damaged records with --damaged drop"
+REMEDY = "fetch its files again, or drop damaged records with --damaged drop"
 
 
 @dataclass(frozen=True)
 class _Header:
-    """What a plain header says of its 12 signals, in the file's order."""
+    """The entries of a header in the published form; one value a lead, in the file's order."""
 
     file_stem: str
     sampling_rate_hz: float
@@ -41,7 +41,7 @@ class _Header:
 
 
 def file_digest(content: bytes) -> str:
-    """Return the SHA-256 of a file's content as 64 hex digits."""
+    """Hash a file's content; SHA-256 as 64 hex digits."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -51,8 +51,8 @@ def read_record(folder: Path, name: str, *, sampling_rate_hz: int, checksums: Ma
     Args:
         folder: The PTB-XL folder.
         name: The record relative to `folder`, without extension, as in the table's `filename_lr`.
-        sampling_rate_hz: What the header must say.
-        checksums: File relative to `folder` -> SHA-256; a file that isn't listed is not verified.
+        sampling_rate_hz: The rate that the header must state.
+        checksums: File relative to `folder` → SHA-256; a file that isn't listed is not verified.
 
     Returns:
         (n_samples, 12) int16 microvolts in the order of `LEAD_NAMES`, all of them present.
@@ -60,107 +60,114 @@ def read_record(folder: Path, name: str, *, sampling_rate_hz: int, checksums: Ma
     Raises:
         DamagedRecordError: A file is missing, cut or changed, or is not a record of this shape; the message names it.
     """
-    listed = checksums or {}
-    header = _plain_header(_content(folder, f"{name}.hea", listed))
+    checksums = checksums or {}
+    header = _parse_plain_header(_read_verified(folder, f"{name}.hea", checksums))
     if header is None:
-        signal_uv = _through_wfdb(folder, name, sampling_rate_hz, listed)
+        signal_uv = _read_by_wfdb(folder, name, sampling_rate_hz, checksums)
     else:
         _check_shape(name, header.sampling_rate_hz, header.n_samples, header.leads, sampling_rate_hz)
         _check_file_name(name, f"{header.file_stem}.dat")
-        signal_uv = _plain_signal(name, header, _content(folder, f"{name}.dat", listed))
+        signal_uv = _decode_plain_signal(name, header, _read_verified(folder, f"{name}.dat", checksums))
     if (signal_uv == MISSING_UV).any():
         missing = [lead for lead, gaps in zip(LEAD_NAMES, (signal_uv == MISSING_UV).any(axis=0), strict=True) if gaps]
-        raise DamagedRecordError(f"{name}: samples are missing (NaN) in {', '.join(missing)}: {AGAIN}")
+        raise DamagedRecordError(f"{name}: samples are missing (NaN) in {', '.join(missing)}: {REMEDY}")
     return signal_uv
 
 
-def _content(folder: Path, file: str, checksums: Mapping[str, str]) -> bytes:
+def _read_verified(folder: Path, file: str, checksums: Mapping[str, str]) -> bytes:
+    """Read a file and compare it with its listed SHA-256, if there is one."""
     try:
         content = (folder / file).read_bytes()
     except OSError as error:
-        raise DamagedRecordError(f"{file} is missing or can't be read in {folder} ({error.strerror}): {AGAIN}") from error
+        raise DamagedRecordError(f"{file} is missing or can't be read in {folder} ({error.strerror}): {REMEDY}") from error
     listed = checksums.get(file)
     if listed is not None and file_digest(content) != listed:
-        raise DamagedRecordError(f"{file} was changed or cut (its SHA-256 is not the listed one): {AGAIN}")
+        raise DamagedRecordError(f"{file} was changed or cut (its SHA-256 is not the listed one): {REMEDY}")
     return content
 
 
-def _plain_header(content: bytes) -> _Header | None:
-    """Return the header of a plain format-16 record, None for any other form."""
-    lines = [line for line in content.decode("latin-1").splitlines() if line.strip() and not line.startswith("#")]
-    record = PLAIN_RECORD.fullmatch(lines[0]) if lines else None
-    signals = [PLAIN_SIGNAL.fullmatch(line) for line in lines[1:]]
-    found = [signal for signal in signals if signal is not None]
-    if record is None or len(found) != len(signals) or len(found) != int(record[2]) or len({signal[1] for signal in found}) != 1:
+def _parse_plain_header(content: bytes) -> _Header | None:
+    """Parse a header of the published form; None for any other WFDB form."""
+    first, *others = [line for line in content.decode("latin-1").splitlines() if line.strip() and not line.startswith("#")] or [""]
+    record = PLAIN_RECORD.fullmatch(first)
+    signals = [signal for line in others if (signal := PLAIN_SIGNAL.fullmatch(line))]
+    if record is None or not len(others) == len(signals) == int(record[2]) or len({signal[1] for signal in signals}) != 1:
         return None
     return _Header(
-        file_stem=found[0][1],
+        file_stem=signals[0][1],
         sampling_rate_hz=float(record[3]),
         n_samples=int(record[4]),
-        leads=tuple(signal[4] for signal in found),
-        initial=tuple(int(signal[2]) for signal in found),
-        checksum=tuple(int(signal[3]) for signal in found),
+        leads=tuple(signal[4] for signal in signals),
+        initial=tuple(int(signal[2]) for signal in signals),
+        checksum=tuple(int(signal[3]) for signal in signals),
     )
 
 
 def _check_shape(name: str, rate_hz: float, n_samples: int, leads: tuple[str, ...], sampling_rate_hz: int) -> None:
     if tuple(lead.upper() for lead in leads) != LEAD_NAMES:
-        raise DamagedRecordError(f"{name}: the header's leads are {','.join(leads)}, not {','.join(LEAD_NAMES)}: {AGAIN}")
+        raise DamagedRecordError(f"{name}: the header's leads are {','.join(leads)}, not {','.join(LEAD_NAMES)}: {REMEDY}")
     if rate_hz != sampling_rate_hz:
-        raise DamagedRecordError(f"{name}: the header says {rate_hz:g} Hz, not {sampling_rate_hz} Hz: {AGAIN}")
+        raise DamagedRecordError(f"{name}: the header says {rate_hz:g} Hz, not {sampling_rate_hz} Hz: {REMEDY}")
     if n_samples != DURATION_S * sampling_rate_hz:
-        raise DamagedRecordError(f"{name}: the header says {n_samples} samples, not {DURATION_S * sampling_rate_hz}: {AGAIN}")
+        raise DamagedRecordError(f"{name}: the header says {n_samples} samples, not {DURATION_S * sampling_rate_hz}: {REMEDY}")
 
 
 def _check_file_name(name: str, file: str) -> None:
     if Path(file).stem != Path(name).name:
-        raise DamagedRecordError(f"{name}: the header names another record's file, {file}: {AGAIN}")
+        raise DamagedRecordError(f"{name}: the header names another record's file, {file}: {REMEDY}")
 
 
-def _plain_signal(name: str, header: _Header, content: bytes) -> NDArray[np.int16]:
+def _decode_plain_signal(name: str, header: _Header, content: bytes) -> NDArray[np.int16]:
+    """Decode a signal file of the published form and check it against its header; (n_samples, 12) int16 microvolts."""
     n_bytes = 2 * header.n_samples * len(LEAD_NAMES)
     if len(content) != n_bytes:
-        raise DamagedRecordError(f"{name}.dat holds {len(content)} bytes, not {n_bytes}: {AGAIN}")
+        raise DamagedRecordError(f"{name}.dat holds {len(content)} bytes, not {n_bytes}: {REMEDY}")
     signal_uv = np.frombuffer(content, dtype="<i2").reshape(header.n_samples, len(LEAD_NAMES))  # (samples, leads)
     _check_sums(name, signal_uv, header.checksum)
     if tuple(signal_uv[0].tolist()) != header.initial:
-        raise DamagedRecordError(f"{name}.dat does not begin with the header's initial values: {AGAIN}")
+        raise DamagedRecordError(f"{name}.dat does not begin with the header's initial values: {REMEDY}")
     return signal_uv.astype(np.int16, copy=False)
 
 
 def _check_sums(name: str, digital: NDArray[Any], checksum: tuple[int, ...]) -> None:
-    """Compare with the header's checksums: the sum of a lead's samples modulo 65536 (WFDB `header(5)`)."""
+    """Compare the samples with the header's checksums: a lead's sum modulo 65536 (WFDB `header(5)`).
+
+    Args:
+        digital: (n_samples, n_leads) integers as stored in the file.
+        checksum: One value a lead.
+    """
     sums = digital.sum(axis=0, dtype=np.int64) & 0xFFFF
-    for lead, found, message in zip(LEAD_NAMES, sums.tolist(), checksum, strict=True):
-        if found != message & 0xFFFF:
-            raise DamagedRecordError(f"{name}.dat was changed (checksum of lead {lead} is {found}, the header says {message}): {AGAIN}")
+    for lead, actual, stated in zip(LEAD_NAMES, sums.tolist(), checksum, strict=True):
+        if actual != stated & 0xFFFF:
+            raise DamagedRecordError(f"{name}.dat was changed (checksum of lead {lead} is {actual}, the header says {stated}): {REMEDY}")
 
 
-def _through_wfdb(folder: Path, name: str, sampling_rate_hz: int, checksums: Mapping[str, str]) -> NDArray[np.int16]:
-    """Read a record of any other WFDB form; microvolts are rounded to whole ones."""
+def _read_by_wfdb(folder: Path, name: str, sampling_rate_hz: int, checksums: Mapping[str, str]) -> NDArray[np.int16]:
+    """Read a record of any other WFDB form; values are rounded to whole microvolts."""
     try:
         files = wfdb.rdheader(str(folder / name)).file_name
         for file in sorted(set(files)):
             _check_file_name(name, file)
-            _content(folder, str(Path(name).with_name(file)), checksums)
+            _read_verified(folder, str(Path(name).with_name(file)), checksums)
         record = wfdb.rdrecord(str(folder / name), physical=False)
         physical_unit = record.dac()  # (samples, leads), NaN where there is no sample
     except DamagedRecordError:
         raise
-    except Exception as error:  # whatever wfdb meets in a broken file, the record is what is damaged
+    except Exception as error:  # wfdb raises errors of many types on a broken file; in each case the record is damaged
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DamagedRecordError(f"{name} can't be read as a WFDB record ({reason}): {AGAIN}") from error
+        raise DamagedRecordError(f"{name} can't be read as a WFDB record ({reason}): {REMEDY}") from error
     _check_shape(name, float(record.fs), len(physical_unit), tuple(record.sig_name), sampling_rate_hz)
     if record.checksum and None not in record.checksum:
         _check_sums(name, record.d_signal, tuple(record.checksum))
-    return _microvolts(name, physical_unit, tuple(record.units))
+    return _to_microvolts(name, physical_unit, tuple(record.units))
 
 
-def _microvolts(name: str, physical_unit: NDArray[np.float64], units: tuple[str, ...]) -> NDArray[np.int16]:
+def _to_microvolts(name: str, physical_unit: NDArray[np.float64], units: tuple[str, ...]) -> NDArray[np.int16]:
+    """Convert samples (n_samples, n_leads) from their leads' units to int16 microvolts; NaN becomes `MISSING_UV`."""
     unknown = sorted(set(units) - set(MICROVOLTS))
     if unknown:
-        raise DamagedRecordError(f"{name}: unit {', '.join(unknown)} is not a voltage ({', '.join(MICROVOLTS)}): {AGAIN}")
+        raise DamagedRecordError(f"{name}: unit {', '.join(unknown)} is not a voltage ({', '.join(MICROVOLTS)}): {REMEDY}")
     microvolts = np.rint(physical_unit * [MICROVOLTS[unit] for unit in units])
     if np.nanmax(np.abs(microvolts), initial=0) > np.iinfo(np.int16).max:
-        raise DamagedRecordError(f"{name}: a sample is beyond 32.767 mV, which 16 bits of microvolts can't hold: {AGAIN}")
+        raise DamagedRecordError(f"{name}: a sample is beyond 32.767 mV, which 16 bits of microvolts can't hold: {REMEDY}")
     return np.where(np.isnan(microvolts), MISSING_UV, microvolts).astype(np.int16)

@@ -1,8 +1,8 @@
 """Read and check the tables of a PTB-XL folder.
 
 The published layout (Wagner et al., Scientific Data 7, 154, 2020): `ptbxl_database.csv` with one row a record,
-`scp_statements.csv` with one row a statement, `SHA256SUMS.txt` with the hash of every file. A table that a spreadsheet
-saved again (semicolons, numbers and codes rewritten) is refused: its damage is rarely confined to the cell one sees.
+`scp_statements.csv` with one row a statement, `SHA256SUMS.txt` with the hash of every file. A table that a spreadsheet has
+saved (semicolons, numbers and codes rewritten) is refused: there is mostly more damage than one sees.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DATABASE_COLUMNS = (
 )
 STATEMENT_COLUMNS = ("diagnostic", "diagnostic_class")
 VERSION_OF_COUNT = {21799: "1.0.3", 21837: "1.0.1 or 1.0.2"}
-AGAIN = "fetch the file again and don't save it with a spreadsheet"
+REMEDY = "fetch the file again and don't save it with a spreadsheet"
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class PtbxlTable:
         device: Name with single spaces, "unknown" where the file is empty.
         site: Number of the recording site, -1 unknown.
         fold: 1..10.
-        scp_codes: For every record, statement -> likelihood in percent (0 means unknown).
-        superclass_of: Diagnostic statement -> superclass.
-        filenames: Sampling rate in Hz -> record names relative to `folder`, without extension.
-        notes: Column of remarks -> whether the record has one.
-        checksums: File relative to `folder` -> SHA-256 as listed; empty without `SHA256SUMS.txt`.
+        scp_codes: For every record, statement → likelihood in percent (0 means unknown).
+        superclass_of: Diagnostic statement → superclass.
+        filenames: Sampling rate in Hz → record names relative to `folder`, without extension.
+        notes: Column of remarks → (n_records,) whether the record has one.
+        checksums: File relative to `folder` → SHA-256 as listed; empty without `SHA256SUMS.txt`.
     """
 
     folder: Path
@@ -70,7 +70,7 @@ class PtbxlTable:
 
 
 def read_ptbxl(folder: Path) -> PtbxlTable:
-    """Read the tables of a PTB-XL folder, or of a part of one.
+    """Read the tables of PTB-XL, or of a folder with some of its records.
 
     Raises:
         DataError: The folder or a table is missing, was changed, or holds a value that can't be right.
@@ -80,16 +80,16 @@ def read_ptbxl(folder: Path) -> PtbxlTable:
             f"no folder {folder}: fetch PTB-XL with `ecg-tune data download {folder}` or make one with `ecg-tune data synthesize`"
         )
     database = _read_csv(folder / DATABASE, DATABASE_COLUMNS)
-    superclass_of, known = _read_statements(folder / STATEMENTS)
+    superclass_of, statement_names = _read_statements(folder / STATEMENTS)
     checksums = read_checksums(folder / CHECKSUMS)
-    cells = _by_ecg_id(_Cells(folder / DATABASE, database))
-    table = _build(cells, superclass_of, checksums)
-    _check_codes(cells, table, known)
+    cells = _sort_by_ecg_id(_Cells(folder / DATABASE, database))
+    table = _build_table(cells, superclass_of, checksums)
+    _check_codes(cells, table, statement_names)
     _check_tables(folder, checksums)
     return table
 
 
-def _build(cells: _Cells, superclass_of: Mapping[str, str], checksums: Mapping[str, str]) -> PtbxlTable:
+def _build_table(cells: _Cells, superclass_of: Mapping[str, str], checksums: Mapping[str, str]) -> PtbxlTable:
     folder = cells.path.parent
     return PtbxlTable(
         folder=folder,
@@ -112,7 +112,7 @@ def _build(cells: _Cells, superclass_of: Mapping[str, str], checksums: Mapping[s
 
 @dataclass(frozen=True)
 class _Cells:
-    """Columns of text, turned into numbers and codes; a cell that can't be read is named by its row and record."""
+    """Converts columns of text into numbers and codes; an error names the cell's row and record."""
 
     path: Path
     table: pd.DataFrame
@@ -121,76 +121,78 @@ class _Cells:
         return tuple(self.table[column].tolist())
 
     def number(self, column: str, *, low: float, high: float = np.inf) -> NDArray[np.float64]:
-        """Return numbers in [low, high], NaN where the cell is empty."""
+        """Parse numbers in [low, high]; an empty cell becomes NaN."""
         text = self.table[column].str.strip()
+        bounds = f">= {low:g}" if high == np.inf else f"in {low:g}..{high:g}"
         values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
         empty = (text == "").to_numpy(dtype=bool)
         for row in np.flatnonzero(~empty & ~((values >= low) & (values <= high)))[:1]:
-            raise self._refusal(row, column, "is not a number that can stand there")
+            raise self._cell_error(row, column, f"is not a number {bounds}")
         return np.asarray(values)
 
     def whole(self, column: str, *, low: int, high: float = np.inf, empty: int | None = None) -> NDArray[np.int64]:
-        """Return whole numbers in [low, high] (`15709.0` is one), `empty` for an empty cell or a refusal if that is None."""
+        """Parse whole numbers in [low, high], `15709.0` too; an empty cell becomes `empty`, or is refused when that is None."""
         values = self.number(column, low=low, high=high)
         missing = np.isnan(values)
         filled = np.where(missing, low if empty is None else empty, values)
         for row in np.flatnonzero((filled % 1 != 0) | (missing & (empty is None)))[:1]:
-            raise self._refusal(row, column, "is not a whole number")
+            raise self._cell_error(row, column, "is not a whole number")
         return filled.astype(np.int64)
 
     def codes(self) -> tuple[dict[str, float], ...]:
-        """Return statement -> likelihood of every row; the cells are Python literals."""
-        return tuple(self._codes(row, text) for row, text in enumerate(self.text("scp_codes")))
+        """Parse every record's statements with their likelihoods; the cells are Python literals."""
+        return tuple(self._parse_codes(row, text) for row, text in enumerate(self.text("scp_codes")))
 
-    def _codes(self, row: int, text: str) -> dict[str, float]:
+    def _parse_codes(self, row: int, text: str) -> dict[str, float]:
         try:
             codes: Any = ast.literal_eval(text.strip())
             likelihoods = {str(code): float(likelihood) for code, likelihood in codes.items()}
         except (ValueError, SyntaxError, AttributeError, TypeError) as error:
-            raise self._refusal(row, "scp_codes", "is not a list of statements with likelihoods") from error
+            raise self._cell_error(row, "scp_codes", "is not a list of statements with likelihoods") from error
         if not all(0 <= value <= 100 for value in likelihoods.values()):
-            raise self._refusal(row, "scp_codes", "holds a likelihood outside 0..100")
+            raise self._cell_error(row, "scp_codes", "holds a likelihood outside 0..100")
         return likelihoods
 
-    def _refusal(self, row: int, column: str, problem: str) -> DataError:
+    def _cell_error(self, row: int, column: str, problem: str) -> DataError:
         value, ecg_id = self.table[column].iloc[row], self.table["ecg_id"].iloc[row]
-        return DataError(f"{self.path}, row {self.table.index[row] + 1} (ecg_id {ecg_id}): {column} {value!r} {problem}: {AGAIN}")
+        return DataError(f"{self.path}, row {self.table.index[row] + 1} (ecg_id {ecg_id}): {column} {value!r} {problem}: {REMEDY}")
 
 
-def _by_ecg_id(cells: _Cells) -> _Cells:
-    """Return the rows sorted by a checked, unique `ecg_id`; the index keeps the place in the file."""
+def _sort_by_ecg_id(cells: _Cells) -> _Cells:
+    """Check that `ecg_id` is unique and sort the rows by it; the index keeps each row's position in the file."""
     ecg_id = cells.whole("ecg_id", low=1)
     values, counts = np.unique(ecg_id, return_counts=True)
     for value in values[counts > 1][:1]:
-        raise DataError(f"{cells.path}: ecg_id {value} stands in several rows: {AGAIN}")
+        raise DataError(f"{cells.path}: ecg_id {value} stands in several rows: {REMEDY}")
     return _Cells(cells.path, cells.table.iloc[np.argsort(ecg_id)])
 
 
 def _read_csv(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read a table as text, unchanged, and check its separator, its columns and its rows' lengths."""
     if not path.is_file():
         raise DataError(f"{path} is missing: {path.parent} is not a PTB-XL folder, or its download is not complete")
     try:
         with path.open(encoding="utf-8-sig") as lines:
             header = lines.readline()
         if header.count(",") < max(header.count(";"), header.count("\t")):
-            raise DataError(f"{path} is not separated by commas, so a spreadsheet saved it again: {AGAIN}")
+            raise DataError(f"{path} is not separated by commas, so a spreadsheet saved it again: {REMEDY}")
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise DataError(f"{path} can't be read as a table ({reason}): {AGAIN}") from error
+        raise DataError(f"{path} can't be read as a table ({reason}): {REMEDY}") from error
     missing = [column for column in columns if column not in table.columns]
     if missing:
-        raise DataError(f"{path} lacks the columns {', '.join(missing)}: {AGAIN}")
+        raise DataError(f"{path} lacks the columns {', '.join(missing)}: {REMEDY}")
     if table.empty:
-        raise DataError(f"{path} holds no rows: {AGAIN}")
+        raise DataError(f"{path} holds no rows: {REMEDY}")
     ragged = [] if isinstance(table.index, pd.RangeIndex) else [0]
     for row in [*ragged, *np.flatnonzero(table.isna().any(axis=1))][:1]:
-        raise DataError(f"{path}, row {row + 1} has another number of cells than the header: the file was cut or changed: {AGAIN}")
+        raise DataError(f"{path}, row {row + 1} has another number of cells than the header: the file was cut or changed: {REMEDY}")
     return table
 
 
 def _read_statements(path: Path) -> tuple[dict[str, str], frozenset[str]]:
-    """Return the superclass of every diagnostic statement, and the names of all statements."""
+    """Read the superclass of every diagnostic statement, and the names of all statements."""
     table = _read_csv(path, STATEMENT_COLUMNS)
     codes = [str(code) for code in table.iloc[:, 0]]
     diagnostic = pd.to_numeric(table["diagnostic"], errors="coerce") == 1
@@ -198,15 +200,19 @@ def _read_statements(path: Path) -> tuple[dict[str, str], frozenset[str]]:
     for code, name in superclass_of.items():
         if name not in CLASS_NAMES:
             raise DataError(
-                f"{path}: statement {code} has the unknown diagnostic_class {name!r} (known: {', '.join(CLASS_NAMES)}): {AGAIN}"
+                f"{path}: statement {code} has the unknown diagnostic_class {name!r} (known: {', '.join(CLASS_NAMES)}): {REMEDY}"
             )
     if not superclass_of:
-        raise DataError(f"{path} marks no statement as diagnostic: {AGAIN}")
+        raise DataError(f"{path} marks no statement as diagnostic: {REMEDY}")
     return superclass_of, frozenset(codes)
 
 
 def read_checksums(path: Path) -> dict[str, str]:
-    """Return file -> SHA-256 of a listing as `sha256sum` writes it."""
+    """Read a listing as `sha256sum` writes it: file → SHA-256. Without a listing, nothing is verified: an empty dict.
+
+    Raises:
+        DataError: A line is not a SHA-256 with a file name.
+    """
     if not path.is_file():
         return {}
     pairs = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -215,10 +221,10 @@ def read_checksums(path: Path) -> dict[str, str]:
     return {name.strip().lstrip("*").removeprefix("./"): digest.lower() for digest, name in pairs}
 
 
-def _check_codes(cells: _Cells, table: PtbxlTable, known: frozenset[str]) -> None:
+def _check_codes(cells: _Cells, table: PtbxlTable, statement_names: frozenset[str]) -> None:
     for ecg_id, codes in zip(table.ecg_id, table.scp_codes, strict=True):
         for code in codes:
-            if code not in known:
+            if code not in statement_names:
                 raise DataError(
                     f"{cells.path}: ecg_id {ecg_id} has the statement {code!r}, which {STATEMENTS} does not list: fetch both again"
                 )

@@ -1,4 +1,4 @@
-"""The prepared data set: its fingerprint, its sealed test part and the ledger of openings."""
+"""The prepared data set: its fingerprint, its sealed test split and the ledger of openings."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def test_arrays_have_their_documented_shapes_and_types(folder: Path) -> None:
 
 
 def test_the_test_part_is_not_to_be_had_by_name(folder: Path) -> None:
-    with pytest.raises(SealedTestError, match="the test part is sealed"):
-        open_prepared(folder).part("test")
-    assert open_prepared(folder).part("train").name == "train"
+    with pytest.raises(SealedTestError, match="the test split is sealed"):
+        open_prepared(folder).split("test")
+    assert open_prepared(folder).split("train").name == "train"
 
 
 def test_train_and_validation_open_without_the_test_files(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `data describe` says, and that it says so without opening the test part."""
+"""What `data describe` says, and that it says so without opening the test split."""
 
 from __future__ import annotations
 

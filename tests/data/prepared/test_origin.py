@@ -36,20 +36,20 @@ def folder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_test_part_knows_its_statements_and_they_explain_its_labels(folder: Path) -> None:
     data = open_prepared(folder)
-    part = open_test(data, "evaluate")
-    assert part.origin is not None
-    np.testing.assert_array_equal(multi_hot(part.origin.statements, data.manifest["superclass_of"]), part.labels)
+    split = open_test(data, "evaluate")
+    assert split.origin is not None
+    np.testing.assert_array_equal(multi_hot(split.origin.statements, data.manifest["superclass_of"]), split.labels)
     assert data.manifest["class_names"] == list(CLASS_NAMES)
     assert data.validation.origin is None
 
 
 def test_twelve_leads_are_read_again_and_hold_the_prepared_ones(folder: Path) -> None:
     data = open_prepared(folder)
-    part = open_test(data, "evaluate")
-    for row in (0, len(part) - 1):
-        signal_uv = read_twelve_leads(data, part, row)
+    split = open_test(data, "evaluate")
+    for row in (0, len(split) - 1):
+        signal_uv = read_twelve_leads(data, split, row)
         assert signal_uv.shape == (1000, 12)
-        np.testing.assert_array_equal(signal_uv[:, [LEAD_NAMES.index(lead) for lead in data.leads]], part.signals_uv[row])
+        np.testing.assert_array_equal(signal_uv[:, [LEAD_NAMES.index(lead) for lead in data.leads]], split.signals_uv[row])
 
 
 def test_the_origin_is_not_in_the_fingerprint_and_data_without_one_open_as_before(folder: Path, tmp_path: Path) -> None:
@@ -58,30 +58,30 @@ def test_the_origin_is_not_in_the_fingerprint_and_data_without_one_open_as_befor
     for key in ("origins", "source_folder", "superclass_of"):
         del manifest[key]
     (older / MANIFEST).write_text(json.dumps(manifest))
-    for part in ("train", "validation", "test"):
-        (older / part / ORIGIN).unlink()
+    for split in ("train", "validation", "test"):
+        (older / split / ORIGIN).unlink()
     data = open_prepared(older)
     assert data.fingerprint == open_prepared(folder).fingerprint
-    part = open_test(data, "evaluate")
-    assert part.origin is None
+    split = open_test(data, "evaluate")
+    assert split.origin is None
     with pytest.raises(DamagedRecordError, match="prepare them again into the same folder"):
-        read_twelve_leads(data, part, 0)
+        read_twelve_leads(data, split, 0)
 
 
 def test_a_changed_origin_or_a_changed_source_is_refused(folder: Path, source: Path, tmp_path: Path) -> None:
     changed = Path(shutil.copytree(folder, tmp_path / "changed"))
     data = open_prepared(changed)
-    part = open_test(data, "evaluate")
-    assert part.origin is not None
+    split = open_test(data, "evaluate")
+    assert split.origin is not None
     moved = Path(shutil.copytree(source, tmp_path / "moved"))
     data.manifest["source_folder"] = str(moved)
-    record = moved / f"{part.origin.files[0]}.dat"
+    record = moved / f"{split.origin.files[0]}.dat"
     record.write_bytes(b"\x01" + record.read_bytes()[1:])
     with pytest.raises(DamagedRecordError, match="was changed"):
-        read_twelve_leads(data, part, 0)
+        read_twelve_leads(data, split, 0)
     shutil.rmtree(moved)
-    with pytest.raises(DamagedRecordError, match="is not there"):
-        read_twelve_leads(data, part, 0)
+    with pytest.raises(DamagedRecordError, match="does not exist"):
+        read_twelve_leads(data, split, 0)
     (changed / "test" / ORIGIN).write_text("{}")
     with pytest.raises(DataError, match=r"origin\.json differs from what the manifest recorded"):
         open_test(data, "evaluate")

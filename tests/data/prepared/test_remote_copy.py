@@ -1,4 +1,4 @@
-"""Prepared data in a real S3 bucket: pulled once, checked, gone on with after an interruption; the test part stays sealed there."""
+"""Prepared data in a real S3 bucket: pulled once, checked, gone on with after an interruption; the test split stays sealed there."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def s3() -> Iterator[S3]:
 
 @pytest.fixture
 def uri(s3: S3, toy_data: PreparedData, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return where the toy data were copied to, as if never opened; this machine has pulled nothing yet."""
+    """Return where the toy data were copied to, as if never opened; this machine has fetched nothing yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     where = s3.uri(request.node.name)
     for path in (path for path in toy_data.folder.rglob("*") if path.is_file() and path.name != LEDGER):
@@ -41,15 +41,15 @@ def uri(s3: S3, toy_data: PreparedData, request: pytest.FixtureRequest, tmp_path
     return where
 
 
-def pulled(data: PreparedData) -> set[str]:
+def fetched(data: PreparedData) -> set[str]:
     return {path.relative_to(data.folder).as_posix() for path in data.folder.rglob("*") if path.is_file()}
 
 
 def test_they_are_what_the_folder_holds_and_the_test_part_stays_there(uri: str, toy_data: PreparedData) -> None:
     data = open_prepared(uri)
-    assert (data.fingerprint, data.where, data.folder) == (toy_data.fingerprint, uri, cache_folder(toy_data.manifest))
+    assert (data.fingerprint, data.location, data.folder) == (toy_data.fingerprint, uri, cache_folder(toy_data.manifest))
     np.testing.assert_array_equal(data.train.signals_uv, toy_data.train.signals_uv)
-    assert pulled(data) == OPEN | {"manifest.json"}
+    assert fetched(data) == OPEN | {"manifest.json"}
 
 
 def test_they_are_pulled_once_and_what_was_interrupted_goes_on(uri: str) -> None:
@@ -93,7 +93,7 @@ def test_the_test_part_stays_sealed_where_its_opening_cant_be_entered(uri: str, 
         raise OSError("AWS Error ACCESS_DENIED")
 
     monkeypatch.setattr(S3Storage, "write", refuse)
-    with pytest.raises(UsageError, match=r"the test part stays sealed: .*ACCESS_DENIED"):
+    with pytest.raises(UsageError, match=r"the test split stays sealed: .*ACCESS_DENIED"):
         open_test(data, "evaluate")
     assert not (data.folder / "test").exists()
 
@@ -103,7 +103,7 @@ def test_a_command_takes_it_and_a_study_remembers_it(uri: str, tmp_path: Path) -
     assert run(trained) == 0
     assert (tmp_path / "checkpoints/CNN1D_best.pth").is_file()
     made = create_study(tmp_path / "study", study_attributes(open_prepared(uri), SearchSettings()))
-    assert open_prepared(data_folder(made, tmp_path / "study")).where == uri
+    assert open_prepared(data_folder(made, tmp_path / "study")).location == uri
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_command_takes_it_and_a_study_remembers_it(uri: str, tmp_path: Path) -
     [
         ("{s3}/nothing", "holds no prepared data (manifest.json is missing): copy a whole prepared folder there"),
         ("s3://bucket/x?endpoint_override=127.0.0.1:9&scheme=http&region=x", "can't be read: "),
-        ("gs://bucket/x", "is no place that can be used"),
+        ("gs://bucket/x", "is neither a folder nor an S3 bucket"),
         ("s3://key:secret@bucket/x", "holds keys"),
     ],
 )

@@ -174,7 +174,7 @@ def test_odd_but_whole_records_are_kept_flagged_and_counted(
 
 def test_a_patient_in_two_parts_is_refused(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> None:
     source = tiny_ptbxl(100, change=lambda rows: rows[0].update(strat_fold=10))
-    with pytest.raises(DataError, match=r"1 patient\(s\) are in more than one part of the split \(100\)"):
+    with pytest.raises(DataError, match=r"1 patient\(s\) are in more than one split \(100\)"):
         prepare(source, tmp_path / "out", OFFICIAL)
 
 
@@ -183,7 +183,7 @@ def test_a_class_that_no_training_record_has_is_refused(tiny_ptbxl: Callable[...
         for row in rows:
             row["scp_codes"] = row["scp_codes"].replace("LVH", "NDT")
 
-    with pytest.raises(DataError, match="train has 80 records, without class HYP: nothing can be learnt"):
+    with pytest.raises(DataError, match="train has 80 records, none of class HYP: nothing can be learnt"):
         prepare(tiny_ptbxl(100, change=change), tmp_path / "out", OFFICIAL)
 
 
@@ -192,7 +192,7 @@ def test_a_class_that_every_validation_record_has_is_refused(tiny_ptbxl: Callabl
         for row in rows:
             row["scp_codes"] = row["scp_codes"].replace("{", "{'NORM': 0.0, ") if row["strat_fold"] == 9 else row["scp_codes"]
 
-    with pytest.raises(DataError, match="validation has 10 records, only with class NORM"):
+    with pytest.raises(DataError, match="validation has 10 records, all of class NORM"):
         prepare(tiny_ptbxl(100, change=change), tmp_path / "out", OFFICIAL)
 
 
