@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from analysis.compat import generate_best_model_analysis as generate_best_model_analysis
     from analysis.compat import load_model as load_model
     from analysis.compat import main as main
+    from analysis.compat import make_ensemble as make_ensemble
     from analysis.compat import save_summary_report as save_summary_report
     from analysis.evaluation.comparison import ModelComparison as ModelComparison
     from analysis.evaluation.evaluate import get_test_loader as get_test_loader
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from analysis.evaluation.tables import generate_best_model_table as generate_best_model_table
     from analysis.evaluation.tables import generate_macro_table as generate_macro_table
     from analysis.evaluation.tables import generate_per_class_tables as generate_per_class_tables
+    from analysis.retraining.platt import platt_scaled as platt_scaled
     from analysis.retraining.training_visualizer import TrainingVisualizer as TrainingVisualizer
 
 _HOME = {
@@ -37,6 +39,8 @@ _HOME = {
     "get_test_loader": "evaluation.evaluate",
     "load_model": "compat",
     "main": "compat",
+    "make_ensemble": "compat",
+    "platt_scaled": "retraining.platt",
     "save_summary_report": "compat",
 }
 

@@ -1,4 +1,4 @@
-"""The evaluation step by step, for scripts: load a model, get the test part, evaluate, write.
+"""The names that scripts use, step by step: load a model, choose an ensemble, get the test split, evaluate, write.
 
 `main` does the same in one call, with intervals; `ecg-tune evaluate` is that on the command line.
 """
@@ -13,16 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from analysis.evaluation.candidates import check_fit, find_candidates, rehearse
 from analysis.evaluation.evaluate import evaluate, get_test_loader
 from analysis.evaluation.metrics import ECGMetrics, Metrics
-from analysis.evaluation.plots.figures import draw_answers
-from analysis.evaluation.provenance import Ranking, figure_note, provenance_of
+from analysis.evaluation.plots.figures import draw_predictions
+from analysis.evaluation.provenance import figure_note, provenance_of
 from analysis.evaluation.report.text_reports import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
 from analysis.evaluation.result import EvaluationResult
 from analysis.evaluation.tables import generate_best_model_table
-from analysis.retraining.ensemble import ENSEMBLE
-from analysis.retraining.ensemble_file import ENSEMBLE_FILE, EnsemblePredictor, build_ensemble, members_of
+from analysis.retraining.candidates import Ranking, check_fit, check_reference_models, check_runs, find_candidates
+from analysis.retraining.ensemble import make_ensemble as choose_and_write
+from analysis.retraining.ensemble_file import ENSEMBLE, ENSEMBLE_FILE, members_of
+from analysis.retraining.ensemble_predictor import EnsemblePredictor, build_ensemble
 from ecg_tune.config import Config, check_choice
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import DataError
@@ -91,32 +92,51 @@ def evaluate_model(
     """
     check_choice("model type", model_type, sorted({row.inputs for row in MODELS.values()}))
     model.to(device).eval()
-    predictions, truths = [], []
+    batches, label_batches = [], []
     with torch.inference_mode():
         for signal, labels in loader:
-            predictions.append(model(signal.to(device)).sigmoid().cpu())
-            truths.append(labels.cpu())
-    if not predictions:
+            batches.append(model(signal.to(device)).sigmoid().cpu())
+            label_batches.append(labels.cpu())
+    if not batches:
         raise DataError("the loader gave no batch: evaluate on a part that holds records")
-    truth, probabilities = torch.cat(truths).numpy().astype(np.uint8), torch.cat(predictions).double().numpy()
+    truth, probabilities = torch.cat(label_batches).numpy().astype(np.uint8), torch.cat(batches).double().numpy()
     computed = metrics.calculate_metrics(truth, probabilities)
     return ModelResult(computed, labels=truth, probabilities=probabilities, thresholds=metrics.thresholds)
 
 
-def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> dict[str, ModelResult]:
-    """Evaluate every `<Name>_best.pth` of `config.SAVE_DIR`, highest validation macro AUC first. Opens the test part once.
+def make_ensemble(config: Config) -> Path | None:
+    """Choose an ensemble of the models in `config.SAVE_DIR` on validation, and write its files there, without opening the test split.
 
-    The ensemble comes last, where an earlier `ecg-tune evaluate` has left its file.
+    `ecg-tune retrain` has done this for a study's models; call it for models trained one by one.
+
+    Returns:
+        The file of its best seed, for `load_model`; None where there are fewer than two models.
+
+    Raises:
+        DataError: No models, models of other data, or one that does not run.
+    """
+    data, candidates = open_prepared(config.data_dir), find_candidates(config.SAVE_DIR)
+    check_fit(candidates, data)
+    check_reference_models(candidates)
+    check_runs(candidates, data, config.DEVICE)
+    written = choose_and_write(config.SAVE_DIR, candidates, data, device=config.DEVICE)
+    return config.SAVE_DIR / written["best_file"] if written else None
+
+
+def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> dict[str, ModelResult]:
+    """Evaluate every `<Name>_best.pth` of `config.SAVE_DIR`, highest validation macro AUC first. Opens the test split once.
+
+    The ensemble comes last, where `ecg-tune retrain` or `make_ensemble` has written its file.
 
     Args:
         metrics: Its thresholds hold for all models; None takes each checkpoint's own F1 thresholds from validation.
     """
     data = open_prepared(config.data_dir)
     candidates = find_candidates(config.SAVE_DIR, manifest=False)
-    joined = config.SAVE_DIR / ENSEMBLE_FILE
-    asked = [*candidates, *([members_of(joined)] if joined.is_file() else [])]
-    check_fit(asked, data)
-    rehearse(asked, data, config.DEVICE)
+    ensemble_file = config.SAVE_DIR / ENSEMBLE_FILE
+    models = [*candidates, *([members_of(ensemble_file)] if ensemble_file.is_file() else [])]
+    check_fit(models, data)
+    check_runs(models, data, config.DEVICE)
     loader = get_test_loader("signal", config)
     results = {}
     for candidate in candidates:
@@ -125,8 +145,8 @@ def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> di
         own = metrics or ECGMetrics(data.class_names, saved.thresholds["f1"])
         results[candidate.name] = evaluate_model(model, loader, model_type, own, config.DEVICE)
         results[candidate.name].validation_macro_auc = saved.validation_macro_auc
-    if joined.is_file():
-        ensemble, model_type = build_ensemble(joined)
+    if ensemble_file.is_file():
+        ensemble, model_type = build_ensemble(ensemble_file)
         own = metrics or ECGMetrics(data.class_names, ensemble.thresholds["f1"])
         results[ENSEMBLE] = evaluate_model(ensemble, loader, model_type, own, config.DEVICE)
         results[ENSEMBLE].validation_macro_auc = ensemble.saved.validation_macro_auc
@@ -149,8 +169,8 @@ def generate_best_model_analysis(results: Mapping[str, ModelResult], best: str, 
     generate_best_model_table(results, best, out, class_names=names)
     thresholds = {name: {"thresholds as used": result.thresholds} for name, result in results.items()}
     detail = write_text(detailed_text(results, {}, provenance, best=best, thresholds=thresholds), out / DETAILED_FILE)
-    scores = {name: [result.probabilities] for name, result in results.items()}
-    figures = draw_answers(chosen.labels, scores, chosen, out, best=best, class_names=names, note=figure_note(provenance))
+    probabilities = {name: [result.probabilities] for name, result in results.items()}
+    figures = draw_predictions(chosen.labels, probabilities, chosen, out, best=best, class_names=names, note=figure_note(provenance))
     return [out / "05_best_model_detailed.csv", detail, *figures]
 
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from analysis.evaluation.metrics import ECGMetrics
-from analysis.evaluation.statistics.bootstrap import Run, intervals, mean_over_runs, patient_weights
-from analysis.evaluation.statistics.paired import Answers, paired_table
+from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, intervals, mean_over_seeds, patient_weights
+from analysis.evaluation.statistics.paired import ComparedModel, paired_table
 
 NAMES = ("NORM", "MI", "STTC", "CD", "HYP")
 PREVALENCE = np.array([0.44, 0.25, 0.24, 0.23, 0.12])  # about PTB-XL's
@@ -76,10 +76,10 @@ def one_set(rng: np.random.Generator, n_patients: int, n_resamples: int, true: d
         weights = patient_weights(patients, n_resamples=n_resamples, seed=seed)
         models = {}
         for name, probabilities in zip("AB", drawn.probabilities, strict=True):
-            runs = [Run(probabilities, cut)]
-            resamples = mean_over_runs(drawn.labels, runs, weights)
+            runs = [ThresholdedPredictions(probabilities, cut)]
+            resamples = mean_over_seeds(drawn.labels, runs, weights)
             values = ECGMetrics(NAMES, cut).calculate_metrics(drawn.labels, probabilities)
-            models[name] = Answers(runs, 0, resamples, values)
+            models[name] = ComparedModel(runs, 0, resamples, values)
         found = intervals(drawn.labels, models["A"].resamples, class_names=NAMES)["macro_avg"]
         for metric, value in true.items():
             yield f"interval of macro {metric}, {who}", float(found[metric].low <= value <= found[metric].high)

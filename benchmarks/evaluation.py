@@ -19,14 +19,14 @@ from threadpoolctl import threadpool_limits
 
 from analysis.evaluation.metrics import ECGMetrics, mean_metrics
 from analysis.evaluation.predictions import ModelPredictions, SeedPredictions
-from analysis.evaluation.statistics.bootstrap import intervals, mean_over_runs, patient_weights
+from analysis.evaluation.statistics.bootstrap import intervals, mean_over_seeds, patient_weights
 from analysis.evaluation.statistics.calibration_table import calibration_table
 from analysis.evaluation.statistics.decision import decision_table
-from analysis.evaluation.statistics.paired import Answers, paired_table
-from analysis.evaluation.statistics.platt import platt_parameters
+from analysis.evaluation.statistics.paired import ComparedModel, paired_table
 from analysis.evaluation.statistics.subgroups import subgroup_table
-from analysis.evaluation.thresholds import sensitivity_thresholds
-from analysis.retraining.ensemble import ensemble_predictions
+from analysis.retraining.ensemble import greedy_weights
+from analysis.retraining.platt import platt_parameters
+from analysis.retraining.thresholds import sensitivity_thresholds
 from ecg_tune.config import CLASS_NAMES
 from ecg_tune.data.prepared.dataset import Split
 from ecg_tune.metrics import Array, f1_thresholds
@@ -74,20 +74,21 @@ def run(n_records: int, n_models: int, n_seeds: int, n_resamples: int) -> dict[s
         for i in range(n_models)
     }
     labels, patients = test.labels, test.records["patient_id"]
-    clock("ensemble", lambda: ensemble_predictions(models, validation, sensitivity_target=0.9))
+    on_validation = {name: [seed.validation for seed in model.seeds] for name, model in models.items()}
+    clock("ensemble", lambda: greedy_weights(validation.labels, on_validation))
     weights = clock("drawing patients", lambda: patient_weights(patients, n_resamples=n_resamples))
     pairs = {}
     for name, model in models.items():
-        metrics = [ECGMetrics(CLASS_NAMES, r.thresholds).calculate_metrics(labels, r.probabilities) for r in model.runs]
-        resamples = clock("metrics and intervals", lambda m=model: mean_over_runs(labels, m.runs, weights))  # type: ignore[misc]
+        metrics = [ECGMetrics(CLASS_NAMES, r.thresholds).calculate_metrics(labels, r.probabilities) for r in model.at_f1_thresholds]
+        resamples = clock("metrics and intervals", lambda m=model: mean_over_seeds(labels, m.at_f1_thresholds, weights))  # type: ignore[misc]
         clock("metrics and intervals", lambda r=resamples: intervals(labels, r, class_names=CLASS_NAMES))  # type: ignore[misc]
-        for runs in (model.runs_at_half, model.runs_at_sensitivity):
+        for runs in (model.at_half, model.at_sensitivity_thresholds):
             other: dict[str, Array] = clock(
                 "metrics and intervals",
-                lambda r=runs, k=resamples: mean_over_runs(labels, r, weights, known_ranks=k),  # type: ignore[misc]
+                lambda r=runs, k=resamples: mean_over_seeds(labels, r, weights, known_ranks=k),  # type: ignore[misc]
             )
             clock("metrics and intervals", lambda o=other: intervals(labels, o, class_names=CLASS_NAMES))  # type: ignore[misc]
-        pairs[name] = Answers(model.runs, model.chosen, resamples, mean_metrics(metrics))
+        pairs[name] = ComparedModel(model.at_f1_thresholds, model.chosen, resamples, mean_metrics(metrics))
     first = next(iter(models.values()))
     clock("pairs", lambda: paired_table(labels, patients, pairs, class_names=CLASS_NAMES))
     clock("calibration", lambda: calibration_table(labels, patients, models, weights, class_names=CLASS_NAMES))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.evaluation.statistics.bootstrap import Run, intervals, patient_weights
+from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, intervals, patient_weights
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.models import MODELS, build_model, trial_config
 from ecg_tune.storage import Storage
@@ -42,7 +42,9 @@ def validation_interval(place: Storage, trial: Any, data: PreparedData) -> tuple
 
 def interval_of(predictor: Predictor, data: PreparedData) -> tuple[float, float]:
     """Return the 95 % interval of a model's validation macro AUC."""
-    run = Run(probabilities=predict_probabilities(predictor, data.validation.signals_uv), thresholds=np.full(len(data.class_names), 0.5))
+    run = ThresholdedPredictions(
+        probabilities=predict_probabilities(predictor, data.validation.signals_uv), thresholds=np.full(len(data.class_names), 0.5)
+    )
     weights = patient_weights(data.validation.records["patient_id"], n_resamples=1000, seed=0)
     found = intervals(data.validation.labels, [run], weights, class_names=data.class_names)["macro_avg"]["auc_roc"]
     return found.low, found.high

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import analysis.retraining.retrain
-from analysis.retraining.retrain import MANIFEST
+import analysis.retraining.training_jobs
+from analysis.retraining.candidates import MANIFEST
 from ecg_tune.cli.main import run
 from ecg_tune.data.prepared.dataset import open_prepared, read_ledger
 from ecg_tune.errors import NonFiniteLossError
@@ -124,14 +124,14 @@ def test_no_opening_is_lost_when_the_data_are_prepared_again_elsewhere(path, tmp
 
 def test_a_training_that_fails_does_not_stop_the_others(path, tmp_path, monkeypatch, capsys):
     shutil.copytree(path / "study", tmp_path / "study", ignore=shutil.ignore_patterns("models", "ray"))
-    real = analysis.retraining.retrain.train_model
+    real = analysis.retraining.training_jobs.train_model
 
     def sometimes(config, data, *, seed, **settings):
         if seed == 0:
             raise NonFiniteLossError("training loss is nan in epoch 1: try a lower learning rate or gradient clipping")
         return real(config, data, seed=seed, **settings)
 
-    monkeypatch.setattr(analysis.retraining.retrain, "train_model", sometimes)
+    monkeypatch.setattr(analysis.retraining.training_jobs, "train_model", sometimes)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)  # one core trains in this process, where the patch holds
     assert run(["retrain", str(tmp_path / "study"), "--top", "1", "--seeds", "2"]) == 1
     assert "1 trainings failed, the first with: training loss is nan" in capsys.readouterr().err

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from analysis.evaluation.ensemble_table import ensemble_lines
 from analysis.evaluation.errors.error_analysis import DRAWN, WORST, draw_errors, error_sections
 from analysis.evaluation.explanations.figures import EXPLANATION_FIGURE, explanation_figure
 from analysis.evaluation.explanations.model_explanations import EXPLANATIONS
 from analysis.evaluation.explanations.text_section import explained_lines
-from analysis.evaluation.plots.figures import FOLDER, draw_answers, generate_visualizations
+from analysis.evaluation.plots.figures import FOLDER, draw_predictions, generate_visualizations
 from analysis.evaluation.predictions import ModelPredictions
 from analysis.evaluation.provenance import figure_note
 from analysis.evaluation.report.model_card import CARD, model_card
@@ -34,7 +35,6 @@ from analysis.evaluation.tables import (
     write_table,
 )
 from analysis.plots import saved
-from analysis.retraining.ensemble import ensemble_lines
 from ecg_tune.data.prepared.dataset import PreparedData, Split
 from ecg_tune.metrics import Array
 
@@ -42,20 +42,20 @@ HALF, SENSITIVITY = "_at_0.5", "_at_sensitivity_target"
 
 
 def write_evaluation(
-    result: EvaluationResult, data: PreparedData, part: Split, predictions: Mapping[str, ModelPredictions], weights: Array
+    result: EvaluationResult, data: PreparedData, test: Split, predictions: Mapping[str, ModelPredictions], weights: Array
 ) -> None:
     """Write everything into `result.out`.
 
     Args:
         weights: (n_records, n_resamples) of `analysis.evaluation.statistics.bootstrap.patient_weights`.
     """
-    _draw(result, part, predictions, weights)
-    _draw_statistics(result, part, predictions[result.best], weights)
-    drawn = draw_errors(result.tables, data, part, predictions, result.out / FOLDER, best=result.best, provenance=result.provenance)
+    _draw(result, test, predictions, weights)
+    _draw_statistics(result, test, predictions[result.best], weights)
+    drawn = draw_errors(result.tables, data, test, predictions, result.out / FOLDER, best=result.best, provenance=result.provenance)
     shown = result.tables[WORST].assign(**{DRAWN: [*drawn, *[""] * (len(result.tables[WORST]) - len(drawn))]})
     result = dataclasses.replace(result, tables=result.tables | {WORST: shown})
-    _draw_explanations(result, part)
-    _write_tables(result, part, predictions)
+    _draw_explanations(result, test)
+    _write_tables(result, test, predictions)
     _write_reports(result, predictions)
     write_text(model_card(result, data.manifest), result.out / CARD)
     write_text(tripod_text(result.provenance), result.out / TRIPOD)
@@ -63,19 +63,19 @@ def write_evaluation(
     write_text(report_page(result, data.manifest), result.out / REPORT)
 
 
-def _write_tables(result: EvaluationResult, part: Split, predictions: Mapping[str, ModelPredictions]) -> None:
+def _write_tables(result: EvaluationResult, test: Split, predictions: Mapping[str, ModelPredictions]) -> None:
     out, names = result.out, result.provenance.class_names
     generate_macro_table(result.metrics, out, intervals=result.intervals)
     generate_per_class_tables(result.metrics, out, class_names=names)
-    for suffix, found in ((HALF, result.at_half), (SENSITIVITY, result.at_sensitivity)):
-        generate_macro_table(found.metrics, out, intervals=found.intervals, suffix=suffix)
-        generate_per_class_tables(found.metrics, out, class_names=names, metrics=THRESHOLDED, suffix=suffix)
+    for suffix, models in ((HALF, result.at_half), (SENSITIVITY, result.at_sensitivity)):
+        generate_macro_table(models.metrics, out, intervals=models.intervals, suffix=suffix)
+        generate_per_class_tables(models.metrics, out, class_names=names, metrics=THRESHOLDED, suffix=suffix)
     generate_best_model_table(result.metrics, result.best, out, class_names=names, intervals=result.intervals)
     for name, table in result.tables.items():
         facts = table if name == COST else with_provenance(table, result.provenance)  # the cost rests on no test record
         write_table(facts, out, name, number_format=None if name == FITTED else "%.6g")  # a rounded threshold could move a record
-    runs = {f"{model.name}_seed{seed.seed}": seed.test for model in predictions.values() for seed in model.seeds}
-    write_predictions(predictions_table(part.labels, part.records, runs, class_names=names), result.provenance, out)
+    probabilities = {f"{model.name}_seed{seed.seed}": seed.test for model in predictions.values() for seed in model.seeds}
+    write_predictions(predictions_table(test.labels, test.records, probabilities, class_names=names), result.provenance, out)
 
 
 def _write_reports(result: EvaluationResult, predictions: Mapping[str, ModelPredictions]) -> None:
@@ -99,22 +99,24 @@ def _write_reports(result: EvaluationResult, predictions: Mapping[str, ModelPred
     write_text(text, result.out / DETAILED_FILE)
 
 
-def _draw(result: EvaluationResult, part: Split, predictions: Mapping[str, ModelPredictions], weights: Array) -> None:
+def _draw(result: EvaluationResult, test: Split, predictions: Mapping[str, ModelPredictions], weights: Array) -> None:
     out, names, best, note = result.out, result.provenance.class_names, result.best, figure_note(result.provenance)
-    scores = {name: [seed.test for seed in model.seeds] for name, model in predictions.items()}
+    probabilities = {name: [seed.test for seed in model.seeds] for name, model in predictions.items()}
     generate_visualizations(result.metrics, out, class_names=names, best=best, intervals=result.intervals, note=note)
     limits = result.intervals[best]
-    draw_answers(part.labels, scores, result.metrics[best], out, class_names=names, best=best, limits=limits, weights=weights, note=note)
+    draw_predictions(
+        test.labels, probabilities, result.metrics[best], out, class_names=names, best=best, limits=limits, weights=weights, note=note
+    )
 
 
-def _draw_statistics(result: EvaluationResult, part: Split, model: ModelPredictions, weights: Array) -> None:
+def _draw_statistics(result: EvaluationResult, test: Split, model: ModelPredictions, weights: Array) -> None:
     folder, names, seed = result.out / FOLDER, result.provenance.class_names, model.seeds[model.chosen]
     note = f"Model: {model.name}. {figure_note(result.provenance)}"
     one = f" Seed {seed.seed} of {len(model.seeds)}, the best on validation." if len(model.seeds) > 1 else ""
-    truth = part.labels.astype(bool)
+    truth = test.labels.astype(bool)
     curves = {
-        scaling: [reliability_data(truth[:, k], p[:, k], weights) for k in range(len(names))]
-        for scaling, p in ((BEFORE, seed.test), (AFTER, seed.calibrated))
+        scaling: [reliability_data(truth[:, k], probabilities[:, k], weights) for k in range(len(names))]
+        for scaling, probabilities in ((BEFORE, seed.test), (AFTER, seed.calibrated))
     }
     n_positives = result.provenance.n_positives
     figure = reliability_figure(curves, class_names=names, n_positives=[n_positives[name] for name in names], note=note + one)
@@ -124,8 +126,8 @@ def _draw_statistics(result: EvaluationResult, part: Split, model: ModelPredicti
     saved(figure, folder / "15_subgroups.png")
 
 
-def _draw_explanations(result: EvaluationResult, part: Split) -> None:
-    for found in result.explanations:
-        ids = [int(part.records["ecg_id"][case.row]) for case in found.cases]
-        figure = explanation_figure(found, class_names=result.provenance.class_names, ids=ids, note=figure_note(result.provenance))
-        saved(figure, result.out / FOLDER / EXPLANATION_FIGURE.format(found.kind))
+def _draw_explanations(result: EvaluationResult, test: Split) -> None:
+    for model in result.explanations:
+        ids = [int(test.records["ecg_id"][case.row]) for case in model.cases]
+        figure = explanation_figure(model, class_names=result.provenance.class_names, ids=ids, note=figure_note(result.provenance))
+        saved(figure, result.out / FOLDER / EXPLANATION_FIGURE.format(model.kind))

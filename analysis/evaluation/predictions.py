@@ -1,32 +1,30 @@
-"""What the models say about the records: every seed's probabilities, with what was fixed on validation before."""
+"""What the models predict on validation and test: the probabilities of every seed, with what was fitted on validation before."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from analysis.evaluation.candidates import Candidate
-from analysis.evaluation.statistics.bootstrap import Run
-from analysis.evaluation.statistics.platt import platt_parameters, platt_scaled
-from analysis.evaluation.thresholds import sensitivity_thresholds
+from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions
+from analysis.retraining.candidates import Candidate
+from analysis.retraining.platt import platt_parameters, platt_scaled
+from analysis.retraining.predictions import predict_split
+from analysis.retraining.thresholds import sensitivity_thresholds
 from ecg_tune.data.prepared.dataset import Split
-from ecg_tune.errors import DataError
 from ecg_tune.metrics import Array
-from ecg_tune.training.model_file import SavedModel, build_predictor, load_saved
-from ecg_tune.training.predictor import predict_probabilities
 
 
 @dataclass(frozen=True)
 class SeedPredictions:
-    """One model file's answers.
+    """The predictions of one model file.
 
     Attributes:
         seed: Of the training.
         validation_macro_auc: As the file says.
-        validation, test: (n_records, n_classes) probabilities of the two parts; on validation those of the model or, when it
-            was trained on validation, of its twin.
+        validation, test: (n_records, n_classes) probabilities on the two splits; on validation those of the model or, when it
+            was trained on validation too, of its reference model.
         f1_thresholds: (n_classes,), highest F1 on validation.
         sensitivity_thresholds: (n_classes,), the highest that reach the wanted sensitivity on validation.
         platt: (n_classes, 2), slope and intercept fitted on validation.
@@ -42,13 +40,13 @@ class SeedPredictions:
 
     @property
     def calibrated(self) -> Array:
-        """Return the test probabilities after Platt scaling."""
+        """Scale the test probabilities by Platt's method, (n_records, n_classes)."""
         return platt_scaled(self.test, self.platt)
 
 
 @dataclass(frozen=True)
 class ModelPredictions:
-    """One retrained trial's answers, one entry a seed."""
+    """The predictions of one retrained trial, one entry a seed."""
 
     name: str
     seeds: tuple[SeedPredictions, ...]
@@ -59,47 +57,45 @@ class ModelPredictions:
         return int(np.argmax([np.nan_to_num(seed.validation_macro_auc, nan=-1.0) for seed in self.seeds]))
 
     @property
-    def runs(self) -> list[Run]:
-        """Return every seed at its F1 thresholds."""
-        return [Run(seed.test, seed.f1_thresholds) for seed in self.seeds]
+    def at_f1_thresholds(self) -> list[ThresholdedPredictions]:
+        """Pair every seed's test probabilities with its F1 thresholds."""
+        return [ThresholdedPredictions(seed.test, seed.f1_thresholds) for seed in self.seeds]
 
     @property
-    def runs_at_half(self) -> list[Run]:
-        """Return every seed at 0.5."""
-        return [Run(seed.test, np.full(seed.test.shape[1], 0.5)) for seed in self.seeds]
+    def at_half(self) -> list[ThresholdedPredictions]:
+        """Pair every seed's test probabilities with thresholds of 0.5."""
+        return [ThresholdedPredictions(seed.test, np.full(seed.test.shape[1], 0.5)) for seed in self.seeds]
 
     @property
-    def runs_at_sensitivity(self) -> list[Run]:
-        """Return every seed at the thresholds of the wanted sensitivity."""
-        return [Run(seed.test, seed.sensitivity_thresholds) for seed in self.seeds]
+    def at_sensitivity_thresholds(self) -> list[ThresholdedPredictions]:
+        """Pair every seed's test probabilities with the thresholds of the wanted sensitivity."""
+        return [ThresholdedPredictions(seed.test, seed.sensitivity_thresholds) for seed in self.seeds]
 
 
-def ask(candidate: Candidate, validation: Split, test: Split, *, sensitivity_target: float, device: str) -> ModelPredictions:
-    """Return the answers of every seed of a retrained trial; one model is in memory at a time.
+def predict(
+    candidate: Candidate, validation: Split, probabilities: Sequence[Array], test: Split, *, sensitivity_target: float, device: str
+) -> ModelPredictions:
+    """Predict the test records with every seed of a retrained trial; one model is in memory at a time.
+
+    Args:
+        validation: Thresholds of the wanted sensitivity and Platt scaling are fitted on it.
+        probabilities: What `predict_validation` predicted there, one (n_records, n_classes) array a seed.
+        sensitivity_target: 0.01 to 1.
 
     Raises:
-        DataError: An answer is not a number.
+        DataError: A prediction is not a finite number.
     """
-    files = zip(candidate.files, candidate.judged, candidate.seeds, strict=True)
-    seeds = [_seed(*one, validation, test, target=sensitivity_target, device=device) for one in files]
+    seeds = []
+    for path, saved, on_validation in zip(candidate.files, candidate.seeds, probabilities, strict=True):
+        seeds.append(
+            SeedPredictions(
+                seed=saved.seed,
+                validation_macro_auc=saved.validation_macro_auc,
+                validation=on_validation,
+                test=predict_split(path, test, device=device),
+                f1_thresholds=np.asarray(saved.thresholds["f1"], dtype=np.float64),
+                sensitivity_thresholds=sensitivity_thresholds(validation.labels, on_validation, target=sensitivity_target),
+                platt=platt_parameters(validation.labels, on_validation),
+            )
+        )
     return ModelPredictions(candidate.name, tuple(seeds))
-
-
-def _seed(path: Path, judged: Path, saved: SavedModel, validation: Split, test: Split, *, target: float, device: str) -> SeedPredictions:
-    known, asked = (_answers(file, part, device) for file, part in ((judged, validation), (path, test)))
-    return SeedPredictions(
-        seed=saved.seed,
-        validation_macro_auc=saved.validation_macro_auc,
-        validation=known,
-        test=asked,
-        f1_thresholds=np.asarray(saved.thresholds["f1"], dtype=np.float64),
-        sensitivity_thresholds=sensitivity_thresholds(validation.labels, known, target=target),
-        platt=platt_parameters(validation.labels, known),
-    )
-
-
-def _answers(path: Path, part: Split, device: str) -> Array:
-    found = predict_probabilities(build_predictor(load_saved(path)), part.signals_uv, device=device)
-    if lost := int((~np.isfinite(found)).any(axis=1).sum()):
-        raise DataError(f"the model in {path} answers {lost} of {len(part)} {part.name} records with NaN: retrain it")
-    return found

@@ -1,4 +1,4 @@
-"""What an evaluation stands on and where its models stand: the facts that every report repeats."""
+"""Where an evaluation's numbers come from: data, split, rules. Every report repeats these facts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ecg_tune.data.prepared.dataset import PreparedData, read_ledger
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
 F1_RULE = "per class, the one with the highest F1 on the validation part (stored in each checkpoint)"
-TWINS = (
+REFERENCE_MODELS = (
     "epochs, learning rates, input scale, thresholds, Platt scaling, the choice of the best model and ensemble weights are those of each "
-    "model's twin, the same config and seed trained on train alone; every validation score is the twin's"
+    "model's reference model, the same config and seed trained on train alone; every validation score is the reference model's"
 )
 WIDTH = 100
 ENOUGH_RESAMPLES = 1000
@@ -29,37 +29,19 @@ class Bootstrap:
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """One retrained trial before the test part was opened.
-
-    Attributes:
-        validation_macro_auc: Mean over the seeds.
-        validation_sd: Standard deviation over the seeds (n - 1); NaN with one seed.
-        search_value: The trial's value in the search, None when it came from none.
-        fitted_on_validation: An ensemble, whose weights were chosen on the records of `validation_macro_auc`.
-    """
-
-    name: str
-    n_seeds: int
-    validation_macro_auc: float
-    validation_sd: float
-    search_value: float | None = None
-    fitted_on_validation: bool = False
-
-
-@dataclass(frozen=True)
 class Provenance:
     """Data, split and rules that a report's numbers hold for.
 
     Attributes:
+        split_scheme: How records were split, "70-15-15" or "official".
         n_positives: Test records of each class.
-        openings: Ledger lines of this content's test part, this evaluation's included.
+        openings: Ledger lines of this content's test split, this evaluation's included.
         trained_on: What the models were trained on: "train", "train+validation", or both words with a comma.
     """
 
     study: str
     date: str
-    split: str
+    split_scheme: str
     fingerprint: str
     leads: tuple[str, ...]
     sampling_rate_hz: int
@@ -86,7 +68,7 @@ def provenance_of(data: PreparedData, *, study: str, threshold_rule: str = F1_RU
     return Provenance(
         study=study,
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        split=str(data.manifest["split"]),
+        split_scheme=str(data.manifest["split"]),
         fingerprint=data.fingerprint,
         leads=data.leads,
         sampling_rate_hz=data.sampling_rate_hz,
@@ -109,7 +91,7 @@ def provenance_lines(provenance: Provenance) -> list[str]:
     times = "time" if len(purposes) == 1 else "times"
     facts = {
         "Study": provenance.study,
-        "Split": f"{provenance.split}, patient-disjoint; all numbers below are of its test part unless named otherwise",
+        "Split": f"{provenance.split_scheme}, patient-disjoint; all numbers below are of its test part unless named otherwise",
         "Test records": f"{provenance.n_records} of {provenance.n_patients} patients",
         "Positives": ", ".join(f"{name} {n}" for name, n in provenance.n_positives.items()),
         "Data fingerprint": provenance.fingerprint,
@@ -130,7 +112,7 @@ def provenance_lines(provenance: Provenance) -> list[str]:
 
 def trained_on_text(provenance: Provenance) -> str:
     """Return what the models were trained on and, where validation was in it, what decided instead."""
-    return provenance.trained_on + (f"; {TWINS}" if TRAIN_AND_VALIDATION in provenance.trained_on else "")
+    return provenance.trained_on + (f"; {REFERENCE_MODELS}" if TRAIN_AND_VALIDATION in provenance.trained_on else "")
 
 
 def interval_rule(bootstrap: Bootstrap | None) -> str:
@@ -154,7 +136,7 @@ def banner_lines(provenance: Provenance) -> list[str]:
 def figure_note(provenance: Provenance) -> str:
     """Return what stands under every figure."""
     mark = "SYNTHETIC data. " if provenance.synthetic else ""
-    return f"{mark}Test part of split {provenance.split}: {provenance.n_records} records, {provenance.n_patients} patients."
+    return f"{mark}Test part of split {provenance.split_scheme}: {provenance.n_records} records, {provenance.n_patients} patients."
 
 
 def _rule_text(rule: Any) -> str:

@@ -1,4 +1,4 @@
-"""What an evaluation found, and the statistics that it adds to the metrics."""
+"""The result of an evaluation: metrics, intervals and statistics of all models on the test split."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.evaluation.ensemble_table import ensemble_ranking
 from analysis.evaluation.explanations.model_explanations import ModelExplanation
-from analysis.evaluation.metrics import Metrics
+from analysis.evaluation.metrics import ECGMetrics, Metrics, mean_metrics
 from analysis.evaluation.predictions import ModelPredictions
-from analysis.evaluation.provenance import Provenance, Ranking
+from analysis.evaluation.provenance import Provenance
+from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, intervals, mean_over_seeds
 from analysis.evaluation.statistics.calibration_table import calibration_table
 from analysis.evaluation.statistics.decision import decision_table
-from analysis.evaluation.statistics.paired import Answers, paired_table
+from analysis.evaluation.statistics.paired import ComparedModel, paired_table
 from analysis.evaluation.statistics.subgroups import subgroup_table
 from analysis.evaluation.tables import Intervals
+from analysis.retraining.candidates import Candidate, Ranking
 from ecg_tune.data.prepared.dataset import Split
 from ecg_tune.metrics import Array
 
@@ -40,15 +43,15 @@ class AtThresholds:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation found.
+    """Everything that reports and files are made from.
 
     Attributes:
         best: The model with the highest validation macro AUC.
-        standings: The models, best first, with their validation results.
+        rankings: The models, best first, with their validation results.
         at_f1, at_half, at_sensitivity: At the F1 thresholds of validation, at 0.5, and at those of the wanted sensitivity.
         tables: The statistics by the name of their file, e.g. "11_paired_comparisons".
         sensitivity_target: What `at_sensitivity` was to reach on validation.
-        explanations: The explained answers of the best signal model and of the best image model.
+        explanations: The explained predictions of the best signal model and of the best image model.
     """
 
     best: str
@@ -73,8 +76,73 @@ class EvaluationResult:
         return self.at_f1.intervals
 
 
-def statistics(
-    part: Split,
+def compute_result(
+    candidates: Sequence[Candidate],
+    predictions: Mapping[str, ModelPredictions],
+    test: Split,
+    weights: Array,
+    provenance: Provenance,
+    *,
+    sensitivity_target: float,
+    out: Path,
+) -> EvaluationResult:
+    """Compute metrics, intervals and statistics from the predictions on test.
+
+    Args:
+        candidates: The models, best on validation first; that one is the best model, an ensemble never is.
+        predictions: {model: predictions}, the ensemble's last.
+        weights: (n_records, n_resamples) of `patient_weights`.
+        sensitivity_target: What the sensitivity thresholds reach on validation.
+        out: Where the files go.
+    """
+    resamples = {name: mean_over_seeds(test.labels, model.at_f1_thresholds, weights) for name, model in predictions.items()}
+    at_f1 = _at_f1(test, predictions, resamples, provenance)
+    best = candidates[0].name
+    ensembles = [ensemble_ranking(predictions[name]) for name in predictions if name not in {candidate.name for candidate in candidates}]
+    at_half = {name: model.at_half for name, model in predictions.items()}
+    at_sensitivity = {name: model.at_sensitivity_thresholds for name, model in predictions.items()}
+    return EvaluationResult(
+        best=best,
+        rankings=(*(candidate.ranking for candidate in candidates), *ensembles),
+        at_f1=at_f1,
+        at_half=_at(test, at_half, resamples, weights, provenance),
+        at_sensitivity=_at(test, at_sensitivity, resamples, weights, provenance),
+        tables=_statistics(test, predictions, resamples, weights, at_f1.metrics, best=best, class_names=provenance.class_names),
+        sensitivity_target=sensitivity_target,
+        provenance=provenance,
+        out=out,
+    )
+
+
+def _at_f1(
+    test: Split, predictions: Mapping[str, ModelPredictions], resamples: Mapping[str, Mapping[str, Array]], provenance: Provenance
+) -> AtThresholds:
+    names = provenance.class_names
+    metrics = {name: _mean_over_seeds(test, model.at_f1_thresholds, names) for name, model in predictions.items()}
+    return AtThresholds(metrics, {name: intervals(test.labels, values, class_names=names) for name, values in resamples.items()})
+
+
+def _at(
+    test: Split,
+    predictions: Mapping[str, Sequence[ThresholdedPredictions]],
+    ranks: Mapping[str, Mapping[str, Array]],
+    weights: Array,
+    provenance: Provenance,
+) -> AtThresholds:
+    names, metrics, limits = provenance.class_names, {}, {}
+    for name, seeds in predictions.items():
+        metrics[name] = _mean_over_seeds(test, seeds, names)
+        values = mean_over_seeds(test.labels, seeds, weights, known_ranks=ranks[name])
+        limits[name] = intervals(test.labels, values, class_names=names)
+    return AtThresholds(metrics, limits)
+
+
+def _mean_over_seeds(test: Split, seeds: Sequence[ThresholdedPredictions], class_names: Sequence[str]) -> Metrics:
+    return mean_metrics([ECGMetrics(class_names, seed.thresholds).calculate_metrics(test.labels, seed.probabilities) for seed in seeds])
+
+
+def _statistics(
+    test: Split,
     predictions: Mapping[str, ModelPredictions],
     resamples: Mapping[str, Mapping[str, Array]],
     weights: Array,
@@ -83,26 +151,28 @@ def statistics(
     best: str,
     class_names: Sequence[str],
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables of `EvaluationResult.tables` that rest on the test part.
+    """Make the tables of `EvaluationResult.tables` that rest on the test split.
 
     Args:
-        resamples: {model: `mean_over_runs` of its runs at the F1 thresholds}, on the resamples of `weights`.
-        weights: (n_records, n_resamples) of `patient_weights`.
+        resamples: {model: `mean_over_seeds` at the F1 thresholds}, on the resamples of `weights`.
         metrics: {model: mean over seeds} at the F1 thresholds.
-        best: The model chosen on validation.
     """
-    labels, patients = part.labels, part.records["patient_id"]
-    pairs = {name: Answers(model.runs, model.chosen, resamples[name], metrics[name]) for name, model in predictions.items()}
+    labels, patients = test.labels, test.records["patient_id"]
+    pairs = {
+        name: ComparedModel(model.at_f1_thresholds, model.chosen, resamples[name], metrics[name]) for name, model in predictions.items()
+    }
     return {
         PAIRED: paired_table(labels, patients, pairs, class_names=class_names),
         CALIBRATION: calibration_table(labels, patients, predictions, weights, class_names=class_names),
         DECISION: decision_table(labels, predictions[best], weights, class_names=class_names),
-        SUBGROUPS: subgroup_table(part, [seed.test for seed in predictions[best].seeds], weights, class_names=class_names),
+        SUBGROUPS: subgroup_table(test, [seed.test for seed in predictions[best].seeds], weights, class_names=class_names),
     }
 
 
-def fitted_table(predictions: Mapping[str, ModelPredictions], validation: Split, *, split: str, class_names: Sequence[str]) -> pd.DataFrame:
-    """Return what was fitted on validation: one row a model file and class, thresholds and Platt's slope and intercept."""
+def fitted_table(
+    predictions: Mapping[str, ModelPredictions], validation: Split, *, split_scheme: str, class_names: Sequence[str]
+) -> pd.DataFrame:
+    """Tabulate what was fitted on validation: one row a model file and class, thresholds and Platt's slope and intercept."""
     rows = [
         {
             "Model": model.name,
@@ -118,4 +188,4 @@ def fitted_table(predictions: Mapping[str, ModelPredictions], validation: Split,
         for k, class_name in enumerate(class_names)
     ]
     n_patients = len(set(validation.records["patient_id"].tolist()))
-    return pd.DataFrame(rows).assign(Split=f"{split}, validation part", Records=len(validation), Patients=n_patients)
+    return pd.DataFrame(rows).assign(Split=f"{split_scheme}, validation part", Records=len(validation), Patients=n_patients)

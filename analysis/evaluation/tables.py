@@ -152,7 +152,7 @@ def with_provenance(table: pd.DataFrame, provenance: Provenance) -> pd.DataFrame
 
 def _facts(provenance: Provenance) -> dict[str, str | int | bool]:
     return {
-        "Split": provenance.split,
+        "Split": provenance.split_scheme,
         "Records": provenance.n_records,
         "Patients": provenance.n_patients,
         "Data_Fingerprint": provenance.fingerprint,

@@ -1,32 +1,32 @@
-"""An ensemble of the retrained models: a weighted mean of their probabilities, its weights chosen on validation.
+"""Choose an ensemble of the retrained models on validation: a weighted mean of their probabilities.
 
 Greedy forward selection with replacement (Caruana et al., 2004): starting from nothing, the model is added whose addition gives
 the highest validation macro AUC, as long as that rises. A model's weight is the share of the additions that it got.
 
 One set of weights serves all seeds, since it is chosen by the mean over seeds: the ensemble's seed s joins the members' seeds s, so
-that its row is a mean over seeds as every other one. Its own validation score rests on the records that chose the weights and
-flatters it. It is shown with that mark, and an ensemble is never the best model.
+that its result is a mean over seeds as every other one. Its own validation score rests on the records that chose the weights and
+flatters it. It is shown with that mark, and an ensemble is never the best model. The test split is not needed, and not opened.
 """
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.evaluation.metrics import number
-from analysis.evaluation.predictions import ModelPredictions, SeedPredictions
-from analysis.evaluation.provenance import WIDTH, Ranking
-from analysis.evaluation.statistics.platt import platt_parameters
-from analysis.evaluation.thresholds import sensitivity_thresholds
-from ecg_tune.data.prepared.dataset import Split
+from analysis.retraining.candidates import Candidate
+from analysis.retraining.ensemble_file import ENSEMBLE, Member, SavedEnsemble, digests_of, file_digest, write_ensemble
+from analysis.retraining.platt import platt_parameters
+from analysis.retraining.predictions import predict_validation
+from analysis.retraining.thresholds import SENSITIVITY_TARGET, sensitivity_thresholds
+from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.metrics import Array, f1_thresholds, macro_auc
+from ecg_tune.training.model_file import SavedModel
 
-ENSEMBLE = "Ensemble"
 ROUNDS = 30
 LEAST_GAIN = 1e-6
 RULES = (
@@ -37,8 +37,34 @@ RULES = (
 )
 
 
+def make_ensemble(folder: Path, candidates: Sequence[Candidate], data: PreparedData, *, device: str = "cpu") -> dict[str, Any] | None:
+    """Predict validation with all models of a folder, choose the ensemble, and write its files; those of an earlier one go.
+
+    Args:
+        folder: Where the models' files lie.
+        candidates: The models, as `find_candidates` reads them.
+        data: What they were trained on; train and test are not read.
+
+    Returns:
+        What the manifest says of it: its files, weights and validation macro AUC; None where there is nothing to join.
+
+    Raises:
+        DataError: A prediction is not a finite number.
+        OSError: The folder can't be written to.
+    """
+    if not can_join(candidates):
+        return write_ensemble(folder, ())
+    probabilities = {one.name: predict_validation(one, data.validation, device=device) for one in candidates}
+    return write_ensemble(folder, choose_ensemble(candidates, probabilities, data.validation.labels))
+
+
+def can_join(candidates: Sequence[Candidate]) -> bool:
+    """Tell whether an ensemble is made of these models: there are two or more, and none is called like the ensemble."""
+    return len(candidates) > 1 and all(candidate.name != ENSEMBLE for candidate in candidates)
+
+
 def greedy_weights(labels: NDArray[np.generic], members: Mapping[str, Sequence[Array]]) -> dict[str, float]:
-    """Return the weights, positive and of sum 1, of the members that were chosen, heaviest first.
+    """Choose members and their weights, positive and of sum 1, heaviest first.
 
     Args:
         labels: (n_records, n_classes) of 0/1, validation.
@@ -49,7 +75,7 @@ def greedy_weights(labels: NDArray[np.generic], members: Mapping[str, Sequence[A
     picks: Counter[str] = Counter()
     reached = -np.inf
     for size in range(1, ROUNDS + 1):
-        scores = {name: _score(labels, (total + predictions) / size) for name, predictions in stacked.items()}
+        scores = {name: _score(labels, (total + probabilities) / size) for name, probabilities in stacked.items()}
         name = max(scores, key=lambda candidate: scores[candidate])
         if scores[name] <= reached + LEAST_GAIN:
             break
@@ -59,76 +85,94 @@ def greedy_weights(labels: NDArray[np.generic], members: Mapping[str, Sequence[A
     return {name: count / picks.total() for name, count in picks.most_common()}
 
 
-def ensemble_predictions(
-    predictions: Mapping[str, ModelPredictions], validation: Split, *, sensitivity_target: float
-) -> tuple[ModelPredictions, dict[str, float]]:
-    """Return the ensemble's answers and its weights.
+def choose_ensemble(
+    candidates: Sequence[Candidate],
+    probabilities: Mapping[str, Sequence[Array]],
+    labels: NDArray[np.generic],
+    *,
+    sensitivity_target: float = SENSITIVITY_TARGET,
+) -> tuple[SavedEnsemble, ...]:
+    """Choose the weights and fit thresholds and Platt scaling for each seed, all on validation.
+
+    A model with more seeds than another takes part with its first ones.
 
     Args:
-        answers: Of two models or more. A model with more seeds than another takes part with its first ones.
+        candidates: The models to choose from.
+        probabilities: {candidate: one (n_records, n_classes) array a seed}, as `predict_validation` predicts them.
+        labels: (n_records, n_classes) of 0/1, validation.
+        sensitivity_target: What the sensitivity thresholds reach on validation, 0.01 to 1.
+
+    Returns:
+        One ensemble a seed; none where there are fewer than two models, or where one of them is named like the ensemble.
     """
-    n_seeds = min(len(model.seeds) for model in predictions.values())
-    members = {name: [seed.validation for seed in model.seeds[:n_seeds]] for name, model in predictions.items()}
-    weights = greedy_weights(validation.labels, members)
-    seeds = []
+    if not can_join(candidates):
+        return ()
+    n_seeds = min(len(candidate.files) for candidate in candidates)
+    weights = greedy_weights(labels, {one.name: probabilities[one.name][:n_seeds] for one in candidates})
+    members = {candidate.name: candidate for candidate in candidates if candidate.name in weights}
+    chosen_from = digests_of(candidates)
+    ensembles = []
     for place in range(n_seeds):
-        joined = [predictions[name].seeds[place] for name in weights]
-        known = _mean([seed.validation for seed in joined], weights)
-        seeds.append(
-            SeedPredictions(
-                seed=joined[0].seed,
-                validation_macro_auc=macro_auc(validation.labels, known),
-                validation=known,
-                test=_mean([seed.test for seed in joined], weights),
-                f1_thresholds=f1_thresholds(validation.labels, known),
-                sensitivity_thresholds=sensitivity_thresholds(validation.labels, known, target=sensitivity_target),
-                platt=platt_parameters(validation.labels, known),
-            )
-        )
-    return ModelPredictions(ENSEMBLE, tuple(seeds)), weights
+        joined = tuple(_member(members[name], place, weight) for name, weight in weights.items())
+        mean = weighted_mean([probabilities[name][place] for name in weights], list(weights.values()))
+        saved = [members[name].seeds[place] for name in weights]
+        ensembles.append(_fitted(joined, saved, mean, labels, target=sensitivity_target, chosen_from=chosen_from))
+    return tuple(ensembles)
 
 
-def ensemble_ranking(model: ModelPredictions) -> Ranking:
-    """Return where the ensemble stands on validation, marked as fitted there."""
-    values = np.array([seed.validation_macro_auc for seed in model.seeds])
-    spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-    return Ranking(model.name, len(values), float(values.mean()), spread, fitted_on_validation=True)
+def weighted_mean(probabilities: Sequence[Array], weights: Sequence[float]) -> Array:
+    """Join the members' probabilities, (n_records, n_classes) each, to one array of the same shape.
+
+    Args:
+        weights: One a member, in the same order, of sum 1.
+    """
+    return np.asarray(np.tensordot(np.array(weights), np.stack(probabilities), axes=1), dtype=np.float64)
 
 
-def ensemble_table(
-    weights: Mapping[str, float], predictions: Mapping[str, ModelPredictions], validation: Split, *, split: str
-) -> pd.DataFrame:
-    """Return one row a model: its weight, 0 for those not chosen, and its own validation macro AUC, mean over seeds."""
-    rows = []
-    for name, model in predictions.items():
-        if name != ENSEMBLE:
-            own = float(np.mean([seed.validation_macro_auc for seed in model.seeds]))
-            rows.append({"Model": name, "Weight": weights.get(name, 0.0), "Validation_macro_AUC": own})
-    n_patients = len(set(validation.records["patient_id"].tolist()))
-    return pd.DataFrame(rows).assign(Split=f"{split}, validation part", Records=len(validation), Patients=n_patients)
+def weights_text(ensemble: SavedEnsemble) -> str:
+    """Write the members and weights on one line, heaviest first."""
+    return ", ".join(f"{member.name} {member.weight:.3f}" for member in ensemble.members)
 
 
-def ensemble_cost(costs: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
-    """Return the cost table with the ensemble's row: the sums over its members, which answer one after the other."""
-    members = costs[costs["Model"].isin(list(weights))]
-    summed = [column for column in costs if column.startswith(("Parameters", "MACs", "Latency_ms", "Training_s"))]
-    row = members.iloc[0].to_dict() | {column: members[column].sum() for column in summed if not column.endswith("passes")}
-    row |= {"Model": ENSEMBLE, "Family": "ensemble", "Input": "; ".join(members["Input"]), "Epochs_mean": members["Epochs_mean"].sum()}
-    return pd.concat([costs, pd.DataFrame([row])], ignore_index=True)
+def _fitted(
+    members: tuple[Member, ...],
+    saved: Sequence[SavedModel],
+    mean: Array,
+    labels: NDArray[np.generic],
+    *,
+    target: float,
+    chosen_from: dict[str, str],
+) -> SavedEnsemble:
+    """Fit thresholds and Platt scaling to the members' weighted mean on validation.
+
+    Args:
+        saved: What the members' files say, in their order.
+        mean, labels: (n_records, n_classes).
+        target: Sensitivity to reach.
+    """
+    thresholds = {
+        "half": [0.5] * labels.shape[1],
+        "f1": f1_thresholds(labels, mean).tolist(),
+        "sensitivity": sensitivity_thresholds(labels, mean, target=target).tolist(),
+    }
+    return SavedEnsemble(
+        seed=saved[0].seed,
+        members=members,
+        data=saved[0].data,
+        trained_on=", ".join(sorted({model.trained_on for model in saved})),
+        validation_macro_auc=macro_auc(labels, mean),
+        thresholds=thresholds,
+        sensitivity_target=target,
+        platt=platt_parameters(labels, mean).tolist(),
+        chosen_from=chosen_from,
+    )
 
 
-def ensemble_lines(table: pd.DataFrame, ranking: Ranking) -> list[str]:
-    """Return the section's lines."""
-    width = max(12, int(table["Model"].str.len().max()) + 2)
-    lines = ["ENSEMBLE", *textwrap.wrap(RULES, WIDTH), "", f"{'':<{width}}{'weight':>8}{'validation macro AUC':>23}"]
-    for row in table.sort_values("Weight", ascending=False, kind="stable").itertuples():
-        lines.append(f"{row.Model:<{width}}{row.Weight:>8.3f}{number(row.Validation_macro_AUC):>23}")
-    return [*lines, f"{ENSEMBLE:<{width}}{'':>8}{number(ranking.validation_macro_auc):>23} (fitted on these records)"]
+def _member(candidate: Candidate, place: int, weight: float) -> Member:
+    file = candidate.files[place]
+    return Member(candidate.name, file.name, file_digest(file), weight)
 
 
-def _score(labels: NDArray[np.generic], several: Array) -> float:
-    return float(np.nan_to_num(np.mean([macro_auc(labels, predictions) for predictions in several]), nan=-1.0))
-
-
-def _mean(several: Sequence[Array], weights: Mapping[str, float]) -> Array:
-    return np.asarray(np.tensordot(np.array(list(weights.values())), np.stack(several), axes=1), dtype=np.float64)
+def _score(labels: NDArray[np.generic], seeds: Array) -> float:
+    """Return the mean over seeds of the macro AUC, -1 where it is undefined."""
+    return float(np.nan_to_num(np.mean([macro_auc(labels, probabilities) for probabilities in seeds]), nan=-1.0))

@@ -1,17 +1,17 @@
-"""Figures of the retrainings: one sheet a model with its seeds, one sheet of all models."""
+"""Draw the epochs of the retrainings: one figure a model with its seeds, one figure of all models."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.retraining.manifest import Retrained
+from analysis.retraining.manifest import RetrainedModel
 from analysis.retraining.training_visualizer import TrainingVisualizer
 
 ALL = "training_histories.png"
 
 
-def draw_histories(done: Sequence[Retrained], folder: Path, *, class_names: Sequence[str]) -> list[Path]:
+def draw_histories(done: Sequence[RetrainedModel], folder: Path, *, class_names: Sequence[str]) -> list[Path]:
     """Write `<Name>_history.png` of every model and `training_histories.png`; return the files.
 
     The histories are those of the trainings on train, which validation followed.
@@ -19,7 +19,7 @@ def draw_histories(done: Sequence[Retrained], folder: Path, *, class_names: Sequ
     visualizer, written = TrainingVisualizer(class_names), []
     best = {}
     for name in dict.fromkeys(one.name for one in done):
-        group = sorted((one.twin for one in done if one.name == name), key=lambda saved: -saved.validation_macro_auc)
+        group = sorted((one.reference for one in done if one.name == name), key=lambda saved: -saved.validation_macro_auc)
         best[name] = group[0].history
         written.append(folder / f"{name}_history.png")
         visualizer.plot_seeds([saved.history for saved in group], title=name, save_path=written[-1])

@@ -1,62 +1,80 @@
-"""What a retraining leaves: `manifest.json`, which says which files belong together, and `<Name>_best.pth`."""
+"""What a retraining leaves: `<Name>_best.pth` for each trial, and `manifest.json`, which says which files belong together."""
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.retraining.ensemble_file import drop_stale_ensembles
+from analysis.retraining.candidates import MANIFEST
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel, describe_data, save_model
 
-MANIFEST = "manifest.json"
-
 
 @dataclass(frozen=True)
-class Retrained:
+class RetrainedModel:
     """One seed of one retrained trial.
 
     Attributes:
         search_value: The trial's macro AUC in the search; None when the search went by another metric.
-        path: Where the twin lies.
-        twin: Trained on train.
-        model: What is evaluated: the twin itself, or the one trained on validation too.
+        path: Where the reference model lies.
+        reference: Trained on train alone; validation decides for it.
+        model: What is evaluated: the reference model itself, or the one trained on train and validation.
     """
 
     name: str
     search_value: float | None
     path: Path
-    twin: SavedModel
+    reference: SavedModel
     model: SavedModel
 
 
-def both_path(path: Path) -> Path:
-    """Return where the model trained on train and validation lies, beside its twin."""
+def refit_path(path: Path) -> Path:
+    """Name the file of the model trained on train and validation, beside its reference model."""
     return path.with_name(f"{path.stem}_{TRAIN_AND_VALIDATION}.pth")
 
 
-def write_manifest(
-    done: Sequence[Retrained], failed: Sequence[dict[str, Any]], folder: Path, *, study: str, data: PreparedData, on: str
-) -> dict[str, Any]:
-    """Write the best seed's file of every model and, last, the manifest; return it. Ensembles of models that changed go.
+def write_best_files(done: Sequence[RetrainedModel], folder: Path) -> list[dict[str, Any]]:
+    """Write the best seed of every trial as `<Name>_best.pth`, remove those of trials that are no longer retrained.
 
-    Args:
-        folder: Where the models lie.
-        on: What the evaluated models were trained on.
+    Returns:
+        The "models" of the manifest.
     """
     models = []
     for name in dict.fromkeys(one.name for one in done):
-        group = [one for one in done if one.name == name]
-        models.append(_model_row(group))
-        save_model(folder / str(models[-1]["best_file"]), max(group, key=lambda one: one.twin.validation_macro_auc).model)
+        seeds = [one for one in done if one.name == name]
+        models.append(_describe_model(seeds))
+        save_model(folder / str(models[-1]["best_file"]), max(seeds, key=lambda one: one.reference.validation_macro_auc).model)
     for stale in set(folder.glob("*_best.pth")) - {folder / str(model["best_file"]) for model in models}:
         stale.unlink()
-    drop_stale_ensembles(folder)
-    manifest = {"study": study, **describe_data(data), "trained_on": on, "models": models, "failed": list(failed)}
+    return models
+
+
+def write_manifest(
+    models: Sequence[Mapping[str, Any]],
+    failed: Sequence[Mapping[str, Any]],
+    ensemble: Mapping[str, Any] | None,
+    folder: Path,
+    *,
+    study: str,
+    data: PreparedData,
+    on: str,
+) -> dict[str, Any]:
+    """Write the manifest, which comes last, when all that it names is there; return it.
+
+    Args:
+        models: Of `write_best_files`; without any, nothing is written.
+        failed: Trainings that failed.
+        ensemble: Of `make_ensemble`.
+        folder: Where the models lie.
+        on: What the evaluated models were trained on.
+    """
+    manifest = {
+        "study": study, **describe_data(data), "trained_on": on, "models": list(models), "failed": list(failed), "ensemble": ensemble,
+    }  # fmt: skip
     if models:
         scratch = (folder / MANIFEST).with_suffix(".part")
         scratch.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
@@ -64,23 +82,23 @@ def write_manifest(
     return manifest
 
 
-def _model_row(group: Sequence[Retrained]) -> dict[str, Any]:
-    first, scores = group[0], [one.twin.validation_macro_auc for one in group]
+def _describe_model(seeds: Sequence[RetrainedModel]) -> dict[str, Any]:
+    first, scores = seeds[0], [one.reference.validation_macro_auc for one in seeds]
     return {
         "name": first.name,
-        "family": first.twin.config.family,
-        "trial": first.twin.trial,
+        "family": first.reference.config.family,
+        "trial": first.reference.trial,
         "search_value": first.search_value,
         "best_file": f"{first.name}_best.pth",
         "validation_macro_auc_mean": statistics.fmean(scores),
         "validation_macro_auc_sd": statistics.stdev(scores) if len(scores) > 1 else None,
-        "seeds": [_seed_row(one) for one in group],
+        "seeds": [_describe_seed(one) for one in seeds],
     }
 
 
-def _seed_row(one: Retrained) -> dict[str, Any]:
-    """Return a seed's row: the file that is evaluated, and the one whose validation answers count when it is another."""
-    row: dict[str, Any] = {"seed": one.twin.seed, "file": one.path.name}
+def _describe_seed(one: RetrainedModel) -> dict[str, Any]:
+    """Name a seed's file, and its reference model ("twin") when that is another one: it predicts validation."""
+    seed: dict[str, Any] = {"seed": one.reference.seed, "file": one.path.name}
     if one.model.trained_on == TRAIN_AND_VALIDATION:
-        row |= {"file": both_path(one.path).name, "twin": one.path.name}
-    return row | {"validation_macro_auc": one.twin.validation_macro_auc, "epochs": one.model.epochs, "seconds": one.model.seconds}
+        seed |= {"file": refit_path(one.path).name, "twin": one.path.name}
+    return seed | {"validation_macro_auc": one.reference.validation_macro_auc, "epochs": one.model.epochs, "seconds": one.model.seconds}

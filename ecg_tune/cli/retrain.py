@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from analysis.retraining.retrain import Job, Mapper, Outcome, chosen_trials, named_trials, one_by_one
+from analysis.retraining.retrain import chosen_trials, named_trials
 from analysis.retraining.retrain import retrain as retrain_trials
+from analysis.retraining.training_jobs import Job, Mapper, Outcome, one_by_one
 from ecg_tune.cli.device import Device, pick_device
 from ecg_tune.cli.options import StudyData, StudyFolder, headline
 from ecg_tune.cli.remote import Insecure, is_there, run_remotely
@@ -42,7 +43,9 @@ def retrain(
     ] = None,
     on: Annotated[
         str,
-        typer.Option(help="train, or train+validation: then each model also has a twin trained on train, for which validation decides."),
+        typer.Option(
+            help="train, or train+validation: then a reference model, trained on train alone, shows when to stop and which thresholds fit."
+        ),
     ] = "train",
     data: StudyData = None,
     device: Device = "auto",
@@ -53,7 +56,8 @@ def retrain(
 ) -> None:
     """Retrain the best trials of a study with several seeds.
 
-    Writes STUDY/models, several trainings at once. The same command again skips what is finished. The test split stays sealed.
+    Writes STUDY/models, several trainings at once, and chooses an ensemble of them on validation. The same command again skips
+    what is finished. The test split stays sealed.
     """
     if trial and (per_family or top):
         raise UsageError(f"--trial {trial[0]} names what to retrain: leave --top and --per-family out")
@@ -121,7 +125,7 @@ class Progress:
         """Say what became of one."""
 
         self.n_done += 1
-        what = f"{job.name} (trial {job.trial}, seed {job.seed})" + (" on train+validation" if job.twin else "")
+        what = f"{job.name} (trial {job.trial}, seed {job.seed})" + (" on train+validation" if job.reference else "")
         left = (time.monotonic() - self.started) / self.n_done * (self.n_jobs - self.n_done)
         end = f"; about {duration(left)} left" if left else ""
         print(f"[{self.n_done}/{self.n_jobs}] {what}: {_became(job, outcome)}{end}", flush=True)
@@ -131,22 +135,25 @@ def _became(job: Job, outcome: Outcome) -> str:
     if isinstance(outcome, EcgTuneError):
         return f"failed: {outcome}"
     trained = f"{outcome.epochs} epochs, {outcome.seconds:.0f} s"
-    if job.twin:
-        return f"{trained}, as its twin's best"
+    if job.reference:
+        return f"{trained}, as its reference model's best"
     change = "" if job.search_value is None else f" ({outcome.validation_macro_auc - job.search_value:+.4f} against the search)"
     return f"validation macro AUC {outcome.validation_macro_auc:.4f}{change}, {trained}"
 
 
 def _show_models(manifest: Mapping[str, Any]) -> None:
     for model in manifest["models"]:
-        mean, message = model["validation_macro_auc_mean"], model["search_value"]
+        mean, in_search = model["validation_macro_auc_mean"], model["search_value"]
         sd = (
             ""
             if model["validation_macro_auc_sd"] is None
             else f" ± {model['validation_macro_auc_sd']:.4f} (sd over {len(model['seeds'])} seeds)"
         )
-        curse = "" if message is None else f"; the search said {message:.4f}, winner's curse {message - mean:+.4f}"
+        curse = "" if in_search is None else f"; the search said {in_search:.4f}, winner's curse {in_search - mean:+.4f}"
         print(f"{model['name']}: validation macro AUC {mean:.4f}{sd}{curse}")
+    if ensemble := manifest["ensemble"]:
+        weights = ", ".join(f"{name} {weight:.3f}" for name, weight in ensemble["weights"].items())
+        print(f"Ensemble, chosen on validation: {weights}; macro AUC there {ensemble['validation_macro_auc_mean']:.4f}, which flatters it")
 
 
 def _show_missing(manifest: Mapping[str, Any], top: int, *, per_family: bool) -> None:

@@ -40,7 +40,7 @@ Wrong = NDArray[np.bool_]
 
 def wrong_predictions(labels: NDArray[np.generic], model: ModelPredictions) -> Wrong:
     """Mark the wrong predictions of the model's best seed at its F1 thresholds, (n_records, n_classes)."""
-    run = model.runs[model.chosen]
+    run = model.at_f1_thresholds[model.chosen]
     return np.asarray((run.probabilities >= run.thresholds) != np.asarray(labels).astype(bool))
 
 

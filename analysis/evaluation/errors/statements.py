@@ -89,7 +89,7 @@ def _row(test: Split, carries: NDArray[np.bool_], k: int, model: ModelPrediction
     limits = percentile_interval(resampled)
     row |= {"AUC": np.mean([auc_roc(carries[kept], score[kept]) for score in scores]), "AUC_lo": limits.low, "AUC_hi": limits.high}
     row |= {"AUC_of_class": np.mean([auc_roc(~negative, score) for score in scores]), "Undefined_Resamples": limits.n_undefined}
-    hits = np.mean([(run.probabilities[:, k] >= run.thresholds[k])[carries] for run in model.runs], axis=0)
+    hits = np.mean([(run.probabilities[:, k] >= run.thresholds[k])[carries] for run in model.at_f1_thresholds], axis=0)
     n_resampled = weights[carries].sum(axis=0)
     share = percentile_interval(
         np.divide(hits @ weights[carries], n_resampled, out=np.full(n_resampled.shape, np.nan), where=n_resampled > 0)

@@ -61,7 +61,7 @@ def worst_records(labels: NDArray[np.generic], model: ModelPredictions, *, most:
 
 def worst_table(test: Split, model: ModelPredictions, *, class_names: Sequence[str]) -> pd.DataFrame:
     """Describe the worst records, one row each: loss, labels, predictions, statements. Probabilities are means over seeds."""
-    worst, run = worst_records(test.labels, model), model.runs[model.chosen]
+    worst, run = worst_records(test.labels, model), model.at_f1_thresholds[model.chosen]
     mean = np.mean([seed.test for seed in model.seeds], axis=0)
     rows = []
     for rank, (row, loss) in enumerate(zip(worst.rows, worst.loss, strict=True), start=1):

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from analysis.evaluation.candidates import Candidate
 from analysis.evaluation.explanations.attribution import STEPS, grad_cam, integrated_gradients
 from analysis.evaluation.explanations.cases import Case, pick_cases
 from analysis.evaluation.explanations.randomisation import randomisation
 from analysis.evaluation.predictions import ModelPredictions
+from analysis.retraining.candidates import Candidate
 from ecg_tune.data.loaders import millivolts
 from ecg_tune.data.prepared.dataset import PreparedData, Split
 from ecg_tune.metrics import Array

@@ -64,7 +64,7 @@ def generate_visualizations(
     return written
 
 
-def draw_answers(
+def draw_predictions(
     labels: NDArray[Any],
     scores: Mapping[str, Sequence[Array]],
     best_metrics: Metrics,

@@ -64,6 +64,6 @@ def _metric_tiles(result: EvaluationResult) -> list[Tile]:
 def _test_tiles(result: EvaluationResult) -> list[Tile]:
     provenance = result.provenance
     return [
-        Tile("Test records", str(provenance.n_records), f"of {provenance.n_patients} patients, split {provenance.split}"),
+        Tile("Test records", str(provenance.n_records), f"of {provenance.n_patients} patients, split {provenance.split_scheme}"),
         Tile("Test part opened", str(len(provenance.openings)), opened_text(provenance)),
     ]

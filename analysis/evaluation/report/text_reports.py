@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from analysis.evaluation.metrics import Metrics, metrics_text, number
-from analysis.evaluation.provenance import WIDTH, Provenance, Ranking, provenance_lines
+from analysis.evaluation.provenance import WIDTH, Provenance, provenance_lines
 from analysis.evaluation.tables import MACRO_COLUMNS, Intervals, Results
+from analysis.retraining.candidates import Ranking
 from ecg_tune.metrics import Array
 
 TITLE = "ECG CLASSIFICATION - MODEL EVALUATION REPORT"

@@ -2,7 +2,8 @@
 
 Patients, not records, are drawn with replacement: records of one patient are alike, and intervals that ignore this are too
 narrow (Field & Welsh, 2007). A resample is a weight for every record, the number of times its patient was drawn, so that a
-metric of 1000 resamples is a few matrix operations. Intervals are 95 % percentile intervals.
+metric of 1000 resamples is a few matrix operations. That is why the metrics are not scikit-learn's here: its functions take one
+weighting at a time, and 1000 resamples of 30 models would take hours. Intervals are 95 % percentile intervals.
 
 A resample that holds no positive (or no negative) of a class says nothing about that class: NaN there, skipped by the
 percentiles and counted. A class that is so in the full sample keeps the conventions of `ecg_tune.metrics` in all resamples.
@@ -38,8 +39,8 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One trained model's answers: one seed of one retrained trial.
+class ThresholdedPredictions:
+    """The predictions of one trained model (one seed of one retrained trial) and the thresholds that turn them into yes or no.
 
     Attributes:
         probabilities: (n_records, n_classes) in [0, 1].
@@ -51,7 +52,7 @@ class Run:
 
 
 def patient_weights(patient_ids: NDArray[np.generic], *, n_resamples: int = 1000, seed: int = 0) -> Array:
-    """Return the records' weights in every resample, (n_records, n_resamples): how often their patient was drawn.
+    """Draw patients with replacement; return how often each record's patient was drawn in each resample, (n_records, n_resamples).
 
     Args:
         patient_ids: (n_records,), equal for records of one patient.
@@ -94,7 +95,9 @@ def weighted_ranks(labels: NDArray[np.generic], scores: Array, weights: Array) -
     return auc, ap
 
 
-def resampled_metrics(labels: NDArray[np.generic], run: Run, weights: Array, *, ranks: bool = True) -> dict[str, Array]:
+def resampled_metrics(
+    labels: NDArray[np.generic], predictions: ThresholdedPredictions, weights: Array, *, ranks: bool = True
+) -> dict[str, Array]:
     """Return every metric of `METRIC_NAMES` in every resample, (n_resamples, n_classes) each.
 
     Args:
@@ -103,12 +106,12 @@ def resampled_metrics(labels: NDArray[np.generic], run: Run, weights: Array, *, 
         ranks: False leaves out `RANK_METRICS`, which do not depend on the thresholds and take most of the time.
     """
     truth = np.asarray(labels).astype(bool)
-    guess = run.probabilities >= run.thresholds
-    cells = [truth & guess, ~truth & guess, truth & ~guess, ~truth & ~guess]
+    positive = predictions.probabilities >= predictions.thresholds
+    cells = [truth & positive, ~truth & positive, truth & ~positive, ~truth & ~positive]
     counts = np.stack([weights.T @ cell.astype(np.float64) for cell in cells], axis=-1)  # (n_resamples, n_classes, 4)
     values = rates(np.rint(counts).astype(np.int64))
     if ranks:
-        pairs = [weighted_ranks(truth[:, k], run.probabilities[:, k], weights) for k in range(truth.shape[1])]
+        pairs = [weighted_ranks(truth[:, k], predictions.probabilities[:, k], weights) for k in range(truth.shape[1])]
         values |= {name: np.stack([pair[i] for pair in pairs], axis=1) for i, name in enumerate(RANK_METRICS)}
     n_positive = counts[..., 0] + counts[..., 2]
     one_sided = (n_positive == 0) | (n_positive == weights.sum(axis=0)[:, None])
@@ -137,16 +140,21 @@ def macro_of_resamples(values: Array, *, defined: NDArray[np.bool_]) -> Array:
     return np.asarray(values[:, defined].mean(axis=1), dtype=np.float64)
 
 
-def mean_over_runs(
-    labels: NDArray[np.generic], runs: Sequence[Run], weights: Array, *, known_ranks: Mapping[str, Array] | None = None
+def mean_over_seeds(
+    labels: NDArray[np.generic],
+    seeds: Sequence[ThresholdedPredictions],
+    weights: Array,
+    *,
+    known_ranks: Mapping[str, Array] | None = None,
 ) -> dict[str, Array]:
-    """Return every metric in every resample, the mean over `runs` on the same resamples, (n_resamples, n_classes) each.
+    """Average every metric over the seeds, resample by resample, (n_resamples, n_classes) each.
 
     Args:
-        known_ranks: What this function returned for the same answers at other thresholds: its `RANK_METRICS` are taken over.
+        seeds: One a seed, on the same records; all are resampled alike.
+        known_ranks: What this function returned for the same probabilities at other thresholds: its `RANK_METRICS` are taken over.
     """
-    every = [resampled_metrics(labels, run, weights, ranks=known_ranks is None) for run in runs]
-    mean = {name: np.asarray(sum(one[name] for one in every) / len(runs), dtype=np.float64) for name in every[0]}
+    every = [resampled_metrics(labels, seed, weights, ranks=known_ranks is None) for seed in seeds]
+    mean = {name: np.asarray(sum(one[name] for one in every) / len(seeds), dtype=np.float64) for name in every[0]}
     return mean if known_ranks is None else mean | {name: known_ranks[name] for name in RANK_METRICS}
 
 
@@ -155,7 +163,7 @@ def macro_metric(labels: NDArray[np.generic], values: Mapping[str, Array], metri
 
     Args:
         labels: (n_records, n_classes) of 0/1.
-        values: Of `mean_over_runs`.
+        values: Of `mean_over_seeds`.
     """
     n_positive = np.asarray(labels).astype(np.int64).sum(axis=0)
     everything: NDArray[np.bool_] = np.full(n_positive.shape, True)
@@ -168,11 +176,11 @@ def intervals(labels: NDArray[np.generic], values: Mapping[str, Array], *, class
 
     Args:
         labels: (n_records, n_classes) of 0/1.
-        values: Of `mean_over_runs`.
+        values: Of `mean_over_seeds`.
     """
-    found: dict[str, Mapping[str, Interval]] = {
+    limits: dict[str, Mapping[str, Interval]] = {
         "macro_avg": {name: percentile_interval(macro_metric(labels, values, name)) for name in METRIC_NAMES}
     }
     for k, class_name in enumerate(class_names):
-        found[class_name] = {name: percentile_interval(values[name][:, k]) for name in METRIC_NAMES}
-    return found
+        limits[class_name] = {name: percentile_interval(values[name][:, k]) for name in METRIC_NAMES}
+    return limits

@@ -21,7 +21,7 @@ from scipy.special import expit
 from scipy.stats import norm, rankdata
 
 from analysis.evaluation.statistics.clusters import patient_sums
-from analysis.evaluation.statistics.platt import logistic_fit, logits
+from analysis.retraining.platt import logistic_fit, logits
 from ecg_tune.metrics import Array
 
 N_BINS = 10

@@ -11,9 +11,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from analysis.evaluation.candidates import Candidate
 from analysis.evaluation.metrics import count
 from analysis.evaluation.provenance import WIDTH
+from analysis.retraining.candidates import Candidate
 from ecg_tune.data.loaders import millivolts
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.metrics import Array

@@ -2,8 +2,8 @@
 
 - AUC of a class: DeLong's test for clustered data (Obuchowski, 1997).
 - Macro AUC and macro F1: paired bootstrap of patients, the standard error that of the resamples' differences.
-- Right answers at the validation's F1 thresholds: McNemar's test, exact with mid-p, patients kept whole. One file a model
-  answers here, the seed with the best validation macro AUC; all other rows are means over seeds.
+- Right answers at the validation's F1 thresholds: McNemar's test, exact with mid-p, patients kept whole. One file a model is
+  compared here, the seed with the best validation macro AUC; all other rows are means over seeds.
 
 Differences have 95 % intervals of ±1.96 standard errors, which the p values agree with; McNemar's p is exact, its interval not.
 P values are adjusted by Holm (1979) over the pairs, for each quantity and class on its own.
@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from analysis.evaluation.statistics.bootstrap import Run, macro_metric
+from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, macro_metric
 from analysis.evaluation.statistics.clusters import mean_standard_error, patient_index
 from analysis.evaluation.statistics.delong import CorrelatedAucs, correlated_aucs, placements
 from analysis.evaluation.statistics.mcnemar import mcnemar_mid_p
@@ -33,24 +33,24 @@ NOTHING = 1e-9  # a standard error below it is rounding
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What one model said about the test records.
+class ComparedModel:
+    """One model of a comparison, with its predictions for the test records.
 
     Attributes:
-        runs: One a seed.
+        seeds: One a seed, with its F1 thresholds.
         chosen: The index of the seed with the best validation macro AUC.
-        resamples: `analysis.evaluation.statistics.bootstrap.mean_over_runs` of the runs, on the same resamples for every model.
+        resamples: `analysis.evaluation.statistics.bootstrap.mean_over_seeds` of the seeds, on the same resamples for every model.
         values: {"macro_avg" or class: {metric: value}}, the means over seeds that the tables show.
     """
 
-    runs: Sequence[Run]
+    seeds: Sequence[ThresholdedPredictions]
     chosen: int
     resamples: Mapping[str, Array]
     values: Mapping[str, Mapping[str, float]]
 
 
 def paired_table(
-    labels: NDArray[np.generic], patient_ids: NDArray[np.generic], models: Mapping[str, Answers], *, class_names: Sequence[str]
+    labels: NDArray[np.generic], patient_ids: NDArray[np.generic], models: Mapping[str, ComparedModel], *, class_names: Sequence[str]
 ) -> pd.DataFrame:
     """Return one row a pair of models, quantity and class; empty with one model.
 
@@ -96,7 +96,7 @@ def holm(p_values: Array) -> Array:
     return adjusted
 
 
-def _macro_rows(truth: NDArray[np.bool_], models: Mapping[str, Answers], quantity: str) -> list[dict[str, object]]:
+def _macro_rows(truth: NDArray[np.bool_], models: Mapping[str, ComparedModel], quantity: str) -> list[dict[str, object]]:
     metric = MACRO[quantity]
     resamples = {name: macro_metric(truth, model.resamples, metric) for name, model in models.items()}
     rows = []
@@ -110,9 +110,9 @@ def _macro_rows(truth: NDArray[np.bool_], models: Mapping[str, Answers], quantit
 
 
 def _auc_rows(
-    positive: NDArray[np.bool_], k: int, class_name: str, models: Mapping[str, Answers], index: NDArray[np.intp]
+    positive: NDArray[np.bool_], k: int, class_name: str, models: Mapping[str, ComparedModel], index: NDArray[np.intp]
 ) -> list[dict[str, object]]:
-    shares = [np.mean([placements(positive, run.probabilities[:, k]) for run in model.runs], axis=0) for model in models.values()]
+    shares = [np.mean([placements(positive, seed.probabilities[:, k]) for seed in model.seeds], axis=0) for model in models.values()]
     aucs: CorrelatedAucs = correlated_aucs(positive, np.stack(shares), index)
     rows = []
     for (i, a), (j, b) in combinations(enumerate(models), 2):
@@ -122,12 +122,12 @@ def _auc_rows(
 
 
 def _right_rows(
-    positive: NDArray[np.bool_], k: int, class_name: str, models: Mapping[str, Answers], index: NDArray[np.intp]
+    positive: NDArray[np.bool_], k: int, class_name: str, models: Mapping[str, ComparedModel], index: NDArray[np.intp]
 ) -> list[dict[str, object]]:
     right = {}
     for name, model in models.items():
-        run = model.runs[model.chosen]
-        right[name] = (run.probabilities[:, k] >= run.thresholds[k]) == positive
+        seed = model.seeds[model.chosen]
+        right[name] = (seed.probabilities[:, k] >= seed.thresholds[k]) == positive
     rows = []
     for a, b in combinations(models, 2):
         apart = right[a].astype(np.float64) - right[b]

@@ -14,6 +14,8 @@ import torch
 import analysis
 from analysis.evaluation.evaluate import evaluate
 from analysis.evaluation.result import EvaluationResult
+from analysis.retraining.candidates import find_candidates
+from analysis.retraining.ensemble import make_ensemble
 from ecg_tune.config import CLASS_NAMES, Config, TrainingConfig, TrialConfig
 from ecg_tune.data.prepared.dataset import RECORD_FIELDS, PreparedData, Split, open_prepared, read_ledger, write_prepared
 from ecg_tune.errors import ConfigError, DataError
@@ -100,6 +102,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
 def result(data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
     folder = tmp_path_factory.mktemp("study")
     models = retrained(folder / "models", data)
+    make_ensemble(models, find_candidates(models), data)
     return evaluate(models, data, folder / "results", study="my study", ledger_folder=folder, n_bootstrap=100)
 
 
@@ -147,7 +150,7 @@ def test_tables_and_reports_agree_with_a_computation_from_the_predictions(result
     assert best.loc["MI", "F1-Score"] == per_class.loc["CNN1D", "MI"]
 
 
-def test_the_ensemble_that_an_evaluation_leaves_beside_the_models_gives_the_probabilities_of_its_predictions(
+def test_the_ensemble_beside_the_models_gives_the_probabilities_of_the_evaluations_predictions(
     result: EvaluationResult, data: PreparedData
 ) -> None:
     rows, models = pd.read_csv(result.out / "predictions.csv"), result.out.parent / "models"
@@ -161,6 +164,23 @@ def test_the_ensemble_that_an_evaluation_leaves_beside_the_models_gives_the_prob
         fitted = result.tables["12_fitted_on_validation"].set_index(["Model", "Seed"]).loc[("Ensemble", seed)]
         np.testing.assert_array_equal(found.thresholds, fitted["F1_threshold"])
         np.testing.assert_array_equal(model.platt, fitted[["Platt_slope", "Platt_intercept"]])
+
+
+def test_an_evaluation_without_a_fitting_ensemble_joins_the_models_itself_and_writes_no_model(
+    result: EvaluationResult, data: PreparedData, tmp_path: Path
+) -> None:
+    models, lines = retrained(tmp_path / "models", data), []
+    (models / "Ensemble_best.json").write_text("[]")
+    before = {path.name: path.read_bytes() for path in models.iterdir()}
+    found = evaluate(models, data, tmp_path / "out", study="s", n_bootstrap=100, progress=lines.append)
+    assert {path.name: path.read_bytes() for path in models.iterdir()} == before
+    (line,) = [line for line in lines if "Ensemble, chosen on validation: " in line]
+    assert "for this report only: " in line
+    assert "run `ecg-tune retrain` again" in line
+    for name in ("20_ensemble", "12_fitted_on_validation"):
+        pd.testing.assert_frame_equal(found.tables[name], result.tables[name])
+    for name in ("01_macro_comparison.csv", "predictions.csv"):
+        assert (found.out / name).read_bytes() == (result.out / name).read_bytes(), name
 
 
 def test_the_best_model_is_the_best_on_validation_even_when_the_test_part_disagrees(data: PreparedData, tmp_path: Path) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
+from analysis.evaluation.ensemble_table import ensemble_predictions
 from analysis.evaluation.predictions import ModelPredictions, SeedPredictions
-from analysis.retraining.ensemble import ENSEMBLE, ensemble_predictions, greedy_weights
+from analysis.retraining.candidates import Candidate
+from analysis.retraining.ensemble import choose_ensemble, greedy_weights
+from analysis.retraining.ensemble_file import ENSEMBLE, SavedEnsemble
+from analysis.retraining.thresholds import sensitivity_thresholds
 from ecg_tune.data.prepared.dataset import Split
 from ecg_tune.metrics import f1_thresholds, macro_auc
 
@@ -49,22 +55,44 @@ def test_a_model_that_nothing_improves_is_the_whole_ensemble() -> None:
     assert greedy_weights(labels, {"perfect": [perfect], "guess": [np.full((N, 5), 0.5)]}) == {"perfect": 1.0}
 
 
-def answers_of(name: str, known: list[np.ndarray], asked: list[np.ndarray]) -> ModelPredictions:
+def candidates_of(names: list[str]) -> list[Candidate]:
+    """Return candidates of two seeds each, whose files are not there."""
+    seeds = tuple(SimpleNamespace(seed=seed, data={}, trained_on="train") for seed in (0, 1))
+    files = {name: tuple(Path(f"{name}_seed{seed}.pth") for seed in (0, 1)) for name in names}
+    return [Candidate(name, files[name], seeds, files[name]) for name in names]  # type: ignore[arg-type]
+
+
+def predictions_of(name: str, validation: list[np.ndarray], test: list[np.ndarray]) -> ModelPredictions:
     nothing = np.full(5, 0.5)
-    pairs = enumerate(zip(known, asked, strict=True))
-    return ModelPredictions(name, tuple(SeedPredictions(s, 0.8, k, a, nothing, nothing, np.zeros((5, 2))) for s, (k, a) in pairs))
+    pairs = enumerate(zip(validation, test, strict=True))
+    return ModelPredictions(name, tuple(SeedPredictions(s, 0.8, v, t, nothing, nothing, np.zeros((5, 2))) for s, (v, t) in pairs))
+
+
+def chosen(labels: np.ndarray, members: dict[str, list[np.ndarray]]) -> tuple[SavedEnsemble, ...]:
+    return choose_ensemble(candidates_of(list(members)), members, labels, sensitivity_target=0.9)
 
 
 def test_seed_joins_seed_and_thresholds_are_the_ensembles_own_from_validation() -> None:
-    labels, known = made_up(2)
-    _, asked = made_up(3)
-    part = Split("validation", np.zeros((N, 1, 1), np.int16), labels, {"patient_id": np.arange(N)})
-    models = {name: answers_of(name, known[name], asked[name]) for name in known}
-    joined, weights = ensemble_predictions(models, part, sensitivity_target=0.9)
+    labels, on_validation = made_up(2)
+    _, on_test = made_up(3)
+    validation = Split("validation", np.zeros((N, 1, 1), np.int16), labels, {"patient_id": np.arange(N)})
+    models = {name: predictions_of(name, on_validation[name], on_test[name]) for name in on_validation}
+    ensembles = chosen(labels, on_validation)
+    joined, weights = ensemble_predictions(ensembles, models, validation, sensitivity_target=0.9), ensembles[0].weights
     assert joined.name == ENSEMBLE
     for place, seed in enumerate(joined.seeds):
-        np.testing.assert_allclose(seed.test, sum(w * asked[name][place] for name, w in weights.items()))
+        np.testing.assert_allclose(seed.test, sum(w * on_test[name][place] for name, w in weights.items()))
         np.testing.assert_allclose(seed.f1_thresholds, f1_thresholds(labels, seed.validation))
+        np.testing.assert_array_equal(seed.sensitivity_thresholds, ensembles[place].thresholds["sensitivity"])
         assert seed.validation_macro_auc == macro_auc(labels, seed.validation)
-    other = {name: answers_of(name, known[name], known[name]) for name in known}
-    assert ensemble_predictions(other, part, sensitivity_target=0.9)[1] == weights, "the test part has no say"
+    assert weights == greedy_weights(labels, on_validation), "the test split has no say"
+
+
+def test_one_model_has_nobody_to_join_and_another_sensitivity_may_be_wanted_of_an_ensemble_later() -> None:
+    labels, members = made_up(4)
+    assert chosen(labels, {"A": members["A"]}) == ()
+    validation = Split("validation", np.zeros((N, 1, 1), np.int16), labels, {"patient_id": np.arange(N)})
+    models = {name: predictions_of(name, members[name], members[name]) for name in members}
+    joined = ensemble_predictions(chosen(labels, members), models, validation, sensitivity_target=0.5)
+    expected = [sensitivity_thresholds(labels, seed.validation, target=0.5) for seed in joined.seeds]
+    np.testing.assert_array_equal([seed.sensitivity_thresholds for seed in joined.seeds], expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +12,22 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis.evaluation.candidates import find_candidates
-from analysis.evaluation.predictions import ModelPredictions, ask
-from analysis.evaluation.statistics.platt import platt_scaled
-from analysis.retraining.ensemble import ENSEMBLE, ensemble_predictions
-from analysis.retraining.ensemble_file import ENSEMBLE_FILE, drop_stale_ensembles, keep_ensemble, load_ensemble
+from analysis.evaluation.ensemble_table import ensemble_predictions
+from analysis.evaluation.predictions import ModelPredictions, predict
+from analysis.retraining.candidates import find_candidates
+from analysis.retraining.ensemble import choose_ensemble, make_ensemble
+from analysis.retraining.ensemble_file import (
+    ENSEMBLE,
+    ENSEMBLE_FILE,
+    Member,
+    SavedEnsemble,
+    file_digest,
+    load_ensemble,
+    read_ensemble,
+    write_ensemble,
+)
+from analysis.retraining.platt import platt_scaled
+from analysis.retraining.predictions import predict_validation
 from ecg_tune.config import Config, ImageConfig, TrainingConfig, TrialConfig
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared, read_ledger
 from ecg_tune.errors import DataError
@@ -30,11 +42,12 @@ Maker = Callable[..., SavedModel]
 
 @dataclasses.dataclass
 class Kept:
-    """Two signal models with two seeds each, joined by weights that are given, not chosen: the second seed is the best."""
+    """Two signal models with two seeds each, and their ensemble, chosen on validation and written beside them."""
 
     config: Config
     data: PreparedData
     predictions: ModelPredictions
+    ensembles: tuple[SavedEnsemble, ...]
 
 
 @pytest.fixture
@@ -48,13 +61,18 @@ def kept(toy_model: Maker, tmp_path: Path) -> Kept:
         rows.append({"name": name, "seeds": [{"seed": seed, "file": f"{name}_seed{seed}.pth"} for seed in (0, 1)]})
     (models / "manifest.json").write_text(json.dumps({"models": rows}))
     candidates = find_candidates(models)
-    predictions = {one.name: ask(one, data.validation, data.validation, sensitivity_target=0.9, device="cpu") for one in candidates}
-    joined, weights = ensemble_predictions(predictions, data.validation, sensitivity_target=0.9)
-    keep_ensemble(models, joined, candidates, weights, target=0.9)
-    return Kept(Config(data_dir=data.folder, save_dir=models, device="cpu"), data, joined)
+    validation = data.validation
+    probabilities = {one.name: predict_validation(one, validation, device="cpu") for one in candidates}
+    predictions = {
+        one.name: predict(one, validation, probabilities[one.name], validation, sensitivity_target=0.9, device="cpu") for one in candidates
+    }
+    ensembles = choose_ensemble(candidates, probabilities, validation.labels, sensitivity_target=0.9)
+    write_ensemble(models, ensembles)
+    joined = ensemble_predictions(ensembles, predictions, validation, sensitivity_target=0.9)
+    return Kept(Config(data_dir=data.folder, save_dir=models, device="cpu"), data, joined, ensembles)
 
 
-def test_every_seeds_file_answers_as_the_evaluation_did_and_the_best_is_the_best_on_validation(kept: Kept) -> None:
+def test_every_seeds_file_predicts_what_the_evaluation_does_and_the_best_is_the_best_on_validation(kept: Kept) -> None:
     files = [f"{ENSEMBLE}_seed{seed.seed}.json" for seed in kept.predictions.seeds]
     for name, expected in [
         *zip(files, kept.predictions.seeds, strict=True),
@@ -87,22 +105,51 @@ def test_signal_and_image_models_together_are_a_fusion(kept: Kept, toy_model: Ma
     signal = toy_model(kept.data, "RNNModel")
     for seed in (0, 1):
         save_model(models / f"CNN1D_seed{seed}.pth", dataclasses.replace(signal, name="AlexNet", config=config, state=network.state_dict()))
-    candidates = find_candidates(models)
-    keep_ensemble(models, kept.predictions, candidates, {"RNNModel": 0.25, "CNN1D": 0.75}, target=0.9)
+    members = []
+    for name, weight in (("RNNModel", 0.25), ("CNN1D", 0.75)):
+        members.append(Member(name, f"{name}_seed0.pth", file_digest(models / f"{name}_seed0.pth"), weight))
+    write_ensemble(models, [dataclasses.replace(kept.ensembles[0], members=tuple(members))])
     assert analysis.load_model(ENSEMBLE, models / ENSEMBLE_FILE, kept.config)[1] == "fusion"
 
 
 def test_a_member_that_was_trained_again_is_refused_before_the_test_part_is_opened(kept: Kept, toy_model: Maker) -> None:
     models = kept.config.SAVE_DIR
     member = load_ensemble(models / ENSEMBLE_FILE).members[0].file
-    drop_stale_ensembles(models)
-    assert (models / ENSEMBLE_FILE).is_file(), "an ensemble of unchanged members stays"
+    make_ensemble(models, find_candidates(models), kept.data)
+    assert load_ensemble(models / ENSEMBLE_FILE) in kept.ensembles, "the ensemble of unchanged members stays the same"
     save_model(models / member, toy_model(kept.data, "CNN1D", seed=7))
-    with pytest.raises(DataError, match=f"joins {member}, which is missing or has changed since: .* `ecg-tune evaluate` again"):
+    with pytest.raises(DataError, match=f"joins {member}, which is missing or has changed since: .* `ecg-tune retrain` again"):
         analysis.evaluate_all_models(kept.config)
     assert read_ledger(open_prepared(kept.data.folder)) == []
-    drop_stale_ensembles(models)
-    assert not (models / ENSEMBLE_FILE).exists()
+    make_ensemble(models, find_candidates(models)[:1], kept.data)
+    assert not (models / ENSEMBLE_FILE).exists(), "nobody is left to join"
+
+
+def test_an_ensemble_is_read_only_with_exactly_the_models_that_it_was_chosen_from(kept: Kept) -> None:
+    models = kept.config.SAVE_DIR
+    candidates = find_candidates(models)
+    assert read_ensemble(models, candidates) == kept.ensembles
+    with pytest.raises(DataError, match="was not chosen from exactly these models: run `ecg-tune retrain` again"):
+        read_ensemble(models, candidates[:1])
+    write_ensemble(models, [dataclasses.replace(ensemble, chosen_from={}) for ensemble in kept.ensembles])
+    with pytest.raises(DataError, match="was not chosen from exactly these models"):
+        read_ensemble(models, candidates)
+
+
+def test_a_script_makes_an_ensemble_of_models_that_were_trained_one_by_one(kept: Kept, tmp_path: Path) -> None:
+    models = tmp_path / "checkpoints"
+    models.mkdir()
+    for name in ("RNNModel", "CNN1D"):
+        shutil.copy(kept.config.SAVE_DIR / f"{name}_best.pth", models)
+    config = Config(data_dir=kept.data.folder, save_dir=models, device="cpu")
+    path = analysis.make_ensemble(config)
+    assert path == models / ENSEMBLE_FILE
+    assert {member.file for member in load_ensemble(path).members} <= {"RNNModel_best.pth", "CNN1D_best.pth"}
+    assert read_ledger(open_prepared(kept.data.folder)) == []
+    assert list(analysis.evaluate_all_models(config))[-1] == ENSEMBLE
+    (models / "CNN1D_best.pth").unlink()
+    assert analysis.make_ensemble(config) is None
+    assert not path.exists()
 
 
 def test_what_is_no_ensembles_file_is_refused_in_one_line(kept: Kept) -> None:
@@ -116,12 +163,11 @@ def test_what_is_no_ensembles_file_is_refused_in_one_line(kept: Kept) -> None:
         with pytest.raises(DataError, match=message):
             analysis.load_model(ENSEMBLE, path, kept.config)
     path.unlink()
-    with pytest.raises(DataError, match="does not exist: `ecg-tune evaluate` writes it where there are two models or more"):
+    with pytest.raises(DataError, match="does not exist: `ecg-tune retrain` writes it where there are two models or more"):
         analysis.load_model(ENSEMBLE, path, kept.config)
 
 
 def test_a_later_ensemble_of_fewer_seeds_leaves_none_of_the_earlier_ones_files(kept: Kept) -> None:
     models = kept.config.SAVE_DIR
-    one = dataclasses.replace(kept.predictions, seeds=kept.predictions.seeds[:1])
-    keep_ensemble(models, one, find_candidates(models), {"CNN1D": 1.0}, target=0.9)
+    write_ensemble(models, kept.ensembles[:1])
     assert {path.name for path in models.glob("Ensemble*")} == {ENSEMBLE_FILE, f"{ENSEMBLE}_seed0.json"}

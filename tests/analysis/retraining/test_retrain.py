@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -11,11 +12,15 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from analysis.evaluation.candidates import check_judged, find_candidates
-from analysis.evaluation.predictions import ask
-from analysis.retraining.retrain import chosen_trials, named_trials, plan_jobs, retrain
+from analysis.evaluation.predictions import predict
+from analysis.retraining.candidates import check_reference_models, find_candidates
+from analysis.retraining.ensemble_file import ENSEMBLE_FILE, load_ensemble, read_ensemble
+from analysis.retraining.predictions import predict_validation
+from analysis.retraining.retrain import chosen_trials, named_trials, retrain
+from analysis.retraining.training_jobs import plan_jobs
 from ecg_tune.config import TrainingConfig, TrialConfig, to_dict
-from ecg_tune.data.prepared.dataset import PreparedData
+from ecg_tune.data.prepared.dataset import PreparedData, open_prepared, read_ledger
+from ecg_tune.data.prepared.ledger import LEDGER
 from ecg_tune.errors import DataError, StudyError
 from ecg_tune.models.cnn1d import CNN1DConfig
 from ecg_tune.models.rnn import RNNConfig
@@ -124,43 +129,94 @@ def on_both(retrained: tuple[Path, dict], toy_data: PreparedData, tmp_path_facto
     return folder, retrain(study, toy_data, folder, chosen_trials(study, top=1, per_family=True), seeds=2, on="train+validation")
 
 
-def test_every_model_trained_on_validation_too_has_its_twin_beside_it(on_both: tuple[Path, dict]) -> None:
+def test_every_model_trained_on_validation_too_has_its_reference_model_beside_it(on_both: tuple[Path, dict]) -> None:
     folder, manifest = on_both
     assert manifest["trained_on"] == "train+validation"
     for model in manifest["models"]:
         assert load_saved(folder / "models" / model["best_file"]).trained_on == "train+validation"
         for row in model["seeds"]:
-            full, twin = (load_saved(folder / "models" / row[key]) for key in ("file", "twin"))
-            assert (full.trained_on, twin.trained_on) == ("train+validation", "train")
+            full, reference = (load_saved(folder / "models" / row[key]) for key in ("file", "twin"))
+            assert (full.trained_on, reference.trained_on) == ("train+validation", "train")
             assert (full.thresholds, full.validation_macro_auc, full.epochs) == (
-                twin.thresholds,
-                twin.validation_macro_auc,
-                twin.best_epoch,
+                reference.thresholds,
+                reference.validation_macro_auc,
+                reference.best_epoch,
             )
-            assert row["validation_macro_auc"] == twin.validation_macro_auc
+            assert row["validation_macro_auc"] == reference.validation_macro_auc
 
 
-def test_what_is_fitted_on_validation_in_an_evaluation_rests_on_the_twins_answers_alone(
+def test_what_is_fitted_on_validation_in_an_evaluation_rests_on_the_reference_models_alone(
     on_both: tuple[Path, dict], toy_data: PreparedData
 ) -> None:
-    part = toy_data.validation
+    validation = toy_data.validation
     for candidate in find_candidates(on_both[0] / "models"):
-        alone = dataclasses.replace(candidate, files=candidate.judged)
-        full, twin = (ask(one, part, part, sensitivity_target=0.9, device="cpu") for one in (candidate, alone))
-        for with_validation, without in zip(full.seeds, twin.seeds, strict=True):
+        alone = dataclasses.replace(candidate, files=candidate.validation_files)
+        full, reference = (
+            predict(
+                one,
+                validation,
+                predict_validation(one, validation, device="cpu"),
+                validation,
+                sensitivity_target=0.9,
+                device="cpu",
+            )
+            for one in (candidate, alone)
+        )
+        for with_validation, without in zip(full.seeds, reference.seeds, strict=True):
             for name in ("validation", "validation_macro_auc", "f1_thresholds", "sensitivity_thresholds", "platt"):
                 np.testing.assert_array_equal(getattr(with_validation, name), getattr(without, name), err_msg=name)
-            assert not np.array_equal(with_validation.test, without.test), "the answers on test are the model's own"
+            assert not np.array_equal(with_validation.test, without.test), "the predictions on test are the model's own"
 
 
-def test_a_model_trained_on_validation_without_its_twin_is_refused(on_both: tuple[Path, dict], tmp_path: Path) -> None:
+def test_a_model_trained_on_validation_without_its_reference_model_is_refused(on_both: tuple[Path, dict], tmp_path: Path) -> None:
     shutil.copy(on_both[0] / "models" / "CNN1D_best.pth", tmp_path)
-    with pytest.raises(DataError, match=r"CNN1D_best\.pth was trained on validation too, and its twin, .* is not named beside it"):
-        check_judged(find_candidates(tmp_path))
+    with pytest.raises(
+        DataError, match=r"CNN1D_best\.pth was trained on validation too, and its reference model, .* is not named beside it"
+    ):
+        check_reference_models(find_candidates(tmp_path))
 
 
-def test_retraining_on_train_again_describes_the_twins(on_both: tuple[Path, dict], toy_data: PreparedData) -> None:
+def test_retraining_on_train_again_describes_the_reference_models(on_both: tuple[Path, dict], toy_data: PreparedData) -> None:
     study = tiny_study(toy_data)
     manifest = retrain(study, toy_data, on_both[0], best_trials(study, 1), seeds=1)
     assert [row["file"] for row in manifest["models"][0]["seeds"]] == ["RNNModel_trial2_seed0.pth"]
     assert load_saved(on_both[0] / "models" / "RNNModel_best.pth").trained_on == "train"
+
+
+def test_the_ensemble_is_chosen_on_validation_and_named_in_the_manifest_without_any_test_record(
+    retrained: tuple[Path, dict], toy_data: PreparedData, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(retrained[0] / "models", folder / "models")
+    data_folder = shutil.copytree(toy_data.folder, tmp_path / "data", ignore=shutil.ignore_patterns(LEDGER))
+    shutil.rmtree(data_folder / "test")
+    data = open_prepared(Path(data_folder))
+    study = tiny_study(data)
+    manifest = retrain(study, data, folder, chosen_trials(study, top=2, per_family=True), seeds=2)
+    ensemble, models = manifest["ensemble"], folder / "models"
+    assert ensemble == json.loads((models / "manifest.json").read_text())["ensemble"]
+    assert (ensemble["best_file"], ensemble["files"]) == (ENSEMBLE_FILE, ["Ensemble_seed0.json", "Ensemble_seed1.json"])
+    assert {path.name for path in models.glob("Ensemble*")} == {ENSEMBLE_FILE, *ensemble["files"]}
+    seeds = read_ensemble(models, find_candidates(models))
+    assert all(seed.weights == ensemble["weights"] for seed in seeds)
+    assert set(ensemble["weights"]) <= {model["name"] for model in manifest["models"]}
+    assert np.mean([seed.validation_macro_auc for seed in seeds]) == ensemble["validation_macro_auc_mean"]
+    best_alone = max(model["validation_macro_auc_mean"] for model in manifest["models"])
+    assert ensemble["validation_macro_auc_mean"] >= best_alone - 1e-9, "the best model alone is the first choice"
+    assert read_ledger(data) == []
+
+
+def test_an_ensemble_of_the_same_models_stays_and_one_of_other_models_goes(
+    retrained: tuple[Path, dict], toy_data: PreparedData, tmp_path: Path
+) -> None:
+    shutil.copytree(retrained[0] / "models", tmp_path / "models")
+    study, file = tiny_study(toy_data), tmp_path / "models" / ENSEMBLE_FILE
+    before = file.read_bytes()
+    retrain(study, toy_data, tmp_path, chosen_trials(study, top=2, per_family=True), seeds=2)
+    assert file.read_bytes() == before, "the same models give the same ensemble"
+    retrain(study, toy_data, tmp_path, chosen_trials(study, top=1, per_family=True), seeds=1)
+    assert set(load_ensemble(file).chosen_from) == {"RNNModel_trial2_seed0.pth", "CNN1D_trial4_seed0.pth"}
+    assert {path.name for path in file.parent.glob("Ensemble*")} == {ENSEMBLE_FILE, "Ensemble_seed0.json"}
+    manifest = retrain(study, toy_data, tmp_path, best_trials(study, 1), seeds=2)
+    assert manifest["ensemble"] is None, "one model has nobody to join"
+    assert list(file.parent.glob("Ensemble*")) == []

@@ -32,7 +32,7 @@ def _facts(provenance: Provenance, manifest: Mapping[str, Any]) -> Facts:
     rows = {
         "Study": provenance.study,
         "Source": ", ".join(words) + (" (SYNTHETIC)" if provenance.synthetic else ""),
-        "Split": f"{provenance.split}, patient-disjoint (checked when the data were prepared)",
+        "Split": f"{provenance.split_scheme}, patient-disjoint (checked when the data were prepared)",
         "Test part": f"{provenance.n_records} records of {provenance.n_patients} patients; {opened_text(provenance)}",
         "Input": f"leads {', '.join(provenance.leads)} at {provenance.sampling_rate_hz} Hz",
         "Classes": ", ".join(provenance.class_names),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.evaluation.metrics import number
-from analysis.evaluation.provenance import Ranking, interval_rule, trained_on_text
+from analysis.evaluation.provenance import interval_rule, trained_on_text
 from analysis.evaluation.report.elements import Bullets, Element, Facts, Paragraph, Section, Table
 from analysis.evaluation.result import MEMBERS, EvaluationResult
+from analysis.retraining.candidates import Ranking
 from analysis.retraining.ensemble import RULES as ENSEMBLE_RULES
 
 CHOICES = (

@@ -13,7 +13,7 @@ from analysis.evaluation.errors.error_overlap import ALL, MOST_DRAWN, overlap_fi
 from analysis.evaluation.errors.paper_ecg import ecg_figure
 from analysis.evaluation.errors.statements import statement_figure, statement_lines, statement_table
 from analysis.evaluation.errors.worst_records import worst_records, worst_table
-from analysis.evaluation.statistics.bootstrap import Run, patient_weights
+from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, patient_weights
 from ecg_tune.config import CLASS_NAMES, LEAD_NAMES
 from ecg_tune.data.prepared.dataset import Split
 from ecg_tune.data.prepared.origin import Origin
@@ -27,9 +27,11 @@ PATIENTS = np.arange(N) // 2
 
 def model(name: str, seed: int, n_seeds: int = 2) -> SimpleNamespace:
     rng = np.random.default_rng(seed)
-    runs = [Run(np.clip(LABELS * 0.25 + rng.random((N, 5)) * 0.75, 0.001, 0.999), np.full(5, 0.5)) for _ in range(n_seeds)]
+    runs = [
+        ThresholdedPredictions(np.clip(LABELS * 0.25 + rng.random((N, 5)) * 0.75, 0.001, 0.999), np.full(5, 0.5)) for _ in range(n_seeds)
+    ]
     seeds = [SimpleNamespace(test=run.probabilities, f1_thresholds=run.thresholds) for run in runs]
-    return SimpleNamespace(name=name, runs=runs, chosen=n_seeds - 1, seeds=seeds)
+    return SimpleNamespace(name=name, at_f1_thresholds=runs, chosen=n_seeds - 1, seeds=seeds)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def split() -> Split:
 def test_mistakes_in_common_are_jaccards_index_of_the_wrong_answers() -> None:
     predictions = {name: model(name, seed) for seed, name in enumerate("abc")}
     table = overlap_table(LABELS, predictions, patient_weights(PATIENTS, n_resamples=200), best="a", class_names=CLASS_NAMES)
-    wrong = {name: (one.runs[1].probabilities >= 0.5) != LABELS for name, one in predictions.items()}
+    wrong = {name: (one.at_f1_thresholds[1].probabilities >= 0.5) != LABELS for name, one in predictions.items()}
     pooled = table[table["Of"] == ALL].set_index(["A", "B"]).loc[("a", "c")]
     assert pooled["Overlap"] == pytest.approx(jaccard_score(wrong["a"].ravel(), wrong["c"].ravel()))
     assert (pooled["Wrong_A"], pooled["Wrong_both"]) == (wrong["a"].sum(), (wrong["a"] & wrong["c"]).sum())
@@ -77,9 +79,11 @@ def test_a_statements_auc_is_that_of_its_records_against_those_without_its_super
     carries = np.array(["IMI" in codes for codes in split.origin.statements])
     kept = carries | (LABELS[:, 1] == 0)
     row = table.set_index("Statement").loc["IMI"]
-    assert row["AUC"] == pytest.approx(np.mean([roc_auc_score(carries[kept], run.probabilities[kept, 1]) for run in one.runs]))
-    assert row["AUC_of_class"] == pytest.approx(np.mean([roc_auc_score(LABELS[:, 1], run.probabilities[:, 1]) for run in one.runs]))
-    assert row["Sensitivity"] == pytest.approx(np.mean([(run.probabilities[carries, 1] >= 0.5).mean() for run in one.runs]))
+    assert row["AUC"] == pytest.approx(np.mean([roc_auc_score(carries[kept], run.probabilities[kept, 1]) for run in one.at_f1_thresholds]))
+    assert row["AUC_of_class"] == pytest.approx(
+        np.mean([roc_auc_score(LABELS[:, 1], run.probabilities[:, 1]) for run in one.at_f1_thresholds])
+    )
+    assert row["Sensitivity"] == pytest.approx(np.mean([(run.probabilities[carries, 1] >= 0.5).mean() for run in one.at_f1_thresholds]))
     assert row["AUC_lo"] < row["AUC"] < row["AUC_hi"]
     assert table.set_index("Statement").loc["AMI", "Suppressed"] == "under 10 records"
     assert list(table["Class"]) == sorted(table["Class"], key=CLASS_NAMES.index)
@@ -102,14 +106,14 @@ def test_without_statements_there_is_one_line_with_the_remedy(split: Split) -> N
 
 def test_the_worst_records_have_the_largest_cross_entropy(split: Split) -> None:
     one = model("a", 4)
-    losses = np.mean([[log_loss(LABELS[i], run.probabilities[i], labels=[0, 1]) for i in range(N)] for run in one.runs], axis=0)
+    losses = np.mean([[log_loss(LABELS[i], run.probabilities[i], labels=[0, 1]) for i in range(N)] for run in one.at_f1_thresholds], axis=0)
     found = worst_records(LABELS, one)
     np.testing.assert_array_equal(found.rows, np.argsort(-losses)[:20])
     np.testing.assert_allclose(found.loss, np.sort(losses)[::-1][:20])
     row = worst_table(split, one, class_names=CLASS_NAMES).iloc[0]
     assert row["ecg_id"] == found.rows[0] + 1
     assert (row["Age"], row["Quality"]) == ("over 89", "static noise")
-    assert row["P_MI"] == pytest.approx(np.mean([run.probabilities[found.rows[0], 1] for run in one.runs]))
+    assert row["P_MI"] == pytest.approx(np.mean([run.probabilities[found.rows[0], 1] for run in one.at_f1_thresholds]))
 
 
 def test_an_ecg_on_paper_is_to_scale() -> None:

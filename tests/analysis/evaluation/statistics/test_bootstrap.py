@@ -6,9 +6,9 @@ import pytest
 from analysis.evaluation.metrics import ECGMetrics
 from analysis.evaluation.statistics.bootstrap import (
     METRIC_NAMES,
-    Run,
+    ThresholdedPredictions,
     intervals,
-    mean_over_runs,
+    mean_over_seeds,
     patient_weights,
     percentile_interval,
     resampled_metrics,
@@ -40,7 +40,7 @@ def test_resampled_metrics_equal_a_loop_over_repeated_records() -> None:
     labels, probabilities, patients = made_up()
     thresholds = np.array([0.5, 0.4, 0.7])
     weights = patient_weights(patients, n_resamples=60, seed=2)
-    fast = resampled_metrics(labels, Run(probabilities, thresholds), weights)
+    fast = resampled_metrics(labels, ThresholdedPredictions(probabilities, thresholds), weights)
     metrics = ECGMetrics(NAMES, thresholds)
     lost = 0
     for r in range(60):
@@ -58,8 +58,8 @@ def test_resampled_metrics_equal_a_loop_over_repeated_records() -> None:
 def test_intervals_are_percentiles_of_the_loop_and_count_the_resamples_without_positives() -> None:
     labels, probabilities, patients = made_up()
     weights = patient_weights(patients, n_resamples=300, seed=3)
-    run = Run(probabilities, np.full(3, 0.5))
-    found = intervals(labels, mean_over_runs(labels, [run], weights), class_names=NAMES)
+    run = ThresholdedPredictions(probabilities, np.full(3, 0.5))
+    found = intervals(labels, mean_over_seeds(labels, [run], weights), class_names=NAMES)
     values = resampled_metrics(labels, run, weights)["auc_roc"]
     low, high = np.nanpercentile(values[:, 2], [2.5, 97.5])
     assert found["HYP"]["auc_roc"].low == pytest.approx(low)
@@ -73,8 +73,8 @@ def test_several_seeds_give_the_interval_of_their_mean_on_the_same_resamples() -
     labels, first, patients = made_up()
     second = np.clip(first + 0.1, 0, 1)[:, ::-1]
     weights = patient_weights(patients, n_resamples=50, seed=4)
-    runs = [Run(first, np.full(3, 0.5)), Run(second, np.full(3, 0.6))]
-    both = mean_over_runs(labels, runs, weights)
+    runs = [ThresholdedPredictions(first, np.full(3, 0.5)), ThresholdedPredictions(second, np.full(3, 0.6))]
+    both = mean_over_seeds(labels, runs, weights)
     for metric in METRIC_NAMES:
         expected = (resampled_metrics(labels, runs[0], weights)[metric] + resampled_metrics(labels, runs[1], weights)[metric]) / 2
         np.testing.assert_allclose(both[metric], expected)
@@ -84,7 +84,7 @@ def test_a_class_without_positives_has_no_auc_interval_and_does_not_spoil_the_ma
     labels, probabilities, patients = made_up()
     labels[:, 1] = 0
     weights = patient_weights(patients, n_resamples=100, seed=5)
-    found = intervals(labels, mean_over_runs(labels, [Run(probabilities, np.full(3, 0.5))], weights), class_names=NAMES)
+    found = intervals(labels, mean_over_seeds(labels, [ThresholdedPredictions(probabilities, np.full(3, 0.5))], weights), class_names=NAMES)
     assert np.isnan(found["MI"]["auc_roc"].low)
     assert found["MI"]["auc_roc"].n_undefined == 100
     assert np.isfinite(found["MI"]["specificity"].low)
@@ -95,7 +95,9 @@ def test_a_class_without_positives_has_no_auc_interval_and_does_not_spoil_the_ma
 def test_a_constant_predictor_has_an_auc_of_one_half_in_every_resample() -> None:
     labels, _, patients = made_up()
     weights = patient_weights(patients, n_resamples=100, seed=6)
-    found = intervals(labels, mean_over_runs(labels, [Run(np.full((40, 3), 0.3), np.full(3, 0.5))], weights), class_names=NAMES)
+    found = intervals(
+        labels, mean_over_seeds(labels, [ThresholdedPredictions(np.full((40, 3), 0.3), np.full(3, 0.5))], weights), class_names=NAMES
+    )
     assert (found["NORM"]["auc_roc"].low, found["NORM"]["auc_roc"].high) == (0.5, 0.5)
     assert found["NORM"]["sensitivity"].high == 0.0
 
@@ -103,7 +105,7 @@ def test_a_constant_predictor_has_an_auc_of_one_half_in_every_resample() -> None
 def test_the_interval_holds_the_point_estimate() -> None:
     labels, probabilities, patients = made_up(300, decimals=6)
     weights = patient_weights(patients, n_resamples=500, seed=7)
-    found = intervals(labels, mean_over_runs(labels, [Run(probabilities, np.full(3, 0.5))], weights), class_names=NAMES)
+    found = intervals(labels, mean_over_seeds(labels, [ThresholdedPredictions(probabilities, np.full(3, 0.5))], weights), class_names=NAMES)
     point = ECGMetrics(NAMES).calculate_metrics(labels, probabilities)
     for row in ("macro_avg", *NAMES):
         for metric in METRIC_NAMES:

@@ -21,8 +21,8 @@ from analysis.evaluation.statistics.calibration import (
     mean_calibration,
     patient_signs,
 )
-from analysis.evaluation.statistics.platt import logits, platt_parameters, platt_scaled
-from analysis.evaluation.thresholds import sensitivity_thresholds
+from analysis.retraining.platt import logits, platt_parameters, platt_scaled
+from analysis.retraining.thresholds import sensitivity_thresholds
 from ecg_tune.errors import ConfigError
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.evaluation.candidates import find_candidates
 from analysis.evaluation.statistics.cost_table import FEWEST, MOST, cost_lines, cost_table, latency_s
+from analysis.retraining.candidates import find_candidates
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.models.cost import cost
 from ecg_tune.training.model_file import SavedModel, build_predictor, save_model

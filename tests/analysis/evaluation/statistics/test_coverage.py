@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from analysis.evaluation.statistics.bootstrap import Run, macro_metric, mean_over_runs, patient_weights, percentile_interval
+from analysis.evaluation.statistics.bootstrap import (
+    ThresholdedPredictions,
+    macro_metric,
+    mean_over_seeds,
+    patient_weights,
+    percentile_interval,
+)
 
 N_SETS, N_PATIENTS, N_RESAMPLES = 600, 150, 250
 PREVALENCE, DISTANCE, CUT = np.array([0.45, 0.25]), np.array([2.0, 1.5]), 0.9
@@ -36,7 +42,9 @@ def simulated(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 def held(labels: np.ndarray, probabilities: np.ndarray, patients: np.ndarray, seed: int) -> list[bool]:
     """Return whether the intervals of macro AUC and of macro F1 hold the truth."""
-    values = mean_over_runs(labels, [Run(probabilities, THRESHOLDS)], patient_weights(patients, n_resamples=N_RESAMPLES, seed=seed))
+    values = mean_over_seeds(
+        labels, [ThresholdedPredictions(probabilities, THRESHOLDS)], patient_weights(patients, n_resamples=N_RESAMPLES, seed=seed)
+    )
     limits = {metric: percentile_interval(macro_metric(labels, values, metric)) for metric in truth()}
     return [limits[metric].low <= value <= limits[metric].high for metric, value in truth().items()]
 

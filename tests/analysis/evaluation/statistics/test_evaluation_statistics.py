@@ -158,6 +158,7 @@ def test_answers_that_are_not_numbers_are_one_clear_line(
         found[3:5, 1] = np.nan
         return found
 
-    monkeypatch.setattr("analysis.evaluation.predictions.predict_probabilities", spoiled)
+    monkeypatch.setattr("analysis.retraining.predictions.predict_probabilities", spoiled)
     with pytest.raises(DataError, match=r"RNNModel_best\.pth answers 2 of 48 validation records with NaN: retrain it"):
         evaluate(tmp_path / "m", data, tmp_path / "out", study="s", n_bootstrap=20)
+    assert read_ledger(data) == [], "validation is predicted before the test split is opened"

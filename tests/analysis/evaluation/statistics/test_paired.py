@@ -11,11 +11,11 @@ from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
 from analysis.evaluation.metrics import ECGMetrics, mean_metrics
-from analysis.evaluation.statistics.bootstrap import Run, mean_over_runs, patient_weights, weighted_ranks
+from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, mean_over_seeds, patient_weights, weighted_ranks
 from analysis.evaluation.statistics.clusters import mean_standard_error
 from analysis.evaluation.statistics.delong import correlated_aucs, placements
 from analysis.evaluation.statistics.mcnemar import mcnemar_mid_p
-from analysis.evaluation.statistics.paired import AUC, RIGHT, Answers, difference_p, holm, paired_table
+from analysis.evaluation.statistics.paired import AUC, RIGHT, ComparedModel, difference_p, holm, paired_table
 
 NAMES = ("MI", "HYP")
 
@@ -31,14 +31,16 @@ def simulated(rng: np.random.Generator, *, n_patients: int, edge: float = 0.0) -
     return labels, 1 / (1 + np.exp(-scores)), index
 
 
-def predictions(labels: np.ndarray, runs: list[Run], weights: np.ndarray, chosen: int = 0) -> Answers:
-    values = mean_metrics([ECGMetrics(NAMES, run.thresholds).calculate_metrics(labels, run.probabilities) for run in runs])
-    return Answers(runs, chosen, mean_over_runs(labels, runs, weights), values)
+def predictions(labels: np.ndarray, seeds: list[ThresholdedPredictions], weights: np.ndarray, chosen: int = 0) -> ComparedModel:
+    values = mean_metrics([ECGMetrics(NAMES, seed.thresholds).calculate_metrics(labels, seed.probabilities) for seed in seeds])
+    return ComparedModel(seeds, chosen, mean_over_seeds(labels, seeds, weights), values)
 
 
 def table_of(labels: np.ndarray, scores: np.ndarray, index: np.ndarray, n_resamples: int = 200):
     weights = patient_weights(index, n_resamples=n_resamples)
-    models = {name: predictions(labels, [Run(s, np.full(2, 0.6))], weights) for name, s in zip("ABCDEFG", scores, strict=False)}
+    models = {
+        name: predictions(labels, [ThresholdedPredictions(s, np.full(2, 0.6))], weights) for name, s in zip("ABCDEFG", scores, strict=False)
+    }
     return paired_table(labels, index, models, class_names=NAMES)
 
 
@@ -133,8 +135,11 @@ def test_the_macro_rows_rest_on_the_same_resamples_of_both_models() -> None:
 def test_a_trial_with_several_seeds_compares_the_mean_of_its_aucs_and_the_chosen_seeds_answers() -> None:
     labels, scores, index = simulated(np.random.default_rng(5), n_patients=60)
     weights, cut = patient_weights(index, n_resamples=50), np.full(2, 0.6)
-    both = [Run(scores[0], cut), Run(scores[1][::-1].copy(), cut)]
-    models = {"A": predictions(labels, both, weights, chosen=1), "B": predictions(labels, [Run(scores[1], cut)], weights)}
+    both = [ThresholdedPredictions(scores[0], cut), ThresholdedPredictions(scores[1][::-1].copy(), cut)]
+    models = {
+        "A": predictions(labels, both, weights, chosen=1),
+        "B": predictions(labels, [ThresholdedPredictions(scores[1], cut)], weights),
+    }
     table = paired_table(labels, index, models, class_names=NAMES).set_index(["Quantity", "Class"])
     assert table.loc[(AUC, "MI"), "A"] == pytest.approx(models["A"].values["MI"]["auc_roc"])
     one_seed = ECGMetrics(NAMES, cut).calculate_metrics(labels, both[1].probabilities)

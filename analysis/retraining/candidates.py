@@ -1,4 +1,4 @@
-"""The models of a folder, as an evaluation finds them: one candidate a retrained trial, its seeds inside.
+"""The models of a folder: one candidate a retrained trial, with a model file for each of its seeds.
 
 `manifest.json` (written by the retraining) says which files belong together; a folder without one is read as
 `<Name>_best.pth` files, each a candidate of one seed.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,33 @@ from typing import Any
 import numpy as np
 import torch
 
-from analysis.evaluation.provenance import Ranking
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel, build_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
 
 MANIFEST, SUFFIX = "manifest.json", "_best.pth"
+Listed = tuple[str, tuple[Path, ...], tuple[Path, ...], float | None]
+"""A model's name, its files, its reference models, its value in the search."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How good a model is on validation, known before the test split is opened.
+
+    Attributes:
+        validation_macro_auc: Mean over the seeds.
+        validation_sd: Standard deviation over the seeds (n - 1); NaN with one seed.
+        search_value: The trial's value in the search, None when it came from none.
+        fitted_on_validation: True for an ensemble: its weights were chosen on the records of `validation_macro_auc`.
+    """
+
+    name: str
+    n_seeds: int
+    validation_macro_auc: float
+    validation_sd: float
+    search_value: float | None = None
+    fitted_on_validation: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,26 +51,28 @@ class Candidate:
 
     Attributes:
         files: One model file a seed.
-        seeds: What the files say, without their weights; same order.
-        judged: The files whose answers on validation count: the same, or the twins of those trained on validation too.
+        seeds: What these files say, without their weights; same order.
+        validation_files: The files that predict validation: the same ones, or the reference models of those that were trained
+            on validation too.
         search_value: The trial's value in the search, None without one.
     """
 
     name: str
     files: tuple[Path, ...]
     seeds: tuple[SavedModel, ...]
-    judged: tuple[Path, ...]
+    validation_files: tuple[Path, ...]
     search_value: float | None = None
 
     @property
     def ranking(self) -> Ranking:
+        """Sum up the validation results of the seeds."""
         values = np.array([saved.validation_macro_auc for saved in self.seeds])
         spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
         return Ranking(self.name, len(values), float(values.mean()), spread, self.search_value)
 
 
 def find_candidates(folder: Path, *, manifest: bool = True) -> list[Candidate]:
-    """Return the folder's models, highest validation macro AUC first.
+    """Read the models of a folder, highest validation macro AUC first.
 
     Args:
         manifest: Follow the manifest when there is one; False reads the `<Name>_best.pth` files only.
@@ -60,14 +82,28 @@ def find_candidates(folder: Path, *, manifest: bool = True) -> list[Candidate]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder of models: make one with `ecg-tune retrain STUDY` or `ecg-tune train FAMILY`")
-    found = _from_manifest(folder) if manifest and (folder / MANIFEST).is_file() else _from_files(folder)
-    if not found:
+    candidates = _from_manifest(folder) if manifest and (folder / MANIFEST).is_file() else _from_files(folder)
+    if not candidates:
         raise DataError(f"{folder} holds no model (*{SUFFIX}): make one with `ecg-tune retrain STUDY` or `ecg-tune train FAMILY`")
-    names = [candidate.name for candidate in found]
+    names = [candidate.name for candidate in candidates]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{folder} holds two models named {twice[0]}: keep one of them")
-    return sorted(found, key=lambda c: -np.nan_to_num(c.ranking.validation_macro_auc, nan=-1.0))
+    return best_first(candidates)
+
+
+def listed_candidates(folder: Path, models: Iterable[Mapping[str, Any]]) -> list[Candidate]:
+    """Read the models that a manifest lists, highest validation macro AUC first.
+
+    Args:
+        models: The manifest's "models".
+    """
+    return best_first(_read([_paths(folder, model) for model in models]))
+
+
+def best_first(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Sort by the mean validation macro AUC; equal ones keep their order, NaN comes last."""
+    return sorted(candidates, key=lambda c: -np.nan_to_num(c.ranking.validation_macro_auc, nan=-1.0))
 
 
 def check_fit(candidates: Sequence[Candidate], data: PreparedData) -> None:
@@ -96,24 +132,43 @@ def check_fit(candidates: Sequence[Candidate], data: PreparedData) -> None:
                 raise DataError(f"{path} holds no F1 threshold for each of {len(data.class_names)} classes: retrain it")
 
 
-def rehearse(candidates: Sequence[Candidate], data: PreparedData, device: str) -> None:
-    """Run every model on one validation record, so that the test part isn't opened for an evaluation that then fails.
+def check_runs(candidates: Sequence[Candidate], data: PreparedData, device: str) -> None:
+    """Run every model on one validation record, so that the test split isn't opened for an evaluation that then fails.
 
     Raises:
         ConfigError: No such device.
-        DataError: A model whose weights don't fit its config, or whose answer is not a probability.
+        DataError: A model whose weights don't fit its config, or whose prediction is not a finite number.
     """
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"the device {device!r} can't be used ({str(error).splitlines()[0]}): pass cpu") from error
-    for path in dict.fromkeys(path for candidate in candidates for path in (*candidate.files, *candidate.judged)):
+    for path in dict.fromkeys(path for candidate in candidates for path in (*candidate.files, *candidate.validation_files)):
         try:
-            answer = predict_probabilities(build_predictor(load_saved(path)), data.validation.signals_uv[:1], device=device)
+            prediction = predict_probabilities(build_predictor(load_saved(path)), data.validation.signals_uv[:1], device=device)
         except RuntimeError as error:
             raise DataError(f"the model in {path} does not run ({str(error).splitlines()[0]}): retrain it") from error
-        if not np.isfinite(answer).all():
+        if not np.isfinite(prediction).all():
             raise DataError(f"the model in {path} answers with numbers that are not finite: retrain it")
+
+
+def check_reference_models(candidates: Sequence[Candidate]) -> None:
+    """Refuse models trained on validation whose reference models are not there: nothing honest could be fitted for them.
+
+    Raises:
+        DataError: Names the file.
+    """
+    for path in (path for candidate in candidates for path in candidate.validation_files):
+        if load_saved(path).trained_on == TRAIN_AND_VALIDATION:
+            raise DataError(
+                f"{path} was trained on validation too, and its reference model, trained on train alone, is not named beside it: "
+                "evaluate the folder that `ecg-tune retrain` wrote, with its manifest.json"
+            )
+
+
+def without_weights(path: Path) -> SavedModel:
+    """Read what a model file says of the model, and leave its weights out."""
+    return dataclasses.replace(load_saved(path), state={})
 
 
 def _from_manifest(folder: Path) -> list[Candidate]:
@@ -125,37 +180,23 @@ def _from_manifest(folder: Path) -> list[Candidate]:
         raise DataError(f"{path} is not a manifest of retrained models ({error!r}): run `ecg-tune retrain` again") from error
     if empty := [name for name, files, _, _ in rows if not files]:
         raise DataError(f"{path} lists no seed of {empty[0]}: run `ecg-tune retrain` again")
-    return [Candidate(name, files, tuple(map(facts_of, files)), judged, value) for name, files, judged, value in rows]
+    return _read(rows)
 
 
-def _paths(folder: Path, model: Mapping[str, Any]) -> tuple[str, tuple[Path, ...], tuple[Path, ...], float | None]:
+def _read(rows: Iterable[Listed]) -> list[Candidate]:
+    return [Candidate(name, files, tuple(map(without_weights, files)), references, value) for name, files, references, value in rows]
+
+
+def _paths(folder: Path, model: Mapping[str, Any]) -> Listed:
+    """Find the files of a model of the manifest, which calls a reference model "twin"."""
     files = tuple(folder / str(seed["file"]) for seed in model["seeds"])
-    judged = tuple(folder / str(seed.get("twin", seed["file"])) for seed in model["seeds"])
-    return str(model["name"]), files, judged, model.get("search_value")
+    references = tuple(folder / str(seed.get("twin", seed["file"])) for seed in model["seeds"])
+    return str(model["name"]), files, references, model.get("search_value")
 
 
 def _from_files(folder: Path) -> list[Candidate]:
     files = sorted(folder.glob(f"*{SUFFIX}"))
-    return [Candidate(path.name.removesuffix(SUFFIX), (path,), (facts_of(path),), (path,)) for path in files]
-
-
-def check_judged(candidates: Sequence[Candidate]) -> None:
-    """Refuse models trained on validation whose twins are not there: nothing honest could be fitted for them.
-
-    Raises:
-        DataError: Names the file.
-    """
-    for path in (path for candidate in candidates for path in candidate.judged):
-        if load_saved(path).trained_on == TRAIN_AND_VALIDATION:
-            raise DataError(
-                f"{path} was trained on validation too, and its twin, for which validation decides, is not named beside it: "
-                "evaluate the folder that `ecg-tune retrain` wrote, with its manifest.json"
-            )
-
-
-def facts_of(path: Path) -> SavedModel:
-    """Return what a model file says, without its weights."""
-    return dataclasses.replace(load_saved(path), state={})
+    return [Candidate(path.name.removesuffix(SUFFIX), (path,), (without_weights(path),), (path,)) for path in files]
 
 
 def _short(value: object) -> str:

@@ -14,7 +14,7 @@ SENSITIVITY_TARGET = 0.9
 
 
 def sensitivity_thresholds(labels: NDArray[np.generic], probabilities: Array, *, target: float = SENSITIVITY_TARGET) -> Array:
-    """Return the highest threshold of each class whose sensitivity on these records is `target` or more, (n_classes,).
+    """Find the highest threshold of each class that still reaches the wanted sensitivity on these records, (n_classes,).
 
     A prediction is positive at probability >= threshold. As `ecg_tune.metrics.f1_thresholds`: midpoints between observed
     probabilities, 0.5 for a class without positives, and only for validation records. On other records the sensitivity may
@@ -26,12 +26,12 @@ def sensitivity_thresholds(labels: NDArray[np.generic], probabilities: Array, *,
         target: Above 0, at most 1.
     """
     check_range("sensitivity target", target, 0.01, 1.0)
-    found = np.full(labels.shape[1], 0.5)
+    thresholds = np.full(labels.shape[1], 0.5)
     for k in range(labels.shape[1]):
         hits = np.sort(probabilities[np.asarray(labels[:, k]).astype(bool), k])[::-1]
         if hits.size == 0:
             continue
         last = hits[math.ceil(target * hits.size - 1e-9) - 1]  # 0.9 x 10 is 9 positives, not the 10 of rounding up
         lower = probabilities[probabilities[:, k] < last, k]
-        found[k] = (last + (lower.max() if lower.size else 0.0)) / 2
-    return found
+        thresholds[k] = (last + (lower.max() if lower.size else 0.0)) / 2
+    return thresholds

@@ -1,0 +1,53 @@
+"""An ensemble's file as a module that predicts: the members' weighted mean probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from analysis.retraining.ensemble_file import SavedEnsemble, load_ensemble
+from ecg_tune.models import MODELS
+from ecg_tune.training.model_file import build_predictor, load_saved
+from ecg_tune.training.predictor import Predictor
+
+
+class EnsemblePredictor(nn.Module):
+    """Predicts with all members and averages their probabilities by weight.
+
+    Args:
+        members: Predictors of raw millivolts.
+        saved: Their weights, in the same order; and the thresholds and Platt scaling for the mean.
+
+    Attributes:
+        thresholds: For the mean probabilities, by rule ("half", "f1", "sensitivity"), one value a class.
+        platt: Slope and intercept of each class, (n_classes, 2), for `analysis.retraining.platt.platt_scaled`.
+    """
+
+    def __init__(self, members: Sequence[Predictor], saved: SavedEnsemble) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.saved = saved
+        self.thresholds, self.platt = saved.thresholds, np.array(saved.platt)
+
+    def forward(self, signal_mv: Tensor) -> Tensor:
+        """Map (batch, n_samples, n_leads) in millivolts to logits (batch, n_classes) of the mean probability."""
+        weighted = [
+            member.weight * predictor(signal_mv).sigmoid() for member, predictor in zip(self.saved.members, self.members, strict=True)
+        ]
+        return torch.logit(torch.stack(weighted).sum(0), eps=1e-7)
+
+
+def build_ensemble(path: Path) -> tuple[EnsemblePredictor, str]:
+    """Load the ensemble of a file on the CPU, and say what its members take: "signal", "image", or "fusion" when they differ.
+
+    Raises:
+        DataError: As `load_ensemble`.
+    """
+    saved = load_ensemble(path)
+    members = [build_predictor(load_saved(path.with_name(member.file))) for member in saved.members]
+    kinds = {MODELS[member.config.family].inputs for member in members}
+    return EnsemblePredictor(members, saved).eval(), kinds.pop() if len(kinds) == 1 else "fusion"

@@ -1,0 +1,130 @@
+"""The single trainings of a retraining: what each one is, how it is done, and which are done already.
+
+Workers of a cluster import this module, so it needs no more than training does: no scikit-learn, no matplotlib.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from ecg_tune.config import TrialConfig
+from ecg_tune.data.prepared.dataset import PreparedData
+from ecg_tune.errors import DataError, EcgTuneError, StudyError, WorkFailedError
+from ecg_tune.models import MODELS, trial_config
+from ecg_tune.study.study import objective
+from ecg_tune.training.encoders import with_local_encoders
+from ecg_tune.training.fit import saved_model, train_model
+from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION, SavedModel, load_saved, save_model
+from ecg_tune.training.oom import out_of_memory
+from ecg_tune.training.refit import refit_model
+
+Outcome = SavedModel | EcgTuneError
+MODELS_FOLDER = "models"
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: a trial's config with one seed, and where the result goes.
+
+    Attributes:
+        search_value: The trial's macro AUC in the search; None when the search went by another metric.
+        path: Named after the trial, not its rank, which more trials may change.
+        reference: The same config and seed, trained on train alone; None when this job trains that reference model itself.
+    """
+
+    name: str
+    trial: int
+    search_value: float | None
+    config: TrialConfig
+    seed: int
+    path: Path
+    reference: SavedModel | None = None
+
+    @property
+    def key(self) -> Key:
+        """Return trial and seed."""
+        return self.trial, self.seed
+
+    def refit(self, reference: SavedModel, path: Path) -> Job:
+        """Return the training on train and validation that follows this one.
+
+        Args:
+            reference: What this job trained.
+            path: Where the refit model goes.
+        """
+        light = dataclasses.replace(reference, name=self.name, state={})
+        return dataclasses.replace(self, path=path, reference=light)
+
+
+Mapper = Callable[[Callable[[Job], Outcome], Iterable[Job]], Iterator[tuple[Job, Outcome]]]
+"""Runs trainings and gives each with its outcome, in the order in which they end."""
+
+
+def one_by_one(function: Callable[[Job], Outcome], jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+    """Run trainings in this process."""
+    for job in jobs:
+        yield job, function(job)
+
+
+def plan_jobs(study: optuna.Study, folder: Path, trials: Sequence[FrozenTrial], *, seeds: int) -> list[Job]:
+    """List the trainings of some trials, `seeds` each.
+
+    Raises:
+        StudyError: There is no trial.
+    """
+    if not trials:
+        raise StudyError(f"{folder} has no COMPLETE trial to retrain: let its search go on")
+    metric = str(study.user_attrs["metric"])
+    jobs, n_of_family = [], Counter[str]()
+    for trial in trials:
+        config = with_local_encoders(trial_config(trial.user_attrs["config"], where=f"trial {trial.number}"), folder)
+        n_of_family[config.family] += 1
+        rank = n_of_family[config.family]
+        name = MODELS[config.family].name + (f"#{rank}" if rank > 1 else "")
+        value = objective(trial) if metric == "macro_auc" else None
+        for seed in range(seeds):
+            path = folder / MODELS_FOLDER / f"{MODELS[config.family].name}_trial{trial.number}_seed{seed}.pth"
+            jobs.append(Job(name, trial.number, value, config, seed, path))
+    return jobs
+
+
+def train_job(job: Job, *, data: PreparedData, device: str, metric: str) -> Outcome:
+    """Do one training, and return the model or what went wrong; only a mistake of the program itself is raised."""
+    try:
+        if job.reference:
+            return refit_model(job.reference, data, device=device)
+        fit = train_model(job.config, data, seed=job.seed, device=device, metric=metric)
+        return saved_model(fit, data, name=job.name, trial=job.trial, device=device)
+    except EcgTuneError as error:
+        return error
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        return WorkFailedError(f"out of memory: {str(error).splitlines()[0]}")
+
+
+def finished_model(job: Job, data: PreparedData) -> SavedModel | None:
+    """Read what an earlier call made of the same job; None when there is nothing whole that fits."""
+    if not job.path.exists():
+        return None
+    try:
+        saved = load_saved(job.path)
+    except DataError:
+        return None  # cut or of an older format: trained again
+    same = (saved.trial, saved.seed, saved.config, saved.data["fingerprint"]) == (job.trial, job.seed, job.config, data.fingerprint)
+    if job.reference:
+        same = same and (saved.epochs, saved.thresholds) == (job.reference.best_epoch, job.reference.thresholds)
+    if not same or saved.trained_on != (TRAIN_AND_VALIDATION if job.reference else TRAIN):
+        return None
+    if saved.name != job.name:  # more trials have changed its rank
+        saved = dataclasses.replace(saved, name=job.name)
+        save_model(job.path, saved)
+    return saved
