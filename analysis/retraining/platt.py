@@ -1,4 +1,4 @@
-"""Platt scaling: a straight line through the logits, fitted on validation records, that makes probabilities mean what they say.
+"""Platt scaling: fit a straight line through the logits on validation, so that a probability of 0.3 comes true in 30 % of the records.
 
 Platt (1999), with his smoothed targets, which keep the line finite when a model separates the classes.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 
 from ecg_tune.metrics import Array
 
 CLIP = 1e-7  # as the predictor's own logits
+FARTHEST = 50.0  # a shift of the logits beyond which every probability is 0 or 1
 
 
 def logits(probabilities: Array) -> Array:
@@ -19,37 +22,37 @@ def logits(probabilities: Array) -> Array:
     return np.asarray(logit(np.clip(probabilities, CLIP, 1 - CLIP)), dtype=np.float64)
 
 
-def logistic_fit(design: Array, targets: Array, *, offset: Array | float = 0.0) -> Array:
-    """Return the coefficients of highest likelihood of `expit(offset + design @ coefficients)`, (n_coefficients,).
+def logistic_line(scores: Array, targets: Array) -> tuple[float, float]:
+    """Fit `expit(slope * score + intercept)` by maximum likelihood, without a penalty, and return slope and intercept.
 
-    Newton's method with halved steps. The maximum must exist: no separation, no column that the others explain.
+    The maximum must exist: scores that differ, and targets that no threshold separates.
 
     Args:
-        design: (n_records, n_coefficients).
-        targets: (n_records,) in [0, 1].
-        offset: (n_records,), a part of the logit that is not fitted.
+        scores: (n_records,).
+        targets: (n_records,) in [0, 1]. scikit-learn takes 0 or 1 only, so a target of 0.9 is 0.9 of a record with label 1 and
+            0.1 of one with label 0.
     """
-    coefficients = np.zeros(design.shape[1])
+    labels = np.repeat([1, 0], len(scores))
+    shares = np.concatenate([targets, 1 - targets])
+    regression = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+    regression.fit(np.tile(scores, 2)[:, None], labels, sample_weight=shares)
+    return float(regression.coef_[0, 0]), float(regression.intercept_[0])
 
-    def loss(at: Array) -> float:
-        score = offset + design @ at
-        return float(np.sum(np.logaddexp(0.0, score) - targets * score))
 
-    for _ in range(100):
-        chance = expit(offset + design @ coefficients)
-        slope = design.T @ (targets - chance)
-        step = np.linalg.solve((design * (chance * (1 - chance))[:, None]).T @ design, slope)
-        before, size = loss(coefficients), 1.0
-        while loss(coefficients + size * step) > before and size > 1e-6:
-            size /= 2
-        coefficients = coefficients + size * step
-        if np.abs(size * step).max() < 1e-9:
-            break
-    return coefficients
+def logistic_shift(scores: Array, targets: Array) -> float:
+    """Find the intercept of highest likelihood at slope 1: the mean of `expit(score + intercept)` is then that of the targets.
+
+    scikit-learn has no logistic regression with an offset, so the root of this one equation is found.
+
+    Args:
+        scores: (n_records,).
+        targets: (n_records,) in [0, 1], neither all 0 nor all 1.
+    """
+    return float(brentq(lambda shift: float(np.sum(targets - expit(scores + shift))), -FARTHEST, FARTHEST, xtol=1e-13))
 
 
 def platt_parameters(labels: NDArray[np.generic], probabilities: Array) -> Array:
-    """Return slope and intercept of each class, (n_classes, 2). Call it on validation records only.
+    """Fit slope and intercept for each class, (n_classes, 2). Call it on validation records only.
 
     A class with one kind of record keeps its probabilities (1, 0); one with a single probability is only shifted.
 
@@ -57,23 +60,22 @@ def platt_parameters(labels: NDArray[np.generic], probabilities: Array) -> Array
         labels: (n_records, n_classes) of 0/1.
         probabilities: (n_records, n_classes) in [0, 1].
     """
-    found = np.tile([1.0, 0.0], (labels.shape[1], 1))
-    for k, score in enumerate(logits(probabilities).T):
+    parameters = np.tile([1.0, 0.0], (labels.shape[1], 1))
+    for k, scores in enumerate(logits(probabilities).T):
         positive = np.asarray(labels[:, k]).astype(bool)
         n_positive, n_negative = int(positive.sum()), int((~positive).sum())
         if n_positive == 0 or n_negative == 0:
             continue
         targets = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
-        ones = np.ones((len(score), 1))
-        if np.ptp(score) < 1e-9:
-            found[k, 1] = logistic_fit(ones, targets, offset=score)[0]
+        if np.ptp(scores) < 1e-9:
+            parameters[k, 1] = logistic_shift(scores, targets)
         else:
-            found[k] = logistic_fit(np.column_stack([score, ones]), targets)
-    return found
+            parameters[k] = logistic_line(scores, targets)
+    return parameters
 
 
 def platt_scaled(probabilities: Array, parameters: Array) -> Array:
-    """Return the scaled probabilities, (n_records, n_classes).
+    """Scale probabilities with the lines that were fitted on validation, (n_records, n_classes).
 
     Args:
         probabilities: (n_records, n_classes) in [0, 1].

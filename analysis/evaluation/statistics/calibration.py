@@ -21,7 +21,7 @@ from scipy.special import expit
 from scipy.stats import norm, rankdata
 
 from analysis.evaluation.statistics.clusters import patient_sums
-from analysis.retraining.platt import logistic_fit, logits
+from analysis.retraining.platt import logistic_line, logistic_shift, logits
 from ecg_tune.metrics import Array
 
 N_BINS = 10
@@ -136,7 +136,7 @@ def true_eces(found: Calibration) -> tuple[float, float]:
 
 
 def _by_weights(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> dict[str, Array]:
-    """Return Brier score and skill of every weighting, (n_weightings,) each."""
+    """Return Brier score and skill of every weighting, (n_weightings,) each; all at once, which scikit-learn's can't do."""
     total = weights.sum(axis=0)
     frequency = positive.astype(np.float64) @ weights / total
     brier = np.square(probabilities - positive) @ weights / total
@@ -167,17 +167,17 @@ def _slope(positive: NDArray[np.bool_], probabilities: Array) -> tuple[float, Ar
     ill, well = score[positive], score[~positive]
     if min(ill.size, well.size) == 0 or well.max() <= ill.min() or ill.max() <= well.min():
         return float("nan"), nothing
+    slope, intercept = logistic_line(score, positive.astype(np.float64))
     design = np.column_stack([score, np.ones_like(score)])
-    coefficients = logistic_fit(design, positive.astype(np.float64))
-    return float(coefficients[0]), _influence(design, positive, expit(design @ coefficients))[:, 0]
+    return slope, _influence(design, positive, expit(slope * score + intercept))[:, 0]
 
 
 def _intercept(positive: NDArray[np.bool_], probabilities: Array) -> tuple[float, Array]:
     score, ones = logits(probabilities), np.ones((len(positive), 1))
     if not positive.any() or positive.all():
         return float("nan"), np.full(len(positive), np.nan)
-    (shift,) = logistic_fit(ones, positive.astype(np.float64), offset=score)
-    return float(shift), _influence(ones, positive, expit(score + shift))[:, 0]
+    shift = logistic_shift(score, positive.astype(np.float64))
+    return shift, _influence(ones, positive, expit(score + shift))[:, 0]
 
 
 def _influence(design: Array, positive: NDArray[np.bool_], chance: Array) -> Array:
