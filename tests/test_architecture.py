@@ -97,6 +97,20 @@ def imports_inside_functions(tree: ast.Module) -> list[ast.stmt]:
     return [node for function in functions for node in ast.walk(function) if isinstance(node, (ast.Import, ast.ImportFrom))]
 
 
+SEPARATE = {
+    "analysis.dashboard": ("analysis.evaluation", "analysis.retraining"),
+    "analysis.evaluation": ("analysis.dashboard",),
+}
+"""Products of `analysis`, and those of which they import nothing."""
+
+
+@pytest.mark.parametrize("product", SEPARATE)
+def test_dashboard_and_evaluation_import_nothing_of_each_other(product):
+    for path in ROOT.joinpath(*product.split(".")).rglob("*.py"):
+        for module in imports(path):
+            assert not module.startswith(SEPARATE[product]), f"{path.relative_to(ROOT)} imports {module}"
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_an_import_inside_a_function_has_its_reason_beside_it(path):
     text = path.read_text(encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,8 +14,9 @@ from analysis.dashboard.figures.style import STATE_COLORS, STATE_NAMES
 from analysis.dashboard.frames import TrialRow, trial_rows
 from analysis.dashboard.header import header_html
 from analysis.dashboard.page import Page, make_page, page_html
-from analysis.dashboard.sections import View, sections_of
+from analysis.dashboard.sections import StudyData, sections_of
 from analysis.dashboard.summary import StudySummary, summarise
+from analysis.templating import render
 
 
 def write_dashboard(study: optuna.Study, out: Path, *, search_running: bool = False, folder: Path | None = None) -> Path:
@@ -56,14 +56,11 @@ def dashboard_page(
     Args:
         live: Whether it follows the search by itself.
     """
-    foot = f"Written by ecg-tune on {now:%Y-%m-%d at %H:%M} from the study {html.escape(summary.name)}."
-    if summary.synthetic:
-        foot = f"SYNTHETIC data. {foot}"
     return make_page(
         title=f"{summary.name} · ecg-tune study" + (" (SYNTHETIC)" if summary.synthetic else ""),
         head=header_html(summary, now=now, search_running=search_running, live=live),
-        sections=sections_of(View(trials, summary, now if search_running else None)),
-        foot=foot,
+        sections=sections_of(StudyData(trials, summary, now if search_running else None)),
+        foot=render("analysis.dashboard", "foot.html", study=summary.name, now=f"{now:%Y-%m-%d at %H:%M}", synthetic=summary.synthetic),
         cards=trial_cards(trials),
         facts={
             "metric": summary.metric,

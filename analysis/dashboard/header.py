@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from analysis.dashboard.figures.style import ABSENT, STATE_NAMES, duration, metric_name, number, short_name
 from analysis.dashboard.summary import Spent, StudySummary
+from analysis.templating import Markup, render
 
 UNKNOWN = "not recorded"
 BUDGET_NAMES = {
@@ -19,8 +20,16 @@ BUDGET_NAMES = {
 }
 
 
-def header_html(summary: StudySummary, *, now: datetime, search_running: bool, live: bool = False) -> str:
-    """Return the header as HTML, everything escaped.
+class Tile(NamedTuple):
+    """One of the numbers that stand large at the top: its name, the number, and a line below it."""
+
+    name: str
+    value: str
+    more: str
+
+
+def header_html(summary: StudySummary, *, now: datetime, search_running: bool, live: bool = False) -> Markup:
+    """Render the header.
 
     Args:
         summary: The study's facts.
@@ -29,11 +38,16 @@ def header_html(summary: StudySummary, *, now: datetime, search_running: bool, l
         live: Whether the page follows it.
     """
     more = "this page follows it" if live else "write this page again to see more"
-    banners = [_banner(text) for text in _warnings(summary, now=now, more=more if search_running else "")]
-    tiles = "".join(_tile(*tile) for tile in _tiles(summary))
-    facts = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in _facts(summary))
-    return f'<h1>Study {html.escape(summary.name)}</h1><p class="soft">As of {now:%Y-%m-%d %H:%M}</p>{"".join(banners)}' + (
-        f'<div class="tiles">{tiles}</div>{_best_config(summary)}<dl class="facts">{facts}</dl>'
+    return render(
+        "analysis.dashboard",
+        "header.html",
+        name=summary.name,
+        now=f"{now:%Y-%m-%d %H:%M}",
+        warnings=_warnings(summary, now=now, more=more if search_running else ""),
+        tiles=_tiles(summary),
+        best=summary.best,
+        best_config=_best_config(summary),
+        facts=_facts(summary),
     )
 
 
@@ -53,42 +67,37 @@ def _warnings(summary: StudySummary, *, now: datetime, more: str) -> Iterable[tu
         yield "No complete trial yet", "There is no best value, and figures that need complete trials say so."
 
 
-def _tiles(summary: StudySummary) -> Iterable[tuple[str, str, str]]:
+def _tiles(summary: StudySummary) -> Iterable[Tile]:
     best = summary.best
     if best is None:
-        yield f"Best {metric_name(summary.metric)}", ABSENT, "no complete trial"
+        yield Tile(f"Best {metric_name(summary.metric)}", ABSENT, "no complete trial")
     else:
         default = ", its default config" if best.is_default else ""
-        yield f"Best {metric_name(summary.metric)}", f"{best.value:.4f}", f"trial {best.number}, {best.family}{default}"
+        yield Tile(f"Best {metric_name(summary.metric)}", f"{best.value:.4f}", f"trial {best.number}, {best.family}{default}")
     states = ", ".join(f"{count:,} {STATE_NAMES[state]}" for state, count in summary.counts.items())
     imported = f"; {summary.imported:,} of them imported" if summary.imported else ""
-    yield "Trials", f"{sum(summary.counts.values()):,}", (states or "none") + imported
-    yield (
-        "Epochs spent",
-        f"{summary.epochs:,}",
-        f"{duration(summary.seconds)} of training" if summary.seconds else "training time not recorded",
-    )
+    yield Tile("Trials", f"{sum(summary.counts.values()):,}", (states or "none") + imported)
+    time = f"{duration(summary.seconds)} of training" if summary.seconds else "training time not recorded"
+    yield Tile("Epochs trained", f"{summary.epochs:,}", time)
     if summary.budgets:
         shares = [budget.used / budget.limit for budget in summary.budgets if budget.used is not None and budget.name != "target"]
         used = f"{min(max(shares), 1):.0%} used" if shares else "see below"
-        yield "Budget", used, "; ".join(_budget(budget) for budget in summary.budgets)
-    counts = [UNKNOWN if n is None else f"{n:,}" for n in (summary.n_train, summary.n_validation)]
+        yield Tile("Budget", used, "; ".join(_budget(budget) for budget in summary.budgets))
     known = summary.n_train is not None and summary.n_validation is not None
-    yield "Records, train / validation", " / ".join(counts) if known else UNKNOWN, "the test part is not used here"
+    records = f"{summary.n_train:,} / {summary.n_validation:,}" if known else UNKNOWN
+    yield Tile("Records, train / validation", records, "the test split is not used here")
 
 
 def _trials(count: int) -> str:
     return f"{count:,} trial" + "s" * (count != 1)
 
 
-def _best_config(summary: StudySummary) -> str:
+def _best_config(summary: StudySummary) -> dict[str, str]:
+    """Return the searched parameters of the best trial as text; none without a best trial."""
     best = summary.best
-    if best is None or not best.params:
-        return ""
-    own = {short_name(name, best.family): number(value) for name, value in best.params.items() if name != "family"}
-    pairs = (f"{html.escape(name)} <strong>{html.escape(value)}</strong>" for name, value in own.items())
-    listed = " · ".join(f'<span class="one">{pair}</span>' for pair in pairs)
-    return f'<p class="soft">Config of trial {best.number} ({html.escape(best.family)}): {listed}</p>'
+    if best is None:
+        return {}
+    return {short_name(name, best.family): number(value) for name, value in best.params.items() if name != "family"}
 
 
 def _budget(budget: Spent) -> str:
@@ -121,13 +130,3 @@ def _facts(summary: StudySummary) -> Iterable[tuple[str, str]]:
         UNKNOWN if summary.max_epochs is None else f"at most {summary.max_epochs}" + (f", rungs {rungs}" if rungs else ""),
     )
     yield "Seed", UNKNOWN if summary.seed is None else str(summary.seed)
-
-
-def _banner(banner: tuple[str, str]) -> str:
-    strong, rest = banner
-    return f'<p class="banner"><strong>{html.escape(strong)}.</strong> {html.escape(rest)}</p>'
-
-
-def _tile(name: str, value: str, more: str) -> str:
-    parts = zip(("name", "value", "more"), (name, value, more), strict=True)
-    return '<div class="tile">' + "".join(f'<div class="{kind}">{html.escape(text)}</div>' for kind, text in parts) + "</div>"

@@ -17,9 +17,11 @@ from datetime import datetime
 from pathlib import Path
 
 from analysis.dashboard.dashboard import dashboard_page
+from analysis.dashboard.figure_json import inline_json
 from analysis.dashboard.frames import TrialRow, trial_rows
-from analysis.dashboard.page import Page, inline_json, page_html
+from analysis.dashboard.page import Page, page_html
 from analysis.dashboard.summary import StudySummary, summarise
+from analysis.templating import render
 from ecg_tune.errors import StudyError
 from ecg_tune.study.change_detection import change_mark, read_study
 
@@ -176,13 +178,10 @@ def _another(old: StudySummary, old_trials: Mapping[int, TrialRow], new: StudySu
 
 
 def _waiting(folder: Path) -> Page:
-    head = '<header id="head"><h1>Nothing to show yet</h1><p class="soft">The page follows as soon as the study can be read.</p></header>'
-    states: dict[str, tuple[str, str]] = {}
-    facts = {"metric": "", "classes": (), "rungs": (), "states": states}
-    return Page(
-        f"{folder.name} · ecg-tune study",
-        {"head": head, "nav": '<nav id="nav"></nav>', "foot": '<footer id="foot"></footer>'},
-        {},
-        {},
-        facts,
-    )
+    """Make the page of a study that can't be read yet."""
+    markup = {
+        "head": render("analysis.dashboard", "waiting.html"),
+        "nav": render("analysis.dashboard", "nav.html", sections=()),
+        "foot": render("analysis.dashboard", "foot.html", study=""),
+    }
+    return Page(f"{folder.name} · ecg-tune study", markup, {}, {}, {"metric": "", "classes": (), "rungs": (), "states": {}})

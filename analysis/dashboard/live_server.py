@@ -9,20 +9,20 @@ from __future__ import annotations
 import errno
 import gzip
 import hmac
-import html
 import ipaddress
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit
 
 from analysis.dashboard.figures.style import ABSENT, STATE_NAMES
 from analysis.dashboard.live import LiveStudy
 from analysis.dashboard.page_assets import style
+from analysis.templating import Markup, render
 from ecg_tune.errors import UsageError
 
 HEADERS = {
@@ -104,9 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
         if refusal:
             self._answer(403, "text/plain", refusal)
         elif path == "" and study is None:
-            self._answer(200, "text/html", _index(self.server))
+            self._answer(200, "text/html", studies_html(self.server.studies, token=self.server.token))
         elif study is not None and rest == "":
-            home = "../" + _token(self.server) if place else ""
+            home = "../" + _token_query(self.server.token) if place else ""
             self._answer(200, "text/html", study.html(home))
         elif study is not None and rest == "news":
             news = study.news(query.get("since", ""))
@@ -160,33 +160,44 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _token(server: LiveServer) -> str:
-    """Return what goes after a link's path."""
-    return f"?token={quote(server.token)}" if server.token else ""
+class _Line(NamedTuple):
+    """A study in the list of studies, as text."""
+
+    link: str
+    name: str
+    synthetic: bool
+    counts: str
+    notice: str
+    best: str
+    folder: str
 
 
-def _index(server: LiveServer) -> str:
-    """Return the page that lists the studies."""
-    lines = "".join(_line(f"{place}{_token(server)}", study) for place, study in server.studies.items())
-    heads = "".join(f"<th{kind}>{name}</th>" for name, kind in (("Study", ""), ("Trials", ""), ("Best", ' class="n"'), ("Folder", "")))
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
-        '<meta http-equiv="refresh" content="30"><link rel="icon" href="data:,">'
-        f"<title>Studies · ecg-tune</title><style>{style()}</style></head>\n<body><header><h1>Studies</h1></header>"
-        f'<main><div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div></main></body></html>\n'
-    )
+def studies_html(studies: Mapping[str, LiveStudy], *, token: str) -> Markup:
+    """Render the page that lists the studies.
+
+    Args:
+        studies: Path of its page → study.
+        token: What every link brings; "" when none is needed.
+    """
+    lines = [_line(f"{path}{_token_query(token)}", study) for path, study in studies.items()]
+    return render("analysis.dashboard", "studies.html", style=Markup(style()), studies=lines)
 
 
-def _line(link: str, study: LiveStudy) -> str:
+def _line(link: str, study: LiveStudy) -> _Line:
     study.refresh()
     known = study.summary
-    name = known.name if known else study.folder.name
     counts = ", ".join(f"{count:,} {STATE_NAMES[state]}" for state, count in known.counts.items()) if known else "not read yet"
-    best = f"{known.best.value:.4f}" if known and known.best else ABSENT
-    synthetic = ' <span class="tag">SYNTHETIC</span>' if known and known.synthetic else ""
-    message = f'<br><span class="soft">{html.escape(study.notice)}</span>' if study.notice else ""
-    return (
-        f'<tr><td><a href="{html.escape(link)}">{html.escape(name)}</a>{synthetic}</td><td>{html.escape(counts or "none")}{message}</td>'
-        f'<td class="n">{best}</td><td>{html.escape(str(study.folder))}</td></tr>'
+    return _Line(
+        link,
+        name=known.name if known else study.folder.name,
+        synthetic=known is not None and known.synthetic,
+        counts=counts or "none",
+        notice=study.notice,
+        best=f"{known.best.value:.4f}" if known and known.best else ABSENT,
+        folder=str(study.folder),
     )
+
+
+def _token_query(token: str) -> str:
+    """Make the part of a link that brings the token; "" without one."""
+    return f"?token={quote(token)}" if token else ""

@@ -46,12 +46,6 @@ def policy(*, live: bool = False) -> str:
     )
 
 
-@cache
-def markup(name: str) -> str:
-    """Return one of the page's fixed parts: "filter", or "card", which is filled when a trial is chosen."""
-    return _read(f"{name}.html")
-
-
 def _read(name: str) -> str:
     return (files("analysis.dashboard") / "assets" / name).read_text(encoding="utf-8")
 

@@ -8,17 +8,8 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.dashboard.figures.style import (
-    axis,
-    draw,
-    drawn_once,
-    family_marker,
-    rounded,
-    text,
-    trial_customdata,
-    trial_hover,
-    value_range,
-)
+from analysis.dashboard.figures.plotly_text import escape, trial_hover
+from analysis.dashboard.figures.style import axis, cached_figure, draw, family_marker, rounded, trial_customdata, value_range
 from analysis.dashboard.frames import TrialRow, best_row, families_of
 
 
@@ -46,10 +37,10 @@ def classes_data(trials: Sequence[TrialRow], *, class_names: Sequence[str]) -> C
     return Classes(tuple(class_names), tuple(sorted(found, key=lambda one: (-one.value, one.number))))
 
 
-@drawn_once
+@cached_figure
 def classes_figure(data: Classes) -> go.Figure:
     """Draw one line of points a class, a point a family."""
-    names = [text(name) for name in data.class_names]
+    names = [escape(name) for name in data.class_names]
     traces = []
     for one in reversed(data.best):
         known = [(auc, name) for auc, name in zip(one.auc, names, strict=False) if not math.isnan(auc)]
@@ -59,7 +50,7 @@ def classes_figure(data: Classes) -> go.Figure:
                 y=[name for _, name in known],
                 mode="markers",
                 marker=family_marker(one.family, size=12),
-                name=text(f"{one.family}, trial {one.number}"),
+                name=escape(f"{one.family}, trial {one.number}"),
                 showlegend=True,
                 customdata=trial_customdata([one.number] * len(known)),
                 hovertemplate=trial_hover(one.family, "%{y} AUC %{x:.4f}"),

@@ -14,17 +14,8 @@ import plotly.graph_objects as go
 
 from analysis.dashboard.figures.pairs import Pair, Scale, pair_of, scale_axis
 from analysis.dashboard.figures.parallel import WORST_TO_BEST
-from analysis.dashboard.figures.style import (
-    STATE_NAMES,
-    draw,
-    metric_name,
-    rounded,
-    short_name,
-    template_text,
-    text,
-    trial_customdata,
-    trial_hover,
-)
+from analysis.dashboard.figures.plotly_text import escape, escape_template, hover, trial_hover
+from analysis.dashboard.figures.style import STATE_NAMES, draw, metric_name, rounded, short_name, trial_customdata
 from analysis.dashboard.frames import TrialRow
 
 N_GRID = 36
@@ -66,11 +57,13 @@ def contour_figure(data: Contour) -> go.Figure:
     """Draw the field, lighter where worse, with the trials as points on it."""
     pair = data.pair
     z = [[None if np.isnan(value) else float(f"{value:.5g}") for value in line] for line in data.field]
-    x, y = ([text(v) for v in grid] if scale.kind == "category" else rounded(grid) for grid, scale in ((data.x, pair.x), (data.y, pair.y)))
+    x, y = (
+        [escape(v) for v in grid] if scale.kind == "category" else rounded(grid) for grid, scale in ((data.x, pair.x), (data.y, pair.y))
+    )
     look = {
         "colorscale": WORST_TO_BEST,
-        "colorbar": {"title": {"text": text(metric_name(data.metric)), "side": "right"}, "thickness": 12, "tickformat": ".3f"},
-        "hovertemplate": "smoothed %{z:.4f}<extra></extra>",
+        "colorbar": {"title": {"text": escape(metric_name(data.metric)), "side": "right"}, "thickness": 12, "tickformat": ".3f"},
+        "hovertemplate": hover("smoothed %{z:.4f}"),
     }
     smooth = "category" not in (pair.x.kind, pair.y.kind)
     field = (
@@ -78,7 +71,7 @@ def contour_figure(data: Contour) -> go.Figure:
         if smooth
         else go.Heatmap(x=x, y=y, z=z, **look)
     )
-    names = [template_text(short_name(scale.name, data.family)) for scale in (pair.x, pair.y)]
+    names = [escape_template(short_name(scale.name, data.family)) for scale in (pair.x, pair.y)]
     points = go.Scatter(
         x=_values(pair.x),
         y=_values(pair.y),
@@ -115,4 +108,4 @@ def _weights(scale: Scale, places: np.ndarray, width: float) -> np.ndarray:
 
 
 def _values(scale: Scale) -> list[Any]:
-    return [text(value) for value in scale.values] if scale.kind == "category" else rounded(scale.values)
+    return [escape(value) for value in scale.values] if scale.kind == "category" else rounded(scale.values)

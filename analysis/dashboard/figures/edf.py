@@ -8,17 +8,16 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
+from analysis.dashboard.figures.plotly_text import escape, trial_hover
 from analysis.dashboard.figures.style import (
     axis,
+    cached_figure,
     draw,
-    drawn_once,
     family_line,
     family_points,
     metric_name,
     rounded,
-    text,
     trial_customdata,
-    trial_hover,
     value_range,
 )
 from analysis.dashboard.frames import TrialRow, completed, families_of
@@ -55,7 +54,7 @@ def edf_data(trials: Sequence[TrialRow], *, metric: str) -> Edf:
     return Edf(metric, tuple(found))
 
 
-@drawn_once
+@cached_figure
 def edf_figure(data: Edf) -> go.Figure:
     """Draw one step line a family from 0 to 1, with a point at every trial."""
     traces = [
@@ -65,7 +64,7 @@ def edf_figure(data: Edf) -> go.Figure:
             mode="lines+markers",
             line=family_line(one.family, width=1.8),
             marker=family_points(one.family, [0] + [8 if len(one.values) <= 100 else 2] * len(one.values)),
-            name=text(f"{one.family} ({len(one.values)})"),
+            name=escape(f"{one.family} ({len(one.values)})"),
             showlegend=True,
             customdata=trial_customdata([one.numbers[0], *one.numbers]),
             hovertemplate=trial_hover(one.family, "%{y:.0%} of the family's reached at most %{x:.4f}"),

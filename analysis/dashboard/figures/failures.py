@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.dashboard.figures.style import ABSENT, axis, draw, family_color, template_text, text, trial_link, whole_ticks
+from analysis.dashboard.figures.plotly_text import escape, escape_template, hover
+from analysis.dashboard.figures.style import ABSENT, axis, draw, family_color, whole_ticks
 from analysis.dashboard.frames import TrialRow, families_of
+from analysis.templating import Markup, render
 
 REASONS = {
     "nan": "loss or score was not a number",
@@ -39,6 +40,23 @@ class Failures(NamedTuple):
     families: tuple[str, ...]
 
 
+class _Line(NamedTuple):
+    """Trials that failed with the same message, as one line of the table.
+
+    Attributes:
+        n_trials: How many they are; `numbers` are those of the first `MOST_NAMED`.
+        last_line: Of the message, shortened, where the error is; "" without a message.
+        message: The whole message; "" when `last_line` is all of it.
+    """
+
+    n_trials: int
+    numbers: list[int]
+    families: str
+    reason: str
+    last_line: str
+    message: str
+
+
 def failures_data(trials: Sequence[TrialRow]) -> Failures:
     """Return the FAIL trials."""
     failed = [trial for trial in trials if trial.state == "FAIL"]
@@ -50,7 +68,7 @@ def failures_data(trials: Sequence[TrialRow]) -> Failures:
 
 def failures_figure(data: Failures) -> go.Figure:
     """Draw one stacked bar a reason, parts coloured by family."""
-    labels = [text(_spoken(reason)) for reason in reversed(data.reasons)]
+    labels = [escape(_spoken(reason)) for reason in reversed(data.reasons)]
     traces = []
     for family in data.families:
         counts = [sum(f.reason == reason and f.family == family for f in data.failures) for reason in reversed(data.reasons)]
@@ -59,12 +77,12 @@ def failures_figure(data: Failures) -> go.Figure:
                 x=counts,
                 y=labels,
                 orientation="h",
-                name=text(family),
+                name=escape(family),
                 marker={"color": family_color(family)},
                 text=[str(count) if count else "" for count in counts],
                 textposition="inside",
                 insidetextanchor="middle",
-                hovertemplate="%{y}: %{x} of " + template_text(family) + "<extra></extra>",
+                hovertemplate=hover("%{y}: %{x} of " + escape_template(family)),
                 showlegend=True,
             )
         )
@@ -75,30 +93,30 @@ def failures_figure(data: Failures) -> go.Figure:
     return figure.update_layout(legend={"traceorder": "normal"})
 
 
-def failures_table(data: Failures) -> str:
-    """Return the failures as an HTML table, one line for trials that said the same, everything escaped."""
+def failures_table(data: Failures) -> Markup:
+    """Render one line for each message, with the trials that failed with it, most trials first."""
     alike: dict[tuple[str, str], list[Failure]] = {}
     for failure in data.failures:
         alike.setdefault((failure.reason, failure.message), []).append(failure)
-    ranked = sorted(alike.items(), key=lambda item: (-len(item[1]), item[1][0].number))
-    lines = "".join(_line(reason, message, same) for (reason, message), same in ranked[:MOST_LINES])
-    head = '<tr><th class="n">Trials</th><th>Which</th><th>Families</th><th>Reason</th><th>What it said</th></tr>'
-    more = f'<p class="soft">and {len(ranked) - MOST_LINES} more messages</p>' if len(ranked) > MOST_LINES else ""
-    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{lines}</tbody></table></div>{more}'
+    ranked = sorted(alike.values(), key=lambda same: (-len(same), same[0].number))
+    lines = [_line(same) for same in ranked[:MOST_LINES]]
+    return render("analysis.dashboard", "failures.html", lines=lines, absent=ABSENT, n_more=len(ranked) - len(lines))
 
 
-def _line(reason: str, message: str, same: Sequence[Failure]) -> str:
-    which = ", ".join(f"{trial_link(failure.number)}" for failure in same[:MOST_NAMED])
-    which += f" and {len(same) - MOST_NAMED} more" if len(same) > MOST_NAMED else ""
-    families = ", ".join(dict.fromkeys(failure.family for failure in same))
-    last = message.strip().splitlines()[-1] if message.strip() else ""
-    cut = last if len(last) <= MOST_CHARACTERS else f"{last[:MOST_CHARACTERS]}…"
-    whole = f"<details><summary>all of it</summary><pre>{html.escape(message)}</pre></details>" if message.strip() != cut else ""
-    return (
-        f'<tr><td class="n">{len(same)}</td><td>{which}</td><td>{html.escape(families)}</td><td>{html.escape(_spoken(reason))}</td>'
-        f'<td class="message">{html.escape(cut) or ABSENT}{whole}</td></tr>'
+def _line(same: Sequence[Failure]) -> _Line:
+    message = same[0].message.strip()
+    last = message.splitlines()[-1] if message else ""
+    shortened = last if len(last) <= MOST_CHARACTERS else f"{last[:MOST_CHARACTERS]}…"
+    return _Line(
+        n_trials=len(same),
+        numbers=[failure.number for failure in same[:MOST_NAMED]],
+        families=", ".join(dict.fromkeys(failure.family for failure in same)),
+        reason=_spoken(same[0].reason),
+        last_line=shortened,
+        message=same[0].message if message != shortened else "",
     )
 
 
 def _spoken(reason: str) -> str:
+    """Explain a reason, e.g. "oom: out of memory"."""
     return f"{reason}: {REASONS[reason]}" if reason in REASONS else reason

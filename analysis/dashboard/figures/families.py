@@ -9,18 +9,8 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.dashboard.figures.style import (
-    axis,
-    draw,
-    family_line,
-    family_points,
-    metric_name,
-    rounded,
-    text,
-    trial_customdata,
-    trial_hover,
-    value_range,
-)
+from analysis.dashboard.figures.plotly_text import escape, trial_hover
+from analysis.dashboard.figures.style import axis, draw, family_line, family_points, metric_name, rounded, trial_customdata, value_range
 from analysis.dashboard.frames import TrialRow, families_of
 
 UNITS = (("training seconds", 3600.0, 2 / 60), ("training minutes", 60.0, 2.0), ("training hours", 1.0, math.inf))
@@ -81,7 +71,7 @@ def families_figure(data: Families) -> go.Figure:
                 mode="lines+markers",
                 line=family_line(course.family, width=2),
                 marker=family_points(course.family, [9] * len(course.course) + [0]),
-                name=text(course.family),
+                name=escape(course.family),
                 customdata=trial_customdata(trial for _, _, trial in points),
                 hovertemplate=trial_hover(course.family, f"best %{{y:.4f}} after %{{x:.4g}} {unit}"),
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from analysis.dashboard.figures.broken_axis import break_of, broken_axes, part_of
+from analysis.dashboard.figures.plotly_text import escape, escape_template, hover, trial_hover
 from analysis.dashboard.figures.style import (
     ABSENT,
     GUIDE,
@@ -20,13 +20,11 @@ from analysis.dashboard.figures.style import (
     family_marker,
     metric_name,
     rounded,
-    template_text,
-    text,
     trial_customdata,
-    trial_hover,
     whole_ticks,
 )
 from analysis.dashboard.frames import STATES, TrialRow, completed, families_of
+from analysis.templating import Markup, render
 
 MOST_LARGE = 400
 """Points that are drawn large: more would hide each other."""
@@ -107,20 +105,9 @@ def history_figure(data: History) -> go.Figure:
     return draw(traces, height=460, columns=columns, xaxis={**x_axis, **anchor}, **y_axes)
 
 
-def gains_table(data: History) -> str:
-    """Return what searching gained over each family's default config as an HTML table, everything escaped."""
-
-    def cell(value: float | None, trial: int | None) -> str:
-        shown = ABSENT if value is None else f'{value:.4f} <span class="soft">trial {trial}</span>'
-        return f'<td class="n">{shown}</td>'
-
-    lines = "".join(
-        f"<tr><td>{html.escape(g.family)}</td>{cell(g.default, g.default_trial)}{cell(g.best, g.best_trial)}"
-        f'<td class="n">{ABSENT if g.gained is None else format(g.gained, "+.4f")}</td></tr>'
-        for g in data.gains
-    )
-    head = '<tr><th>Family</th><th class="n">Default config</th><th class="n">Best trial</th><th class="n">Gained by searching</th></tr>'
-    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{lines}</tbody></table></div>'
+def gains_table(data: History) -> Markup:
+    """Render what searching gained over each family's default config."""
+    return render("analysis.dashboard", "gains.html", gains=data.gains, absent=ABSENT)
 
 
 def _gain(trials: Sequence[TrialRow], family: str) -> Gain:
@@ -172,8 +159,8 @@ def _family_points(data: History, family: str) -> list[go.Scatter]:
                 yaxis=part,
                 mode="markers",
                 marker=family_marker(family, filled=filled, size=9 if len(data.points) <= MOST_LARGE else 6),
-                name=text(family),
-                legendgroup=text(family),
+                name=escape(family),
+                legendgroup=escape(family),
                 showlegend=not traces,
                 customdata=trial_customdata(
                     (p.number for p in points),
@@ -195,12 +182,12 @@ def _default_line(data: History, gain: Gain, last: int) -> go.Scatter:
         yaxis=part_of(gain.default or 0.0, data.break_at),
         mode="lines",
         line={"dash": "dot", "width": 1.5, "color": family_color(gain.family)},
-        name=text(f"{gain.family} default"),
+        name=escape(f"{gain.family} default"),
         meta=GUIDE,
-        legendgroup=text(gain.family),
+        legendgroup=escape(gain.family),
         showlegend=False,
         customdata=trial_customdata([gain.default_trial] * 2),
-        hovertemplate=f"default config of {template_text(gain.family)}: %{{y:.4f}}<br>trial %{{customdata[0]}}<extra></extra>",
+        hovertemplate=hover(f"default config of {escape_template(gain.family)}: %{{y:.4f}}", "trial %{customdata[0]}"),
     )
 
 

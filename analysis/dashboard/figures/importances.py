@@ -13,7 +13,8 @@ import plotly.graph_objects as go
 from optuna.distributions import BaseDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-from analysis.dashboard.figures.style import PALETTE, axis, draw, drawn_once, family_color, short_name, text
+from analysis.dashboard.figures.plotly_text import escape, hover
+from analysis.dashboard.figures.style import PALETTE, axis, cached_figure, draw, family_color, short_name
 from analysis.dashboard.frames import TrialRow, completed, parameters_of
 
 FEWEST_TRIALS = 5
@@ -59,12 +60,12 @@ def importances_data(trials: Sequence[TrialRow], *, family: str | None = None) -
     return Importances(family, shares, len(own), _warning(len(own), doubts), "")
 
 
-@drawn_once
+@cached_figure
 def importances_figure(data: Importances) -> go.Figure:
     """Draw one horizontal bar a parameter, the `MOST_SHOWN` most important, the first on top; one without any importance has none."""
     n_shown = max(2, min(MOST_SHOWN, sum(share >= LEAST_SHOWN for _, share in data.importances)))
     shown, hidden = data.importances[:n_shown], data.importances[n_shown:]
-    names = [text(short_name(name, data.family)) for name, _ in reversed(shown)]
+    names = [escape(short_name(name, data.family)) for name, _ in reversed(shown)]
     shares = [share for _, share in reversed(shown)]
     label = "share of importance" + (f" ({len(hidden)} more: {sum(s for _, s in hidden):.0%})" if hidden else "")
     bars = go.Bar(
@@ -72,11 +73,11 @@ def importances_figure(data: Importances) -> go.Figure:
         y=names,
         orientation="h",
         marker={"color": family_color(data.family) if data.family else PALETTE[0]},
-        text=["&lt;1%" if 0 < share < 0.01 else f"{share:.0%}" for share in shares],
+        text=[escape("<1%") if 0 < share < 0.01 else f"{share:.0%}" for share in shares],
         textposition="outside",
         cliponaxis=False,
         showlegend=False,
-        hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        hovertemplate=hover("%{y}: %{x:.3f}"),
     )
     most = max(shares, default=1.0)
     height = 130 + 26 * max(len(names), 2)

@@ -8,17 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from analysis.dashboard.figures.plotly_text import hover, trial_hover
 from analysis.dashboard.figures.style import (
     STATE_COLORS,
     STATE_NAMES,
     STATE_SYMBOLS,
     axis,
+    cached_figure,
     draw,
-    drawn_once,
     metric_name,
     rounded,
     trial_customdata,
-    trial_hover,
     value_range,
     whole_ticks,
 )
@@ -103,7 +103,7 @@ def learning_curves_data(
     )
 
 
-@drawn_once
+@cached_figure
 def learning_curves_figure(data: LearningCurves) -> go.Figure:
     """Draw one line a trial, coloured by state; the default config dashed, the family's best thick; bands behind them if there are any."""
     traces = _band_traces(data.bands) if data.bands else []
@@ -161,7 +161,7 @@ def _band_traces(bands: Bands) -> list[go.Scatter]:
         line={"width": 1.5, "color": "#8d939c"},
         name="median",
         text=[f"{n:,} trials" for n in bands.n_trials],
-        hovertemplate="epoch %{x}: median %{y:.4f} of %{text}<extra></extra>",
+        hovertemplate=hover("epoch %{x}: median %{y:.4f} of %{text}"),
     )
     return [*traces, median]
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis.dashboard.figures.style import axis, log_axis, short_name, text
+from analysis.dashboard.figures.plotly_text import escape
+from analysis.dashboard.figures.style import axis, log_axis, short_name
 from analysis.dashboard.frames import TrialRow, completed
 
 
@@ -49,7 +50,7 @@ def scale_axis(scale: Scale, family: str) -> Mapping[str, Any]:
     """Return the plotly axis of a scale."""
     title = short_name(scale.name, family)
     if scale.kind == "category":
-        names = [text(choice) for choice in scale.choices]
+        names = [escape(choice) for choice in scale.choices]
         return axis(title, type="category", categoryorder="array", categoryarray=names, range=[-0.5, len(names) - 0.5])
     if scale.kind == "log":
         return log_axis(title, min(scale.values), max(scale.values))

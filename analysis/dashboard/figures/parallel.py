@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.dashboard.figures.style import draw, drawn_once, metric_name, number, rounded, short_name, text, trial_customdata
+from analysis.dashboard.figures.plotly_text import escape
+from analysis.dashboard.figures.style import cached_figure, draw, metric_name, number, rounded, short_name, trial_customdata
 from analysis.dashboard.figures.ticks import linear_ticks, log_ticks
 from analysis.dashboard.frames import TrialRow, completed, parameters_of
 
@@ -58,15 +59,15 @@ def parallel_data(trials: Sequence[TrialRow], *, metric: str, family: str | None
     return Parallel(family, metric, tuple(trial.number for trial in own), values, axes, n_hidden=len(names) - len(common))
 
 
-@drawn_once
+@cached_figure
 def parallel_figure(data: Parallel) -> go.Figure:
     """Draw the axes side by side, lines coloured by value, the value as first axis, where a narrow window shows it."""
     dimensions: list[dict[str, Any]] = [
         {
-            "label": text(short_name(axis.name, data.family)),
+            "label": escape(short_name(axis.name, data.family)),
             "values": rounded(axis.positions),
             "tickvals": [position for position, _ in axis.ticks],
-            "ticktext": [text(label) for _, label in axis.ticks],
+            "ticktext": [escape(label) for _, label in axis.ticks],
             "range": list(axis.limits),
         }
         for axis in data.axes
@@ -74,14 +75,14 @@ def parallel_figure(data: Parallel) -> go.Figure:
     low, high = min(data.values, default=0.0), max(data.values, default=1.0)
     if low == high:
         low, high = low - 0.01, high + 0.01
-    dimensions.insert(0, {"label": text(data.metric), "values": rounded(data.values), "range": [low, high], "tickformat": ".3f"})
+    dimensions.insert(0, {"label": escape(data.metric), "values": rounded(data.values), "range": [low, high], "tickformat": ".3f"})
     line = {
         "color": rounded(data.values),
         "colorscale": WORST_TO_BEST,
         "cmin": low,
         "cmax": high,
         "showscale": True,
-        "colorbar": {"title": {"text": text(metric_name(data.metric)), "side": "right"}, "thickness": 12, "tickformat": ".3f"},
+        "colorbar": {"title": {"text": escape(metric_name(data.metric)), "side": "right"}, "thickness": 12, "tickformat": ".3f"},
     }
     lines = go.Parcoords(dimensions=dimensions, line=line, labelangle=-18, labelside="top", customdata=trial_customdata(data.numbers))
     figure = draw([lines], height=430)

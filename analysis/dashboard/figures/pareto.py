@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import plotly.graph_objects as go
 
+from analysis.dashboard.figures.plotly_text import escape, escape_template, trial_hover
 from analysis.dashboard.figures.style import (
     axis,
     draw,
@@ -15,14 +15,11 @@ from analysis.dashboard.figures.style import (
     log_axis,
     metric_name,
     rounded,
-    template_text,
-    text,
     trial_customdata,
-    trial_hover,
-    trial_link,
     value_range,
 )
 from analysis.dashboard.frames import TrialRow, completed
+from analysis.templating import Markup, render
 
 COSTS = {"parameters": "parameters", "macs": "MACs of a record's prediction", "latency_ms": "latency (ms)"}
 
@@ -76,12 +73,14 @@ def pareto_figure(data: Pareto, cost: int) -> go.Figure:
                     y=rounded(trial.values[0] for trial in own),
                     mode="markers",
                     marker=family_marker(family, filled=on_front, size=11),
-                    name=text(family),
-                    legendgroup=text(family),
-                    showlegend=not any(trace.legendgroup == text(family) for trace in traces),
+                    name=escape(family),
+                    legendgroup=escape(family),
+                    showlegend=not any(trace.legendgroup == escape(family) for trace in traces),
                     customdata=trial_customdata(trial.number for trial in own),
                     hovertemplate=trial_hover(
-                        family + (" · on the front" if on_front else ""), "%{y:.4f}", f"{template_text(COSTS.get(name, name))} %{{x:,.6~g}}"
+                        family + (" · on the front" if on_front else ""),
+                        "%{y:.4f}",
+                        f"{escape_template(COSTS.get(name, name))} %{{x:,.6~g}}",
                     ),
                 )
             ] * bool(own)
@@ -93,18 +92,10 @@ def pareto_figure(data: Pareto, cost: int) -> go.Figure:
     return draw(traces, height=420, xaxis=x_axis, yaxis=y_axis)
 
 
-def pareto_table(data: Pareto) -> str:
-    """Return the front as an HTML table, everything escaped."""
-    heads = "".join(f'<th class="n">{html.escape(COSTS.get(name, name))}</th>' for name in data.objectives)
-    lines = "".join(
-        f'<tr data-trial="{trial.number}"><td class="n">{trial_link(trial.number)}</td><td>{html.escape(trial.family)}</td>'
-        + f'<td class="n">{trial.values[0]:.4f}</td>'
-        + "".join(f'<td class="n">{cost:,.0f}</td>' if cost >= 100 else f'<td class="n">{cost:.3g}</td>' for cost in trial.values[1:])
-        + "</tr>"
-        for trial in data.front
-    )
-    head = f'<tr><th class="n">Trial</th><th>Family</th>{heads}</tr>'
-    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{lines}</tbody></table></div>'
+def pareto_table(data: Pareto) -> Markup:
+    """Render the trials on the front, highest metric first."""
+    heads = [COSTS.get(name, name) for name in data.objectives]
+    return render("analysis.dashboard", "pareto_front.html", heads=heads, front=data.front)
 
 
 def families_of_trials(data: Pareto) -> list[str]:

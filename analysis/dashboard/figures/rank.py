@@ -12,19 +12,8 @@ from scipy.stats import rankdata
 
 from analysis.dashboard.figures.pairs import Pair, Scale, pair_of, scale_axis
 from analysis.dashboard.figures.parallel import WORST_TO_BEST
-from analysis.dashboard.figures.style import (
-    STATE_NAMES,
-    draw,
-    drawn_once,
-    metric_name,
-    number,
-    rounded,
-    short_name,
-    template_text,
-    text,
-    trial_customdata,
-    trial_hover,
-)
+from analysis.dashboard.figures.plotly_text import escape, escape_template, trial_hover
+from analysis.dashboard.figures.style import STATE_NAMES, cached_figure, draw, metric_name, number, rounded, short_name, trial_customdata
 from analysis.dashboard.frames import TrialRow
 
 N_PARAMETERS = 3
@@ -48,11 +37,11 @@ def rank_data(trials: Sequence[TrialRow], *, metric: str, family: str, parameter
     return found
 
 
-@drawn_once
+@cached_figure
 def rank_figure(data: Rank) -> go.Figure:
     """Draw the trials as points, the best in the strongest colour and on top; those at the same choice lie side by side."""
     pair, last = data.pair, max(len(data.ranks), 2)
-    names = (template_text(short_name(scale.name, data.family)) for scale in (pair.x, pair.y))
+    names = (escape_template(short_name(scale.name, data.family)) for scale in (pair.x, pair.y))
     points = go.Scatter(
         x=_spread(pair.x),
         y=_spread(pair.y),
@@ -106,6 +95,6 @@ def _spread(scale: Scale) -> list[Any]:
 def _axis(scale: Scale, family: str) -> dict[str, Any]:
     if scale.kind != "category":
         return dict(scale_axis(scale, family))
-    names = [text(choice) for choice in scale.choices]
+    names = [escape(choice) for choice in scale.choices]
     usual = dict(scale_axis(scale._replace(kind="linear"), family))
     return {**usual, "tickvals": list(range(len(names))), "ticktext": names, "range": [-0.5, len(names) - 0.5]}

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.dashboard.figures.style import STATE_COLORS, axis, draw, drawn_once, whole_ticks
+from analysis.dashboard.figures.plotly_text import hover
+from analysis.dashboard.figures.style import STATE_COLORS, axis, cached_figure, draw, whole_ticks
 from analysis.dashboard.frames import TrialRow
 
 FATES = {
@@ -46,7 +47,7 @@ def rung_survival_data(trials: Sequence[TrialRow], *, family: str, rungs: Sequen
     return RungSurvival(family, tuple(_rung(own, level) for level in (0, *sorted(rungs))))
 
 
-@drawn_once
+@cached_figure
 def rung_survival_figure(data: RungSurvival) -> go.Figure:
     """Draw one stacked bar a rung."""
     labels = ["start" if rung.epoch == 0 else f"epoch {rung.epoch}" for rung in data.rungs]
@@ -67,7 +68,7 @@ def rung_survival_figure(data: RungSurvival) -> go.Figure:
                     textangle=0,
                     textfont={"size": 12},
                     constraintext="none",
-                    hovertemplate=f"%{{x}}: %{{y}} {name}<extra></extra>",
+                    hovertemplate=hover(f"%{{x}}: %{{y}} {name}"),
                 )
             )
     most = max((rung.stood for rung in data.rungs), default=1)

@@ -7,21 +7,19 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from analysis.dashboard.figures.plotly_text import escape, escape_template, trial_hover
 from analysis.dashboard.figures.style import (
     STATE_NAMES,
     axis,
+    cached_figure,
     draw,
-    drawn_once,
     family_color,
     family_symbol,
     log_axis,
     metric_name,
     rounded,
     short_name,
-    template_text,
-    text,
     trial_customdata,
-    trial_hover,
     value_range,
 )
 from analysis.dashboard.figures.ticks import linear_ticks
@@ -72,7 +70,7 @@ def slice_data(trials: Sequence[TrialRow], parameter: str, *, metric: str, famil
     return Slice(parameter, family, metric, tuple(points), scale, categories, (min(reached, default=0.0), max(reached, default=1.0)))
 
 
-@drawn_once
+@cached_figure
 def slice_figure(data: Slice) -> go.Figure:
     """Draw complete trials filled and the others open, on the parameter's own scale."""
     traces = []
@@ -81,7 +79,7 @@ def slice_figure(data: Slice) -> go.Figure:
         points = [p for p in data.points if p.complete == complete]
         traces.append(
             go.Scatter(
-                x=[text(p.x) for p in points] if data.scale == "category" else rounded(p.x for p in points),
+                x=[escape(p.x) for p in points] if data.scale == "category" else rounded(p.x for p in points),
                 y=rounded(p.y for p in points),
                 mode="markers",
                 marker={
@@ -93,7 +91,7 @@ def slice_figure(data: Slice) -> go.Figure:
                 name=name,
                 customdata=trial_customdata(p.number for p in points),
                 hovertemplate=trial_hover(
-                    f"{family} · {name}", f"{template_text(short_name(data.parameter, data.family))} %{{x}}", "%{y:.4f}"
+                    f"{family} · {name}", f"{escape_template(short_name(data.parameter, data.family))} %{{x}}", "%{y:.4f}"
                 ),
                 showlegend=False,
             )
@@ -109,7 +107,7 @@ def slice_figure(data: Slice) -> go.Figure:
 def _x_axis(data: Slice) -> Mapping[str, Any]:
     title = short_name(data.parameter, data.family)
     if data.scale == "category":
-        names = [text(c) for c in data.categories]
+        names = [escape(c) for c in data.categories]
         return axis(title, type="category", categoryorder="array", categoryarray=names, range=[-0.5, len(names) - 0.5])
     values = [p.x for p in data.points]
     if not values:

@@ -6,13 +6,13 @@ ground. A figure has no theme of its own: the page gives it a light or a dark on
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
+from analysis.dashboard.figures.plotly_text import escape
 from analysis.dashboard.figures.ticks import linear_ticks, log_ticks
 
 STATE_COLORS = {"COMPLETE": "#009e73", "PRUNED": "#8d939c", "FAIL": "#d55e00", "RUNNING": "#56b4e9", "WAITING": "#c9b458"}
@@ -31,7 +31,7 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "pentagon", "star", "he
 D = TypeVar("D", bound=Hashable)
 
 
-def drawn_once(figure: Callable[[D], go.Figure]) -> Callable[[D], go.Figure]:
+def cached_figure(figure: Callable[[D], go.Figure]) -> Callable[[D], go.Figure]:
     """Remember the figures of the last data: drawing is most of what an update of a live page costs, and few data change in one."""
     return lru_cache(maxsize=256)(figure)
 
@@ -66,16 +66,6 @@ def family_points(family: str, sizes: list[int]) -> dict[str, object]:
     return {**family_marker(family), "size": sizes, "line": {"width": 0}}
 
 
-def text(value: object) -> str:
-    """Return a value as text that plotly shows as it is (plotly reads a part of HTML in titles, ticks and hover)."""
-    return html.escape(str(value), quote=False)
-
-
-def template_text(value: object) -> str:
-    """Return a value as text inside a hover template, where plotly would also fill in ``%{…}``."""
-    return text(value).replace("%", "&#37;")
-
-
 def short_name(parameter: str, family: str | None) -> str:
     """Return a parameter's name without the prefix of the family whose figure it stands in."""
     return parameter.removeprefix(f"{family}.") if family else parameter
@@ -88,29 +78,13 @@ def number(value: Any) -> str:
 
 def trial_customdata(numbers: Iterable[int | None], *more: Iterable[object]) -> list[list[object]]:
     """Return the `customdata` of points that stand for trials: the number first, then what else the hover text shows (escaped here)."""
-    others = [[text(value) if isinstance(value, str) else value for value in column] for column in more]
+    others = [[escape(value) if isinstance(value, str) else value for value in column] for column in more]
     return [list(point) for point in zip(numbers, *others, strict=True)]
-
-
-def trial_hover(about: str, *lines: str) -> str:
-    """Return a hover template whose first line names the trial, e.g. "trial 7 · rnn · complete".
-
-    Args:
-        about: Plain text that is true of every point of the trace.
-        lines: Templates.
-    """
-    first = "trial %{customdata[0]}" + (f" · {template_text(about)}" if about else "")
-    return "<br>".join([first, *lines]) + "<extra></extra>"
 
 
 def rounded(values: Iterable[Any], digits: int = 6) -> list[Any]:
     """Return numbers with so many significant digits: more can't be seen, and they are most of a page's size."""
     return [float(f"{value:.{digits}g}") if isinstance(value, float) else value for value in values]
-
-
-def trial_link(number: int) -> str:
-    """Return a trial's number as a link that opens its card."""
-    return f'<a href="#trial-{number}">{number}</a>'
 
 
 def duration(seconds: float) -> str:
@@ -142,13 +116,13 @@ def draw(traces: list[Any], *, height: int = 420, columns: Mapping[str, str | in
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0},
     }
     if columns:
-        layout = {**layout, "meta": {"columns": {text(head): field for head, field in columns.items()}}}
+        layout = {**layout, "meta": {"columns": {escape(head): field for head, field in columns.items()}}}
     return go.Figure(traces, layout={**shared, **layout})
 
 
 def axis(title: object, **more: Any) -> Mapping[str, Any]:
     """Return an axis whose title is escaped and keeps clear of the ticks."""
-    return {"title": {"text": text(title), "standoff": 10}, "automargin": True, **more}
+    return {"title": {"text": escape(title), "standoff": 10}, "automargin": True, **more}
 
 
 def whole_ticks(high: float) -> Mapping[str, Any]:

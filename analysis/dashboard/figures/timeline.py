@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.dashboard.figures.style import STATE_COLORS, STATE_NAMES, axis, draw, duration, text, trial_customdata, trial_hover
+from analysis.dashboard.figures.plotly_text import escape, hover, trial_hover
+from analysis.dashboard.figures.style import STATE_COLORS, STATE_NAMES, axis, draw, duration, trial_customdata
 from analysis.dashboard.frames import STATES, TrialRow
 
 UNKNOWN_WORKER = "worker not recorded"
@@ -91,7 +92,7 @@ def timeline_figure(data: Timeline) -> go.Figure:
     for state in STATES:
         bars = [bar for bar in data.bars if bar.state == state]
         traces += [_state_bars(state, bars, labelled=labelled)] * bool(bars)
-    lanes = axis("", type="category", categoryorder="array", categoryarray=[text(lane) for lane in reversed(data.lanes)])
+    lanes = axis("", type="category", categoryorder="array", categoryarray=[escape(lane) for lane in reversed(data.lanes)])
     height = 130 + (38 if len(data.lanes) <= 16 else 20) * max(len(data.lanes), 2)
     axes = {"xaxis": axis("time", type="date"), "yaxis": lanes}
     columns: dict[str, str | int] = {"Lane": "y", "Trial": 0, "Family": 1, "State": "name", "Start": "base", "Lasted": 3, "Epochs": 2}
@@ -167,12 +168,12 @@ def _idle(gaps: Sequence[Gap]) -> go.Bar:
     return go.Bar(
         base=[gap.start.isoformat(timespec="milliseconds") for gap in gaps],
         x=[round((gap.end - gap.start).total_seconds() * 1000) for gap in gaps],
-        y=[text(gap.lane) for gap in gaps],
+        y=[escape(gap.lane) for gap in gaps],
         orientation="h",
         name="idle",
         marker={"color": IDLE_COLOR, "pattern": {"shape": "/", "size": 5, "fgcolor": "#8d939c", "bgcolor": "rgba(0,0,0,0)"}},
         customdata=[[None, None, None, duration((gap.end - gap.start).total_seconds())] for gap in gaps],
-        hovertemplate="idle for %{customdata[3]}<extra></extra>",
+        hovertemplate=hover("idle for %{customdata[3]}"),
     )
 
 
@@ -182,7 +183,7 @@ def _state_bars(state: str, bars: Sequence[Bar], *, labelled: bool) -> go.Bar:
     return go.Bar(
         base=[bar.start.isoformat(timespec="milliseconds") for bar in bars],
         x=[round(seconds * 1000) for seconds in lasted],
-        y=[text(bar.lane) for bar in bars],
+        y=[escape(bar.lane) for bar in bars],
         orientation="h",
         name=STATE_NAMES[state],
         marker={"color": STATE_COLORS[state], "line": {"width": 1 if labelled else 0, "color": "rgba(255,255,255,0.7)"}},

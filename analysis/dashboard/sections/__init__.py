@@ -1,36 +1,36 @@
 """The dashboard's sections: a title, a sentence how to read it, and the figures, or why there are none yet.
 
-A new figure is one function in one of the files here, its name in `SECTIONS`, and its texts in `TEXTS`.
+A new figure is one function in one of the files here, its name in `SECTIONS`, and its caption in `CAPTIONS`.
 """
 
 from __future__ import annotations
 
-from analysis.dashboard.page import Section
-from analysis.dashboard.sections import course, outcome, parameters
-from analysis.dashboard.sections.texts import TEXTS
-from analysis.dashboard.sections.view import View
+from analysis.dashboard.sections import parameters, results, search_progress
+from analysis.dashboard.sections.captions import CAPTIONS
+from analysis.dashboard.sections.section import Section
+from analysis.dashboard.sections.study_data import StudyData
 
-__all__ = ["SECTIONS", "TEXTS", "View", "sections_of"]
+__all__ = ["CAPTIONS", "SECTIONS", "StudyData", "sections_of"]
 
 SECTIONS = (
-    course.history,
-    course.learning_curves,
-    course.rungs,
-    course.families,
+    search_progress.history,
+    search_progress.learning_curves,
+    search_progress.rungs,
+    search_progress.families,
     parameters.importances,
     parameters.parallel,
     parameters.slices,
     parameters.contour,
     parameters.rank,
-    course.timeline,
-    course.failures,
-    outcome.pareto,
-    outcome.edf,
-    outcome.best,
-    outcome.classes,
+    search_progress.timeline,
+    search_progress.failures,
+    results.pareto,
+    results.edf,
+    results.best,
+    results.classes,
 )
 
 
-def sections_of(view: View) -> list[Section]:
+def sections_of(study: StudyData) -> list[Section]:
     """Return all sections in their order on the page."""
-    return [make(view) for make in SECTIONS]
+    return [make(study) for make in SECTIONS]

@@ -12,26 +12,26 @@ from analysis.dashboard.figures.slices import slice_data, slice_figure
 from analysis.dashboard.figures.style import metric_name, short_name
 from analysis.dashboard.figures.thinning import thinned
 from analysis.dashboard.frames import TrialRow, completed, parameters_of
-from analysis.dashboard.page import Panel, Section
-from analysis.dashboard.sections.view import View, by_family, section
+from analysis.dashboard.sections.section import Panel, Section, family_section, plain_section
+from analysis.dashboard.sections.study_data import StudyData
 
 FEWEST_TRIALS = 5
 """That must have a parameter for its slice, once the family has so many."""
 MOST_NAMED = 8
 
 
-def importances(view: View) -> Section:
+def importances(study: StudyData) -> Section:
     panels = []
-    for family, data in view.importances.items():
+    for family, data in study.importances.items():
         title = f"{family or 'All families'}, {data.n_trials} complete trials"
         figure = None if data.missing else importances_figure(data)
         panels.append(Panel(title=title, figure=figure, warning=data.warning, empty=data.missing))
-    return section("importances", panels, panel_width=440)
+    return plain_section("importances", panels, panel_width=440)
 
 
-def parallel(view: View) -> Section:
+def parallel(study: StudyData) -> Section:
     def panels(family: str) -> tuple[Panel, ...]:
-        data = parallel_data(view.trials, metric=view.summary.metric, family=family)
+        data = parallel_data(study.trials, metric=study.summary.metric, family=family)
         if not data.axes:
             return (Panel(empty=f"{family}: no complete trial with a searched parameter yet."),)
         note = (
@@ -39,15 +39,15 @@ def parallel(view: View) -> Section:
         )
         return (Panel(figure=parallel_figure(data), note=note, least_width=min(95 * (len(data.axes) + 2), 1200)),)
 
-    return by_family("parallel", view, panels)
+    return family_section("parallel", study, panels)
 
 
-def slices(view: View) -> Section:
+def slices(study: StudyData) -> Section:
     def panels(family: str) -> tuple[Panel, ...]:
-        own = [trial for trial in view.trials if trial.family == family and trial.reached is not None]
+        own = [trial for trial in study.trials if trial.family == family and trial.reached is not None]
         kept = thinned(own)
         names, rare = _shared(own, family)
-        data = [slice_data(kept.trials, name, metric=view.summary.metric, family=family) for name in names]
+        data = [slice_data(kept.trials, name, metric=study.summary.metric, family=family) for name in names]
         if not data:
             return (Panel(empty=f"{family}: no trial with a searched parameter has reported an epoch yet."),)
         named = ", ".join(rare[:MOST_NAMED]) + (f" and {len(rare) - MOST_NAMED} more" if len(rare) > MOST_NAMED else "")
@@ -55,28 +55,28 @@ def slices(view: View) -> Section:
         message = " ".join(note for note in (kept.message, left_out) if note)
         return (*([Panel(note=message)] if message else []), *(Panel(figure=slice_figure(one)) for one in data))
 
-    return by_family("slices", view, panels, panel_width=330)
+    return family_section("slices", study, panels, panel_width=330)
 
 
-def contour(view: View) -> Section:
+def contour(study: StudyData) -> Section:
     def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
-        kept = thinned(completed(view.trials, family))
-        data = contour_data(kept.trials, metric=view.summary.metric, family=family, parameters=(names[0], names[1]))
+        kept = thinned(completed(study.trials, family))
+        data = contour_data(kept.trials, metric=study.summary.metric, family=family, parameters=(names[0], names[1]))
         if len(data.pair.numbers) < 2:
             return (Panel(empty=f"{family}: only {len(data.pair.numbers)} complete trials have both {names[0]} and {names[1]}."),)
-        alt = f"{metric_name(view.summary.metric)} over {' and '.join(short_name(name, family) for name in names[:2])}, smoothed."
-        return (Panel(figure=contour_figure(data), note=kept.message, warning=view.importances[family].warning, alt=alt),)
+        alt = f"{metric_name(study.summary.metric)} over {' and '.join(short_name(name, family) for name in names[:2])}, smoothed."
+        return (Panel(figure=contour_figure(data), note=kept.message, warning=study.importances[family].warning, alt=alt),)
 
-    return by_family("contour", view, lambda family: _of_important(view, family, panels))
+    return family_section("contour", study, lambda family: _of_important(study, family, panels))
 
 
-def rank(view: View) -> Section:
+def rank(study: StudyData) -> Section:
     def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
-        kept = thinned(completed(view.trials, family))
-        data = rank_data(kept.trials, metric=view.summary.metric, family=family, parameters=names)
+        kept = thinned(completed(study.trials, family))
+        data = rank_data(kept.trials, metric=study.summary.metric, family=family, parameters=names)
         return (*([Panel(note=kept.message)] if kept.message else []), *(Panel(figure=rank_figure(one)) for one in data if one.ranks))
 
-    return by_family("rank", view, lambda family: _of_important(view, family, panels), panel_width=400)
+    return family_section("rank", study, lambda family: _of_important(study, family, panels), panel_width=400)
 
 
 def _shared(own: Sequence[TrialRow], family: str) -> tuple[list[str], list[str]]:
@@ -86,9 +86,9 @@ def _shared(own: Sequence[TrialRow], family: str) -> tuple[list[str], list[str]]
     return [n for n, count in counts.items() if count >= fewest], [short_name(n, family) for n, count in counts.items() if count < fewest]
 
 
-def _of_important(view: View, family: str, panels: Callable[[str, list[str]], tuple[Panel, ...]]) -> tuple[Panel, ...]:
+def _of_important(study: StudyData, family: str, panels: Callable[[str, list[str]], tuple[Panel, ...]]) -> tuple[Panel, ...]:
     """Return the panels made of a family's parameters, the most important first, or why there are none."""
-    data = view.importances[family]
+    data = study.importances[family]
     if data.missing:
         return (Panel(empty=f"{family}: two parameters are chosen by importance. {data.missing}"),)
     return panels(family, [name for name, _ in data.importances])

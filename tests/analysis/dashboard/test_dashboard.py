@@ -16,9 +16,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from analysis.dashboard.dashboard import write_dashboard
+from analysis.dashboard.figure_json import inline_json
 from analysis.dashboard.frames import trial_rows
-from analysis.dashboard.page import inline_json
-from analysis.dashboard.sections import TEXTS, View, sections_of
+from analysis.dashboard.sections import CAPTIONS, StudyData, sections_of
 from analysis.dashboard.summary import summarise
 
 Maker = Callable[..., optuna.Study]
@@ -80,7 +80,7 @@ def test_the_page_names_the_study_its_data_and_its_best_trial(searched_study: op
         "SYNTHETIC. The records are simulated",
     ):
         assert fact in text, fact
-    for title, how in TEXTS.values():
+    for title, how in CAPTIONS.values():
         assert title in text
         assert how in text
 
@@ -207,7 +207,7 @@ def test_a_parameter_that_few_trials_have_gets_no_slice_and_is_named() -> None:
         told = {"user_attrs": {"family": "rnn"}, "intermediate_values": {1: 0.6}}
         study.add_trial(create_trial(value=number / 9, params=params, distributions={name: space[name] for name in params}, **told))
     rows = trial_rows(study)
-    (slices,) = (one for one in sections_of(View(rows, summarise(study, rows), None)) if one.key == "slices")
+    (slices,) = (one for one in sections_of(StudyData(rows, summarise(study, rows), None)) if one.key == "slices")
     told, drawn = slices.tabs[0].panels
     assert told.note == "Without a slice, for fewer than 5 trials have them: rare."
     assert drawn.figure.layout.xaxis.title.text == "rate"
@@ -217,7 +217,7 @@ def test_trials_that_took_no_time_have_no_timeline_and_it_is_said() -> None:
     study = optuna.create_study(direction="maximize")
     study.add_trial(create_trial(value=0.7, user_attrs={"family": "rnn"}))
     rows = [replace(row, end=row.start) for row in trial_rows(study)]
-    (timeline,) = (one for one in sections_of(View(rows, summarise(study, rows), None)) if one.key == "timeline")
+    (timeline,) = (one for one in sections_of(StudyData(rows, summarise(study, rows), None)) if one.key == "timeline")
     assert timeline.tabs[0].panels[0].empty == "No trial recorded how long it took."
 
 

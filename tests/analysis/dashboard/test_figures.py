@@ -14,6 +14,7 @@ from optuna.distributions import FloatDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
+from analysis.dashboard.figure_json import figure_json
 from analysis.dashboard.figures.best import best_data, best_table
 from analysis.dashboard.figures.failures import failures_data, failures_figure, failures_table
 from analysis.dashboard.figures.families import families_data, families_figure
@@ -27,7 +28,6 @@ from analysis.dashboard.figures.style import FAMILY_ORDER, family_color, family_
 from analysis.dashboard.figures.ticks import linear_ticks, log_ticks
 from analysis.dashboard.figures.timeline import timeline_data, timeline_figure
 from analysis.dashboard.frames import TrialRow, completed, parameters_of, trial_rows
-from analysis.dashboard.page import figure_json
 
 METRIC = "macro_auc"
 Maker = Callable[..., optuna.Study]

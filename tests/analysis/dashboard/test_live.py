@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import shutil
@@ -124,7 +125,7 @@ def test_a_damaged_study_leaves_the_last_good_state_and_is_left_alone(harm: Call
     assert set(sent) == {"version", "notice"}
     assert message in sent["notice"]
     assert "Study study" in live.html()
-    assert message in live.html().replace("&#x27;", "'")
+    assert message in html.unescape(live.html())
     assert (file.read_bytes() if file.exists() else None) == left
 
 

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from analysis.dashboard.frames import trial_rows
-from analysis.dashboard.sections import View, sections_of
+from analysis.dashboard.sections import StudyData, sections_of
 from analysis.dashboard.summary import summarise
 
 NO_TRIAL = ("best so far", "middle 80 %", "middle 50 %", "median", "a family's default config")
@@ -18,8 +18,8 @@ NO_TRIAL = ("best so far", "middle 80 %", "middle 50 %", "median", "a family's d
 @pytest.fixture(scope="module")
 def traces(searched_study: optuna.Study) -> list[tuple[str, Any]]:
     rows = trial_rows(searched_study)
-    view = View(rows, summarise(searched_study, rows), None)
-    return [(section.key, trace) for section in sections_of(view) for trace in _traces(section)]
+    data = StudyData(rows, summarise(searched_study, rows), None)
+    return [(section.key, trace) for section in sections_of(data) for trace in _traces(section)]
 
 
 def _traces(section: Any) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TEXTS = {
+CAPTIONS = {
     "history": (
         "History",
         "A point is a trial: filled when trained to its end, open when not (then at its best epoch). "

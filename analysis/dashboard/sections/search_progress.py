@@ -10,14 +10,14 @@ from analysis.dashboard.figures.rung_survival import rung_survival_data, rung_su
 from analysis.dashboard.figures.style import ABSENT, duration
 from analysis.dashboard.figures.timeline import idle_said, timeline_data, timeline_figure
 from analysis.dashboard.frames import completed, families_of
-from analysis.dashboard.page import Panel, Section
-from analysis.dashboard.sections.view import NOTHING_REPORTED, View, explained, section
+from analysis.dashboard.sections.section import NOTHING_REPORTED, Panel, Section, empty_section, plain_section
+from analysis.dashboard.sections.study_data import StudyData
 
 MOST_NAMED = 20
 
 
-def history(view: View) -> Section:
-    data = history_data(view.trials, metric=view.summary.metric)
+def history(study: StudyData) -> Section:
+    data = history_data(study.trials, metric=study.summary.metric)
     notes = []
     if data.break_at is not None:
         notes.append(f"The vertical axis is broken at {data.break_at:g}: its upper part shows the best trials on a larger scale.")
@@ -26,42 +26,42 @@ def history(view: View) -> Section:
         more = f" and {len(data.without_value) - MOST_NAMED} more" if len(data.without_value) > MOST_NAMED else ""
         notes.append(f"Not drawn, for they ended before their first epoch: trials {named}{more}.")
     if not data.points:
-        return explained("history", " ".join([NOTHING_REPORTED, *notes]))
-    return section("history", (Panel(figure=history_figure(data), note=" ".join(notes), html=gains_table(data)),))
+        return empty_section("history", " ".join([NOTHING_REPORTED, *notes]))
+    return plain_section("history", (Panel(figure=history_figure(data), note=" ".join(notes), table=gains_table(data)),))
 
 
-def learning_curves(view: View) -> Section:
-    families = families_of(trial for trial in view.trials if trial.intermediate)
+def learning_curves(study: StudyData) -> Section:
+    families = families_of(trial for trial in study.trials if trial.intermediate)
     if not families:
-        return explained("curves", NOTHING_REPORTED)
-    summary = view.summary
-    curves = [learning_curves_data(view.trials, family=family, metric=summary.metric, rungs=summary.rungs) for family in families]
-    return section(
+        return empty_section("curves", NOTHING_REPORTED)
+    summary = study.summary
+    curves = [learning_curves_data(study.trials, family=family, metric=summary.metric, rungs=summary.rungs) for family in families]
+    return plain_section(
         "curves", [Panel(title=data.family, figure=learning_curves_figure(data), note=data.message) for data in curves], panel_width=420
     )
 
 
-def rungs(view: View) -> Section:
-    started = families_of(trial for trial in view.trials if trial.state != "WAITING")
-    if not view.summary.rungs:
-        return explained("rungs", "This study recorded no rungs: its trials are not stopped early.")
+def rungs(study: StudyData) -> Section:
+    started = families_of(trial for trial in study.trials if trial.state != "WAITING")
+    if not study.summary.rungs:
+        return empty_section("rungs", "This study recorded no rungs: its trials are not stopped early.")
     if not started:
-        return explained("rungs", "No trial has started yet.")
-    data = [rung_survival_data(view.trials, family=family, rungs=view.summary.rungs) for family in started]
-    return section("rungs", [Panel(title=one.family, figure=rung_survival_figure(one)) for one in data], panel_width=340)
+        return empty_section("rungs", "No trial has started yet.")
+    data = [rung_survival_data(study.trials, family=family, rungs=study.summary.rungs) for family in started]
+    return plain_section("rungs", [Panel(title=one.family, figure=rung_survival_figure(one)) for one in data], panel_width=340)
 
 
-def families(view: View) -> Section:
-    if not completed(view.trials):
-        return explained("comparison", "No trial is complete yet, so families can't be compared.")
+def families(study: StudyData) -> Section:
+    if not completed(study.trials):
+        return empty_section("comparison", "No trial is complete yet, so families can't be compared.")
     panels = []
     for budget, unit in (("epochs", "epochs"), ("hours", "training hours")):
-        data = families_data(view.trials, metric=view.summary.metric, budget=budget)
+        data = families_data(study.trials, metric=study.summary.metric, budget=budget)
         if any(course.spent for course in data.courses):
             panels.append(Panel(title=f"Equal {unit}", figure=families_figure(data), note=_common(data, unit)))
         else:
             panels.append(Panel(title=f"Equal {unit}", empty=f"No trial recorded its {unit}."))
-    return section("comparison", panels, panel_width=520)
+    return plain_section("comparison", panels, panel_width=520)
 
 
 def _common(data: Families, unit: str) -> str:
@@ -72,17 +72,17 @@ def _common(data: Families, unit: str) -> str:
     return f"Best value within the first {common}, which every family with a complete trial had: {values}."
 
 
-def timeline(view: View) -> Section:
-    data = timeline_data(view.trials, now=view.now)
+def timeline(study: StudyData) -> Section:
+    data = timeline_data(study.trials, now=study.now)
     if not data.bars:
-        return explained("timeline", "No trial has started yet.")
+        return empty_section("timeline", "No trial has started yet.")
     if all(bar.start == bar.end for bar in data.bars):
-        return explained("timeline", "No trial recorded how long it took.")
-    return section("timeline", (Panel(figure=timeline_figure(data), note=idle_said(data)),))
+        return empty_section("timeline", "No trial recorded how long it took.")
+    return plain_section("timeline", (Panel(figure=timeline_figure(data), note=idle_said(data)),))
 
 
-def failures(view: View) -> Section:
-    data = failures_data(view.trials)
+def failures(study: StudyData) -> Section:
+    data = failures_data(study.trials)
     if not data.failures:
-        return explained("failures", "No trial has failed.")
-    return section("failures", (Panel(figure=failures_figure(data), html=failures_table(data)),))
+        return empty_section("failures", "No trial has failed.")
+    return plain_section("failures", (Panel(figure=failures_figure(data), table=failures_table(data)),))
