@@ -89,7 +89,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["search", "{tmp}/s", "--data", "{data}", "--progress", "loud"], "unknown progress 'loud'"),
         (["search", "{tmp}/s", "--data", "{data}", "--fusion-from", "{nowhere}"], "is not a study"),
         (["search", "{tmp}/s", "--data", "{data}", "--minimise", "macs,macs"], "minimise must be different names, but got 'macs,macs'"),
-        (["search", "{tmp}/s", "--data", "{data}", "--gpu-share", "some"], "unknown gpu_share 'some'"),
+        (["search", "{tmp}/s", "--data", "{data}", "--gpus-per-trial", "some"], "gpus_per_trial: expected float or 'auto', but got 'some'"),
         (["search", "{tmp}/s", "--data", "{data}", "--enqueue", "{nowhere}.yaml"], "can't be read"),
         (["preview", "{tmp}/s", "--data", "{data}", "--costs-from", "{nowhere}"], "is not a study"),
         (["status", "{nowhere}"], "is not a study"),

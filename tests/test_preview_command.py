@@ -85,7 +85,7 @@ def test_a_person_gets_a_table_that_says_what_is_assumed(searched, toy_data, tmp
     ("changed", "message"),
     [
         (("--families", "rnn"), "has no ended trial of rnn"),
-        (("--gpu-share", "auto"), "give --gpus-per-trial and --slots"),
+        (("--gpus-per-trial", "auto"), "give a number and --slots"),
     ],
 )
 def test_what_can_not_be_previewed_is_refused(searched, toy_data, tmp_path, capsys, changed, message):

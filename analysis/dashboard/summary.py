@@ -11,7 +11,7 @@ from typing import NamedTuple
 import optuna
 
 from analysis.dashboard.frames import STATES, TrialRow, best_row
-from ecg_tune.config import SearchSettings, from_dict
+from ecg_tune.config import stored_settings
 from ecg_tune.search.stopping.budget import Budget
 
 
@@ -111,15 +111,15 @@ def summarise(study: optuna.Study, rows: Sequence[TrialRow], folder: Path | None
 def _budgets(study: optuna.Study, rows: Sequence[TrialRow]) -> tuple[Spent, ...]:
     """Return the search's limits, counted as the search itself counts; none for a study that no search made."""
     told = study.user_attrs.get("settings") or {}
-    names = ("trials", "total_epochs", "gpu_hours", "max_hours", "target", "gpus_per_trial", "gpu_share")
-    settings = from_dict(SearchSettings, {name: told[name] for name in names if name in told})
+    names = ("trials", "total_epochs", "gpu_hours", "max_hours", "target", "gpus_per_trial")
+    settings = stored_settings(told, names)
     on_gpu = any((row.device or "").startswith("cuda") for row in rows)
-    share = float(on_gpu) if settings.gpus_per_trial is None else settings.gpus_per_trial
+    share = float(on_gpu) if settings.gpus is None else settings.gpus
     spent = Budget(settings, study.get_trials(deepcopy=False), gpus=lambda family: share)
     used: dict[str, float | None] = {
         "trials": sum(not row.imported for row in rows),
         "total_epochs": spent.epochs,
-        "gpu_hours": None if settings.gpu_share else spent.gpu_s / 3600,
+        "gpu_hours": None if settings.measures_gpus else spent.gpu_s / 3600,
         "max_hours": None,
         "target": max((row.reached for row in rows if row.reached is not None), default=None),
     }

@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
+from ecg_tune.cli.flags import option_of
 from ecg_tune.cli.options import words
 from ecg_tune.cli.progress_bar import bar
 from ecg_tune.config import DataConfig
 from ecg_tune.data.prepared.describe import describe, describe_text
 from ecg_tune.data.ptbxl.prepare import prepare
 from ecg_tune.data.synthetic import generator as synthetic
+
+DEFAULTS = DataConfig()
 
 app = typer.Typer(help="Make, prepare and describe data sets.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -35,12 +38,14 @@ def synthesize(
 def prepare_command(
     source: Annotated[Path, typer.Argument(metavar="PTBXL", help="Folder with ptbxl_database.csv and records100/.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the prepared data.")],
-    leads: Annotated[str, typer.Option(help="Comma-separated, out of the twelve.")] = "I,II,V2",
-    rate: Annotated[int, typer.Option(help="100 or 500 Hz.")] = 100,
-    split: Annotated[str, typer.Option(help="70-15-15, or official (folds 1-8 / 9 / 10).")] = "70-15-15",
-    min_likelihood: Annotated[float, typer.Option(help="Ignore statements below it (0..100); 0 keeps all.")] = 0.0,
-    normalise: Annotated[str, typer.Option(help="global (keeps voltages) or record (z-score).")] = "global",
-    damaged: Annotated[str, typer.Option(help="Damaged records: refuse, or drop and count.")] = "refuse",
+    leads: Annotated[str, option_of(DataConfig, "leads")] = ",".join(DEFAULTS.leads),
+    rate: Annotated[int, option_of(DataConfig, "sampling_rate_hz")] = DEFAULTS.sampling_rate_hz,
+    split: Annotated[str, option_of(DataConfig, "split")] = DEFAULTS.split,
+    min_likelihood: Annotated[float, option_of(DataConfig, "min_likelihood")] = DEFAULTS.min_likelihood,
+    normalise: Annotated[str, option_of(DataConfig, "normalise")] = DEFAULTS.normalise,
+    damaged: Annotated[
+        str, typer.Option(metavar="NAME", help="Damaged records: `refuse` the data set, or `drop` and count them.")
+    ] = "refuse",
 ) -> None:
     """Read PTB-XL, check it, label it, split it by patient, and seal the test part."""
     config = DataConfig(leads=words(leads), sampling_rate_hz=rate, split=split, min_likelihood=min_likelihood, normalise=normalise)

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from ecg_tune.cli.help import GroupedCommand
 from ecg_tune.errors import EcgTuneError, StoppedError, UsageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -64,7 +65,7 @@ class LoadedCommands(Mapping[str, Any]):
         found = getattr(module, attribute)
         if not isinstance(found, typer.Typer):
             found, function = typer.Typer(add_completion=False, rich_markup_mode=None), found
-            found.command(name, epilog=getattr(module, "EXAMPLE", None), hidden=COMMANDS[name].hidden)(function)
+            found.command(name, cls=GroupedCommand, epilog=getattr(module, "EXAMPLE", None), hidden=COMMANDS[name].hidden)(function)
         command = typer.main.get_command(found)
         command.name = name
         return command

@@ -14,8 +14,10 @@ import optuna
 import torch
 import typer
 
-from ecg_tune.cli.options import DataFolder, StudyFolder, headline
-from ecg_tune.cli.settings import make_space, read_settings, takes_settings
+from ecg_tune.cli.flags import takes_settings
+from ecg_tune.cli.options import StudyFolder, headline
+from ecg_tune.cli.search_options import CostsFrom, SearchData, SettingsFile, Simulations
+from ecg_tune.cli.settings import make_space, read_settings
 from ecg_tune.config import SearchSettings
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.errors import UsageError
@@ -46,12 +48,10 @@ CHECKPOINT_BYTES = 2 * 16
 @takes_settings
 def preview(
     study: StudyFolder,
-    data: DataFolder,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with the search's settings; flags win.")] = None,
-    costs_from: Annotated[
-        Path | None, typer.Option(metavar="STUDY", help="Take seconds and learning curves from an earlier study.")
-    ] = None,
-    simulations: Annotated[int, typer.Option(min=1, help="Searches to simulate, each with another seed.")] = 5,
+    data: SearchData,
+    config: SettingsFile = None,
+    costs_from: CostsFrom = None,
+    simulations: Simulations = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     *,
     flags: dict[str, Any],
@@ -74,10 +74,10 @@ def preview(
 
 def _slots(settings: SearchSettings) -> tuple[int, float]:
     """Return the trials at once and the GPUs of each: as given, else what this machine would take."""
-    if settings.gpu_share:
-        raise UsageError("--gpu-share auto is measured when the search starts: give --gpus-per-trial and --slots to preview it")
+    if settings.measures_gpus:
+        raise UsageError("--gpus-per-trial auto is measured when the search starts: give a number and --slots to preview it")
     here = {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
-    gpus = float(here["GPU"] > 0) if settings.gpus_per_trial is None else settings.gpus_per_trial
+    gpus = float(here["GPU"] > 0) if settings.gpus is None else settings.gpus
     return settings.slots or plan(settings, [here]).fits([here]), gpus
 
 
@@ -102,7 +102,7 @@ def _curves(
 def _probed(settings: SearchSettings, prepared: PreparedData) -> dict[str, float]:
 
     torch.set_num_threads(settings.cpus_per_trial)
-    on_gpu = torch.cuda.is_available() and settings.gpus_per_trial != 0
+    on_gpu = torch.cuda.is_available() and settings.gpus != 0
     loaded, context = learning_data(prepared, torch.device("cuda" if on_gpu else "cpu")), SpaceContext(settings.profile, settings.epochs)
     classic = {family: resolve(family, SPACES[family].defaults[settings.profile], context) for family in settings.families}
     return {family: epoch_cost_s(config, loaded) for family, config in classic.items()}

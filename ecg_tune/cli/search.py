@@ -6,20 +6,32 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import optuna
 import torch
-import typer
 from rich.console import Console
 from sqlalchemy.engine import URL
 
-from ecg_tune.cli.options import DataFolder, StudyFolder, given, headline
-from ecg_tune.cli.settings import command_line, make_space, read_settings, takes_settings
+from ecg_tune.cli.flags import command_line, takes_settings
+from ecg_tune.cli.options import StudyFolder, given, headline
+from ecg_tune.cli.search_options import (
+    ClusterToJoin,
+    ImportedStudies,
+    InsecureRay,
+    MlflowServer,
+    PrintSchema,
+    Progress,
+    SearchData,
+    SettingsFile,
+    WandbProject,
+)
+from ecg_tune.cli.settings import make_space, read_settings
 from ecg_tune.cli.status import summary
 from ecg_tune.cluster.doctor import examine
 from ecg_tune.cluster.session import ray_session
 from ecg_tune.config import SearchSettings, check_choice
+from ecg_tune.config.setting import flag_of
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.errors import ConfigError, StoppedError, UsageError, WorkFailedError
 from ecg_tune.search.interrupts import terminate_as_interrupt
@@ -52,16 +64,15 @@ EXAMPLE = "Example: ecg-tune search STUDY --data DATA --families rnn,resnet,fusi
 @takes_settings
 def search(
     study: StudyFolder,
-    data: DataFolder,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with these settings; flags win.")] = None,
-    import_study: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Learn from another study's trials that fit.")] = None,
-    address: Annotated[
-        str | None, typer.Option(metavar="A", help="Join the Ray cluster at auto or HOST:PORT; default RAY_ADDRESS, else start a Ray here.")
-    ] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Start or join a Ray that asks for no token.")] = False,
-    progress: Annotated[str | None, typer.Option(help="live, plain or jsonl; default live in a terminal, else plain.")] = None,
-    mlflow: Annotated[str | None, typer.Option(metavar="URI", help="Log trials to MLflow too.")] = None,
-    wandb: Annotated[str | None, typer.Option(metavar="PROJECT", help="Log trials to Weights & Biases too.")] = None,
+    data: SearchData,
+    config: SettingsFile = None,
+    import_study: ImportedStudies = None,
+    address: ClusterToJoin = None,
+    insecure: InsecureRay = False,
+    progress: Progress = None,
+    mlflow: MlflowServer = None,
+    wandb: WandbProject = None,
+    schema: PrintSchema = False,
     *,
     flags: dict[str, Any],
 ) -> None:
@@ -108,14 +119,11 @@ def _end(opened: optuna.Study, study: Path, outcome: Outcome, again: str, *, qui
 def _next(study: Path, outcome: Outcome, again: str) -> str:
     """Return what to do after a search that ended."""
     if outcome.spent:
-        return f"ended by {_option(outcome.spent)}; go on with: {again}  (with a larger {_option(outcome.spent)})"
+        budget = flag_of(SearchSettings, outcome.spent)
+        return f"ended by {budget}; go on with: {again}  (with a larger {budget})"
     there = f" --address {address}" if (address := os.environ.get(JOB_ADDRESS)) else ""
     following = f"ecg-tune dashboard {study}{there}; ecg-tune retrain {study} --top 2{there}"
     return f"more trials: the same command with a larger --trials\nnext: {following}"
-
-
-def _option(setting: str) -> str:
-    return "--" + setting.replace("_", "-")
 
 
 def _print(text: str, quiet: bool) -> None:
@@ -181,7 +189,7 @@ def _run(
         study=opened,
         folder=folder,
         view=view,
-        measure_shares=_measurer(prepared, settings) if settings.gpu_share else None,
+        measure_shares=_measurer(prepared, settings) if settings.measures_gpus else None,
         trackers=trackers,
         may_grow=joined,
     )

@@ -6,13 +6,14 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from ecg_tune.cli.flags import flag_words, takes_settings
 from ecg_tune.cli.options import StudyFolder
-from ecg_tune.cli.remote import Insecure
-from ecg_tune.cli.settings import flag_words, read_settings, takes_settings
+from ecg_tune.cli.search_options import ClusterData, Detach, ImportedStudies, InsecureJobs, JobProgress, JobsServer, SettingsFile
+from ecg_tune.cli.settings import read_settings
 from ecg_tune.cluster.jobs import FILES, SubmittedJob, follow_job, jobs_client, submit_job
 from ecg_tune.errors import UsageError
 from ecg_tune.storage import open_storage
@@ -23,13 +24,13 @@ EXAMPLE = "Example: ecg-tune submit studies/a --data DATA --families all --trial
 @takes_settings
 def submit(
     study: StudyFolder,
-    data: Annotated[str, typer.Option("--data", metavar="DIR", help="Prepared data on the cluster, or s3://BUCKET/PREFIX.")],
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with these settings, from here; flags win.")] = None,
-    address: Annotated[str, typer.Option(metavar="URL", help="Jobs address, mostly a tunnel's end.")] = "http://127.0.0.1:8265",
-    import_study: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Learn from another study there.")] = None,
-    progress: Annotated[str, typer.Option(help="plain or jsonl.")] = "plain",
-    detach: Annotated[bool, typer.Option("--detach", help="Don't follow it.")] = False,
-    insecure: Insecure = False,
+    data: ClusterData,
+    config: SettingsFile = None,
+    address: JobsServer = "http://127.0.0.1:8265",
+    import_study: ImportedStudies = None,
+    progress: JobProgress = "plain",
+    detach: Detach = False,
+    insecure: InsecureJobs = False,
     *,
     flags: dict[str, Any],
 ) -> None:

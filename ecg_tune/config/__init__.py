@@ -1,8 +1,8 @@
-"""Settings: what they are (`settings`, `search`), how they are read (`plain`), and their classic names (`classic`)."""
+"""Settings: declared in `trial` and `search`, read by `parsing`, listed by `schema` and `reference`; classic names in `classic`."""
 
 from ecg_tune.config.classic import Config
 from ecg_tune.config.parsing import check_choice, check_range, from_dict, nearest, to_dict
-from ecg_tune.config.search import SearchSettings
+from ecg_tune.config.search import SearchSettings, stored_settings
 from ecg_tune.config.trial import (
     CLASS_NAMES,
     LEAD_NAMES,
@@ -31,5 +31,6 @@ __all__ = [
     "check_range",
     "from_dict",
     "nearest",
+    "stored_settings",
     "to_dict",
 ]

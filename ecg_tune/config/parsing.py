@@ -6,6 +6,7 @@ one. It is our own, not pydantic: checkpoints are read where only torch and nump
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import types
@@ -75,7 +76,11 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None
-        return _value(next(a for a in args if a is not type(None)), value, where)
+        return _one_of([kind for kind in args if kind is not type(None)], value, where)
+    if origin is typing.Literal:
+        if value not in args:
+            raise ConfigError(f"{where}: expected {_shown(hint)}, but got {value!r}")
+        return value
     if dataclasses.is_dataclass(hint):
         return value if isinstance(value, typing.cast(type, hint)) else from_dict(typing.cast(type, hint), value, where=where)
     if origin is tuple:
@@ -91,6 +96,23 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if isinstance(hint, type) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
         raise ConfigError(f"{where}: expected {hint.__name__}, but got {value!r}")
     return value
+
+
+def _one_of(kinds: list[Any], value: Any, where: str) -> Any:
+    """Return `value` as the first of several types that fits."""
+    if len(kinds) == 1:
+        return _value(kinds[0], value, where)
+    for kind in kinds:
+        with contextlib.suppress(ConfigError):
+            return _value(kind, value, where)
+    raise ConfigError(f"{where}: expected {' or '.join(map(_shown, kinds))}, but got {value!r}")
+
+
+def _shown(hint: Any) -> str:
+    """Name a type as messages do."""
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(map(repr, typing.get_args(hint)))
+    return str(getattr(hint, "__name__", hint))
 
 
 def _plain(value: Any) -> Any:

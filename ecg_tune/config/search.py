@@ -2,114 +2,241 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
 
-from ecg_tune.config.parsing import check_choice, check_range
+from ecg_tune.config.deprecated import rename_settings
+from ecg_tune.config.parsing import from_dict
+from ecg_tune.config.setting import ABOVE_ZERO, check_different, check_settings, setting
 from ecg_tune.config.trial import PROFILES
-from ecg_tune.errors import ConfigError
 
-RANGES: Mapping[str, tuple[float, float]] = {
-    "trials": (1, 1_000_000),
-    **dict.fromkeys(("max_epochs", "grace_epochs", "slots"), (1, 100_000)),
-    "reduction_factor": (2, 100),
-    "min_results": (1, 1000),
-    "seed": (0, 2**31 - 1),
-    "cpus_per_trial": (1, 1024),
-    "gpus_per_trial": (0, 64),
-    "retries": (0, 100),
-    "family_failures": (1, 1_000_000),
-    "max_hours": (1e-6, 1e6),
-    "total_epochs": (1, 1_000_000_000),
-    "gpu_hours": (1e-6, 1e9),
-    "target": (0, 1),
-    "memory_gb": (1e-6, 10_000),
-    "silence_s": (1, 1e6),
-}
-"""Setting of a search → lowest and highest value."""
+EPOCHS: Mapping[str, int] = {"full": 50, "small": 10}
+"""Profile → epochs that a trial may run."""
+GRACE: Mapping[str, int] = {"full": 3, "small": 1}
+"""Profile → first rung."""
+
+METRICS = ("macro_auc", "macro_auc_pr", "macro_f1")
+SAMPLERS = ("tpe", "gp", "cmaes", "nsgaii", "qmc", "random")
+SCHEDULERS = ("asha", "hyperband", "median", "none")
+OBJECTIVES = ("parameters", "macs", "latency_ms")
+"""Names only; what they stand for is in `ecg_tune.metrics`, `ecg_tune.search` and `ecg_tune.models.cost`. A test compares them."""
+
+WHAT, BUDGET, STOPPING = "What to search", "Budget", "Sampler and early stopping"
+RESOURCES, PLACES, LOGGING, ADVANCED = "Resources", "Where things live", "Logging", "Advanced"
+GROUPS = (WHAT, BUDGET, STOPPING, RESOURCES, PLACES, LOGGING, ADVANCED)
+"""Headings of the settings, in the order of `ecg-tune search --help`."""
+
+
+_flag = partial(setting, flag="")
+
+
+def _by_profile(values: Mapping[str, int]) -> str:
+    return ", ".join(f"{value} ({profile})" for profile, value in values.items())
 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """One search. Names and defaults are those of `ecg-tune search`'s flags and of `search.yaml`.
+    """One search: the flags of `ecg-tune search` and the keys of its `--config` file.
 
-    Attributes:
-        trials: Rows the study shall have in the end, those of earlier runs counted.
-        max_epochs: Epochs a trial may run; None takes the profile's (50 full, 10 small).
-        grace_epochs: First rung of ASHA; None takes the profile's (3 full, 1 small).
-        minimise: Objectives beside the metric: "parameters", "macs" (of a record's prediction), "latency_ms" (measured).
-        slots: Trials that run at once; None takes what the resources allow.
-        gpus_per_trial: GPUs of a trial, a share of one or whole ones; None takes one where there is one.
-        gpu_share: "auto" measures how much of a GPU's memory each family's default takes and gives it that share.
-        retries: How often a trial is started again whose worker was lost.
-        silence_s: Seconds without a report after which a trial is taken from its worker; None goes by epoch times, see
-            `ecg_tune.search.stall`.
-        family_failures: Failures in a row after which a family is drawn no more.
-        max_hours: Wall time of one run of the command; trials in progress are kept with their checkpoints.
-        total_epochs: Epochs over all trials and runs of the study.
-        gpu_hours: GPU time over all trials and runs of the study, shares counted.
-        target: Value of the metric that is good enough.
-        memory_gb: What a draw's parameters may take in training, Adam's state included; wider draws leave the space.
-        space: Parameters narrowed, fixed or widened by hand (in a file only), see `search_spaces.custom`.
-        enqueue: Parameters of configs to try right after the defaults; what one leaves open is drawn.
-        fusion_from: Study whose best single-modality trials fusions may start from.
-        storage: PostgreSQL database of the study, `ecg_tune.study.database`; None: `study.db` in its folder.
-        checkpoints: Folder or s3:// URI that all nodes reach, `ecg_tune.storage`; None: the study's folder.
+    Raises:
+        ConfigError: A value that is not allowed; each field below says which are.
     """
 
-    families: tuple[str, ...] = ("rnn",)
-    profile: str = "full"
-    trials: int = 50
-    max_epochs: int | None = None
-    metric: str = "macro_auc"
-    minimise: tuple[str, ...] = ()
-    sampler: str = "tpe"
-    scheduler: str = "asha"
-    grace_epochs: int | None = None
-    reduction_factor: int = 3
-    min_results: int = 3
-    seed: int = 0
-    slots: int | None = None
-    cpus_per_trial: int = 1
-    gpus_per_trial: float | None = None
-    gpu_share: str | None = None
-    retries: int = 2
-    silence_s: float | None = None
-    family_failures: int = 5
-    max_hours: float | None = None
-    total_epochs: int | None = None
-    gpu_hours: float | None = None
-    target: float | None = None
-    memory_gb: float = 2.0
-    space: Mapping[str, Any] = field(default_factory=dict)
-    enqueue: tuple[Mapping[str, Any], ...] = ()
-    fusion_from: str | None = None
-    storage: str | None = None
-    checkpoints: str | None = None
+    families: tuple[str, ...] = _flag(
+        ("rnn",),
+        "Model families to search, comma-separated, or `all`; with several, the family is searched too. `ecg-tune models` lists them.",
+        group=WHAT,
+        metavar="NAMES",
+    )
+    profile: str = _flag(
+        "full",
+        "Size of the search: `full` is for a GPU, `small` has narrower models and shorter crops and takes minutes on a laptop.",
+        choices=PROFILES,
+        group=WHAT,
+    )
+    trials: int = _flag(
+        50, "Trials that the study shall have in the end. Trials of earlier runs count.", limits=(1, 1_000_000), group=BUDGET
+    )
+    max_epochs: int | None = _flag(
+        None,
+        "Epochs that a trial may run. A larger value than before extends the finished trials.",
+        limits=(1, 100_000),
+        unset=_by_profile(EPOCHS),
+        group=BUDGET,
+    )
+    metric: str = _flag(
+        "macro_auc",
+        "Validation metric to maximise: area under the ROC curve, under the precision-recall curve, or F1, each averaged over classes.",
+        choices=METRICS,
+        group=WHAT,
+    )
+    minimise: tuple[str, ...] = _flag(
+        (),
+        "Costs to minimise beside the metric, comma-separated: parameters, macs (multiply-accumulates to predict one record), "
+        "latency_ms (measured). The result is a Pareto front.",
+        choices=OBJECTIVES,
+        unset="none",
+        label="objective to minimise",
+        group=WHAT,
+        metavar="NAMES",
+    )
+    sampler: str = _flag(
+        "tpe",
+        "How the next configuration is chosen. tpe, gp, cmaes and nsgaii learn from earlier trials; qmc and random only spread trials.",
+        choices=SAMPLERS,
+        group=STOPPING,
+    )
+    scheduler: str = _flag(
+        "asha",
+        "How weak trials are stopped early: asha and hyperband compare them at rungs, median with the median; none stops no trial.",
+        choices=SCHEDULERS,
+        group=STOPPING,
+    )
+    grace_epochs: int | None = _flag(
+        None,
+        "Epochs that every trial runs before it can be stopped (the first rung of ASHA).",
+        limits=(1, 100_000),
+        unset=_by_profile(GRACE),
+        group=STOPPING,
+    )
+    reduction_factor: int = _flag(3, "Keep the best 1/N of the trials at each rung (η in ASHA).", limits=(2, 100), group=STOPPING)
+    min_results: int = _flag(3, "Trials of a family that must reach a rung before any is stopped there.", limits=(1, 1000), group=STOPPING)
+    seed: int = _flag(
+        0,
+        "Seed of the sampler, the initial weights and the data order. With --slots 1, equal seeds give equal trials.",
+        limits=(0, 2**31 - 1),
+        group=STOPPING,
+    )
+    slots: int | None = _flag(
+        None, "Trials that run at once.", limits=(1, 100_000), unset="as many as the machines can run", group=RESOURCES
+    )
+    cpus_per_trial: int = _flag(1, "CPU threads of a trial.", limits=(1, 1024), group=RESOURCES)
+    gpus_per_trial: float | Literal["auto"] | None = _flag(
+        None,
+        "GPUs of a trial: a share of one (0.25), or whole ones. `auto` measures the GPU memory that each family needs and shares "
+        "GPUs accordingly.",
+        limits=(0, 64),
+        choices=("auto",),
+        unset="1 if there is a GPU, else 0",
+        group=RESOURCES,
+        metavar="N|auto",
+    )
+    retries: int = _flag(2, "How often a trial is started again after its worker was lost.", limits=(0, 100), group=ADVANCED)
+    stall_timeout_s: float | None = _flag(
+        None,
+        "Seconds without a report after which a trial counts as stalled and is started again elsewhere.",
+        limits=(1, 1e6),
+        unset="from measured epoch times, at least 120",
+        group=ADVANCED,
+        metavar="SECONDS",
+        flag="stall-timeout",
+    )
+    family_failures: int = _flag(5, "Failures in a row after which a family is no longer sampled.", limits=(1, 1_000_000), group=ADVANCED)
+    max_hours: float | None = _flag(
+        None,
+        "Hours that this run may take. Unfinished trials keep their checkpoints and resume in the next run.",
+        limits=(ABOVE_ZERO, 1e6),
+        unset="no limit",
+        group=BUDGET,
+        metavar="HOURS",
+    )
+    total_epochs: int | None = _flag(
+        None,
+        "Epochs over all trials together. Epochs of earlier runs count.",
+        limits=(1, 1_000_000_000),
+        unset="no limit",
+        group=BUDGET,
+    )
+    gpu_hours: float | None = _flag(
+        None,
+        "GPU-hours over all trials together, a share of a GPU counted as such. Hours of earlier runs count.",
+        limits=(ABOVE_ZERO, 1e9),
+        unset="no limit",
+        group=BUDGET,
+        metavar="HOURS",
+    )
+    target: float | None = _flag(None, "End the search when the metric reaches this value.", limits=(0, 1), unset="no target", group=BUDGET)
+    memory_gb: float = _flag(
+        2.0,
+        "Gigabytes that a model's parameters may take in training, Adam's state included. Larger models are not sampled.",
+        limits=(ABOVE_ZERO, 10_000),
+        group=RESOURCES,
+        metavar="GB",
+    )
+    space: Mapping[str, Any] = setting(
+        None,
+        "Changes of the search space: parameter → one value, a list of choices, or `{low: …, high: …}`.",
+        factory=dict,
+        unset="the families' own spaces",
+        group=WHAT,
+    )
+    enqueue: tuple[Mapping[str, Any], ...] = _flag(
+        (),
+        "YAML file with configurations to try first, right after the defaults: one mapping of parameters to values, or a list of "
+        "them. Parameters left out are sampled. In a settings file: the mappings, or the file's name.",
+        unset="none",
+        group=ADVANCED,
+        metavar="FILE",
+    )
+    fusion_from: str | None = _flag(
+        None,
+        "Study whose best signal and image models the fusion models start from; may be STUDY itself.",
+        unset="fusions start untrained",
+        group=ADVANCED,
+        metavar="STUDY",
+    )
+    storage: str | None = _flag(
+        None,
+        "Database of the study: postgresql://USER@HOST:PORT/DATABASE. The study remembers it.",
+        unset="the file study.db in STUDY",
+        group=PLACES,
+        metavar="URL",
+    )
+    checkpoints: str | None = _flag(
+        None,
+        "Where checkpoints go: a folder that all machines reach, or s3://BUCKET/PREFIX. The study remembers it.",
+        unset="STUDY/checkpoints",
+        group=PLACES,
+        metavar="PLACE",
+    )
 
     def __post_init__(self) -> None:
-        check_choice("profile", self.profile, PROFILES)
-        if not self.families or len(set(self.families)) != len(self.families):
-            raise ConfigError(f"families must be one or more different names, but got {','.join(self.families)!r}")
-        for name, (low, high) in RANGES.items():
-            if getattr(self, name) is not None:
-                check_range(name, getattr(self, name), low, high)
-        if len(set(self.minimise)) != len(self.minimise):
-            raise ConfigError(f"minimise must be different names, but got {','.join(self.minimise)!r}")
-        for cost in self.minimise:
-            check_choice("objective to minimise", cost, ("parameters", "macs", "latency_ms"))
-        if self.gpu_share is not None:
-            check_choice("gpu_share", self.gpu_share, ("auto",))
-            if self.gpus_per_trial is not None:
-                raise ConfigError(f"gpu_share=auto measures what gpus_per_trial={self.gpus_per_trial:g} fixes: give one of them")
+        check_settings(self)
+        check_different("families", self.families)
+        check_different("minimise", self.minimise, may_be_empty=True)
 
     @property
     def epochs(self) -> int:
         """Epochs a trial may run, the profile's default applied."""
-        return self.max_epochs or {"full": 50, "small": 10}[self.profile]
+        return self.max_epochs or EPOCHS[self.profile]
 
     @property
     def grace(self) -> int:
         """First rung, the profile's default applied."""
-        return self.grace_epochs or {"full": 3, "small": 1}[self.profile]
+        return self.grace_epochs or GRACE[self.profile]
+
+    @property
+    def measures_gpus(self) -> bool:
+        """Whether each family's share of a GPU is measured when the search starts."""
+        return self.gpus_per_trial == "auto"
+
+    @property
+    def gpus(self) -> float | None:
+        """GPUs of a trial as a number; None when they are measured, or chosen by what the machines have."""
+        return None if isinstance(self.gpus_per_trial, str) else self.gpus_per_trial
+
+
+def stored_settings(data: Mapping[str, Any], names: Iterable[str] | None = None) -> SearchSettings:
+    """Build settings from what a study stores, also under the names of older versions.
+
+    Args:
+        data: Setting → value.
+        names: Settings to take, in their names of today; None takes all.
+
+    Raises:
+        ConfigError: They were changed by hand, or a newer version wrote them.
+    """
+    renamed = rename_settings(data)
+    return from_dict(SearchSettings, renamed if names is None else {name: renamed[name] for name in names if name in renamed})

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ecg_tune.config.parsing import check_choice, check_range
-from ecg_tune.errors import ConfigError
+from ecg_tune.config.parsing import check_range
+from ecg_tune.config.setting import check_different, check_settings, setting
 
 CLASS_NAMES = ("NORM", "MI", "STTC", "CD", "HYP")
 LEAD_NAMES = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -17,127 +17,123 @@ PROFILES = ("full", "small")
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What `data prepare` makes of PTB-XL.
+    """How `ecg-tune data prepare` reads PTB-XL."""
 
-    Attributes:
-        leads: Names out of `LEAD_NAMES`, in the order of the signal's last axis.
-        sampling_rate_hz: 100 or 500.
-        split: "70-15-15" or "official" (folds 1-8 / 9 / 10).
-        min_likelihood: Statements with a lower likelihood (0..100) are ignored; 0 keeps all (0 means unknown).
-        normalise: "global" (one sd from the training part) or "record" (z-score per record and lead).
-    """
-
-    leads: tuple[str, ...] = ("I", "II", "V2")
-    sampling_rate_hz: int = 100
-    split: str = "70-15-15"
-    min_likelihood: float = 0.0
-    normalise: str = "global"
+    leads: tuple[str, ...] = setting(
+        ("I", "II", "V2"),
+        "Leads, comma-separated, in the order of the signal's last axis.",
+        choices=LEAD_NAMES,
+        label="lead",
+        metavar="LEADS",
+        flag="",
+    )
+    sampling_rate_hz: int = setting(
+        100, "Sampling rate of the records, in Hz.", choices=(100, 500), label="rate", unit="Hz", metavar="HZ", flag="rate"
+    )
+    split: str = setting(
+        "70-15-15",
+        "Train, validation and test split, always by patient: shares in percent, or PTB-XL's official folds 1-8 / 9 / 10.",
+        choices=("70-15-15", "official"),
+        flag="",
+    )
+    min_likelihood: float = setting(
+        0.0,
+        "Ignore diagnostic statements with a lower likelihood, in percent. 0 keeps all, also those of unknown likelihood.",
+        limits=(0, 100),
+        flag="",
+    )
+    normalise: str = setting(
+        "global",
+        "`global` divides all records by one standard deviation, that of the train split, and keeps differences in voltage; `record` "
+        "gives each record and lead mean 0 and standard deviation 1.",
+        choices=("global", "record"),
+        label="normalisation",
+        flag="",
+    )
 
     def __post_init__(self) -> None:
-        for lead in self.leads:
-            check_choice("lead", lead, LEAD_NAMES)
-        if not self.leads or len(set(self.leads)) != len(self.leads):
-            raise ConfigError(f"leads must be one or more different names, but got {','.join(self.leads)!r}")
-        if self.sampling_rate_hz not in (100, 500):
-            raise ConfigError(f"rate must be 100 or 500 Hz, but got {self.sampling_rate_hz}")
-        check_choice("split", self.split, ("70-15-15", "official"))
-        check_choice("normalisation", self.normalise, ("global", "record"))
-        check_range("min_likelihood", self.min_likelihood, 0, 100)
+        check_settings(self)
+        check_different("leads", self.leads)
 
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """How a signal becomes an image.
+    """How a signal becomes an image."""
 
-    Attributes:
-        kind: "gasf", "gadf" or "mtf" (one lead a channel), or "triple" (the three of one lead as channels).
-        size: Side in pixels, 32..224.
-        mtf_bins: Quantile bins of the Markov transition field.
-        scale: "series" (each lead's own minimum and maximum, as pyts) or "global" (keeps amplitudes).
-        lead: Index of the lead that "triple" draws.
-    """
-
-    kind: str = "gasf"
-    size: int = 224
-    mtf_bins: int = 8
-    scale: str = "series"
-    lead: int = 1
+    kind: str = setting(
+        "gasf",
+        "Gramian angular field (summation or difference) or Markov transition field, one lead a channel; `triple` has the three of one "
+        "lead as channels.",
+        choices=("gasf", "gadf", "mtf", "triple"),
+        label="image kind",
+    )
+    size: int = setting(224, "Side of the image, in pixels.", limits=(8, 512), label="image size")
+    mtf_bins: int = setting(8, "Quantile bins of the Markov transition field.", limits=(2, 64))
+    scale: str = setting(
+        "series",
+        "`series` scales each lead to its own minimum and maximum, as pyts does; `global` keeps amplitudes.",
+        choices=("series", "global"),
+        label="image scale",
+    )
+    lead: int = setting(1, "Index of the lead that `triple` shows.", limits=(0, 11), label="image lead")
 
     def __post_init__(self) -> None:
-        check_choice("image kind", self.kind, ("gasf", "gadf", "mtf", "triple"))
-        check_choice("image scale", self.scale, ("series", "global"))
-        check_range("image size", self.size, 8, 512)
-        check_range("mtf_bins", self.mtf_bins, 2, 64)
-        check_range("image lead", self.lead, 0, 11)
+        check_settings(self)
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How training signals are varied; everything is off by default.
+    """How training signals are varied; everything is off by default."""
 
-    Attributes:
-        amplitude: Largest relative change of a record's amplitude, 0..0.5.
-        noise: Standard deviation of added white noise, in standard deviations of the signal, 0..0.5.
-        shift_s: Largest shift in time, seconds, 0..2.
-        mask_s: Longest stretch set to zero, seconds, 0..2.
-    """
-
-    amplitude: float = 0.0
-    noise: float = 0.0
-    shift_s: float = 0.0
-    mask_s: float = 0.0
+    amplitude: float = setting(0.0, "Largest relative change of a record's amplitude.", limits=(0, 0.5))
+    noise: float = setting(
+        0.0, "Standard deviation of the white noise that is added, in standard deviations of the signal.", limits=(0, 0.5)
+    )
+    shift_s: float = setting(0.0, "Largest shift in time, in seconds.", limits=(0, 2.0))
+    mask_s: float = setting(0.0, "Longest stretch that is set to zero, in seconds.", limits=(0, 2.0))
 
     def __post_init__(self) -> None:
-        for name, high in (("amplitude", 0.5), ("noise", 0.5), ("shift_s", 2.0), ("mask_s", 2.0)):
-            check_range(name, getattr(self, name), 0, high)
+        check_settings(self)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a model is trained. The defaults are the classic ones.
+    """How a model is trained. The defaults are the classic ones."""
 
-    Attributes:
-        crop_s: Length of the random training crop and of the averaged evaluation crops; None uses whole records.
-        gradient_clip: Largest gradient norm; 0 switches clipping off.
-        patience: Epochs without a lower validation loss before training ends.
-        label_smoothing: Share of each label that is moved to one half, 0..0.5.
-        class_weights: Let positives of a class weigh as much as its negatives.
-        deterministic: Use only algorithms that give the same bits every time; some are slower.
-        micro_batch: Records that go through the network at once, gradients accumulated to the same step; None: the whole
-            batch, split only when memory runs out.
-        compile: Let `torch.compile` fuse the network; the first epoch pays for it.
-    """
-
-    batch_size: int = 32
-    max_epochs: int = 50
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    schedule: str = "plateau"
-    patience: int = 5
-    gradient_clip: float = 1.0
-    crop_s: float | None = None
+    batch_size: int = setting(32, "Records of one optimiser step.", limits=(1, 4096))
+    max_epochs: int = setting(50, "Epochs to train at most.", limits=(1, 10_000))
+    optimizer: str = setting("adam", "Optimiser.", choices=("adam", "adamw"))
+    learning_rate: float = setting(1e-3, "Learning rate, of the schedule's highest point.", limits=(1e-8, 10))
+    weight_decay: float = setting(1e-4, "Weight decay (L2 penalty for adam, decoupled for adamw).", limits=(0, 10))
+    schedule: str = setting(
+        "plateau",
+        "Learning-rate schedule: `plateau` lowers the rate when the validation loss stops falling.",
+        choices=("plateau", "one_cycle", "cosine"),
+    )
+    patience: int = setting(5, "Epochs without a lower validation loss before training ends.", limits=(1, 10_000))
+    gradient_clip: float = setting(1.0, "Largest norm of the gradient; 0 switches clipping off.", limits=(0, 1e6))
+    crop_s: float | None = setting(
+        None,
+        "Seconds of the random crop in training, and of the crops that are averaged in evaluation.",
+        limits=(0.5, 10),
+        unset="whole records",
+    )
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    label_smoothing: float = 0.0
-    class_weights: bool = False
-    deterministic: bool = False
-    compile: bool = False
-    micro_batch: int | None = None
+    label_smoothing: float = setting(0.0, "Share of each label that is moved to one half.", limits=(0, 0.5))
+    class_weights: bool = setting(False, "Let the positives of a class weigh as much as its negatives.")
+    deterministic: bool = setting(False, "Use only algorithms that give the same bits every time; some are slower.")
+    compile: bool = setting(False, "Let `torch.compile` fuse the network. The first epoch takes longer.")
+    micro_batch: int | None = setting(
+        None,
+        "Records that go through the network at once, at most `batch_size`; gradients are accumulated to the same step.",
+        limits=(1, 4096),
+        unset="the whole batch, split only when memory runs out",
+    )
 
     def __post_init__(self) -> None:
-        check_choice("optimizer", self.optimizer, ("adam", "adamw"))
-        check_choice("schedule", self.schedule, ("plateau", "one_cycle", "cosine"))
-        check_range("batch_size", self.batch_size, 1, 4096)
-        check_range("max_epochs", self.max_epochs, 1, 10_000)
-        check_range("learning_rate", self.learning_rate, 1e-8, 10)
-        check_range("weight_decay", self.weight_decay, 0, 10)
-        check_range("patience", self.patience, 1, 10_000)
-        check_range("gradient_clip", self.gradient_clip, 0, 1e6)
+        check_settings(self)
         if self.micro_batch is not None:
             check_range("micro_batch", self.micro_batch, 1, self.batch_size)
-        check_range("label_smoothing", self.label_smoothing, 0, 0.5)
-        if self.crop_s is not None:
-            check_range("crop_s", self.crop_s, 0.5, 10)
 
 
 @dataclass(frozen=True)

@@ -91,10 +91,10 @@ def plan(settings: SearchSettings, nodes: Sequence[Node], *, shares: Mapping[str
         UsageError: No machine has what one trial asks for; Ray itself would wait for ever.
     """
     if not any(node.get("GPU", 0) for node in nodes):
-        for name, value in (("gpu-share", settings.gpu_share), ("gpu-hours", settings.gpu_hours)):
+        for name, value in (("gpus-per-trial", "auto" if settings.measures_gpus else None), ("gpu-hours", settings.gpu_hours)):
             if value is not None:
                 raise UsageError(f"--{name} {value} is about GPUs, and the cluster has none: leave it out, or add machines that have some")
-    gpus = settings.gpus_per_trial if settings.gpus_per_trial is not None else float(any(node.get("GPU", 0) for node in nodes))
+    gpus = settings.gpus if settings.gpus is not None else float(any(node.get("GPU", 0) for node in nodes))
     if gpus > 1 and gpus != int(gpus):
         raise UsageError(f"a trial asks for {gpus:g} GPUs: more than one must be whole ones (--gpus-per-trial)")
     asked = [gpus, *(shares or {}).values()]

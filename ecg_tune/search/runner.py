@@ -144,7 +144,7 @@ def _tuner(
         ),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=EngineScheduler(searcher, StallDetector(engine.settings.silence_s)),
+            scheduler=EngineScheduler(searcher, StallDetector(engine.settings.stall_timeout_s)),
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=_trial_folder,

@@ -82,7 +82,7 @@ def test_a_worker_killed_between_two_trials_loses_nothing(search: Search, outcom
 
 def test_a_worker_that_hangs_is_given_up(search: Search, outcomes: list[Outcome]) -> None:
     """Ray believes in it: the process is there and its host answers."""
-    search = dataclasses.replace(search, flags=("--silence-s", "8", "--retries", "20"))
+    search = dataclasses.replace(search, flags=("--stall-timeout", "8", "--retries", "20"))
     with search.started() as process:
         wait_for_the_moment(search, process, 0)
         assert wait_for(lambda: workers_of(search.scratch) - idle(workers_of(search.scratch)), at_most_s=60), search.message()

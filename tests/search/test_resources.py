@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecg_tune.config import SearchSettings
+from ecg_tune.config import SearchSettings, stored_settings
 from ecg_tune.errors import ConfigError, UsageError
 from ecg_tune.search.resources import Slots, gpu_shares, plan
 
@@ -64,7 +64,7 @@ def test_what_no_machine_has_is_refused_with_what_there_is(settings, nodes, mess
         plan(SearchSettings(**settings), nodes)
 
 
-@pytest.mark.parametrize(("option", "value"), [("gpu_share", "auto"), ("gpu_hours", 2.0)])
+@pytest.mark.parametrize(("option", "value"), [("gpus_per_trial", "auto"), ("gpu_hours", 2.0)])
 def test_options_about_gpus_are_refused_where_there_is_none(option, value):
     nodes = [{"CPU": 4.0}]
     with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} {value} is about GPUs, and the cluster has none: leave it out"):
@@ -81,5 +81,5 @@ def test_measured_shares_are_requested_by_family():
 
 
 def test_a_measured_and_a_given_share_exclude_each_other():
-    with pytest.raises(ConfigError, match=r"gpu_share=auto measures what gpus_per_trial=0\.5 fixes"):
-        SearchSettings(gpu_share="auto", gpus_per_trial=0.5)
+    with pytest.raises(ConfigError, match=r"gpu_share='auto' and gpus_per_trial=0\.5 are the same setting: give gpus_per_trial only"):
+        stored_settings({"gpu_share": "auto", "gpus_per_trial": 0.5})

@@ -1,0 +1,35 @@
+"""Old names of settings: files, flags and studies that use them are still read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ecg_tune.errors import ConfigError
+
+RENAMED: Mapping[str, str] = {
+    "gpu_share": "gpus_per_trial",  # its only value was "auto"
+    "silence_s": "stall_timeout_s",
+}
+"""Old name of a setting of a search → its name now."""
+
+
+def rename_settings(data: Mapping[str, Any], message: Callable[[str, str], None] = lambda old, new: None) -> dict[str, Any]:
+    """Give settings their names of today.
+
+    Args:
+        data: Settings by name, old names among them; those without a value (None) are dropped.
+        message: Is told each old name that was used, and the new one.
+
+    Raises:
+        ConfigError: A setting is given by its old and its new name.
+    """
+    renamed = {name: value for name, value in data.items() if name not in RENAMED}
+    for old, new in RENAMED.items():
+        if (value := data.get(old)) is None:
+            continue
+        if renamed.get(new) is not None:
+            raise ConfigError(f"{old}={value!r} and {new}={renamed[new]!r} are the same setting: give {new} only")
+        message(old, new)
+        renamed[new] = value
+    return renamed
