@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "evaluate": LazyCommand("ecg_tune.cli.evaluate:evaluate", "Open the sealed test split once and write the evaluation report."),
     "doctor": LazyCommand("ecg_tune.cli.doctor:doctor", "Check whether a cluster is fit for a search."),
     "pull": LazyCommand("ecg_tune.cli.pull:pull", "Copy a study from a cluster to this machine."),
+    "templates": LazyCommand("ecg_tune.cli.templates:templates", "Write cluster files and example settings to edit."),
     "pack": LazyCommand("ecg_tune.cli.pull:pack", "Print a folder as text, for commands that copy files from a cluster.", hidden=True),
 }
 
