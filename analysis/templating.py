@@ -1,7 +1,8 @@
 """Fill jinja2 templates: the one way in which `analysis` writes HTML and Markdown.
 
-A package keeps its templates in its folder `templates/`. Every value that a template inserts is escaped, unless it is `Markup`, i.e. the
-output of another template. So a name out of a study or a table never becomes an element of the page. Markdown is filled by `render_text`.
+A package keeps its templates in its folder `templates/`; what pages of several packages share is in `analysis/templates/`. Every value
+that a template inserts is escaped, unless it is `Markup`, i.e. the output of another template. So a name out of a study or a table never
+becomes an element of the page. Markdown is filled by `render_text`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 __all__ = ["Markup", "render", "render_text"]
@@ -48,7 +49,7 @@ def render_text(package: str, template: str, /, **values: Any) -> str:
 @cache
 def _environment(package: str, *, autoescape: bool) -> Environment:
     return Environment(
-        loader=PackageLoader(package, "templates"),
+        loader=ChoiceLoader([PackageLoader(package, "templates"), PackageLoader("analysis", "templates")]),
         autoescape=autoescape,
         keep_trailing_newline=not autoescape,  # a text file ends with a line's end; a piece of a page must add no space to it
         undefined=StrictUndefined,

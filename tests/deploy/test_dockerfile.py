@@ -81,3 +81,6 @@ def test_the_four_packages_are_built_from_what_is_copied(copied, tmp_path):
     sources = {f"{path.relative_to(ROOT)}" for name in copied if (ROOT / name).is_dir() for path in (ROOT / name).rglob("*.py")}
     assert sources == {name for name in names if name.endswith(".py")}, "a module lies in a package that pyproject.toml doesn't list"
     assert {f"{package}/py.typed" for package in ("ecg_tune", "search_spaces", "trainables", "analysis")} <= set(names)
+    templates = {f"{path.relative_to(ROOT)}" for path in (ROOT / "analysis").rglob("templates/*")}
+    assert templates
+    assert templates <= set(names), "a folder of templates is missing in pyproject.toml's package-data"

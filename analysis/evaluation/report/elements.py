@@ -112,7 +112,7 @@ Element = Paragraph | Heading | Bullets | Facts | Table | Figure
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A numbered section of the page.
 
     Attributes:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.evaluation.report.disclaimers import limits
-from analysis.evaluation.report.elements import Bullets, Section
+from analysis.evaluation.report.elements import Bullets, ReportSection
 from analysis.evaluation.report.header import report_header
 from analysis.evaluation.report.sections.cost import cost_section
 from analysis.evaluation.report.sections.data import data_section
@@ -45,7 +45,7 @@ def report_page(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         error_section(result),
         explanations_section(result),
         cost_section(result),
-        Section("limits", "Limits", (Bullets(tuple(limits(result.provenance))),)),
+        ReportSection("limits", "Limits", (Bullets(tuple(limits(result.provenance))),)),
         files_section(files),
     ]
     return render(PACKAGE, "report.html", header=report_header(result), sections=sections) + "\n"

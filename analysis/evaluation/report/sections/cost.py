@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.evaluation.metrics import count
-from analysis.evaluation.report.elements import Cell, Paragraph, Section, Table
+from analysis.evaluation.report.elements import Cell, Paragraph, ReportSection, Table
 from analysis.evaluation.result import COST, EvaluationResult
 from analysis.evaluation.statistics.cost_table import BATCHES, RULES
 
 
-def cost_section(result: EvaluationResult) -> Section:
+def cost_section(result: EvaluationResult) -> ReportSection:
     """List parameters, multiply-accumulate operations, latency and training time of every model."""
     costs = result.tables[COST]
     rows = []
@@ -23,7 +23,7 @@ def cost_section(result: EvaluationResult) -> Section:
     first = costs.iloc[0]
     device = f"Latency on {first['Latency_Device']} with {first['Latency_Threads']} thread(s) of PyTorch."
     table = Table(COST, columns, rows, caption="What each model costs.", marked=result.best)
-    return Section("cost", "Cost", (Paragraph(f"{RULES} {device}"), table))
+    return ReportSection("cost", "Cost", (Paragraph(f"{RULES} {device}"), table))
 
 
 def _latency_cell(row: Mapping[str, Any], batch: int) -> Cell:

@@ -7,11 +7,11 @@ from typing import Any
 
 from analysis.evaluation.provenance import Provenance
 from analysis.evaluation.report.disclaimers import opened_text
-from analysis.evaluation.report.elements import Element, Facts, Paragraph, Section, Table
+from analysis.evaluation.report.elements import Element, Facts, Paragraph, ReportSection, Table
 from analysis.evaluation.result import EvaluationResult
 
 
-def data_section(result: EvaluationResult, manifest: Mapping[str, Any]) -> Section:
+def data_section(result: EvaluationResult, manifest: Mapping[str, Any]) -> ReportSection:
     """Describe the data: source, labels, exclusions, the three splits, and every opening of the test split.
 
     Args:
@@ -23,7 +23,7 @@ def data_section(result: EvaluationResult, manifest: Mapping[str, Any]) -> Secti
         names = ", ".join(provenance.absent_classes)
         text = f"No positive test record: {names}. Such a class has no AUC (n/a), and means over classes leave it out."
         elements.append(Paragraph(text, "empty"))
-    return Section("data", "Data, split and seal", tuple(elements))
+    return ReportSection("data", "Data, split and seal", tuple(elements))
 
 
 def _facts(provenance: Provenance, manifest: Mapping[str, Any]) -> Facts:

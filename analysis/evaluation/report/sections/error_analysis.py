@@ -13,14 +13,14 @@ from analysis.evaluation.errors.worst_records import FIGURE
 from analysis.evaluation.errors.worst_records import RULES as WORST_RULES
 from analysis.evaluation.metrics import number
 from analysis.evaluation.plots.figures import FOLDER
-from analysis.evaluation.report.elements import Cell, Element, Heading, Paragraph, Section, Table, interval_cell
+from analysis.evaluation.report.elements import Cell, Element, Heading, Paragraph, ReportSection, Table, interval_cell
 from analysis.evaluation.report.figures import captioned_figure, read_figure
 from analysis.evaluation.result import EvaluationResult
 
 
-def error_section(result: EvaluationResult) -> Section:
+def error_section(result: EvaluationResult) -> ReportSection:
     """Show where the models are wrong."""
-    return Section("mistakes", "Error analysis", (*_overlap(result), *_statements(result), *_worst_records(result)))
+    return ReportSection("mistakes", "Error analysis", (*_overlap(result), *_statements(result), *_worst_records(result)))
 
 
 def _overlap(result: EvaluationResult) -> list[Element]:

@@ -6,7 +6,7 @@ from analysis.evaluation.explanations.figures import EXPLANATION_FIGURE
 from analysis.evaluation.explanations.model_explanations import EXPLANATIONS
 from analysis.evaluation.explanations.text_section import NONE, RULES, rank_texts
 from analysis.evaluation.metrics import number
-from analysis.evaluation.report.elements import Cell, Paragraph, Section, Table
+from analysis.evaluation.report.elements import Cell, Paragraph, ReportSection, Table
 from analysis.evaluation.report.figures import captioned_figure
 from analysis.evaluation.result import EvaluationResult
 
@@ -17,11 +17,11 @@ COLUMNS = (
 )
 
 
-def explanations_section(result: EvaluationResult) -> Section:
+def explanations_section(result: EvaluationResult) -> ReportSection:
     """Show the explained predictions, each with its rank correlation with explanations of random networks."""
     explained = result.tables[EXPLANATIONS]
     if explained.empty:
-        return Section(KEY, TITLE, (Paragraph(f"Explanations: {NONE}.", "empty"),))
+        return ReportSection(KEY, TITLE, (Paragraph(f"Explanations: {NONE}.", "empty"),))
     rows: list[list[str | Cell]] = []
     for r in explained.to_dict("records"):
         cells = [r["Model"], r["Method"], r["Case"], str(r["ecg_id"]), r["Class"], f"{r['Probability']:.3f}", f"{r['F1_threshold']:.3f}"]
@@ -30,4 +30,4 @@ def explanations_section(result: EvaluationResult) -> Section:
         rows.append([*cells, number(r["Logit_gained"]), number(r["Completeness_gap"]), ranks])
     table = Table(EXPLANATIONS, COLUMNS, rows, caption="The explained answers and the randomisation check.")
     figures = (captioned_figure(result, EXPLANATION_FIGURE.format(one.kind)) for one in result.explanations)
-    return Section(KEY, TITLE, (Paragraph(RULES), table, *figures))
+    return ReportSection(KEY, TITLE, (Paragraph(RULES), table, *figures))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.evaluation.report.elements import Paragraph, Section, Table
+from analysis.evaluation.report.elements import Paragraph, ReportSection, Table
 
 CONTENT = {
     "01": "macro means of every model with 95 % intervals",
@@ -38,7 +38,7 @@ CONTENT = {
 """What a file holds, by the first two characters of its name."""
 
 
-def files_section(files: Sequence[Path]) -> Section:
+def files_section(files: Sequence[Path]) -> ReportSection:
     """List the other files of the report's folder and what each of them holds.
 
     Args:
@@ -47,4 +47,4 @@ def files_section(files: Sequence[Path]) -> Section:
     rows = [(file.as_posix(), CONTENT.get(file.name[:2], "")) for file in files]
     text = "All numbers of this page are in these files. predictions.parquet is predictions.csv with types and metadata."
     table = Table("files", ("File", "Content"), rows, caption="In the folder of this report.")
-    return Section("files", "Files", (Paragraph(text), table))
+    return ReportSection("files", "Files", (Paragraph(text), table))

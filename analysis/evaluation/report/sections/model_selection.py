@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.evaluation.metrics import number
 from analysis.evaluation.provenance import interval_rule, trained_on_text
-from analysis.evaluation.report.elements import Bullets, Element, Facts, Paragraph, Section, Table
+from analysis.evaluation.report.elements import Bullets, Element, Facts, Paragraph, ReportSection, Table
 from analysis.evaluation.result import MEMBERS, EvaluationResult
 from analysis.retraining.candidates import Ranking
 from analysis.retraining.ensemble import RULES as ENSEMBLE_RULES
@@ -21,7 +21,7 @@ CHOICES = (
 )
 
 
-def selection_section(result: EvaluationResult) -> Section:
+def selection_section(result: EvaluationResult) -> ReportSection:
     """State how models, thresholds and intervals were chosen, and rank the models by validation."""
     provenance = result.provenance
     rules = {
@@ -32,7 +32,7 @@ def selection_section(result: EvaluationResult) -> Section:
         "Undefined": "n/a: a class with one kind of record has no AUC; a resample with one kind of record is left out of its interval",
     }
     elements = (Bullets(CHOICES), Facts(rules), _rankings(result), *_ensemble_members(result))
-    return Section("choice", "How it was chosen", elements)
+    return ReportSection("choice", "How it was chosen", elements)
 
 
 def _rankings(result: EvaluationResult) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.evaluation.metrics import number
-from analysis.evaluation.report.elements import Cell, Element, Paragraph, Section, Table
+from analysis.evaluation.report.elements import Cell, Element, Paragraph, ReportSection, Table
 from analysis.evaluation.report.paired_text import MOST_PAIRS, RULES, p_text
 from analysis.evaluation.result import PAIRED, EvaluationResult
 from analysis.evaluation.statistics.paired import AUC, MACRO, RIGHT
@@ -15,11 +15,11 @@ GROUPS = {"_macro": (MACRO, "Quantity"), "_auc": ((AUC,), "Class"), "_right": ((
 """Ending of a table's id -> the quantities in it, and what its columns are."""
 
 
-def paired_section(result: EvaluationResult) -> Section:
+def paired_section(result: EvaluationResult) -> ReportSection:
     """Compare the models in pairs, one row a pair; of many pairs only those with the chosen model are shown."""
     comparisons = result.tables[PAIRED]
     if comparisons.empty:
-        return Section(KEY, TITLE, (Paragraph("None: one model was evaluated.", "empty"),))
+        return ReportSection(KEY, TITLE, (Paragraph("None: one model was evaluated.", "empty"),))
     n_pairs = len(comparisons[["Model_A", "Model_B"]].drop_duplicates())
     elements: list[Element] = [Paragraph(RULES)]
     if n_pairs > MOST_PAIRS:
@@ -31,7 +31,7 @@ def paired_section(result: EvaluationResult) -> Section:
         caption = f"{', '.join(quantities)}: difference, 95 % interval, p after Holm (p before). Test: {tests}."
         columns = ("First − second", *rows[column].unique())
         elements.append(Table(f"{PAIRED}{ending}", columns, _rows(rows, column), caption=caption))
-    return Section(KEY, TITLE, tuple(elements))
+    return ReportSection(KEY, TITLE, tuple(elements))
 
 
 def _rows(comparisons: pd.DataFrame, column: str) -> list[list[str | Cell]]:

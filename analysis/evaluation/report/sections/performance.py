@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.evaluation.metrics import AVERAGES, count, number
 from analysis.evaluation.plots.figures import HEATMAPS
-from analysis.evaluation.report.elements import Cell, Element, Paragraph, Section, Table, interval_cell
+from analysis.evaluation.report.elements import Cell, Element, Paragraph, ReportSection, Table, interval_cell
 from analysis.evaluation.report.figures import captioned_figure
 from analysis.evaluation.result import AtThresholds, EvaluationResult
 from analysis.evaluation.tables import BEST_FILE, DETAIL_COLUMNS, MACRO_COLUMNS, MACRO_FILE, PER_CLASS_FILES
@@ -13,7 +13,7 @@ METRIC_NAMES = {"f1_score": "F1-Score", "sensitivity": "Sensitivity", "auc_roc":
 COUNTS = ("tp", "fp", "fn", "tn", "support")
 
 
-def models_section(result: EvaluationResult) -> Section:
+def models_section(result: EvaluationResult) -> ReportSection:
     """Compare all models by their means over classes, at the thresholds of each of the three rules."""
     intro = f"The chosen model is marked. Means over the {len(result.provenance.class_names)} classes, each model a row."
     target = f"At the thresholds that reach sensitivity {result.sensitivity_target:g} on validation; on test it may fall short."
@@ -24,16 +24,16 @@ def models_section(result: EvaluationResult) -> Section:
         _macro_table(result, result.at_half, "_at_0.5", "At threshold 0.5."),
         _macro_table(result, result.at_sensitivity, "_at_sensitivity_target", target),
     )
-    return Section("models", "All models", elements)
+    return ReportSection("models", "All models", elements)
 
 
-def best_section(result: EvaluationResult) -> Section:
+def best_section(result: EvaluationResult) -> ReportSection:
     """Show every metric of the chosen model, its confusion matrices, and the curves of all models."""
     curves = (captioned_figure(result, name) for name in ("08_confusion_matrices.png", "09_roc_curves.png", "10_pr_curves.png"))
-    return Section("best", f"The chosen model: {result.best}", (_best_table(result), _counts_table(result), *curves))
+    return ReportSection("best", f"The chosen model: {result.best}", (_best_table(result), _counts_table(result), *curves))
 
 
-def classes_section(result: EvaluationResult) -> Section:
+def classes_section(result: EvaluationResult) -> ReportSection:
     """Compare all models class by class: F1-Score, sensitivity, AUC-ROC, and heat maps."""
     elements: list[Element] = []
     columns = ("Model", *result.provenance.class_names)
@@ -42,7 +42,7 @@ def classes_section(result: EvaluationResult) -> Section:
         caption = f"{METRIC_NAMES[metric]} of each class, with 95 % intervals."
         elements.append(Table(name, columns, rows, caption=caption, marked=result.best))
     elements += [captioned_figure(result, f"07_heatmap_{metric}.png", wide=False) for metric in HEATMAPS]
-    return Section("classes", "By class", tuple(elements))
+    return ReportSection("classes", "By class", tuple(elements))
 
 
 def _macro_table(result: EvaluationResult, at: AtThresholds, suffix: str, caption: str) -> Table:

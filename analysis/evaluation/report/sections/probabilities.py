@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.evaluation.metrics import number
-from analysis.evaluation.report.elements import Cell, Paragraph, Section, Table, interval_cell
+from analysis.evaluation.report.elements import Cell, Paragraph, ReportSection, Table, interval_cell
 from analysis.evaluation.report.figures import captioned_figure
 from analysis.evaluation.result import CALIBRATION, DECISION, FITTED, EvaluationResult
 from analysis.evaluation.statistics.calibration import MEASURES, PERFECT
@@ -14,7 +14,7 @@ from analysis.evaluation.statistics.decision import RULES as DECISION_RULES
 from analysis.evaluation.statistics.decision import SHOWN
 
 
-def calibration_section(result: EvaluationResult) -> Section:
+def calibration_section(result: EvaluationResult) -> ReportSection:
     """Show what was fitted on validation, and how far probabilities and observed frequencies agree on test."""
     calibration = result.tables[CALIBRATION]
     macro = calibration[calibration["Class"] == "macro_avg"]
@@ -26,10 +26,10 @@ def calibration_section(result: EvaluationResult) -> Section:
         _calibration_table(CALIBRATION, classes, "Class", f"Classes of {result.best}.", ""),
         captioned_figure(result, "13_reliability_curves.png"),
     )
-    return Section("calibration", "Thresholds and calibration", elements)
+    return ReportSection("calibration", "Thresholds and calibration", elements)
 
 
-def decision_section(result: EvaluationResult) -> Section:
+def decision_section(result: EvaluationResult) -> ReportSection:
     """Show the net benefit of acting on the chosen model, as curves and at a few threshold probabilities."""
     curves = result.tables[DECISION]
     rows: list[list[str | Cell]] = []
@@ -38,7 +38,9 @@ def decision_section(result: EvaluationResult) -> Section:
         rows.append([r.Class, f"{r.Threshold:.2f}", benefit, number(r.Net_Benefit_of_all), number(r.Net_Benefit_as_trained)])
     columns = ("Class", "t", "Net benefit", "of acting on all", "as trained")
     table = Table(DECISION, columns, rows, caption=f"Net benefit of {result.best} at a few thresholds; the CSV has 99.")
-    return Section("decision", "Decision curves", (Paragraph(DECISION_RULES), captioned_figure(result, "14_decision_curves.png"), table))
+    return ReportSection(
+        "decision", "Decision curves", (Paragraph(DECISION_RULES), captioned_figure(result, "14_decision_curves.png"), table)
+    )
 
 
 def _fitted_table(result: EvaluationResult) -> Table:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from analysis.evaluation.evaluate import evaluate
-from analysis.evaluation.report.elements import Cell, Element, Section, Table
+from analysis.evaluation.report.elements import Cell, Element, ReportSection, Table
 from analysis.evaluation.report.figures import read_figure
 from analysis.evaluation.report.page import PACKAGE
 from analysis.evaluation.report.tripod import AUTHOR, ITEMS
@@ -52,7 +52,7 @@ def page(result: EvaluationResult) -> str:
 
 
 def html_of(element: Element) -> str:
-    return render(PACKAGE, "section.html", number=1, section=Section("key", "Title", (element,)))
+    return render(PACKAGE, "section.html", number=1, section=ReportSection("key", "Title", (element,)))
 
 
 def test_the_page_needs_no_network_and_no_script(page: str) -> None:
