@@ -68,7 +68,8 @@ def walk(command: Any, context: Any) -> Iterator[tuple[Any, Any]]:
 def commands_page() -> str:
     """Write the page of all commands."""
     root = get_command(app)
-    return "\n".join([COMMANDS_HEAD, *(command_section(*pair) for pair in walk(root, typer.Context(root, info_name="ecg-tune")))])
+    head = [COMMANDS_HEAD, table(["option of `ecg-tune` itself", "what it does"], map(option_row, root.params))]
+    return "\n".join([*head, *(command_section(*pair) for pair in walk(root, typer.Context(root, info_name="ecg-tune")))])
 
 
 def command_section(command: Any, context: Any) -> str:

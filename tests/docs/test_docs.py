@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
+import importlib
+import importlib.util
 import itertools
 import re
 import shlex
@@ -14,6 +18,7 @@ import typer
 from typer.main import get_command
 
 from ecg_tune.cli.main import app
+from ecg_tune.config import SearchSettings, TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -117,6 +122,17 @@ def test_every_dotted_name_that_is_named_is_a_module_or_stands_in_one(page):
         assert not rest or re.search(rf"\b{rest[0]}\b", source.read_text(encoding="utf-8")), f"{span}: {source.name} has no {rest[0]}"
 
 
+@pages
+def test_every_python_example_imports_names_that_exist(page):
+    text = page.read_text(encoding="utf-8")
+    examples = re.findall(r"^ *```python\n(.*?)^ *```", text, flags=re.DOTALL | re.MULTILINE)
+    for node in (node for example in examples for node in ast.walk(ast.parse(example))):
+        if isinstance(node, ast.ImportFrom) and node.module and re.match(ROOTS, node.module):
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                assert hasattr(module, alias.name), f"from {node.module} import {alias.name}"
+
+
 def find_command(words: list[str]) -> tuple[Any, Any, list[str]]:
     """Return the command that a line calls, its context, and the arguments after its name."""
     command = get_command(app)
@@ -156,8 +172,10 @@ def all_flags() -> set[str]:
     while waiting:
         command = waiting.pop()
         context = typer.Context(command, info_name="")
-        flags |= {flag for parameter in command.params for flag in (*parameter.opts, *getattr(parameter, "secondary_opts", ()))}
-        waiting += [command.get_command(context, name) for name in getattr(command, "list_commands", lambda _: [])(context)]
+        options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]  # old names are hidden
+        flags |= {flag for option in options for flag in (*option.opts, *option.secondary_opts)}
+        inner = [command.get_command(context, name) for name in getattr(command, "list_commands", lambda _: [])(context)]
+        waiting += [command for command in inner if not command.hidden]
     return flags
 
 
@@ -178,3 +196,26 @@ def test_every_flag_and_command_that_a_sentence_names_is_real(page, known):
             continue
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", span):
             assert flag in known.flags | FOREIGN_FLAGS or f'"{flag}"' in known.scripts, f"`{span}`: no command takes {flag}"
+
+
+@pytest.fixture(scope="module")
+def reference() -> Any:
+    """Load the module that writes the reference when the site is built."""
+    spec = importlib.util.spec_from_file_location("reference_pages", ROOT / "docs" / "hooks" / "reference_pages.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_of_commands_has_every_command_and_flag(reference, known):
+    page = reference.commands_page()
+    missing = [flag for flag in known.flags - {"--help"} if f"`{flag}" not in page and f", {flag}" not in page]
+    assert missing == []
+
+
+def test_the_reference_of_settings_has_every_setting_of_a_search_and_a_training(reference):
+    page = reference.settings_page()
+    names = [field.name for cls in (SearchSettings, TrainingConfig) for field in dataclasses.fields(cls) if field.name != "augment"]
+    assert [name for name in names if f"| `{name}` |" not in page] == []
