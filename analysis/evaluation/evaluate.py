@@ -90,12 +90,7 @@ def evaluate(
     test = open_test(data, "evaluate", study)
     openings = read_ledger(data) if ledger_folder is None else merge_ledger(data, ledger_folder)
     provenance = dataclasses.replace(provenance, openings=openings)
-    predictions = {}
-    for candidate in candidates:
-        tell(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(test)} test records")
-        predictions[candidate.name] = predict(
-            candidate, data.validation, probabilities[candidate.name], test, sensitivity_target=sensitivity_target, device=device
-        )
+    predictions = _predict_all(candidates, probabilities, data, test, tell, sensitivity_target=sensitivity_target, device=device)
     if ensembles:
         predictions[ENSEMBLE] = ensemble_predictions(ensembles, predictions, data.validation, sensitivity_target=sensitivity_target)
     tell(f"bootstrap: {n_bootstrap} resamples of patients")
@@ -123,6 +118,25 @@ def _before_opening(
     check_runs(candidates, data, device)
     trained_on = ", ".join(sorted({saved.trained_on for candidate in candidates for saved in candidate.seeds}))
     return candidates, dataclasses.replace(provenance, trained_on=trained_on)
+
+
+def _predict_all(
+    candidates: Sequence[Candidate],
+    probabilities: Mapping[str, Sequence[Array]],
+    data: PreparedData,
+    test: Split,
+    tell: Callable[[str], None],
+    *,
+    sensitivity_target: float,
+    device: str,
+) -> dict[str, ModelPredictions]:
+    predictions = {}
+    for candidate in candidates:
+        tell(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(test)} test records")
+        predictions[candidate.name] = predict(
+            candidate, data.validation, probabilities[candidate.name], test, sensitivity_target=sensitivity_target, device=device
+        )
+    return predictions
 
 
 def _read_or_choose_ensemble(

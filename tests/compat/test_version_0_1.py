@@ -84,8 +84,12 @@ def test_old_models_answer_as_they_did(old: Path) -> None:
 def test_the_dashboard_and_the_evaluation_read_an_old_study(old: Path) -> None:
     run("dashboard", "study", folder=old)
     assert "SYNTHETIC" in (old / "study" / "dashboard.html").read_text()
-    run("evaluate", "study", "--data", "data", "--out", "results", folder=old)
+    models = {path.name: path.read_bytes() for path in (old / "study" / "models").iterdir()}
+    printed = run("evaluate", "study", "--data", "data", "--out", "results", folder=old)
     assert "2 times so far" in (old / "results" / "EVALUATION_SUMMARY.txt").read_text()
+    weights = {member["name"]: member["weight"] for member in json.loads(models["Ensemble_best.json"])["members"]}
+    assert "Ensemble, chosen on validation: " + ", ".join(f"{name} {weight:.3f}" for name, weight in weights.items()) in printed
+    assert {path.name: path.read_bytes() for path in (old / "study" / "models").iterdir()} == models, "an evaluation writes no model"
 
 
 @pytest.mark.ray
