@@ -1,7 +1,7 @@
-"""`ECGMetrics`: the metrics of one multi-label prediction, as nested plain data, text and figures.
+"""`ECGMetrics`: compute the metrics of multi-label predictions, as nested plain data, text and figures.
 
-Rates follow scikit-learn with `zero_division=0`. AUC-ROC and AUC-PR of a class without positives (for AUC-ROC also one
-without negatives) are NaN; means over classes skip NaN.
+AUC-ROC and AUC-PR are scikit-learn's. Rates with an empty denominator are 0, as its `zero_division=0`. The two areas of a
+class without positives (for AUC-ROC also one without negatives) are NaN; means over classes skip NaN.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from analysis import plots
 from analysis.evaluation.plots.curves import curves_figure
+from analysis.evaluation.statistics.ranks import auc_roc, average_precision
 from ecg_tune.config import CLASS_NAMES
 from ecg_tune.errors import ConfigError, DataError
-from ecg_tune.metrics import Array, auc_roc, average_precision, confusion, macro, per_class_auc, rates
+from ecg_tune.metrics import Array, confusion, macro, rates
 
 AVERAGES = ("macro_avg", "micro_avg", "weighted_avg", "samples_avg")
 RATES = ("sensitivity", "specificity", "precision", "npv", "f1_score", "accuracy", "auc_roc", "auc_pr")
@@ -44,24 +45,24 @@ class ECGMetrics:
         self.thresholds: Array = np.broadcast_to(values, (len(self.class_names),)).copy()
 
     def calculate_metrics(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> Metrics:
-        """Return {"macro_avg", "micro_avg", "weighted_avg", "samples_avg", one a class: {metric: value}}.
+        """Compute all metrics: {"macro_avg", "micro_avg", "weighted_avg", "samples_avg", one a class: {metric: value}}.
 
         Args:
             labels: (n_records, n_classes) of 0/1.
             probabilities: (n_records, n_classes) in [0, 1].
         """
-        truth, scores = self._checked(labels, probabilities)
-        guess = scores >= self.thresholds
-        counts = confusion(truth, guess)
+        truth, values = self._checked(labels, probabilities)
+        positive = values >= self.thresholds
+        counts = confusion(truth, positive)
         table = rates(counts) | {
-            "auc_roc": per_class_auc(truth, scores),
-            "auc_pr": np.array([average_precision(truth[:, k], scores[:, k]) for k in range(truth.shape[1])]),
+            "auc_roc": np.array([auc_roc(truth[:, k], values[:, k]) for k in range(truth.shape[1])]),
+            "auc_pr": np.array([average_precision(truth[:, k], values[:, k]) for k in range(truth.shape[1])]),
         }
         result: Metrics = {
             "macro_avg": {name: macro(table[name]) for name in RATES},
-            "micro_avg": _micro(truth, scores, counts),
+            "micro_avg": _micro(truth, values, counts),
             "weighted_avg": {name: _weighted(table[name], truth.sum(axis=0)) for name in RATES},
-            "samples_avg": _samples(truth, scores, guess),
+            "samples_avg": _samples(truth, values, positive),
         }
         for average in AVERAGES:
             result[average]["support"] = int(truth.sum())
@@ -71,13 +72,13 @@ class ECGMetrics:
         return result
 
     def calculate_confusion_matrix(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> NDArray[np.int64]:
-        """Return (n_classes, 2, 2) counts [[tn, fp], [fn, tp]], as scikit-learn's `multilabel_confusion_matrix`."""
-        truth, scores = self._checked(labels, probabilities)
-        tp, fp, fn, tn = confusion(truth, scores >= self.thresholds).T
+        """Count right and wrong predictions of each class, (n_classes, 2, 2) as [[tn, fp], [fn, tp]]."""
+        truth, values = self._checked(labels, probabilities)
+        tp, fp, fn, tn = confusion(truth, values >= self.thresholds).T
         return np.stack([tn, fp, fn, tp], axis=1).reshape(-1, 2, 2)  # (classes, truth, prediction)
 
     def generate_metrics_report(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> str:
-        """Return the metrics as a text table, thresholds and number of records in its head."""
+        """Write the metrics as a text table, thresholds and number of records in its head."""
         metrics = self.calculate_metrics(labels, probabilities)
         marks = ", ".join(f"{name} {value:.10g}" for name, value in zip(self.class_names, self.thresholds, strict=True))
         return f"records: {len(labels)}; thresholds: {marks}\n{metrics_text(metrics, class_names=self.class_names)}"
@@ -90,36 +91,36 @@ class ECGMetrics:
 
     def plot_roc_curves(self, labels: NDArray[Any], probabilities: NDArray[Any], save_path: Path | str | None = None) -> Figure:
         """Draw the ROC curve of every class; written as PNG when `save_path` is given."""
-        truth, scores = self._checked(labels, probabilities)
-        return plots.saved(curves_figure("roc", truth, {"model": [scores]}, class_names=self.class_names), save_path)
+        truth, values = self._checked(labels, probabilities)
+        return plots.saved(curves_figure("roc", truth, {"model": [values]}, class_names=self.class_names), save_path)
 
     def plot_precision_recall_curves(
         self, labels: NDArray[Any], probabilities: NDArray[Any], save_path: Path | str | None = None
     ) -> Figure:
         """Draw the precision-recall curve of every class; written as PNG when `save_path` is given."""
-        truth, scores = self._checked(labels, probabilities)
-        return plots.saved(curves_figure("pr", truth, {"model": [scores]}, class_names=self.class_names), save_path)
+        truth, values = self._checked(labels, probabilities)
+        return plots.saved(curves_figure("pr", truth, {"model": [values]}, class_names=self.class_names), save_path)
 
     def _checked(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> tuple[NDArray[np.bool_], Array]:
-        truth, scores = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
+        truth, values = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
         expected = f"(n_records, {len(self.class_names)})"
-        if truth.ndim != 2 or truth.shape != scores.shape or truth.shape[1] != len(self.class_names) or not len(truth):
-            raise DataError(f"labels and probabilities must both be {expected}, but got {truth.shape} and {scores.shape}")
+        if truth.ndim != 2 or truth.shape != values.shape or truth.shape[1] != len(self.class_names) or not len(truth):
+            raise DataError(f"labels and probabilities must both be {expected}, but got {truth.shape} and {values.shape}")
         if not np.isin(truth, (0, 1)).all():
             raise DataError("labels must be 0 or 1: pass multi-hot labels, one column a class")
-        if not ((scores >= 0) & (scores <= 1)).all():
+        if not ((values >= 0) & (values <= 1)).all():
             raise DataError("probabilities must be finite and 0..1: apply a sigmoid to logits first")
-        return truth.astype(bool), scores
+        return truth.astype(bool), values
 
 
 def mean_metrics(several: Sequence[Metrics]) -> Metrics:
-    """Return the mean of each number over `several` results (seeds); one result comes back equal."""
+    """Average each number over several results, say seeds; one result comes back equal."""
     first = several[0]
     return {row: {name: float(np.mean([one[row][name] for one in several])) for name in first[row]} for row in first}
 
 
 def metrics_text(metrics: Mapping[str, Mapping[str, float]], *, class_names: Sequence[str]) -> str:
-    """Return a table of the classes' and averages' rates and the classes' counts, 4 decimals, "n/a" for NaN."""
+    """Write a table: rates of the classes and averages, then counts of the classes; 4 decimals, "n/a" for NaN."""
     head = f"{'':<13}" + "".join(f"{name:>12}" for name in RATES)
     lines = [head]
     for row in (*class_names, *AVERAGES):
@@ -131,18 +132,21 @@ def metrics_text(metrics: Mapping[str, Mapping[str, float]], *, class_names: Seq
 
 
 def number(value: float) -> str:
-    """Return four decimals, or "n/a" for NaN."""
+    """Write a number with four decimals, NaN as "n/a"."""
     return "n/a" if np.isnan(value) else f"{value:.4f}"
 
 
 def count(value: float) -> str:
-    """Return a whole number as such, a mean over seeds with one decimal."""
+    """Write a count: a whole number without decimals, a mean over seeds with one."""
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
 
 
-def _micro(truth: NDArray[np.bool_], scores: Array, counts: NDArray[np.int64]) -> dict[str, float]:
+def _micro(truth: NDArray[np.bool_], probabilities: Array, counts: NDArray[np.int64]) -> dict[str, float]:
     pooled = {name: float(values[0]) for name, values in rates(counts.sum(axis=0, keepdims=True)).items()}
-    return pooled | {"auc_roc": auc_roc(truth.ravel(), scores.ravel()), "auc_pr": average_precision(truth.ravel(), scores.ravel())}
+    return pooled | {
+        "auc_roc": auc_roc(truth.ravel(), probabilities.ravel()),
+        "auc_pr": average_precision(truth.ravel(), probabilities.ravel()),
+    }
 
 
 def _weighted(values: Array, support: NDArray[np.int64]) -> float:
@@ -150,13 +154,16 @@ def _weighted(values: Array, support: NDArray[np.int64]) -> float:
     return float(np.average(values[kept], weights=support[kept])) if kept.any() else float("nan")
 
 
-def _samples(truth: NDArray[np.bool_], scores: Array, guess: NDArray[np.bool_]) -> dict[str, float]:
-    """Return the mean over records of each record's metrics; ranks over the records that have both kinds of label."""
-    result = {name: float(values.mean()) for name, values in rates(confusion(truth.T, guess.T)).items()}
+def _samples(truth: NDArray[np.bool_], probabilities: Array, positive: NDArray[np.bool_]) -> dict[str, float]:
+    """Average each record's own metrics over the records; ranks over the records that have both kinds of label.
+
+    scikit-learn's `average="samples"` goes record by record, 2 s for the test split of PTB-XL; here all records are done at once.
+    """
+    result = {name: float(values.mean()) for name, values in rates(confusion(truth.T, positive.T)).items()}
     mixed = truth.any(axis=1) & ~truth.all(axis=1)
     if not mixed.any():
         return result | {"auc_roc": float("nan"), "auc_pr": float("nan")}
-    y, s = truth[mixed], scores[mixed]
+    y, s = truth[mixed], probabilities[mixed]
     above, equal = s[:, :, None] > s[:, None, :], s[:, :, None] == s[:, None, :]  # (records, class i, class j)
     pairs = y[:, :, None] & ~y[:, None, :]
     auc = (pairs * (above + equal / 2)).sum(axis=(1, 2)) / pairs.sum(axis=(1, 2))

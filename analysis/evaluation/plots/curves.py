@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.evaluation.statistics.curves import curve_band, mean_curve
+from analysis.evaluation.statistics.ranks import auc_roc, average_precision
 from analysis.plots import COLOURS, class_panels, footer
-from ecg_tune.metrics import Array, auc_roc, average_precision
+from ecg_tune.metrics import Array
 
 MOST_LINES = 12  # as many as can be told apart
 

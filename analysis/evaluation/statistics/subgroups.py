@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.evaluation.statistics.bootstrap import percentile_interval, weighted_ranks
+from analysis.evaluation.statistics.ranks import auc_roc
 from ecg_tune.data.prepared.dataset import Split
 from ecg_tune.data.ptbxl.quality import FLAGS, has_flag
-from ecg_tune.metrics import Array, auc_roc
+from ecg_tune.metrics import Array
 
 LEAST_RECORDS, LEAST_LABELS = 20, 10
 SEXES = {0: "male", 1: "female", -1: "unknown"}
