@@ -18,15 +18,17 @@ def limits(provenance: Provenance) -> list[str]:
     """List what the numbers do not show, one sentence each."""
     lines = [
         "One data set, one split: nothing here shows how a model does at other hospitals, on other devices or populations.",
-        "Intervals hold the sampling of patients, not the randomness of training; the sd over seeds is in the table of models.",
+        "Intervals cover which patients happened to be tested, not the randomness of training: for that see the sd over seeds.",
         "The labels are cardiologists' statements on the ECG, not diagnoses confirmed by other means, and some are wrong.",
         "Macro means weigh rare and frequent classes alike; precision, F1 and net benefit depend on how frequent a class is here.",
         "Subgroups, statements and pairs of models are many: some stand out by chance.",
     ]
     if provenance.synthetic:
         lines.insert(0, "The records are simulated: nothing here says anything about patients.")
-    if len(provenance.openings) > 1:
-        lines.append(f"The test part has been opened {len(provenance.openings)} times: what is learnt from it wears out.")
+    if (n_openings := len(provenance.openings)) > 1:
+        lines.append(
+            f"The test part has been opened {n_openings} times: if an earlier opening guided a choice, these results are too good."
+        )
     if provenance.bootstrap and provenance.bootstrap.n_resamples < ENOUGH_RESAMPLES:
         lines.append(f"{provenance.bootstrap.n_resamples} resamples are too few for intervals to publish: use {ENOUGH_RESAMPLES} or more.")
     if provenance.absent_classes:

@@ -21,7 +21,7 @@ CAPTIONS = {
     "09_roc_curves.png": "ROC curves, one panel a class; the dotted line is chance. Further up and left is better.",
     "10_pr_curves.png": "Precision against sensitivity; the dotted line is the class' share of the records, which guessing would reach. It "
     "depends on how frequent a class is here.",
-    "13_reliability_curves.png": "Share of positives against the stated probability: on the dotted line promises are kept, below it "
+    "13_reliability_curves.png": "Share of positives against the predicted probability. On the dotted line the two agree; below it the "
     "probabilities are too high.",
     "14_decision_curves.png": "Net benefit against the threshold probability. The model is worth using where its line lies above both "
     "acting on all and acting on none.",

@@ -46,7 +46,7 @@ def _facts(provenance: Provenance, manifest: Mapping[str, Any]) -> Facts:
 def _exclusions(manifest: Mapping[str, Any]) -> Element:
     steps = manifest.get("exclusions")
     if not steps:
-        return Paragraph("Exclusions: not recorded by whoever prepared these data.")
+        return Paragraph("Exclusions: not recorded when these data were prepared.")
     rows = [(str(name), str(count)) for name, count in steps.items()]
     return Table("exclusions", ("Step", "Records"), rows, caption="Records read, left out and kept; nothing else was dropped.")
 
@@ -61,5 +61,5 @@ def _splits(provenance: Provenance, manifest: Mapping[str, Any]) -> Table:
 def _openings(provenance: Provenance) -> Table:
     rows = [(str(i), line["time"][:19], line["purpose"], line.get("study", "")) for i, line in enumerate(provenance.openings, start=1)]
     caption = f"The ledger of the test part's fingerprint: {opened_text(provenance)}, this evaluation included. "
-    caption += "Whoever looked before could have let it guide them: p values and intervals hold for a part that is opened once."
+    caption += "An earlier opening may have guided later choices: p values and intervals are valid for a part that is opened once."
     return Table("ledger", ("Opening", "Time (UTC)", "Purpose", "For"), rows, caption=caption)

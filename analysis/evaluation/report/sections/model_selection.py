@@ -14,10 +14,10 @@ from analysis.retraining.ensemble import RULES as ENSEMBLE_RULES
 CHOICES = (
     "Every choice was made on the validation part before the test part was opened: early stopping and the kept epoch, thresholds, "
     "Platt scaling, and the best model (highest mean validation macro AUC over its seeds).",
-    "Test results change none of these choices: where a model does better on test than the chosen one, it is said and the choice stays.",
+    "Test results change none of these choices: if another model does better on test, the report says so and the choice stays.",
     "The search looks at validation again and again, so validation values are optimistic; the gap between a trial's value in the search "
     "and after retraining shows by how much.",
-    "A row is one retrained trial: each number is the mean over its seeds of each seed's number.",
+    "Each row is one retrained trial; each metric is computed for every seed and averaged over the seeds.",
 )
 
 
@@ -29,7 +29,7 @@ def selection_section(result: EvaluationResult) -> ReportSection:
         "F1 thresholds": provenance.threshold_rule,
         "Sensitivity thresholds": f"per class, the highest that reaches sensitivity {result.sensitivity_target:g} on validation",
         "Intervals": interval_rule(provenance.bootstrap),
-        "Undefined": "n/a: a class with one kind of record has no AUC; a resample with one kind of record is left out of its interval",
+        "Undefined": "n/a: an AUC needs records with the class and records without it; a resample that lacks one of them is left out",
     }
     elements = (Bullets(CHOICES), Facts(rules), _rankings(result), *_ensemble_members(result))
     return ReportSection("choice", "How it was chosen", elements)
@@ -38,7 +38,7 @@ def selection_section(result: EvaluationResult) -> ReportSection:
 def _rankings(result: EvaluationResult) -> Table:
     columns = ("Model", "Seeds", "Validation macro AUC", "sd over seeds", "Value in the search", "Gap (search − retrained)")
     rows = [_ranking_row(ranking) for ranking in result.rankings]
-    return Table("standings", columns, rows, caption="The models by validation, the only ground of the choice.", marked=result.best)
+    return Table("standings", columns, rows, caption="The models ranked by validation, which alone decides the choice.", marked=result.best)
 
 
 def _ranking_row(ranking: Ranking) -> list[str]:
