@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import re
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,8 @@ from typer.main import get_command
 
 from ecg_tune.cli.main import app
 from ecg_tune.config import AugmentConfig, DataConfig, ImageConfig, SearchSettings, TrainingConfig
+from ecg_tune.config.reference import SettingRow, setting_rows
+from ecg_tune.config.search import GROUPS
 
 COMMANDS_HEAD = """# Commands
 
@@ -25,7 +26,9 @@ remedy) · **130** interrupted.
 SETTINGS_HEAD = """# Settings
 
 Written from the fields of the settings in `ecg_tune/config/`. A search reads them from flags, or from a YAML file given with
-`--config` (the same names, with `_` instead of `-`); a flag wins over the file. A value out of range is refused before anything starts.
+`--config` (names as in the first column); a flag wins over the file. A value that is not allowed is refused before anything starts.
+
+`ecg-tune search --schema` prints the JSON schema of that file, for editors that check YAML as you type.
 """
 
 SECTIONS = {
@@ -68,32 +71,37 @@ def walk(command: Any, context: Any) -> Iterator[tuple[Any, Any]]:
 def commands_page() -> str:
     """Write the page of all commands."""
     root = get_command(app)
-    head = [COMMANDS_HEAD, table(["option of `ecg-tune` itself", "what it does"], map(option_row, root.params))]
+    own = [parameter for options in grouped_options(root).values() for parameter in options]
+    head = [COMMANDS_HEAD, table(["option of `ecg-tune` itself", "what it does"], map(option_row, own))]
     return "\n".join([*head, *(command_section(*pair) for pair in walk(root, typer.Context(root, info_name="ecg-tune")))])
 
 
 def command_section(command: Any, context: Any) -> str:
     """Write one command: what it does, its usage, its arguments and its options in groups."""
-    arguments = [p for p in command.params if p.param_type_name == "argument"]
-    groups: dict[str, list[Any]] = {}
-    for option in command.params:
-        if option.param_type_name == "option" and not option.hidden:
-            groups.setdefault(getattr(option, "rich_help_panel", None) or "Options", []).append(option)
-    path = context.command_path
-    usage = f"```\n{path} {' '.join(command.collect_usage_pieces(context))}\n```\n"
+    name = context.command_path.removeprefix("ecg-tune ")
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     parts = [
-        f"## {path.removeprefix('ecg-tune ')} {{#{path.removeprefix('ecg-tune ').replace(' ', '-')}}}\n",
+        f"## {name} {{#{name.replace(' ', '-')}}}\n",
         inspect.cleandoc(command.help or "") + "\n",
-        usage,
+        f"```\necg-tune {name} {' '.join(command.collect_usage_pieces(context))}\n```\n",
     ]
     if arguments:
-        parts.append(table(["argument", "what it is"], ((f"`{a.metavar or a.name.upper()}`", a.help or "") for a in arguments)))
-    for name, options in groups.items():
-        title = name if len(groups) > 1 else ""
-        parts += [*([f"**{title}**\n"] if title else []), table(["option", "what it does"], map(option_row, options))]
+        parts.append(table(["argument", "what it is"], ((code(a.metavar or a.name.upper()), a.help or "") for a in arguments)))
+    groups = grouped_options(command)
+    for title, options in groups.items():
+        parts += [*([f"**{title}**\n"] if len(groups) > 1 else []), table(["option", "what it does"], map(option_row, options))]
     if command.epilog:
         parts.append(f"{cell(command.epilog).replace('Example: ', '**Example:** `', 1)}`\n")
     return "\n".join(parts)
+
+
+def grouped_options(command: Any) -> dict[str, list[Any]]:
+    """Return heading → options, in the order of `--help`; hidden options are left out."""
+    groups: dict[str, list[Any]] = {name: [] for name in GROUPS}
+    for parameter in command.params:
+        if parameter.param_type_name == "option" and not parameter.hidden:
+            groups.setdefault(getattr(parameter, "rich_help_panel", None) or "Options", []).append(parameter)
+    return {name: options for name, options in groups.items() if options}
 
 
 def option_row(option: Any) -> tuple[str, str]:
@@ -108,27 +116,24 @@ def settings_page() -> str:
     return "\n".join([SETTINGS_HEAD, *(settings_section(title, *what) for title, what in SECTIONS.items())])
 
 
-def settings_section(title: str, settings: Any, where: str) -> str:
-    """Write the table of one settings class."""
-    helps = attribute_texts(settings.__doc__ or "")
-    rows = (
-        (f"`{field.name}`", default_text(field), field.metadata.get("help") or helps.get(field.name, ""))
-        for field in dataclasses.fields(settings)
-    )
-    return f"## {title}\n\n{where}\n\n{table(['setting', 'default', 'what it does'], rows)}"
+def settings_section(title: str, settings: type, where: str) -> str:
+    """Write the settings of one class: a table, or one for each group where the class has groups."""
+    rows = setting_rows(settings)
+    groups = [group for group in (*GROUPS, "") if any(row.group == group for row in rows)]
+    parts = [f"## {title}\n", f"{where}\n"]
+    for group in groups:
+        parts += [f"### {group}\n"] if group else []
+        parts.append(settings_table([row for row in rows if row.group == group]))
+    return "\n".join(parts)
 
 
-def attribute_texts(docstring: str) -> dict[str, str]:
-    """Return name → text of a Google docstring's `Attributes:`."""
-    _, _, attributes = inspect.cleandoc(docstring).partition("Attributes:\n")
-    return dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", attributes, flags=re.MULTILINE))
+def settings_table(rows: list[SettingRow]) -> str:
+    """Write one table of settings; the column of flags only where there are flags."""
+    flags = any(row.flag for row in rows)
+    head = ["setting", *(["flag"] if flags else []), "type", "default", "allowed", "what it does"]
+    return table(head, ([code(row.name), *([code(row.flag)] if flags else []), row.type, row.default, row.range, row.help] for row in rows))
 
 
-def default_text(field: dataclasses.Field[Any]) -> str:
-    """Return a field's default as a user would write it; nothing where there is none."""
-    value = field.default if field.default is not dataclasses.MISSING else None
-    if value is None or value == () or isinstance(value, dict):
-        return ""
-    if isinstance(value, tuple):
-        return f"`{','.join(map(str, value))}`"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+def code(text: str) -> str:
+    """Mark a text as code; nothing stays nothing."""
+    return f"`{text}`" if text else ""
