@@ -53,7 +53,7 @@ class ModelResult(dict[str, dict[str, float]]):
 
 
 def load_model(name: str, checkpoint_path: Path | str, config: Config) -> tuple[Predictor | EnsemblePredictor, str]:
-    """Return a model file's predictor on `config.DEVICE`, and its type: "signal", "image" or "fusion".
+    """Load a model file onto `config.DEVICE`; return its predictor and its type: "signal", "image" or "fusion".
 
     A predictor takes the raw signal (batch, n_samples, n_leads) in millivolts and returns logits (batch, n_classes). Its
     `thresholds` are those of the file, from validation.
@@ -75,15 +75,15 @@ def load_model(name: str, checkpoint_path: Path | str, config: Config) -> tuple[
     return build_predictor(saved).to(config.DEVICE), MODELS[saved.config.family].inputs
 
 
-def _check_name(held: str, asked: str, path: Path) -> None:
-    if held != asked:
-        raise DataError(f"{path} holds the model {held!r}, but {asked!r} was asked for: pass its own name or file")
+def _check_name(name_in_file: str, wanted: str, path: Path) -> None:
+    if name_in_file != wanted:
+        raise DataError(f"{path} holds the model {name_in_file!r}, but {wanted!r} was asked for: pass its own name or file")
 
 
 def evaluate_model(
     model: nn.Module, loader: Iterable[tuple[Tensor, ...]], model_type: str, metrics: ECGMetrics, device: str | torch.device
 ) -> ModelResult:
-    """Return the metrics of one model on a loader's records.
+    """Predict a loader's records with one model, and compute its metrics.
 
     Args:
         loader: Batches of (signal in mV, labels), as `get_test_loader` gives them.
@@ -155,7 +155,7 @@ def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> di
 
 
 def best_model(results: Mapping[str, ModelResult]) -> str:
-    """Return the name with the highest validation macro AUC, never an ensemble; the test metrics have no say."""
+    """Name the model with the highest validation macro AUC, never an ensemble; the test metrics have no say."""
     return max(
         (name for name in results if not results[name].fitted_on_validation),
         key=lambda name: np.nan_to_num(results[name].validation_macro_auc, nan=-1.0),
@@ -163,7 +163,7 @@ def best_model(results: Mapping[str, ModelResult]) -> str:
 
 
 def generate_best_model_analysis(results: Mapping[str, ModelResult], best: str, config: Config, output_dir: Path | str) -> list[Path]:
-    """Write 05, the detailed report, and the figures 08 to 10; return the files."""
+    """Write table 05, the detailed report and the figures 08 to 10 of the best model; return the files."""
     provenance = provenance_of(open_prepared(config.data_dir), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
     names, chosen, out = provenance.class_names, results[best], Path(output_dir)
     generate_best_model_table(results, best, out, class_names=names)

@@ -144,7 +144,7 @@ def _hide(panels: Sequence[Axes]) -> None:
 
 
 def class_panels(class_names: Sequence[str]) -> tuple[Figure, list[Axes], Axes]:
-    """Return a figure with one titled panel a class, the panels, and an empty corner for the legend."""
+    """Make a figure with one titled panel a class; return it, the panels, and an empty corner for the legend."""
     n_rows = -(-(len(class_names) + 1) // 3)
     figure = Figure(figsize=(WIDTH_IN, 2.6 * n_rows), layout="constrained")
     panels = list(np.atleast_2d(figure.subplots(n_rows, 3)).flat)

@@ -16,7 +16,7 @@ from ecg_tune.errors import DataError
 
 
 class ModelComparison:
-    """Compares models on one part. Differences are descriptive: no test of significance is made here.
+    """Compares models on one split. Differences are descriptive: no test of significance is made here.
 
     Args:
         class_names: Classes of the results, in the order of tables and figures.
@@ -26,7 +26,7 @@ class ModelComparison:
         self.class_names = tuple(class_names)
 
     def compare_models(self, results: Results, metric: str = "auc_roc", *, average: str = "macro_avg") -> pd.DataFrame:
-        """Return the models ranked by one averaged metric: `Model`, the metric, `Difference` to the first, NaN last.
+        """Rank the models by one averaged metric: columns `Model`, the metric, `Difference` to the first; NaN last.
 
         Args:
             results: {model: metrics}.
@@ -41,7 +41,7 @@ class ModelComparison:
         return table
 
     def create_comparison_table(self, results: Results, metric: str | None = None, *, save_path: Path | str | None = None) -> pd.DataFrame:
-        """Return the macro means of all metrics, or with `metric` its value per class; one row a model.
+        """Tabulate the macro means of all metrics, or one metric for each class; one row a model.
 
         Args:
             save_path: A CSV file to write, four decimals.

@@ -113,10 +113,10 @@ class ECGMetrics:
         return truth.astype(bool), values
 
 
-def mean_metrics(several: Sequence[Metrics]) -> Metrics:
+def mean_metrics(results: Sequence[Metrics]) -> Metrics:
     """Average each number over several results, say seeds; one result comes back equal."""
-    first = several[0]
-    return {row: {name: float(np.mean([one[row][name] for one in several])) for name in first[row]} for row in first}
+    first = results[0]
+    return {row: {name: float(np.mean([one[row][name] for one in results])) for name in first[row]} for row in first}
 
 
 def metrics_text(metrics: Mapping[str, Mapping[str, float]], *, class_names: Sequence[str]) -> str:

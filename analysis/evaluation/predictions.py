@@ -53,7 +53,7 @@ class ModelPredictions:
 
     @property
     def chosen(self) -> int:
-        """Return the index of the seed with the best validation macro AUC, the one that `<Name>_best.pth` holds."""
+        """Find the seed with the best validation macro AUC, the one in `<Name>_best.pth`; return its index."""
         return int(np.argmax([np.nan_to_num(seed.validation_macro_auc, nan=-1.0) for seed in self.seeds]))
 
     @property

@@ -58,12 +58,12 @@ class Provenance:
 
     @property
     def absent_classes(self) -> tuple[str, ...]:
-        """Return the classes without a positive test record."""
+        """List the classes without a positive test record."""
         return tuple(name for name in self.class_names if self.n_positives[name] == 0)
 
 
 def provenance_of(data: PreparedData, *, study: str, threshold_rule: str = F1_RULE, bootstrap: Bootstrap | None = None) -> Provenance:
-    """Return what a report says about `data`. Opens nothing: counts come from the manifest, openings from the ledger."""
+    """Collect the facts about `data` that a report repeats. The seal stays closed: counts are the manifest's, openings the ledger's."""
     counts = data.manifest["counts"]["test"]
     return Provenance(
         study=study,
@@ -85,7 +85,7 @@ def provenance_of(data: PreparedData, *, study: str, threshold_rule: str = F1_RU
 
 
 def provenance_lines(provenance: Provenance) -> list[str]:
-    """Return the head of a report as wrapped lines."""
+    """Write the head of a text report, wrapped to `WIDTH` characters."""
     purposes = [line["purpose"] for line in provenance.openings]
     uses = ", ".join(f"{purpose} {purposes.count(purpose)}" for purpose in sorted(set(purposes)))
     times = "time" if len(purposes) == 1 else "times"
@@ -111,12 +111,12 @@ def provenance_lines(provenance: Provenance) -> list[str]:
 
 
 def trained_on_text(provenance: Provenance) -> str:
-    """Return what the models were trained on and, where validation was in it, what decided instead."""
+    """Say what the models were trained on and, where that includes validation, what decided instead of it."""
     return provenance.trained_on + (f"; {REFERENCE_MODELS}" if TRAIN_AND_VALIDATION in provenance.trained_on else "")
 
 
 def interval_rule(bootstrap: Bootstrap | None) -> str:
-    """Return how the intervals were made, in words."""
+    """Say how the intervals were made."""
     if bootstrap is None:
         return "none computed; `ecg-tune evaluate` computes them"
     few = "" if bootstrap.n_resamples >= ENOUGH_RESAMPLES else f" (fewer than {ENOUGH_RESAMPLES}: too few to publish)"
@@ -127,20 +127,20 @@ def interval_rule(bootstrap: Bootstrap | None) -> str:
 
 
 def banner_lines(provenance: Provenance) -> list[str]:
-    """Return the warning that stands above synthetic results, nothing for real data."""
+    """Write the warning above results of synthetic data; no line for real data."""
     if not provenance.synthetic:
         return []
     return ["*** SYNTHETIC DATA: these numbers say nothing about real ECGs or patients. ***", ""]
 
 
 def figure_note(provenance: Provenance) -> str:
-    """Return what stands under every figure."""
+    """Write the note under every figure: split, records, patients."""
     mark = "SYNTHETIC data. " if provenance.synthetic else ""
     return f"{mark}Test part of split {provenance.split_scheme}: {provenance.n_records} records, {provenance.n_patients} patients."
 
 
 def _rule_text(rule: Any) -> str:
-    """Return the manifest's label rule, its settings after its words."""
+    """Write the manifest's label rule, its settings after its words."""
     if not isinstance(rule, Mapping):
         return str(rule)
     settings = ", ".join(

@@ -67,12 +67,12 @@ class EvaluationResult:
 
     @property
     def metrics(self) -> dict[str, Metrics]:
-        """Return the metrics that the headline tables show: at the F1 thresholds."""
+        """The metrics of the headline tables: at the F1 thresholds."""
         return self.at_f1.metrics
 
     @property
     def intervals(self) -> Intervals:
-        """Return the intervals of `metrics`."""
+        """The intervals of `metrics`."""
         return self.at_f1.intervals
 
 

@@ -51,7 +51,7 @@ Intervals = Mapping[str, Mapping[str, Mapping[str, Interval]]]
 def generate_macro_table(
     results: Results, output_dir: Path | str | None = None, *, intervals: Intervals | None = None, suffix: str = ""
 ) -> pd.DataFrame:
-    """Return one row a model: macro means, then their 95 % limits when `intervals` are given.
+    """Tabulate the macro means, one row a model, then their 95 % limits when `intervals` are given.
 
     Args:
         results: {model: metrics of `ECGMetrics.calculate_metrics`}.
@@ -78,7 +78,7 @@ def generate_per_class_tables(
     metrics: Sequence[str] = tuple(PER_CLASS_FILES),
     suffix: str = "",
 ) -> dict[str, pd.DataFrame]:
-    """Return {metric: one row a model, one column a class} for F1, sensitivity and AUC-ROC (02 to 04)."""
+    """Make the tables 02 to 04, for F1, sensitivity and AUC-ROC: {metric: one row a model, one column a class}."""
     return {
         metric: write_table(per_class_table(results, metric, class_names=class_names), output_dir, f"{PER_CLASS_FILES[metric]}{suffix}")
         for metric in metrics
@@ -86,7 +86,7 @@ def generate_per_class_tables(
 
 
 def per_class_table(results: Results, metric: str, *, class_names: Sequence[str] = CLASS_NAMES) -> pd.DataFrame:
-    """Return one row a model, `Model` and one column a class, of any per-class metric."""
+    """Tabulate one metric for each class: one row a model, `Model` and one column a class."""
     rows = [{"Model": name, **{c: metrics[c][metric] for c in class_names}} for name, metrics in results.items()]
     return pd.DataFrame(rows, columns=["Model", *class_names])
 
@@ -99,7 +99,7 @@ def generate_best_model_table(
     class_names: Sequence[str] = CLASS_NAMES,
     intervals: Intervals | None = None,
 ) -> pd.DataFrame:
-    """Return the chosen model in full: a row a class, then the four averages; limits last when `intervals` are given.
+    """Tabulate all metrics of the best model: a row a class, then the four averages; limits last when `intervals` are given.
 
     Counts of a trial with several seeds are means over them.
     """
@@ -123,17 +123,17 @@ def generate_best_model_table(
 def predictions_table(
     labels: NDArray[Any], records: Mapping[str, NDArray[Any]], probabilities: Mapping[str, Array], *, class_names: Sequence[str]
 ) -> pd.DataFrame:
-    """Return one row a record: ids, labels, and every run's probabilities in full precision.
+    """Tabulate ids, labels and all probabilities in full precision, one row a record.
 
     Args:
         labels: (n_records, n_classes) of 0/1.
         records: "ecg_id" and "patient_id", (n_records,) each.
-        probabilities: {run, e.g. "RNNModel_seed0": (n_records, n_classes)}; columns are `<run>_<class>`.
+        probabilities: {model and seed, e.g. "RNNModel_seed0": (n_records, n_classes)}; columns are `<model>_seed<n>_<class>`.
     """
     columns: dict[str, NDArray[Any]] = {"ecg_id": records["ecg_id"], "patient_id": records["patient_id"]}
     columns |= {f"label_{name}": labels[:, k] for k, name in enumerate(class_names)}
-    for run, values in probabilities.items():
-        columns |= {f"{run}_{name}": values[:, k] for k, name in enumerate(class_names)}
+    for model, values in probabilities.items():
+        columns |= {f"{model}_{name}": values[:, k] for k, name in enumerate(class_names)}
     return pd.DataFrame(columns)
 
 
@@ -146,7 +146,7 @@ def write_predictions(table: pd.DataFrame, provenance: Provenance, folder: Path)
 
 
 def with_provenance(table: pd.DataFrame, provenance: Provenance) -> pd.DataFrame:
-    """Return the table with what its numbers rest on in the last columns: split, records, patients, data, whether synthetic."""
+    """Append columns that say where the numbers come from: split, records, patients, data, whether synthetic."""
     return table.assign(**{key: value for key, value in _facts(provenance).items() if key not in table})
 
 

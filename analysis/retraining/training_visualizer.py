@@ -58,7 +58,7 @@ class TrainingVisualizer:
         return self.plot_seeds([history], save_path=save_path)
 
     def plot_seeds(self, histories: Sequence[History], *, title: str = "", save_path: Path | str | None = None) -> Figure:
-        """Draw what `plot_training_summary` draws, of several trainings of one config.
+        """Draw the trainings of one config with several seeds on one sheet: losses, macro AUC, per-class AUC, learning rate.
 
         Thin lines are seeds, thick ones their mean, bands one standard deviation (n - 1), as far as every seed was trained.
         """
@@ -113,9 +113,9 @@ class TrainingVisualizer:
 
     def _per_class(self, axes: Axes, *histories: History) -> None:
         for k, name in enumerate(self.class_names):
-            several = [[{"epoch": row["epoch"], "auc": row["per_class_auc"][k]} for row in history] for history in histories]
-            known = any(np.isfinite(row["auc"]) for history in several for row in history)
-            _line(axes, several, "auc", COLOURS[k % len(COLOURS)], label=name if known else f"{name} (no AUC)")
+            of_class = [[{"epoch": row["epoch"], "auc": row["per_class_auc"][k]} for row in history] for history in histories]
+            defined = any(np.isfinite(row["auc"]) for history in of_class for row in history)
+            _line(axes, of_class, "auc", COLOURS[k % len(COLOURS)], label=name if defined else f"{name} (no AUC)")
         axes.set_ylabel("Validation AUC", fontsize=9)
         axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower right")
 

@@ -97,8 +97,8 @@ def _trainers(address: str | None, *, insecure: bool, device: str, alone: bool) 
     if not address and (alone or _places(kind) == 1):
         yield one_by_one, kind
         return
-    with training_pool(address, insecure=insecure, device=kind) as found:
-        yield found
+    with training_pool(address, insecure=insecure, device=kind) as pool:
+        yield pool
 
 
 def _places(device: str) -> int:
@@ -159,7 +159,7 @@ def _show_models(manifest: Mapping[str, Any]) -> None:
 def _show_missing(manifest: Mapping[str, Any], top: int, *, per_family: bool) -> None:
     if manifest["failed"]:
         return
-    found = Counter(model["family"] if per_family else "the study" for model in manifest["models"])
-    for where, number in found.items():
+    n_models = Counter(model["family"] if per_family else "the study" for model in manifest["models"])
+    for where, number in n_models.items():
         if number < top:
             print(f"{top} trials were asked for, {where} has {number} complete")

@@ -21,7 +21,7 @@ MOST_LINES = 12  # as many as can be told apart
 def curves_figure(
     kind: str,
     labels: NDArray[Any],
-    scores: Mapping[str, Sequence[Array]],
+    probabilities: Mapping[str, Sequence[Array]],
     *,
     class_names: Sequence[str],
     selected: str = "",
@@ -33,34 +33,36 @@ def curves_figure(
 
     Args:
         labels: (n_records, n_classes) of 0/1.
-        scores: {model: one (n_records, n_classes) array a seed}; the line is the mean over seeds (`analysis.evaluation.statistics.curves`).
+        probabilities: {model: one (n_records, n_classes) array a seed}; the line is their mean.
         selected: The model drawn thick, with its area in the panels' titles.
         limits: {class: 95 % interval of that area}.
         weights: (n_records, n_resamples) of `analysis.evaluation.statistics.bootstrap.patient_weights`, for the band around the thick line.
     """
-    thick = selected or next(iter(scores))
+    thick = selected or next(iter(probabilities))
     figure, panels, corner = class_panels(class_names)
     handles: dict[str, Any] = {}
     for k, (axes, name) in enumerate(zip(panels, class_names, strict=True)):
         truth = np.asarray(labels[:, k]).astype(bool)
-        mine = {model: [s[:, k] for s in seeds] for model, seeds in scores.items()}
-        lines = _class_curves(axes, kind, truth, mine, thick)
+        of_class = {model: [s[:, k] for s in seeds] for model, seeds in probabilities.items()}
+        lines = _class_curves(axes, kind, truth, of_class, thick)
         handles = handles or lines
         if lines and weights is not None:
-            grid, low, high = curve_band(kind, truth, mine[thick], weights)
+            grid, low, high = curve_band(kind, truth, of_class[thick], weights)
             axes.fill_between(grid, low, high, step="post" if kind == "pr" else None, color=COLOURS[0], alpha=0.2, linewidth=0)
-        area = _area(kind, truth, mine[thick], (limits or {}).get(name))
+        area = _area(kind, truth, of_class[thick], (limits or {}).get(name))
         axes.set_title(f"{name} (n+ = {truth.sum()}){area}", fontsize=9)
-    if handles and len(scores) > 1:
+    if handles and len(probabilities) > 1:
         corner.legend(list(handles.values()), list(handles), loc="center left", fontsize=8, frameon=False)
-    mean = " Lines are means over seeds." if max(map(len, scores.values())) > 1 else ""
-    whose = f" Areas in the titles: {thick} (thick)." if len(scores) > 1 else ""
+    mean = " Lines are means over seeds." if max(map(len, probabilities.values())) > 1 else ""
+    whose = f" Areas in the titles: {thick} (thick)." if len(probabilities) > 1 else ""
     band = " Band: its 95 % interval over patients, each abscissa on its own." if weights is not None else ""
     footer(figure, f"{note or f'n = {len(labels)} records.'} n+ = positives.{whose}{band}{mean}")
     return figure
 
 
-def _class_curves(axes: Axes, kind: str, truth: NDArray[np.bool_], scores: Mapping[str, Sequence[Array]], thick: str) -> dict[str, Any]:
+def _class_curves(
+    axes: Axes, kind: str, truth: NDArray[np.bool_], probabilities: Mapping[str, Sequence[Array]], thick: str
+) -> dict[str, Any]:
     """Draw a class' lines and return one of each name in the legend."""
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
@@ -74,9 +76,9 @@ def _class_curves(axes: Axes, kind: str, truth: NDArray[np.bool_], scores: Mappi
     floor = [0.0, 1.0] if kind == "roc" else [truth.mean(), truth.mean()]
     axes.plot([0, 1], floor, color="#999999", linestyle=":", linewidth=1)
     lines: dict[str, Any] = {}
-    named = own_lines(list(scores), thick)
-    rest = f"{len(scores) - len(named)} other models"
-    for model, seeds in scores.items():
+    named = own_lines(list(probabilities), thick)
+    rest = f"{len(probabilities) - len(named)} other models"
+    for model, seeds in probabilities.items():
         x, y = mean_curve(kind, truth, seeds)
         place = named.index(model) if model in named else -1
         style = ("-", 2.4, 3.0) if model == thick else (("-", "--", "-.")[place % 3], 1.0, 2.0) if place >= 0 else ("-", 0.6, 1.0)
@@ -88,7 +90,7 @@ def _class_curves(axes: Axes, kind: str, truth: NDArray[np.bool_], scores: Mappi
 
 
 def own_lines(models: Sequence[str], thick: str) -> list[str]:
-    """Return the models drawn in a colour of their own: all of few, else the thick one, the first ones, and the last, an ensemble."""
+    """Pick the models that get a colour of their own: all of few, else the thick one, the first ones, and the last, an ensemble."""
     if len(models) <= MOST_LINES:
         return list(models)
     kept = {thick, *models[: MOST_LINES - 2], models[-1]}
@@ -96,7 +98,7 @@ def own_lines(models: Sequence[str], thick: str) -> list[str]:
 
 
 def _area(kind: str, truth: NDArray[np.bool_], seeds: Sequence[Array], limit: tuple[float, float] | None) -> str:
-    """Return the second line of a panel's title; "" without an area."""
+    """Write the second line of a panel's title: area and interval; "" without an area."""
     value = float(np.mean([(auc_roc if kind == "roc" else average_precision)(truth, s) for s in seeds]))
     interval = f" [{limit[0]:.3f}, {limit[1]:.3f}]" if limit is not None and np.isfinite(limit).all() else ""
     return "" if np.isnan(value) else f"\n{'AUC' if kind == 'roc' else 'AP'} {value:.3f}{interval}"

@@ -1,4 +1,4 @@
-"""Which figures an evaluation has, and their file names: 06 and 07 from the metrics, 08 to 10 from the answers."""
+"""Which figures an evaluation has, and their file names: 06 and 07 from the metrics, 08 to 10 from the predictions."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def generate_visualizations(
 
 def draw_predictions(
     labels: NDArray[Any],
-    scores: Mapping[str, Sequence[Array]],
+    probabilities: Mapping[str, Sequence[Array]],
     best_metrics: Metrics,
     output_dir: Path | str,
     *,
@@ -80,7 +80,7 @@ def draw_predictions(
 
     Args:
         labels: (n_records, n_classes) of 0/1.
-        scores: {model: one (n_records, n_classes) array a seed}.
+        probabilities: {model: one (n_records, n_classes) array a seed}.
         best_metrics: The best model's metrics, whose counts 08 shows.
         limits: {class: {metric: Interval}} of the best model.
         weights: (n_records, n_resamples) of `statistics.bootstrap.patient_weights`, for the band around the best model's curves.
@@ -92,13 +92,13 @@ def draw_predictions(
     written = [folder / name for name in ("08_confusion_matrices.png", "09_roc_curves.png", "10_pr_curves.png")]
     cells = [[best_metrics[name][key] for key in ("tn", "fp", "fn", "tp")] for name in class_names]
     matrices = np.array(cells, dtype=np.float64).reshape(-1, 2, 2)  # (classes, truth, prediction)
-    n_seeds = len(scores[best])
+    n_seeds = len(probabilities[best])
     seeds = f" Mean over {n_seeds} seeds." if n_seeds > 1 else ""
     plots.saved(plots.confusion_figure(matrices, class_names=class_names, note=f"Model: {best}.{seeds}\n{note}"), written[0])
     for kind, path in zip(("roc", "pr"), written[1:], strict=True):
-        found = {name: rows[f"auc_{kind}"] for name, rows in (limits or {}).items() if name in class_names}
-        ends = {name: (limit.low, limit.high) for name, limit in found.items()}
-        figure = curves_figure(kind, labels, scores, class_names=class_names, selected=best, limits=ends, weights=weights, note=note)
+        areas = {name: metrics[f"auc_{kind}"] for name, metrics in (limits or {}).items() if name in class_names}
+        ends = {name: (limit.low, limit.high) for name, limit in areas.items()}
+        figure = curves_figure(kind, labels, probabilities, class_names=class_names, selected=best, limits=ends, weights=weights, note=note)
         plots.saved(figure, path)
     return written
 
@@ -108,7 +108,7 @@ def _ends(rows: Mapping[str, Mapping[str, Interval]], class_names: Sequence[str]
 
 
 def few(models: Mapping[str, T], most: int, best: str, note: str) -> tuple[dict[str, T], str]:
-    """Return the first models, the best, and the last, an ensemble, at most `most`; and the note with how many were left out."""
+    """Keep the first models, the best, and the last, an ensemble: at most `most`. Add to the note how many were left out."""
     if len(models) <= most:
         return dict(models), note
     names = list(models)

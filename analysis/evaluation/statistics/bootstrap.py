@@ -1,7 +1,7 @@
 """Patient-cluster bootstrap of every metric, all resamples at once.
 
-Patients, not records, are drawn with replacement: records of one patient are alike, and intervals that ignore this are too
-narrow (Field & Welsh, 2007). A resample is a weight for every record, the number of times its patient was drawn, so that a
+Patients, not records, are resampled with replacement: records of one patient are alike, and intervals that ignore this are too
+narrow (Field & Welsh, 2007). A resample is a weight for every record, the number of times its patient occurs, so that a
 metric of 1000 resamples is a few matrix operations. That is why the metrics are not scikit-learn's here: its functions take one
 weighting at a time, and 1000 resamples of 30 models would take hours. Intervals are 95 % percentile intervals.
 
@@ -52,7 +52,7 @@ class ThresholdedPredictions:
 
 
 def patient_weights(patient_ids: NDArray[np.generic], *, n_resamples: int = 1000, seed: int = 0) -> Array:
-    """Draw patients with replacement; return how often each record's patient was drawn in each resample, (n_records, n_resamples).
+    """Resample patients with replacement; return how often each record's patient occurs in each resample, (n_records, n_resamples).
 
     Args:
         patient_ids: (n_records,), equal for records of one patient.
@@ -67,7 +67,7 @@ def patient_weights(patient_ids: NDArray[np.generic], *, n_resamples: int = 1000
 
 
 def weighted_ranks(labels: NDArray[np.generic], scores: Array, weights: Array) -> tuple[Array, Array]:
-    """Return AUC-ROC and average precision of one class in every resample, (n_resamples,) each.
+    """Compute AUC-ROC and average precision of one class in every resample, (n_resamples,) each.
 
     Weighted forms of `ecg_tune.metrics.auc_roc` (Mann-Whitney, ties half) and `average_precision` (step-wise).
 
@@ -98,7 +98,7 @@ def weighted_ranks(labels: NDArray[np.generic], scores: Array, weights: Array) -
 def resampled_metrics(
     labels: NDArray[np.generic], predictions: ThresholdedPredictions, weights: Array, *, ranks: bool = True
 ) -> dict[str, Array]:
-    """Return every metric of `METRIC_NAMES` in every resample, (n_resamples, n_classes) each.
+    """Compute every metric of `METRIC_NAMES` in every resample, (n_resamples, n_classes) each.
 
     Args:
         labels: (n_records, n_classes) of 0/1.
@@ -120,7 +120,7 @@ def resampled_metrics(
 
 
 def percentile_interval(values: Array) -> Interval:
-    """Return the 2.5 and 97.5 percentiles of (n_resamples,) values, NaN skipped."""
+    """Take the 2.5 and 97.5 percentiles of (n_resamples,) values, NaN skipped."""
     kept = values[np.isfinite(values)]
     if kept.size == 0:
         return Interval(float("nan"), float("nan"), values.size)
@@ -129,7 +129,7 @@ def percentile_interval(values: Array) -> Interval:
 
 
 def macro_of_resamples(values: Array, *, defined: NDArray[np.bool_]) -> Array:
-    """Return the macro mean of every resample, (n_resamples,); NaN where a class that counts has no value.
+    """Average over classes in every resample, (n_resamples,); NaN where a class that counts has no value.
 
     Args:
         values: (n_resamples, n_classes).
@@ -159,7 +159,7 @@ def mean_over_seeds(
 
 
 def macro_metric(labels: NDArray[np.generic], values: Mapping[str, Array], metric: str) -> Array:
-    """Return a metric's macro mean in every resample, (n_resamples,), over the classes that the full sample's mean counts.
+    """Average one metric over classes in every resample, (n_resamples,): over the classes that the full sample's macro mean counts.
 
     Args:
         labels: (n_records, n_classes) of 0/1.
@@ -172,7 +172,7 @@ def macro_metric(labels: NDArray[np.generic], values: Mapping[str, Array], metri
 
 
 def intervals(labels: NDArray[np.generic], values: Mapping[str, Array], *, class_names: Sequence[str]) -> dict[str, Mapping[str, Interval]]:
-    """Return the interval of every metric: {"macro_avg" | class name: {metric: Interval}}.
+    """Compute the intervals of all metrics: {"macro_avg" | class name: {metric: Interval}}.
 
     Args:
         labels: (n_records, n_classes) of 0/1.

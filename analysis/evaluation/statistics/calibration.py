@@ -6,7 +6,7 @@
 - Brier score: mean squared error of the probability. Skill: the part of the error that is missing against always saying the
   frequency of these records, the strictest constant answer (1 perfect, 0 no better, negative worse).
 - Slope and intercept (Cox, 1958; Van Calster et al., 2019): the logistic regression of the label on the logit. Slope 1 and
-  intercept 0 are ideal; a slope below 1 is overconfident; the intercept is that at slope 1, above 0 when the probabilities
+  intercept 0 are ideal; a slope below 1 is overconfident; the intercept is the one at slope 1, above 0 when the probabilities
   are too low.
 """
 
@@ -57,19 +57,19 @@ class Calibration:
 
 
 def equal_mass_bins(probabilities: Array, n_bins: int = N_BINS) -> NDArray[np.intp]:
-    """Return each record's bin, 0..n_bins - 1, (n_records,): as equal in number as ties allow, equal probabilities together."""
+    """Sort records into bins 0..n_bins - 1, (n_records,): as equal in number as ties allow, equal probabilities together."""
     ranks = rankdata(probabilities)
     return np.asarray((ranks - 0.5) / len(ranks) * n_bins, dtype=np.intp)
 
 
 def patient_signs(index: NDArray[np.intp], *, n_resamples: int, seed: int = 0) -> Array:
-    """Return +1 or -1 at random, equal for the records of one patient, (n_records, n_resamples)."""
+    """Toss +1 or -1 for each patient, the same for all of its records, (n_records, n_resamples)."""
     rng = np.random.default_rng(seed)
     return rng.choice((-1.0, 1.0), size=(int(index.max()) + 1, n_resamples))[index]
 
 
 def calibration(positive: NDArray[np.bool_], probabilities: Array, weights: Array, signs: Array) -> Calibration:
-    """Return all measures of one class.
+    """Compute all measures of one class.
 
     Args:
         positive: (n_records,).
@@ -90,19 +90,19 @@ def calibration(positive: NDArray[np.bool_], probabilities: Array, weights: Arra
     return Calibration(values, resamples, below, above, influence)
 
 
-def mean_calibration(several: Sequence[Calibration]) -> Calibration:
-    """Return the mean over seeds or classes; undefined in one is undefined in the mean."""
+def mean_calibration(calibrations: Sequence[Calibration]) -> Calibration:
+    """Average over seeds or classes; undefined in one is undefined in the mean."""
     return Calibration(
-        {name: float(np.mean([one.values[name] for one in several])) for name in several[0].values},
-        {name: np.mean([one.resamples[name] for one in several], axis=0) for name in several[0].resamples},
-        np.mean([one.below for one in several], axis=0),
-        np.mean([one.above for one in several], axis=0),
-        {name: np.mean([one.influence[name] for one in several], axis=0) for name in several[0].influence},
+        {name: float(np.mean([one.values[name] for one in calibrations])) for name in calibrations[0].values},
+        {name: np.mean([one.resamples[name] for one in calibrations], axis=0) for name in calibrations[0].resamples},
+        np.mean([one.below for one in calibrations], axis=0),
+        np.mean([one.above for one in calibrations], axis=0),
+        {name: np.mean([one.influence[name] for one in calibrations], axis=0) for name in calibrations[0].influence},
     )
 
 
-def estimates(found: Calibration, index: NDArray[np.intp]) -> dict[str, Estimate]:
-    """Return {measure: (value, low, high)}, 95 % intervals over patients.
+def estimates(measured: Calibration, index: NDArray[np.intp]) -> dict[str, Estimate]:
+    """Compute value and 95 % interval over patients of each measure: {measure: (value, low, high)}.
 
     ECE: `true_eces`, widened to the measured value where chance alone would show that or more. Brier score and skill:
     percentiles of the resamples. Slope and intercept: normal, with the clustered sandwich variance (Liang & Zeger, 1986).
@@ -110,33 +110,33 @@ def estimates(found: Calibration, index: NDArray[np.intp]) -> dict[str, Estimate
     Args:
         index: (n_records,) of `analysis.evaluation.statistics.clusters.patient_index`.
     """
-    ece, (low, high) = found.values["ECE"], true_eces(found)
+    ece, (low, high) = measured.values["ECE"], true_eces(measured)
     result = {"ECE": (ece, low, max(ece, high))}
     for name in RESAMPLED:
-        kept = found.resamples[name][np.isfinite(found.resamples[name])]
+        kept = measured.resamples[name][np.isfinite(measured.resamples[name])]
         low, high = np.percentile(kept, [2.5, 97.5]) if kept.size else (np.nan, np.nan)
-        result[name] = (found.values[name], float(low), float(high))
+        result[name] = (measured.values[name], float(low), float(high))
     n_patients = int(index.max()) + 1
     for name in REGRESSED:
-        spread = np.sqrt(n_patients / max(n_patients - 1, 1) * np.square(patient_sums(found.influence[name], index)).sum())
+        spread = np.sqrt(n_patients / max(n_patients - 1, 1) * np.square(patient_sums(measured.influence[name], index)).sum())
         reach = float(norm.ppf(0.975) * spread) if n_patients > 1 else np.nan
-        result[name] = (found.values[name], found.values[name] - reach, found.values[name] + reach)
+        result[name] = (measured.values[name], measured.values[name] - reach, measured.values[name] + reach)
     return result
 
 
-def true_eces(found: Calibration) -> tuple[float, float]:
-    """Return the smallest and the largest true ECE under which these records would show as much, or as little, in 2.5 %.
+def true_eces(measured: Calibration) -> tuple[float, float]:
+    """Find the smallest and largest true ECE that the measured one does not rule out, each at 2.5 %.
 
     Both may lie below the measured one, which chance raises. How a true value spreads over the bins is not known, and a
     distance that is spread evenly raises the measured ECE least: below the measured value the distances shrink in proportion,
     above it they are equal.
     """
-    ece = found.values["ECE"]
-    return ece * _end(ece, found.below, 97.5, SHARES), _end(ece, found.above, 2.5, ECES)
+    ece = measured.values["ECE"]
+    return ece * _end(ece, measured.below, 97.5, SHARES), _end(ece, measured.above, 2.5, ECES)
 
 
 def _by_weights(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> dict[str, Array]:
-    """Return Brier score and skill of every weighting, (n_weightings,) each; all at once, which scikit-learn's can't do."""
+    """Compute Brier score and skill for every weighting, (n_weightings,) each; all at once, which scikit-learn's can't do."""
     total = weights.sum(axis=0)
     frequency = positive.astype(np.float64) @ weights / total
     brier = np.square(probabilities - positive) @ weights / total
@@ -146,27 +146,34 @@ def _by_weights(positive: NDArray[np.bool_], probabilities: Array, weights: Arra
 
 
 def _gaps(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> Array:
-    """Return every bin's share in the weighted mean of promised minus observed, (n_bins, n_weightings)."""
+    """Split the weighted mean of promised minus observed into the shares of the bins, (n_bins, n_weightings)."""
     members = (equal_mass_bins(probabilities) == np.arange(N_BINS)[:, None]).astype(np.float64)  # (bins, records)
     return np.asarray((members * (probabilities - positive)) @ weights / len(positive), dtype=np.float64)
 
 
 def _would_show(factors: Array, gaps: Array, errors: Array) -> Array:
-    """Return the ECEs of true distances `factor` x `gaps`, (n_bins, 1), and random errors, (n_factors, n_resamples)."""
+    """Compute the ECEs that would be measured, were the true distances `factor` x `gaps`, (n_factors, n_resamples).
+
+    Args:
+        factors: (n_factors,).
+        gaps: (n_bins, 1).
+        errors: (n_bins, n_resamples), random.
+    """
     return np.stack([np.abs(factor * gaps + errors).sum(axis=0) for factor in factors])
 
 
 def _end(ece: float, shown: Array, percentile: float, candidates: Array) -> float:
-    """Return the candidate that would show this ECE at a percentile."""
+    """Find the candidate that would show this ECE at a percentile."""
     return float(np.interp(ece, np.maximum.accumulate(np.percentile(shown, percentile, axis=1)), candidates))
 
 
 def _slope(positive: NDArray[np.bool_], probabilities: Array) -> tuple[float, Array]:
-    """Return slope and influence; NaN where no finite slope exists: one kind of record, or classes that don't overlap."""
-    score, nothing = logits(probabilities), np.full(len(positive), np.nan)
-    ill, well = score[positive], score[~positive]
-    if min(ill.size, well.size) == 0 or well.max() <= ill.min() or ill.max() <= well.min():
-        return float("nan"), nothing
+    """Fit the slope, and each record's influence on it; NaN where no finite slope exists: one kind of record, or no overlap."""
+    score = logits(probabilities)
+    of_positives, of_negatives = score[positive], score[~positive]
+    one_kind = min(of_positives.size, of_negatives.size) == 0
+    if one_kind or of_negatives.max() <= of_positives.min() or of_positives.max() <= of_negatives.min():
+        return float("nan"), np.full(len(positive), np.nan)
     slope, intercept = logistic_line(score, positive.astype(np.float64))
     design = np.column_stack([score, np.ones_like(score)])
     return slope, _influence(design, positive, expit(slope * score + intercept))[:, 0]

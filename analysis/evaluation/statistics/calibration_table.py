@@ -44,7 +44,7 @@ def calibration_table(
     *,
     class_names: Sequence[str],
 ) -> pd.DataFrame:
-    """Return one row a model, class and scaling; `macro_avg` is the mean over the classes with both kinds of record.
+    """Measure calibration, one row a model, class and scaling; `macro_avg` is the mean over classes with both kinds of record.
 
     Args:
         labels: (n_records, n_classes) of 0/1.
@@ -55,29 +55,29 @@ def calibration_table(
     signs = patient_signs(index, n_resamples=weights.shape[1])
     rows = []
     for model in predictions.values():
-        found = {}
+        measured = {}
         for scaling in (BEFORE, AFTER):
-            several = [seed.test if scaling == BEFORE else seed.calibrated for seed in model.seeds]
+            probabilities = [seed.test if scaling == BEFORE else seed.calibrated for seed in model.seeds]
             for k, name in enumerate(class_names):
-                found[name, scaling] = mean_calibration([calibration(truth[:, k], p[:, k], weights, signs) for p in several])
-            if defined := [found[name, scaling] for k, name in enumerate(class_names) if truth[:, k].any() and not truth[:, k].all()]:
-                found["macro_avg", scaling] = mean_calibration(defined)
-        for name, scaling in sorted(found, key=lambda key: (*class_names, "macro_avg").index(key[0])):
-            rows.append({"Model": model.name, "Class": name, "Scaling": scaling, **_cells(found[name, scaling], index)})
+                measured[name, scaling] = mean_calibration([calibration(truth[:, k], p[:, k], weights, signs) for p in probabilities])
+            if defined := [measured[name, scaling] for k, name in enumerate(class_names) if truth[:, k].any() and not truth[:, k].all()]:
+                measured["macro_avg", scaling] = mean_calibration(defined)
+        for name, scaling in sorted(measured, key=lambda key: (*class_names, "macro_avg").index(key[0])):
+            rows.append({"Model": model.name, "Class": name, "Scaling": scaling, **_cells(measured[name, scaling], index)})
     return pd.DataFrame(rows)
 
 
-def _cells(found: Calibration, index: NDArray[np.intp]) -> dict[str, float]:
+def _cells(measured: Calibration, index: NDArray[np.intp]) -> dict[str, float]:
     cells: dict[str, float] = {}
-    for measure, (value, low, high) in estimates(found, index).items():
+    for measure, (value, low, high) in estimates(measured, index).items():
         cells |= {measure: value, f"{measure}_lo": low, f"{measure}_hi": high}
         if measure == "ECE":
-            cells[PERFECT] = found.values[PERFECT]
+            cells[PERFECT] = measured.values[PERFECT]
     return cells
 
 
 def calibration_lines(table: pd.DataFrame, *, best: str) -> list[str]:
-    """Return the section's lines: every model's mean over classes, then the chosen model's classes."""
+    """Write the section of the detailed report: every model's mean over classes, then the best model's classes."""
     width = max(14, table["Model"].str.len().max() + 2)
     lines = ["CALIBRATION", *textwrap.wrap(RULES, WIDTH)]
     lines += ["", *_block(table[table["Class"] == "macro_avg"], "Mean over classes", "Model", width)]

@@ -1,4 +1,4 @@
-"""Sums over the records of a patient: what every standard error that respects patients starts from."""
+"""Sums over the records of a patient, for standard errors that take records of one patient as alike."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ecg_tune.metrics import Array
 
 
 def patient_index(patient_ids: NDArray[np.generic]) -> NDArray[np.intp]:
-    """Return each record's patient as a number 0..n_patients - 1, (n_records,)."""
+    """Number the patients 0..n_patients - 1, and give each record its patient's number, (n_records,)."""
     return np.asarray(np.unique(patient_ids, return_inverse=True)[1], dtype=np.intp)
 
 
 def patient_sums(values: Array, index: NDArray[np.intp]) -> Array:
-    """Return the sum over each patient's records, (…, n_patients).
+    """Add up the values of each patient's records, (…, n_patients).
 
     Args:
         values: (…, n_records).
@@ -27,7 +27,7 @@ def patient_sums(values: Array, index: NDArray[np.intp]) -> Array:
 
 
 def mean_standard_error(values: Array, index: NDArray[np.intp]) -> float:
-    """Return the standard error of the mean of records that come in patients; NaN with fewer than two patients.
+    """Compute the standard error of a mean over records, several of which may be one patient's; NaN with fewer than two patients.
 
     The linearised ratio of the patients' sums to their numbers of records (Cochran, 1977, chapter 6).
 

@@ -1,4 +1,4 @@
-"""What each model costs: size, arithmetic, waiting time, training time."""
+"""What each model costs: size, arithmetic, latency, training time."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ RULES = (
 
 
 def cost_table(candidates: Sequence[Candidate], data: PreparedData, *, device: str) -> pd.DataFrame:
-    """Return one row a model. Latency is that of its first seed's file; all seeds have one size."""
+    """Measure the cost, one row a model. Latency is that of its first seed's file; all seeds have one size."""
     return pd.DataFrame([_row(candidate, data, device) for candidate in candidates])
 
 
 def latency_s(
     predictor: Predictor, signals_uv: NDArray[np.int16], *, device: str, batch: int, clock: Callable[[], float] = time.perf_counter
 ) -> Array:
-    """Return the seconds of several calls on one batch, (n_passes,): `FEWEST` to `MOST`, ended after `ENOUGH_S`.
+    """Time calls on one batch in seconds, (n_passes,): `FEWEST` to `MOST` calls, no more once `ENOUGH_S` seconds have passed.
 
     Args:
         signals_uv: (n_records, n_samples, n_leads) int16; repeated where they are fewer than `batch`.
@@ -60,7 +60,7 @@ def latency_s(
 
 
 def cost_lines(table: pd.DataFrame) -> list[str]:
-    """Return the section's lines."""
+    """Write the section of the detailed report."""
     where = f"Latency on {table['Latency_Device'].iloc[0]} with {table['Latency_Threads'].iloc[0]} thread(s) of PyTorch."
     lines = ["COST", *textwrap.wrap(f"{RULES} {where}", WIDTH), ""]
     width = max(12, int(table["Model"].str.len().max()) + 2)
@@ -97,7 +97,7 @@ def _row(candidate: Candidate, data: PreparedData, device: str) -> dict[str, obj
 
 
 def _macs(saved: SavedModel, predictor: Predictor, data: PreparedData) -> tuple[str, int]:
-    """Return the network's input in words and the MACs of one record."""
+    """Describe the network's input, and count the MACs of one record."""
     n_leads, n_classes = len(data.leads), len(data.class_names)
     size = cost(saved.config, n_leads=n_leads, n_samples=data.n_samples, sampling_rate_hz=data.sampling_rate_hz, n_classes=n_classes)
     crops = evaluation_crops(torch.zeros(1, data.n_samples, n_leads), predictor.length).shape[1]

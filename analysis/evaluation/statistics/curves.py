@@ -14,12 +14,12 @@ BAND_POINTS = 101
 
 
 def roc_points(truth: NDArray[np.bool_], scores: Array) -> tuple[Array, Array]:
-    """Return the false and true positive rates at every distinct score, falling, from (0, 0) to (1, 1)."""
+    """Compute false and true positive rates at every distinct score, from the highest score down, (0, 0) to (1, 1)."""
     return _roc(*_cumulative(truth, scores)[:, :, 0])
 
 
 def pr_points(truth: NDArray[np.bool_], scores: Array) -> tuple[Array, Array]:
-    """Return recall and precision at every distinct score that adds a hit.
+    """Compute recall and precision at every distinct score that adds a true positive.
 
     A step from one recall to the next has the precision of its right end, as average precision sums it; draw with
     steps between `recall[i]` and `recall[i + 1]` at `precision[i]`.
@@ -28,7 +28,7 @@ def pr_points(truth: NDArray[np.bool_], scores: Array) -> tuple[Array, Array]:
 
 
 def mean_curve(kind: str, truth: NDArray[np.bool_], seeds: Sequence[Array]) -> tuple[Array, Array]:
-    """Return the curve of one seed as it is, that of several as the mean height at equal abscissae (Fawcett, 2006).
+    """Average the seeds' curves: the mean height at equal abscissae (Fawcett, 2006); one seed's curve stays as it is.
 
     Args:
         kind: "roc" or "pr".
@@ -45,7 +45,7 @@ def mean_curve(kind: str, truth: NDArray[np.bool_], seeds: Sequence[Array]) -> t
 
 
 def curve_band(kind: str, truth: NDArray[np.bool_], seeds: Sequence[Array], weights: Array) -> tuple[Array, Array, Array]:
-    """Return abscissae and, at each, the 2.5 and 97.5 percentiles of the mean curve's height over resamples.
+    """Compute the band of the mean curve: abscissae and, at each, the 2.5 and 97.5 percentiles of its height over resamples.
 
     Each abscissa on its own: the whole curve leaves the band more often than 5 % of the time (Macskassy & Provost, 2004). A
     resample without both kinds of record has no curve and is left out.
@@ -78,7 +78,10 @@ def _pr(hits: Array, alarms: Array) -> tuple[Array, Array]:
 
 
 def _cumulative(truth: NDArray[np.bool_], scores: Array, weights: Array | None = None) -> Array:
-    """Return hits and false alarms down to every distinct score, falling: (2, n_scores, n_resamples); one resample without weights."""
+    """Count true and false positives down to every distinct score, (2, n_scores, n_resamples); one resample without weights.
+
+    Own code, not scikit-learn's `roc_curve`: it counts in all resamples at once.
+    """
     order = np.argsort(-scores, kind="stable")
     last_of_tie = np.append(np.diff(scores[order]) != 0, True)
     each = np.ones((len(scores), 1)) if weights is None else weights[order]
@@ -87,7 +90,7 @@ def _cumulative(truth: NDArray[np.bool_], scores: Array, weights: Array | None =
 
 
 def _roc_height(x: Array, y: Array, grid: Array) -> Array:
-    """Return the curve's greatest height at each abscissa, ties joined by straight lines."""
+    """Read off the curve's greatest height at each abscissa, ties joined by straight lines."""
     right = np.searchsorted(x, grid, side="right") - 1
     following = np.minimum(right + 1, len(x) - 1)
     run = x[following] - x[right]

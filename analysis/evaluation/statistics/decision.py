@@ -31,7 +31,7 @@ RULES = (
 
 
 def net_benefit(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> Array:
-    """Return the net benefit at `THRESHOLDS` in every weighting, (n_thresholds, n_weightings).
+    """Compute the net benefit at `THRESHOLDS` for every weighting, (n_thresholds, n_weightings).
 
     Args:
         positive: (n_records,).
@@ -45,7 +45,7 @@ def net_benefit(positive: NDArray[np.bool_], probabilities: Array, weights: Arra
 
 
 def decision_table(labels: NDArray[np.generic], model: ModelPredictions, weights: Array, *, class_names: Sequence[str]) -> pd.DataFrame:
-    """Return one row a class and threshold of one model.
+    """Tabulate the net benefit of one model, one row a class and threshold.
 
     Args:
         labels: (n_records, n_classes) of 0/1.
@@ -66,7 +66,7 @@ def decision_table(labels: NDArray[np.generic], model: ModelPredictions, weights
 
 
 def decision_lines(table: pd.DataFrame) -> list[str]:
-    """Return the section's lines: the net benefit at a few thresholds."""
+    """Write the section of the detailed report: the net benefit at a few thresholds."""
     lines = [f"DECISION CURVES of {table['Model'].iloc[0]}", *textwrap.wrap(RULES, WIDTH), ""]
     lines.append(f"{'':<10}{'t':>6}   {'model':<28}{'all':>8}")
     for row in table[table["Threshold"].round(2).isin(SHOWN)].itertuples():

@@ -29,13 +29,13 @@ class CorrelatedAucs:
     covariance: Array
 
     def difference(self, a: int, b: int) -> tuple[float, float]:
-        """Return the difference of model `a` to model `b` and its standard error."""
+        """Subtract the AUC of model `b` from that of model `a`; return the difference and its standard error."""
         variance = self.covariance[a, a] + self.covariance[b, b] - 2 * self.covariance[a, b]
         return float(self.values[a] - self.values[b]), float(np.sqrt(np.maximum(variance, 0.0)))
 
 
 def placements(positive: NDArray[np.bool_], scores: Array) -> Array:
-    """Return, for each record, the share of the other kind of record that it is ranked right against, (n_records,).
+    """Compute against what share of the records of the other kind each record is ranked correctly, (n_records,).
 
     Ties count half. DeLong's structural components; the mean over the positives, and that over the negatives, is the AUC.
     By ranks (Sun & Xu, 2014), so that no pair is formed. NaN where the other kind is missing.
@@ -55,7 +55,7 @@ def placements(positive: NDArray[np.bool_], scores: Array) -> Array:
 
 
 def correlated_aucs(positive: NDArray[np.bool_], shares: Array, index: NDArray[np.intp]) -> CorrelatedAucs:
-    """Return the AUCs of several models and their covariance over patients.
+    """Compute the AUCs of several models and their covariance over patients.
 
     Args:
         positive: (n_records,).
@@ -69,12 +69,12 @@ def correlated_aucs(positive: NDArray[np.bool_], shares: Array, index: NDArray[n
         return CorrelatedAucs(np.full(n_models, np.nan), undefined)
     values = shares[:, positive].mean(axis=1)
     deviations = shares - values[:, None]
-    ill, well = patient_sums(deviations * positive, index), patient_sums(deviations * ~positive, index)
-    n_ill, n_well = np.unique(index[positive]).size, np.unique(index[~positive]).size
-    if n_ill < 2 or n_well < 2:
+    of_positives, of_negatives = patient_sums(deviations * positive, index), patient_sums(deviations * ~positive, index)
+    n_with, n_without = np.unique(index[positive]).size, np.unique(index[~positive]).size  # patients with a positive, a negative
+    if n_with < 2 or n_without < 2:
         return CorrelatedAucs(values, undefined)
     n_patients = int(index.max()) + 1
-    s10 = n_ill / (n_ill - 1) * ill @ ill.T / n_positive**2
-    s01 = n_well / (n_well - 1) * well @ well.T / n_negative**2
-    s11 = n_patients / (n_patients - 1) * ill @ well.T / (n_positive * n_negative)
+    s10 = n_with / (n_with - 1) * of_positives @ of_positives.T / n_positive**2
+    s01 = n_without / (n_without - 1) * of_negatives @ of_negatives.T / n_negative**2
+    s11 = n_patients / (n_patients - 1) * of_positives @ of_negatives.T / (n_positive * n_negative)
     return CorrelatedAucs(values, np.asarray(s10 + s01 + s11 + s11.T, dtype=np.float64))

@@ -1,4 +1,4 @@
-"""McNemar's test of two models' yes-or-no answers, exact, for records that come in patients."""
+"""McNemar's test of two models' yes-or-no predictions, exact, for records that come in patients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from analysis.evaluation.statistics.clusters import patient_sums
 
 
 def mcnemar_mid_p(a_right: NDArray[np.bool_], b_right: NDArray[np.bool_], index: NDArray[np.intp]) -> float:
-    """Return the two-sided mid-p value of "both models are right equally often".
+    """Test whether both models are right equally often; return the two-sided mid-p value.
 
     A patient's difference is the number of records that only model a has right minus those that only b has right. If the
     models are interchangeable, the differences' signs are coin tosses, independent between patients and whole within one:
@@ -17,7 +17,7 @@ def mcnemar_mid_p(a_right: NDArray[np.bool_], b_right: NDArray[np.bool_], index:
     one record a patient this is the mid-p McNemar test (Fagerland, Lydersen & Laake, 2013). No disagreement gives 1.
 
     Args:
-        a_right, b_right: (n_records,), whether each answer is right.
+        a_right, b_right: (n_records,), whether each prediction is right.
         index: (n_records,) of `analysis.evaluation.statistics.clusters.patient_index`.
     """
     differences = patient_sums(a_right.astype(np.float64) - b_right, index).astype(np.int64)

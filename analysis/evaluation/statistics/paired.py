@@ -52,7 +52,7 @@ class ComparedModel:
 def paired_table(
     labels: NDArray[np.generic], patient_ids: NDArray[np.generic], models: Mapping[str, ComparedModel], *, class_names: Sequence[str]
 ) -> pd.DataFrame:
-    """Return one row a pair of models, quantity and class; empty with one model.
+    """Compare every pair of models, one row a pair, quantity and class; empty with one model.
 
     Args:
         labels: (n_records, n_classes) of 0/1.
@@ -75,7 +75,7 @@ def paired_table(
 
 
 def difference_p(difference: float, standard_error: float) -> float:
-    """Return the two-sided p value of a difference of zero, normal theory.
+    """Compute the two-sided p value of a difference, were the true one zero; normal theory.
 
     No standard error (two identical models, two perfect ones): 1 when there is no difference, else NaN, since nothing
     estimates how far chance would reach.
@@ -88,7 +88,7 @@ def difference_p(difference: float, standard_error: float) -> float:
 
 
 def holm(p_values: Array) -> Array:
-    """Return p values adjusted by Holm's step-down method (1979); NaN stays NaN and is not counted as a test."""
+    """Adjust p values by Holm's step-down method (1979); NaN stays NaN and is not counted as a test."""
     adjusted = np.full(p_values.shape, np.nan)
     order = np.argsort(p_values)[: int(np.isfinite(p_values).sum())]  # NaN sorts last
     steps = (len(order) - np.arange(len(order))) * p_values[order]

@@ -34,7 +34,7 @@ class Reliability:
 
 
 def reliability_data(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> Reliability:
-    """Return the curve over `N_BINS` bins of equal numbers of records.
+    """Compute the curve over `N_BINS` bins of equal numbers of records.
 
     Args:
         positive: (n_records,).
@@ -45,9 +45,9 @@ def reliability_data(positive: NDArray[np.bool_], probabilities: Array, weights:
     members = [bins == b for b in range(N_BINS) if (bins == b).any()]
     limits = []
     for inside in members:
-        drawn = weights[inside].sum(axis=0)
+        n_resampled = weights[inside].sum(axis=0)
         hits = positive[inside].astype(np.float64) @ weights[inside]
-        limits.append(np.percentile(hits[drawn > 0] / drawn[drawn > 0], [2.5, 97.5]))
+        limits.append(np.percentile(hits[n_resampled > 0] / n_resampled[n_resampled > 0], [2.5, 97.5]))
     low, high = np.array(limits, dtype=np.float64).T
     return Reliability(
         promised=np.array([probabilities[inside].mean() for inside in members]),
@@ -71,14 +71,14 @@ def reliability_figure(
     figure, panels, corner = class_panels([f"{name} (n+ = {n})" for name, n in zip(class_names, n_positives, strict=True)])
     for k, axes in enumerate(panels):
         axes.plot([0, 1], [0, 1], color="#999999", linestyle=":", linewidth=1)
-        for i, (scaling, several) in enumerate(curves.items()):
-            _curve(axes, several[k], COLOURS[i], "os"[i % 2], scaling)
+        for i, (scaling, of_classes) in enumerate(curves.items()):
+            _curve(axes, of_classes[k], COLOURS[i], "os"[i % 2], scaling)
         axes.set_xlim(-0.02, 1.02)
         axes.set_ylim(-0.02, 1.02)
         axes.set_xlabel("probability stated", fontsize=8)
         axes.set_ylabel("share of positives", fontsize=8)
     corner.legend(*panels[0].get_legend_handles_labels(), loc="center left", fontsize=8, frameon=False)
-    sizes = {int(n) for several in curves.values() for curve in several for n in curve.n_records}
+    sizes = {int(n) for of_classes in curves.values() for curve in of_classes for n in curve.n_records}
     held = f"{min(sizes)}" if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
     footer(figure, f"{note} n+ = positives. Bins of {held} records; whiskers: 95 % intervals over patients; dotted: perfect.")
     return figure

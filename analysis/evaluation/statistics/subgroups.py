@@ -1,7 +1,7 @@
 """The chosen model by sex, age, device, site and signal quality: AUC where a group is large enough to say anything.
 
 A class' AUC is shown for a group with `LEAST_RECORDS` records or more, `LEAST_LABELS` of them positive and as many negative.
-The macro AUC of a group is the mean over the classes it shows; beside it stands the same classes' mean over all records,
+The macro AUC of a group is the mean over the classes it shows; beside it is the same classes' mean over all records,
 since classes differ in difficulty. Groups with fewer records are put together in one line, without a number.
 """
 
@@ -31,7 +31,7 @@ Groups = Mapping[str, NDArray[np.bool_]]
 
 
 def subgroups(records: Mapping[str, NDArray[np.generic]]) -> dict[str, Groups]:
-    """Return {attribute: {group: (n_records,) membership}}. Groups of "quality" overlap, all others don't.
+    """Group the records by attribute: {attribute: {group: (n_records,) membership}}. Groups of "quality" overlap, all others don't.
 
     Args:
         records: `Split.records`.
@@ -49,23 +49,23 @@ def subgroups(records: Mapping[str, NDArray[np.generic]]) -> dict[str, Groups]:
     }
 
 
-def subgroup_table(part: Split, seeds: Sequence[Array], weights: Array, *, class_names: Sequence[str]) -> pd.DataFrame:
-    """Return one row a group and class, macro first; suppressed numbers are NaN and `Suppressed` says why.
+def subgroup_table(test: Split, seeds: Sequence[Array], weights: Array, *, class_names: Sequence[str]) -> pd.DataFrame:
+    """Compute AUCs with intervals, one row a group and class, macro first; suppressed numbers are NaN and `Suppressed` says why.
 
     Args:
         seeds: (n_records, n_classes) probabilities of the model, one array a seed.
         weights: (n_records, n_resamples) of `analysis.evaluation.statistics.bootstrap.patient_weights`.
     """
-    everybody: NDArray[np.bool_] = np.full(len(part), True)
-    rows = _group_rows("all", "all records", everybody, part, seeds, weights, class_names=class_names)
+    all_records: NDArray[np.bool_] = np.full(len(test), True)
+    rows = _group_rows("all", "all records", all_records, test, seeds, weights, class_names=class_names)
     overall = {str(row["Class"]): float(str(row["AUC"])) for row in rows}
-    for attribute, groups in subgroups(part.records).items():
+    for attribute, groups in subgroups(test.records).items():
         large = {name: member for name, member in groups.items() if member.sum() >= LEAST_RECORDS}
         for name, member in large.items():
-            rows += _group_rows(attribute, name, member, part, seeds, weights, class_names=class_names)
+            rows += _group_rows(attribute, name, member, test, seeds, weights, class_names=class_names)
         if small := [member for name, member in groups.items() if name not in large]:
             name = f"{len(small)} group{'s' if len(small) > 1 else ''} under {LEAST_RECORDS} records"
-            rows.append(_suppressed(_head(attribute, name, np.any(small, axis=0), part), "macro_avg", f"under {LEAST_RECORDS} records"))
+            rows.append(_suppressed(_head(attribute, name, np.any(small, axis=0), test), "macro_avg", f"under {LEAST_RECORDS} records"))
     for row in rows:
         shown = [overall[name] for name in str(row["Classes"]).split()]
         row["AUC_of_all"] = np.mean(shown) if shown else np.nan
@@ -76,13 +76,13 @@ def _group_rows(
     attribute: str,
     group: str,
     member: NDArray[np.bool_],
-    part: Split,
+    test: Split,
     seeds: Sequence[Array],
     weights: Array,
     *,
     class_names: Sequence[str],
 ) -> list[dict[str, object]]:
-    truth, head = part.labels[member].astype(bool), _head(attribute, group, member, part)
+    truth, head = test.labels[member].astype(bool), _head(attribute, group, member, test)
     rows, points, resamples = [], {}, {}
     for k, name in enumerate(class_names):
         n_positive = int(truth[:, k].sum())
@@ -99,8 +99,8 @@ def _group_rows(
     return [macro, *rows]
 
 
-def _head(attribute: str, group: str, member: NDArray[np.bool_], part: Split) -> dict[str, object]:
-    n_patients = np.unique(np.asarray(part.records["patient_id"])[member]).size
+def _head(attribute: str, group: str, member: NDArray[np.bool_], test: Split) -> dict[str, object]:
+    n_patients = np.unique(np.asarray(test.records["patient_id"])[member]).size
     return {"Attribute": attribute, "Group": group, "Records": int(member.sum()), "Patients": n_patients}
 
 
