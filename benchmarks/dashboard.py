@@ -76,7 +76,7 @@ def measured(folder: Path, n_trials: int, epochs: int) -> dict[str, float]:
     live.html()
     known = live.version
     one_more_trial(folder)
-    live._look_at = live._read_at = 0.0  # as if its pause were over
+    live._check_at = live._read_at = 0.0  # as if its pause were over
     clock = time.process_time()
     news = live.news(known)
     lap("update s")

@@ -56,7 +56,7 @@ class LiveCost(NamedTuple):
 
 def live_cost(folder: Path, *, polls: int = 200) -> LiveCost:
     """Measure on a study that may be written to: a trial is added to it, which runs and reports."""
-    analysis.dashboard.live.LOOK_S, analysis.dashboard.live.SHARE = 0.0, float("inf")
+    analysis.dashboard.live.CHECK_INTERVAL_S, analysis.dashboard.live.CPU_SHARE = 0.0, float("inf")
     study = _opened(folder)
     number = study.ask().number
     _report(study, number, 1)

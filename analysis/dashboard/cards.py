@@ -1,4 +1,4 @@
-"""What the page tells of every trial: the card of a chosen one, and what the filter goes by."""
+"""What the page knows about every trial: what the card of the chosen one shows, and what the filter selects by."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 from analysis.dashboard.frames import TrialRow
 
 MOST_TEXT = 2000
-"""Characters of a failure's text that a page keeps: the last ones, where the error is."""
+"""Characters of a failure's text that a page keeps: its end, where the error is."""
 TEXTS = ("params", "config", "failure")
 Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -19,23 +19,27 @@ Card = dict[str, Any]
 
 
 def trial_cards(trials: Iterable[TrialRow]) -> dict[int, Card]:
-    """Return number → what the trial's card shows, plain data; what is not known is left out."""
+    """Collect what each trial's card shows: number → plain data; what is not known is left out."""
     return {trial.number: {name: value for name, value in _card(trial).items() if value is not None} for trial in trials}
 
 
-def packed(cards: Iterable[Card]) -> dict[str, Any]:
-    """Return cards whose texts are lists of places in `lines`: two thousand configs share most of their lines."""
-    places: dict[str, int] = {}
+def share_lines(cards: Iterable[Card]) -> dict[str, Any]:
+    """Replace the texts of cards by lists of line numbers: two thousand configs have most of their lines in common.
 
-    def place(line: str) -> int:
-        return places.setdefault(line, len(places))
+    Returns:
+        "cards", and "lines", the list that the numbers count in, from 0.
+    """
+    numbers: dict[str, int] = {}
 
-    short = [{**card, **{name: [place(line) for line in card[name].split("\n")] for name in TEXTS if name in card}} for card in cards]
-    return {"cards": short, "lines": list(places)}
+    def number(line: str) -> int:
+        return numbers.setdefault(line, len(numbers))
+
+    short = [{**card, **{name: [number(line) for line in card[name].split("\n")] for name in TEXTS if name in card}} for card in cards]
+    return {"cards": short, "lines": list(numbers)}
 
 
 def as_yaml(values: Mapping[str, Any]) -> str:
-    """Return plain data as YAML text that reads back equal."""
+    """Write plain data as YAML text that reads back equal."""
     return str(yaml.dump(dict(values), Dumper=Dumper, sort_keys=False, allow_unicode=True)).rstrip("\n")
 
 

@@ -22,13 +22,13 @@ from analysis.templating import render
 def write_dashboard(study: optuna.Study, out: Path, *, search_running: bool = False, folder: Path | None = None) -> Path:
     """Write the study's dashboard and return its path.
 
-    The file appears whole: it is written beside `out` and moved there, so that an open page is never half new.
+    The file is written beside `out` and then renamed, so that nobody opens half a page.
 
     Args:
         study: Any Optuna study whose first objective is maximised; what it didn't record is shown as not recorded.
         out: The HTML file; its folder is made when missing.
-        search_running: Whether a search is adding trials, which the header then says.
-        folder: The study's, for the commands that the page shows; None takes its name.
+        search_running: Whether a search is adding trials; the header says so.
+        folder: Of the study, for the commands that the page shows; None takes its name.
 
     Raises:
         StudyError: The study's first objective is minimised.
@@ -44,17 +44,17 @@ def write_dashboard(study: optuna.Study, out: Path, *, search_running: bool = Fa
 
 
 def dashboard_html(trials: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False) -> str:
-    """Return the dashboard as one HTML text."""
+    """Render the dashboard as one HTML text."""
     return page_html(dashboard_page(trials, summary, now=now, search_running=search_running))
 
 
 def dashboard_page(
     trials: Sequence[TrialRow], summary: StudySummary, *, now: datetime, search_running: bool = False, live: bool = False
 ) -> Page:
-    """Return the dashboard in pieces.
+    """Make the dashboard in pieces.
 
     Args:
-        live: Whether it follows the search by itself.
+        live: Whether the page follows the search by itself.
     """
     return make_page(
         title=f"{summary.name} · ecg-tune study" + (" (SYNTHETIC)" if summary.synthetic else ""),

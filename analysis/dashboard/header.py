@@ -21,7 +21,7 @@ BUDGET_NAMES = {
 
 
 class Tile(NamedTuple):
-    """One of the numbers that stand large at the top: its name, the number, and a line below it."""
+    """One of the large numbers at the top: its name, the number, and a line below it."""
 
     name: str
     value: str
@@ -58,7 +58,7 @@ def _warnings(summary: StudySummary, *, now: datetime, more: str) -> Iterable[tu
     if more:
         yield "Search running", f"{_trials(running)} {'was' if running == 1 else 'were'} in progress at {now:%H:%M}; {more}."
     elif running:
-        yield "Unfinished", f"{_trials(running)} never ended and no search is running: the same search command goes on with what is left."
+        yield "Unfinished", f"{_trials(running)} never ended and no search is running: run the same search command again to resume."
     if not summary.counts:
         yield "No trial yet", "The study exists but holds no trial; figures appear here as trials report."
     elif set(summary.counts) == {"FAIL"}:
@@ -101,7 +101,7 @@ def _best_config(summary: StudySummary) -> dict[str, str]:
 
 
 def _budget(budget: Spent) -> str:
-    """Return what of a limit is used and left, e.g. "trials 40 of 64, 24 left"."""
+    """Say how much of a limit is used and left, e.g. "trials 40 of 64, 24 left"."""
     name, limit = BUDGET_NAMES[budget.name], budget.limit
     if budget.name == "max_hours":
         return f"{name} {limit:g} h a run"

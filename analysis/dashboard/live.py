@@ -1,7 +1,7 @@
-"""A study on the live page: its last good state in pieces, of which a browser gets those that changed since it last asked.
+"""A study on the live page. A browser that asks again gets only the pieces of the page that changed.
 
-Asking costs a look at the study's file. Only when that has changed is the study read and drawn again, by the request that finds it
-so, and not more often than `SHARE` of the time: a page that is open does not slow the search down.
+A question costs one look at the study's file. When the file has changed, the request that notices it reads and draws the study again.
+That may take at most `CPU_SHARE` of a core's time, so that an open page does not slow the search down.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from analysis.templating import render
 from ecg_tune.errors import StudyError
 from ecg_tune.study.change_detection import change_mark, read_study
 
-SHARE = 0.2
-"""Of a core's time that reading and drawing one study may take."""
-LOOK_S = 1.0
+CPU_SHARE = 0.2
+"""The part of a core's time that reading and drawing one study may take."""
+CHECK_INTERVAL_S = 1.0
 """Between two looks at a study's file, however many browsers ask."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class State:
+class PageState:
     """What a browser shows.
 
     Attributes:
@@ -45,44 +45,49 @@ class State:
     version: int = 0
     pieces: Mapping[str, Mapping[str, tuple[str, int]]] = field(default_factory=dict)
 
-    def updated(self, kind: str, texts: Mapping[str, str]) -> State:
-        """Return the next state: these pieces of a kind, and no others."""
+    def with_pieces(self, kind: str, texts: Mapping[str, str]) -> PageState:
+        """Replace all pieces of a kind; return this state when none of them changed, else the next one.
+
+        Args:
+            kind: E.g. "figures", "cards", "markup".
+            texts: Key → the piece as JSON text.
+        """
         version, old = self.version + 1, self.pieces.get(kind, {})
         gone = {key: "null" for key in old if key not in texts}
         new = {key: (text, old[key][1] if key in old and old[key][0] == text else version) for key, text in {**texts, **gone}.items()}
         if all(then < version for _, then in new.values()):
             return self
-        return State(version, {**self.pieces, kind: new})
+        return PageState(version, {**self.pieces, kind: new})
 
 
 class LiveStudy:
-    """Shows a study as it is, or as it last was, and says which.
+    """Shows a study as it is. When it can't be read, shows its last state and says so.
 
     Attributes:
         summary: The study's facts; None before it could be read.
-        notice: What stands above the page; "" when all is well.
+        notice: The message above the page; "" when all is well.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.summary: StudySummary | None = None
-        self.notice = self._trouble = self._replaced = ""
+        self.notice = self._problem = self._replaced = ""
         self._page: Page | None = None
         self._trials: dict[int, TrialRow] = {}
-        self._state = State()
+        self._state = PageState()
         self._server = secrets.token_hex(4)
-        self._mark: object = None
-        self._look_at = 0.0
+        self._change_mark: object = None
+        self._check_at = 0.0
         self._read_at = 0.0
         self._drawing = threading.Lock()
 
     @property
     def version(self) -> str:
-        """What a browser that has the present state says when it asks again."""
+        """Names the present state; a browser that has it sends this when it asks again."""
         return f"{self._server}.{self._state.version}"
 
     def html(self, home: str = "") -> str:
-        """Return the whole page.
+        """Render the whole page.
 
         Args:
             home: Address of the list of studies; "" when there is none.
@@ -93,7 +98,7 @@ class LiveStudy:
             return page_html(page, live=self.version, notice=self.notice, waiting=self._page is None, home=home)
 
     def news(self, since: str) -> str | None:
-        """Return what changed as JSON text, or None when nothing did.
+        """Collect what changed as JSON text; None when nothing did.
 
         Args:
             since: The `version` that the browser has; one of another server's gets everything.
@@ -114,19 +119,19 @@ class LiveStudy:
         return f"{{{','.join(parts)}}}"
 
     def refresh(self) -> None:
-        """Read and draw the study again if it has changed and it is time; while another request does, return at once."""
+        """Read and draw the study again if it has changed and it is time. If another request is doing so, return at once."""
         if not self._drawing.acquire(blocking=False):
             return
         try:
             now, began = time.monotonic(), time.thread_time()
-            if now < self._look_at:
+            if now < self._check_at:
                 return
-            self._look_at = now + LOOK_S
+            self._check_at = now + CHECK_INTERVAL_S
             mark = change_mark(self.folder)
-            if mark == self._mark or now < self._read_at:
+            if mark == self._change_mark or now < self._read_at:
                 return
-            self._mark = mark if self._read() else None
-            self._read_at = now + (time.thread_time() - began) / SHARE
+            self._change_mark = mark if self._read() else None
+            self._read_at = now + (time.thread_time() - began) / CPU_SHARE
         finally:
             self._drawing.release()
 
@@ -137,44 +142,46 @@ class LiveStudy:
                 summary = summarise(study, trials, self.folder)
             page = dashboard_page(trials, summary, now=datetime.now(), search_running=running, live=True)
         except StudyError as error:
-            return self._troubled(str(error))
-        except Exception as error:  # whatever a half-written study makes fail: the last good state stays, and it is said
+            return self._keep_last_state(str(error))
+        except Exception as error:  # a half-written study can fail anywhere: the page keeps its last state and says why
             _log.exception("%s could not be shown", self.folder)
-            return self._troubled(f"the study could not be shown: {type(error).__name__}: {error}")
-        other = self.summary is not None and _another(self.summary, self._trials, summary, trials={trial.number: trial for trial in trials})
-        self._page, self.summary, self._trials = page, summary, {trial.number: trial for trial in trials}
-        self._take(page)
+            return self._keep_last_state(f"the study could not be shown: {type(error).__name__}: {error}")
+        by_number = {trial.number: trial for trial in trials}
+        other = self.summary is not None and _is_other_study(self.summary, self._trials, summary, by_number)
+        self._page, self.summary, self._trials = page, summary, by_number
+        self._set_page(page)
         if other:
-            self._state = self._state.updated("replaced", {"replaced": json.dumps(secrets.token_hex(4))})
+            self._state = self._state.with_pieces("replaced", {"replaced": json.dumps(secrets.token_hex(4))})
             self._replaced = f"Another study took this one's place at {datetime.now():%H:%M:%S}; this is the new one."
-        self._trouble = ""
-        self._say(self._replaced)
+        self._problem = ""
+        self._set_notice(self._replaced)
         return True
 
-    def _troubled(self, trouble: str) -> bool:
-        if trouble != self._trouble:  # the time is that of the first failure
-            self._trouble = trouble
-            self._say(f"Not up to date since {datetime.now():%H:%M:%S}: {trouble}" if self._page else trouble)
+    def _keep_last_state(self, problem: str) -> bool:
+        if problem != self._problem:  # the time is that of the first failure
+            self._problem = problem
+            self._set_notice(f"Not up to date since {datetime.now():%H:%M:%S}: {problem}" if self._page else problem)
         return False
 
-    def _say(self, notice: str) -> None:
+    def _set_notice(self, notice: str) -> None:
         self.notice = notice
-        self._state = self._state.updated("notice", {"notice": json.dumps(notice)})
+        self._state = self._state.with_pieces("notice", {"notice": json.dumps(notice)})
 
-    def _take(self, page: Page) -> None:
-        state = self._state.updated("title", {"title": json.dumps(page.title)})
-        state = state.updated("facts", {"facts": inline_json(page.facts)})
-        state = state.updated("cards", {str(number): inline_json(card) for number, card in page.cards.items()})
-        state = state.updated("figures", page.figures)
-        self._state = state.updated("markup", {key: inline_json(text) for key, text in page.markup.items()})
+    def _set_page(self, page: Page) -> None:
+        state = self._state.with_pieces("title", {"title": json.dumps(page.title)})
+        state = state.with_pieces("facts", {"facts": inline_json(page.facts)})
+        state = state.with_pieces("cards", {str(number): inline_json(card) for number, card in page.cards.items()})
+        state = state.with_pieces("figures", page.figures)
+        self._state = state.with_pieces("markup", {key: inline_json(text) for key, text in page.markup.items()})
 
 
-def _another(old: StudySummary, old_trials: Mapping[int, TrialRow], new: StudySummary, *, trials: Mapping[int, TrialRow]) -> bool:
-    """Return whether the study that is there now is not the one that was."""
-    if (old.name, old.fingerprint) != (new.name, new.fingerprint) or max(old_trials, default=-1) > max(trials, default=-1):
+def _is_other_study(old: StudySummary, old_trials: Mapping[int, TrialRow], new: StudySummary, new_trials: Mapping[int, TrialRow]) -> bool:
+    """Tell whether another study has taken the place of the one that was shown."""
+    if (old.name, old.fingerprint) != (new.name, new.fingerprint) or max(old_trials, default=-1) > max(new_trials, default=-1):
         return True
-    begun = {number: (trial.start, trial.params) for number, trial in old_trials.items() if trial.start is not None and trial.params}
-    return any(number in trials and (trials[number].start, trials[number].params) != then for number, then in begun.items())
+    started = (trial for trial in old_trials.values() if trial.start is not None and trial.params)
+    kept = ((trial, new_trials[trial.number]) for trial in started if trial.number in new_trials)
+    return any((before.start, before.params) != (now.start, now.params) for before, now in kept)
 
 
 def _waiting(folder: Path) -> Page:

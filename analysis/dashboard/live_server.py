@@ -1,4 +1,4 @@
-"""The live pages' server: the standard library's, for a handful of browsers on this machine, or elsewhere with a token.
+"""The server of live pages: the standard library's, for a few browsers on this machine, or on others with a token.
 
 On loopback it answers only requests that name this machine: a page from the web whose own name was made to point here (DNS
 rebinding) names another. Elsewhere it answers only those that bring the token.
@@ -40,7 +40,7 @@ class LiveServer(ThreadingHTTPServer):
     """Serves the pages of some studies.
 
     Args:
-        folders: The studies'.
+        folders: Of the studies.
         host: Where it listens.
         port: 0 takes a free one.
 
@@ -72,11 +72,11 @@ class LiveServer(ThreadingHTTPServer):
         return f"http://{name}:{self.server_address[1]}/" + (f"?token={self.token}" if self.token else "")
 
     def refusal(self, host: str, token: str) -> str:
-        """Return why a request is not answered, or "".
+        """Decide whether to answer a request; return why not, or "".
 
         Args:
-            host: What it calls this server.
-            token: What it brings.
+            host: The name by which the request calls this server.
+            token: The token it brings; "" for none.
         """
         if self.token:
             return "" if hmac.compare_digest(token.encode(), self.token.encode()) else NO_TOKEN
@@ -84,7 +84,7 @@ class LiveServer(ThreadingHTTPServer):
         return "" if name in ("localhost", self.host) or _is_loopback(name) else OTHER_NAME
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of browsers that went away."""
+        """Ignore browsers that went away."""
         if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
@@ -140,7 +140,7 @@ def serve(folders: Sequence[Path], *, host: str, port: int, message: Callable[[s
     """Serve studies' pages until Ctrl-C.
 
     Args:
-        said: Gets the address to open.
+        message: Gets the address to open, and "ended".
 
     Raises:
         UsageError: It can't listen there.

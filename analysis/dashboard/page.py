@@ -8,7 +8,7 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from analysis.dashboard.cards import Card, packed
+from analysis.dashboard.cards import Card, share_lines
 from analysis.dashboard.figure_json import inline_json
 from analysis.dashboard.page_assets import policy, script, style
 from analysis.dashboard.section_html import render_section
@@ -81,7 +81,7 @@ def page_html(page: Page, *, live: str = "", notice: str = "", waiting: bool = F
         sections=sections,
         foot=page.markup["foot"],
         figures=Markup(f"{{{figures}}}"),
-        facts=Markup(inline_json({**page.facts, **packed(page.cards.values())})),
+        facts=Markup(inline_json({**page.facts, **share_lines(page.cards.values())})),
         plotly_js=Markup(get_plotlyjs()),
         script=Markup(script(live=bool(live))),
     )

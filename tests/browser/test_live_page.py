@@ -152,8 +152,8 @@ def test_a_page_follows_a_real_search_and_keeps_what_the_reader_did(
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
     """Return the folder and the page of a made-up study."""
-    monkeypatch.setattr(analysis.dashboard.live, "LOOK_S", 0.0)
-    monkeypatch.setattr(analysis.dashboard.live, "SHARE", float("inf"))
+    monkeypatch.setattr(analysis.dashboard.live, "CHECK_INTERVAL_S", 0.0)
+    monkeypatch.setattr(analysis.dashboard.live, "CPU_SHARE", float("inf"))
     monkeypatch.setattr("ecg_tune.study.database.READING_WAIT_S", 0.05)
     with LiveServer([write(tmp_path / "study", EVIL)]) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

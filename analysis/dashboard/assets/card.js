@@ -79,7 +79,7 @@ const cardFacts = trial => [
   ["Value", trial.value === undefined ? null : trial.value.toFixed(4) + (trial.best_epoch ? ` at epoch ${trial.best_epoch}` : "")],
   ["Best epoch's value", trial.value !== undefined || trial.reached === undefined ? null : trial.reached.toFixed(4)],
   ["Epochs", `${trial.epochs}` + (trial.seconds === undefined ? "" : `, ${spokenTime(trial.seconds)}`)],
-  ["Goes on with", trial.continued_from === undefined ? null : `trial ${trial.continued_from}`],
+  ["Extends", trial.continued_from === undefined ? null : `trial ${trial.continued_from}`],
   ["Started", trial.start], ["Ended", trial.end],
   ["Node", trial.node], ["Worker", trial.worker], ["Device", trial.device],
   ["Parameters", trial.n_parameters?.toLocaleString("en")], ["Seed", trial.seed],

@@ -54,7 +54,7 @@ const parcoordsMarked = trace => {  // one line can't be drawn over the others: 
   return { ...only(trace, last), line };
 };
 
-const entitled = traces => {  // the first trace of a group that the filter left anything of stands for it in the legend
+const withLegendEntries = traces => {  // the first trace of a group that the filter left anything of stands for it in the legend
   const groups = new Set();
   return traces.map(trace => {
     if (!trace.legendgroup || trace.guide || !filtering()) return trace;
@@ -65,7 +65,7 @@ const entitled = traces => {  // the first trace of a group that the filter left
 };
 
 const shown = figure => {
-  const traces = entitled(figure.data.map(filtered));
+  const traces = withLegendEntries(figure.data.map(filtered));
   const marks = chosen === null ? [] : traces.map(markOn).filter(mark => mark);
   const data = traces.map(trace => trace.type === "parcoords" ? parcoordsMarked(trace) : trace).concat(marks);
   return { data, layout: { ...structuredClone(figure.layout), template: theme() } };

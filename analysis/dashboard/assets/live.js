@@ -15,7 +15,7 @@ const take = news => {
   if (news.replaced) return location.replace(location.pathname + location.search);  // zoom, filter and choice were another study's
   since = news.version;
   if (news.title !== undefined) document.title = news.title;
-  if (news.notice !== undefined) told = news.notice;
+  if (news.notice !== undefined) serverNotice = news.notice;
   if (news.facts) Object.assign(facts, news.facts);
   setAll(trials, Object.entries(news.cards || {}).map(([number, card]) => [Number(number), card]));
   for (const [key, figure] of Object.entries(news.figures || {})) if (figure) figures[key] = figure; else delete figures[key];
@@ -33,7 +33,7 @@ const take = news => {
 };
 
 const LOST = "The server of this page does not answer any more: what you see is its last state. Start it again, and this page goes on.";
-let told = byId("notice").textContent, pause = PAUSE_S, timer = null;
+let serverNotice = byId("notice").textContent, pause = PAUSE_S, timer = null;
 
 const fetched = async () => {  // {} when there is no news, null when there is no answer
   const token = new URLSearchParams(location.search).get("token");
@@ -50,7 +50,7 @@ const ask = async () => {
     const news = await fetched();
     if (news?.version) take(news);
     pause = news ? PAUSE_S : Math.min(2 * pause, LONGEST_PAUSE_S);
-    notice(news ? told : LOST);
+    notice(news ? serverNotice : LOST);
   } finally {
     timer = setTimeout(ask, pause * 1000);
   }

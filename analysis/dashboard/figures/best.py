@@ -1,4 +1,4 @@
-"""Best trials: a table with their cost, the AUC of every class, and what to copy: their config, the command that retrains them.
+"""Best trials: a table with their cost and the AUC of every class, and their config and retrain command to copy.
 
 A `button.copy` copies the text of the `pre` beside it.
 """
@@ -64,10 +64,10 @@ class _Line(NamedTuple):
 
 
 def best_data(trials: Sequence[TrialRow], *, metric: str, class_names: Sequence[str], folder: str, top: int = 20) -> Best:
-    """Return the `top` COMPLETE trials, highest value first (earlier trials first among equals).
+    """Rank the `top` COMPLETE trials, highest value first (earlier trials first among equals).
 
     Args:
-        folder: The study's, for the commands.
+        folder: Of the study, for the commands.
     """
     own = completed(trials)
     ranked = sorted(own, key=lambda trial: (-(trial.value or 0.0), trial.number))[:top]

@@ -1,6 +1,6 @@
-"""A broken vertical axis: the best values of a search lie close together, far above those of the trials that were stopped.
+"""A broken vertical axis: the best values of a search lie close together, far above those of the trials that were stopped early.
 
-Its upper part holds the best quarter on a larger scale, the lower one the rest; every point stands at its own value in one of them.
+Its upper part shows the best quarter on a larger scale, the lower part the rest. Every point is drawn in one of them, at its own value.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from analysis.dashboard.figures.style import axis, value_range
 FEWEST_POINTS = 20
 SHARE_ABOVE = 0.25
 MOST_OF_RANGE, MOST_WITH_KEPT = 0.2, 0.35
-"""Of the whole range that the best quarter may take, and it with what is to be above: when they take more, one scale shows them."""
+"""The axis is broken only if the best quarter takes less than the first share of the whole range, and `kept` goes above the break
+only if both together take less than the second."""
 UPPER, LOWER = (0.42, 1.0), (0.0, 0.36)
-"""Where the parts lie, as shares of the figure's height."""
+"""Where the two parts lie, as shares of the figure's height."""
 
 
-def break_of(values: Sequence[float], kept: Sequence[float] = ()) -> float | None:
-    """Return the round value at which to break the axis of these values, or None when one scale shows them all well.
+def find_break(values: Sequence[float], kept: Sequence[float] = ()) -> float | None:
+    """Choose the round value at which to break the axis, or None when one scale shows all values well.
 
     Args:
         values: Of the points.
-        kept: Values that are to stand in the upper part as well, as long as its scale stays a larger one.
+        kept: Values to show in the upper part as well, as long as its scale stays the larger one.
     """
     if len(values) < FEWEST_POINTS:
         return None
@@ -40,8 +41,8 @@ def break_of(values: Sequence[float], kept: Sequence[float] = ()) -> float | Non
     return at if at > low else None
 
 
-def part_of(value: float, break_at: float | None) -> str:
-    """Return the name of the axis on which a value stands."""
+def axis_of(value: float, break_at: float | None) -> str:
+    """Return plotly's name of the axis on which a value is drawn: "y" for the upper part, "y2" for the lower one."""
     return "y" if break_at is None or value >= break_at else "y2"
 
 

@@ -30,7 +30,7 @@ class Classes(NamedTuple):
 
 
 def classes_data(trials: Sequence[TrialRow], *, class_names: Sequence[str]) -> Classes:
-    """Return the classes' AUC of each family's best COMPLETE trial, of those that recorded one."""
+    """Collect the AUC of every class of each family's best COMPLETE trial, if it recorded them."""
     best = [best_row(trial for trial in trials if trial.family == family) for family in families_of(trials)]
     recorded = [trial for trial in best if trial is not None and trial.per_class_auc]
     found = [BestOfFamily(trial.number, trial.family, float(trial.value or 0.0), trial.per_class_auc or ()) for trial in recorded]

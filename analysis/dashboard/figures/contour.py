@@ -42,11 +42,11 @@ class Contour(NamedTuple):
 
 
 def contour_data(trials: Sequence[TrialRow], *, metric: str, family: str, parameters: tuple[str, str]) -> Contour:
-    """Return the smoothed metric of the family's COMPLETE trials over two parameters."""
+    """Smooth the metric of the family's COMPLETE trials over two parameters."""
     pair = pair_of(trials, family, *parameters)
     width = SPREAD * max(len(pair.numbers), 1) ** (-1 / 6)
-    (x, x_places), (y, y_places) = _grid(pair.x), _grid(pair.y)
-    weights = _weights(pair.y, y_places, width)[:, None, :] * _weights(pair.x, x_places, width)[None, :, :]  # (n_y, n_x, n_trials)
+    (x, x_positions), (y, y_positions) = _grid(pair.x), _grid(pair.y)
+    weights = _weights(pair.y, y_positions, width)[:, None, :] * _weights(pair.x, x_positions, width)[None, :, :]  # (n_y, n_x, n_trials)
     total = weights.sum(axis=2)
     smoothed = (weights * np.array(pair.values)).sum(axis=2) / np.where(total > 0, total, 1)
     known = weights.max(axis=2, initial=0.0) >= np.exp(-0.5 * REACH**2)
@@ -89,20 +89,20 @@ def contour_figure(data: Contour) -> go.Figure:
 
 
 def _grid(scale: Scale) -> tuple[tuple[Any, ...], np.ndarray]:
-    """Return an axis' grid: what is shown, and its places as in `Scale.places`."""
+    """Divide an axis into grid points: the values that are shown, and their positions as in `Scale.positions`."""
     if scale.kind == "category":
         return scale.choices, np.arange(len(scale.choices), dtype=float)
     low, high = (min(scale.values), max(scale.values)) if scale.values else (0.0, 1.0)
     if low == high:
         return (low,), np.array([0.5])
-    places = np.linspace(0, 1, N_GRID)
-    shown = np.exp(np.log(low) + places * np.log(high / low)) if scale.kind == "log" else low + places * (high - low)
-    return tuple(map(float, shown)), places
+    positions = np.linspace(0, 1, N_GRID)
+    shown = np.exp(np.log(low) + positions * np.log(high / low)) if scale.kind == "log" else low + positions * (high - low)
+    return tuple(map(float, shown)), positions
 
 
-def _weights(scale: Scale, places: np.ndarray, width: float) -> np.ndarray:
-    """Return (n_places, n_trials) weights along one axis."""
-    apart = np.abs(places[:, None] - np.array(scale.places)[None, :])
+def _weights(scale: Scale, positions: np.ndarray, width: float) -> np.ndarray:
+    """Weigh trials by their distance along one axis; (n_positions, n_trials)."""
+    apart = np.abs(positions[:, None] - np.array(scale.positions)[None, :])
     weights: np.ndarray = (apart < 0.5).astype(float) if scale.kind == "category" else np.exp(-0.5 * (apart / width) ** 2)
     return weights
 

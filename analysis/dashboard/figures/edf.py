@@ -27,7 +27,7 @@ class FamilyDistribution(NamedTuple):
     """One family's COMPLETE trials, lowest value first; all are (n_trials,).
 
     Attributes:
-        shares: Of the trials with a value not above this one's.
+        shares: Share of the trials whose value is at most this one's.
     """
 
     family: str
@@ -44,7 +44,7 @@ class Edf(NamedTuple):
 
 
 def edf_data(trials: Sequence[TrialRow], *, metric: str) -> Edf:
-    """Return the distribution of the values of each family that has a COMPLETE trial."""
+    """Order the values of each family's COMPLETE trials; for each value, compute the share of the trials that reached at most that."""
     found = []
     for family in families_of(completed(trials)):
         own = sorted(completed(trials, family), key=lambda trial: (trial.value or 0.0, trial.number))

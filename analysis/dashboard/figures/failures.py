@@ -24,7 +24,7 @@ MOST_LINES, MOST_NAMED, MOST_CHARACTERS = 50, 12, 300
 
 
 class Failure(NamedTuple):
-    """One failed trial; `message` is what it said, "" when nothing was kept."""
+    """One failed trial; `message` is the text of its error, "" when none was kept."""
 
     number: int
     family: str
@@ -58,7 +58,7 @@ class _Line(NamedTuple):
 
 
 def failures_data(trials: Sequence[TrialRow]) -> Failures:
-    """Return the FAIL trials."""
+    """Collect the failed trials and count them by reason."""
     failed = [trial for trial in trials if trial.state == "FAIL"]
     found = [Failure(trial.number, trial.family, trial.fail_reason or NO_REASON, trial.failure or "") for trial in failed]
     counts = {reason: sum(f.reason == reason for f in found) for reason in {f.reason for f in found}}

@@ -1,4 +1,4 @@
-"""History: what each trial reached, the best so far, and the line the default configs set."""
+"""History: the value each trial reached, the best so far, and the values of the default configs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from analysis.dashboard.figures.broken_axis import break_of, broken_axes, part_of
+from analysis.dashboard.figures.broken_axis import axis_of, broken_axes, find_break
 from analysis.dashboard.figures.plotly_text import escape, escape_template, hover, trial_hover
 from analysis.dashboard.figures.style import (
     ABSENT,
@@ -31,7 +31,7 @@ MOST_LARGE = 400
 
 
 class Point(NamedTuple):
-    """A trial with a value, or with at least one epoch's metric; `best_epoch` is None when not recorded."""
+    """A trial that reported at least one epoch; `best_epoch` is None when not recorded."""
 
     number: int
     reached: float
@@ -43,7 +43,7 @@ class Point(NamedTuple):
 
 
 class Gain(NamedTuple):
-    """A family's default config beside its best trial; a part that is not there yet is None."""
+    """A family's default config beside its best trial; None for what is not there yet."""
 
     family: str
     default: float | None
@@ -75,7 +75,7 @@ class History(NamedTuple):
 
 
 def history_data(trials: Sequence[TrialRow], *, metric: str) -> History:
-    """Return every trial's reached metric, the best so far, and default against best per family."""
+    """Collect the value that each trial reached, the best so far, and each family's default config beside its best trial."""
     points = [
         Point(trial.number, trial.reached, trial.family, trial.state, trial.epochs, trial.best_epoch, trial.is_default)
         for trial in trials
@@ -84,7 +84,7 @@ def history_data(trials: Sequence[TrialRow], *, metric: str) -> History:
     best = [(trial.number, trial.best_so_far) for trial in completed(trials) if trial.best_so_far is not None]
     without = [trial.number for trial in trials if trial.reached is None and trial.end is not None]
     gains = tuple(_gain(trials, family) for family in families_of(trials))
-    break_at = break_of([point.reached for point in points], [gain.default for gain in gains if gain.default is not None])
+    break_at = find_break([point.reached for point in points], [gain.default for gain in gains if gain.default is not None])
     return History(metric, tuple(points), tuple(best), gains, tuple(without), break_at)
 
 
@@ -96,7 +96,7 @@ def history_figure(data: History) -> go.Figure:
     last = max((p.number for p in data.points), default=1)
     traces += _best_line(data, last)
     defaults = [_default_line(data, gain, last) for gain in data.gains if gain.default is not None]
-    traces += [*defaults, _default_entry()] if defaults else []
+    traces += [*defaults, _default_legend_entry()] if defaults else []
     x_axis = axis("trial number", range=[-0.03 * last - 0.5, 1.03 * last + 0.5], **whole_ticks(last))
     anchor = {} if data.break_at is None else {"anchor": "y2"}
     y_axes = broken_axes(metric_name(data.metric), [p.reached for p in data.points], data.break_at)
@@ -123,10 +123,10 @@ def _gain(trials: Sequence[TrialRow], family: str) -> Gain:
 
 
 def _best_line(data: History, last: int) -> list[go.Scatter]:
-    """Return the line of improvements, only where the best changes, so that it stays small; in two pieces where the axis is broken."""
-    changes = [step for place, step in enumerate(data.best) if place == 0 or step[1] != data.best[place - 1][1]]
+    """Draw the best value so far with a point only where it changes, so that the page stays small; in two pieces if the axis is broken."""
+    changes = [step for index, step in enumerate(data.best) if index == 0 or step[1] != data.best[index - 1][1]]
     steps = [*changes, *((last, value) for _, value in changes[-1:])]
-    first_above = next((place for place, (_, value) in enumerate(steps) if part_of(value, data.break_at) == "y"), len(steps))
+    first_above = next((index for index, (_, value) in enumerate(steps) if axis_of(value, data.break_at) == "y"), len(steps))
     pieces = {"y2": steps[: first_above + 1] if first_above else [], "y": steps[max(first_above - 1, 0) :] if steps[first_above:] else []}
     return [
         go.Scatter(
@@ -149,7 +149,7 @@ def _best_line(data: History, last: int) -> list[go.Scatter]:
 def _family_points(data: History, family: str) -> list[go.Scatter]:
     traces: list[go.Scatter] = []
     for state, part in product(STATES, ("y", "y2")):
-        points = [p for p in data.points if (p.family, p.state, part_of(p.reached, data.break_at)) == (family, state, part)]
+        points = [p for p in data.points if (p.family, p.state, axis_of(p.reached, data.break_at)) == (family, state, part)]
         filled = state == "COMPLETE"
         lines = ("%{y:.4f} at epoch %{customdata[2]} of %{customdata[1]}", "%{customdata[3]}")
         traces += [
@@ -179,7 +179,7 @@ def _default_line(data: History, gain: Gain, last: int) -> go.Scatter:
     return go.Scatter(
         x=[0, last],
         y=rounded([gain.default, gain.default]),
-        yaxis=part_of(gain.default or 0.0, data.break_at),
+        yaxis=axis_of(gain.default or 0.0, data.break_at),
         mode="lines",
         line={"dash": "dot", "width": 1.5, "color": family_color(gain.family)},
         name=escape(f"{gain.family} default"),
@@ -191,6 +191,6 @@ def _default_line(data: History, gain: Gain, last: int) -> go.Scatter:
     )
 
 
-def _default_entry() -> go.Scatter:
-    """Return what stands for all default lines in the legend."""
+def _default_legend_entry() -> go.Scatter:
+    """Make the one entry of the legend for all default lines."""
     return go.Scatter(x=[None], y=[None], mode="lines", line={"dash": "dot", "width": 1.5}, name="a family's default config")

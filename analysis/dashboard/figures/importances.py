@@ -29,9 +29,9 @@ class Importances(NamedTuple):
     Attributes:
         family: None for the whole study.
         importances: (parameter, share), highest first; the shares sum to 1. Empty when `missing` says why.
-        n_trials: COMPLETE trials they rest on.
-        warning: Why they are to be read with care; "" when they are not.
-        missing: Why there are none; "" when there are.
+        n_trials: The COMPLETE trials they are computed from.
+        warning: Why they need care; "" when they don't.
+        missing: Why there are none; "" when there are some.
     """
 
     family: str | None
@@ -41,8 +41,8 @@ class Importances(NamedTuple):
     missing: str
 
 
-class _Known(NamedTuple):
-    """What the importances of a parameter rest on, of one trial."""
+class _ScoredTrial(NamedTuple):
+    """A trial as the importances need it; hashable, so that they are computed once."""
 
     value: float
     params: tuple[tuple[str, Any], ...]
@@ -50,12 +50,16 @@ class _Known(NamedTuple):
 
 
 def importances_data(trials: Sequence[TrialRow], *, family: str | None = None) -> Importances:
-    """Return Optuna's PED-ANOVA importances of the COMPLETE trials of a family, or of all of them."""
+    """Compute Optuna's PED-ANOVA importances from the COMPLETE trials of a family, or of the whole study.
+
+    Args:
+        family: None for the whole study.
+    """
     own = completed(trials, family)
-    missing = _why_none(own, family)
+    missing = _reason_for_none(own, family)
     if missing:
         return Importances(family, (), len(own), "", missing)
-    known = tuple(_Known(trial.value or 0.0, tuple(trial.params.items()), tuple(trial.distributions.items())) for trial in own)
+    known = tuple(_ScoredTrial(trial.value or 0.0, tuple(trial.params.items()), tuple(trial.distributions.items())) for trial in own)
     shares, doubts = _shares(known, tuple(parameters_of(own, family)))
     return Importances(family, shares, len(own), _warning(len(own), doubts), "")
 
@@ -85,7 +89,7 @@ def importances_figure(data: Importances) -> go.Figure:
     return draw([bars], height=height, columns={"Parameter": "y", "Share of importance": "x"}, **axes)
 
 
-def _why_none(own: Sequence[TrialRow], family: str | None) -> str:
+def _reason_for_none(own: Sequence[TrialRow], family: str | None) -> str:
     if len(own) < FEWEST_TRIALS:
         return f"Importances need at least {FEWEST_TRIALS} complete trials; there {'is' if len(own) == 1 else 'are'} {len(own)} so far."
     names = parameters_of(own, family)
@@ -99,8 +103,8 @@ def _why_none(own: Sequence[TrialRow], family: str | None) -> str:
 
 
 @lru_cache(maxsize=64)  # a live page asks again at every epoch, and they change only when a trial ends
-def _shares(trials: tuple[_Known, ...], names: tuple[str, ...]) -> tuple[tuple[tuple[str, float], ...], tuple[str, ...]]:
-    """Return (parameter, share), highest first, and what Optuna doubts about them."""
+def _shares(trials: tuple[_ScoredTrial, ...], names: tuple[str, ...]) -> tuple[tuple[tuple[str, float], ...], tuple[str, ...]]:
+    """Compute (parameter, share), highest first; the second value holds Optuna's warnings about them."""
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         shares = get_param_importances(_study_of(trials), evaluator=PedAnovaImportanceEvaluator(), params=list(names))
@@ -110,15 +114,15 @@ def _shares(trials: tuple[_Known, ...], names: tuple[str, ...]) -> tuple[tuple[t
 
 def _warning(n_trials: int, doubts: Sequence[str]) -> str:
     few = [f"Only {n_trials} complete trials: below {TRUSTED_TRIALS} the order is mostly chance."] if n_trials < TRUSTED_TRIALS else []
-    rare = [found[1] for doubt in doubts if (found := _RARE.match(doubt))]
+    rare = [found[1] for message in doubts if (found := _RARE.match(message))]
     named = ", ".join(rare[:2]) + (f" and {len(rare) - 2} more" if len(rare) > 2 else "")
-    doubted = [f"Some parameters belong to few of these trials, so that their shares are unsure: {named}."] if rare else []
-    others = [f"Optuna adds: {doubt}" for doubt in doubts if not _RARE.match(doubt)]
-    return " ".join([*few, *doubted, *others])
+    unsure = [f"Some parameters belong to few of these trials, so that their shares are unsure: {named}."] if rare else []
+    others = [f"Optuna adds: {message}" for message in doubts if not _RARE.match(message)]
+    return " ".join([*few, *unsure, *others])
 
 
-def _study_of(trials: Sequence[_Known]) -> optuna.Study:
-    """Return a study in memory that holds only these trials, so that Optuna itself computes the numbers."""
+def _study_of(trials: Sequence[_ScoredTrial]) -> optuna.Study:
+    """Make a study in memory that holds only these trials, so that Optuna itself computes the numbers."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

@@ -61,7 +61,7 @@ class LearningCurves(NamedTuple):
     Attributes:
         curves: All of them, or those that are drawn above `bands`.
         bands: None when every trial has its own line.
-        said: Which trials are drawn; "" when all are.
+        message: Which trials have a line of their own; "" when all have.
         rungs: The rungs that lie below `last_epoch`, in epochs.
         y_range: Lowest and highest metric of the whole study, so that the families' panels compare by eye.
     """
@@ -79,18 +79,23 @@ class LearningCurves(NamedTuple):
 def learning_curves_data(
     trials: Sequence[TrialRow], *, family: str, metric: str, rungs: Sequence[int] = (), most_lines: int = MOST_LINES
 ) -> LearningCurves:
-    """Return the curves of one family's trials that reported at least one epoch; of more than `most_lines` bands and the best."""
+    """Collect one family's learning curves: of all trials that reported an epoch, or of the best ones beside bands of all.
+
+    Args:
+        rungs: The study's rungs, in epochs.
+        most_lines: A family of more trials gets bands.
+    """
     own = [trial for trial in trials if trial.family == family and trial.intermediate]
     best = best_row(own)
     few = len(own) <= most_lines
     curves = [
         Curve(trial.number, trial.state, tuple(trial.intermediate), tuple(trial.intermediate.values()), trial.is_default, trial is best)
-        for trial in (own if few else _singled_out(own))
+        for trial in (own if few else _trials_with_own_line(own))
     ]
     last = max((max(trial.intermediate) for trial in own), default=0)
     values = [value for trial in trials for value in trial.intermediate.values()]
     y_range = (min(values), max(values)) if values else (0.0, 1.0)
-    message = "" if few else _said(len(own), len(curves))
+    message = "" if few else _bands_message(len(own), len(curves))
     return LearningCurves(
         family,
         metric,
@@ -122,19 +127,19 @@ def learning_curves_figure(data: LearningCurves) -> go.Figure:
     return figure
 
 
-def _singled_out(own: Sequence[TrialRow]) -> list[TrialRow]:
-    """Return the best trials, the default one, and the newest of those that run."""
+def _trials_with_own_line(own: Sequence[TrialRow]) -> list[TrialRow]:
+    """Choose the best trials, the default one, and the newest of those that run."""
     best = sorted(own, key=lambda trial: (-(trial.reached or 0.0), trial.number))[:BEST_LINES]
     running = [trial for trial in own if trial.state == "RUNNING"][-RUNNING_LINES:]
     kept = {trial.number for trial in [*best, *running, *(trial for trial in own if trial.is_default)]}
     return [trial for trial in own if trial.number in kept]
 
 
-def _said(n_trials: int, n_drawn: int) -> str:
+def _bands_message(n_trials: int, n_drawn: int) -> str:
     return (
         f"{n_trials:,} trials: the bands hold the middle 50 % and 80 % of those that trained so long, the grey line is their median; "
-        f"{n_drawn} have a line of their own, the best, the default config and those still running. Where trials were stopped, "
-        "the band goes on with the better ones."
+        f"{n_drawn} have a line of their own, the best, the default config and those still running. Where trials were stopped "
+        "early, the band rises because only the better ones are left."
     )
 
 
@@ -167,7 +172,7 @@ def _band_traces(bands: Bands) -> list[go.Scatter]:
 
 
 def _state_lines(data: LearningCurves, state: str) -> go.Scatter:
-    """Return all curves of a state as one trace; a gap (None) parts two trials."""
+    """Draw all curves of a state as one trace, with a gap (None) between two trials."""
     x: list[int | None] = []
     y: list[float | None] = []
     numbers: list[int | None] = []

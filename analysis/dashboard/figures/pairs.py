@@ -1,4 +1,4 @@
-"""Two parameters at once: where a family's complete trials lie on the plane of both, for the contour and the rank."""
+"""The plane of two parameters, and where a family's complete trials lie on it; for the contour and the rank."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Scale(NamedTuple):
     Attributes:
         kind: "linear", "log" or "category", after the parameter's distribution.
         values: (n_trials,) of the trials; text on a category scale.
-        places: (n_trials,) the same between 0 and 1; on a category scale the index of the choice.
+        positions: (n_trials,) the values scaled to 0..1; on a category scale the index of the choice.
         choices: Those that were tried, in the distribution's order, on a category scale.
     """
 
     name: str
     kind: str
     values: tuple[Any, ...]
-    places: tuple[float, ...]
+    positions: tuple[float, ...]
     choices: tuple[str, ...]
 
 
@@ -39,7 +39,7 @@ class Pair(NamedTuple):
 
 
 def pair_of(trials: Sequence[TrialRow], family: str, x: str, y: str) -> Pair:
-    """Return the plane of two parameters."""
+    """Collect the family's COMPLETE trials that have both parameters."""
     own = sorted(
         (trial for trial in completed(trials, family) if x in trial.params and y in trial.params), key=lambda trial: trial.value or 0.0
     )
@@ -68,5 +68,5 @@ def _scale(trials: Sequence[TrialRow], name: str) -> Scale:
     log = bool(getattr(distribution, "log", False))
     known = np.log(raw) if log else np.array(raw, dtype=float)
     span = float(np.ptp(known)) if trials else 0.0
-    places = (known - known.min()) / span if span else np.full(len(known), 0.5)
-    return Scale(name, "log" if log else "linear", tuple(raw), tuple(map(float, places)), ())
+    positions = (known - known.min()) / span if span else np.full(len(known), 0.5)
+    return Scale(name, "log" if log else "linear", tuple(raw), tuple(map(float, positions)), ())

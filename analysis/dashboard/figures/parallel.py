@@ -15,7 +15,7 @@ from analysis.dashboard.frames import TrialRow, completed, parameters_of
 
 NOT_SET = "not set"
 MOST_AXES = 12
-"""Beyond it names overlap; a fusion has dozens of parameters, most of them of encoders that few trials drew."""
+"""With more axes their names overlap; a fusion has dozens of parameters, most of them of encoders that few trials chose."""
 WORST_TO_BEST = ((0.0, "#a7b0ba"), (0.4, "#4fa3d8"), (0.75, "#8a5fc0"), (1.0, "#d9480f"))
 
 
@@ -50,7 +50,7 @@ class Parallel(NamedTuple):
 
 
 def parallel_data(trials: Sequence[TrialRow], *, metric: str, family: str | None = None) -> Parallel:
-    """Return the lines of the COMPLETE trials of a family, or of all of them with the parameters they share."""
+    """Place the COMPLETE trials of a family on its parameters' axes, or all trials on the parameters that all of them have."""
     own = sorted(completed(trials, family), key=lambda trial: trial.reached or 0.0)
     names = [name for name in parameters_of(own, family) if family is not None or all(name in trial.params for trial in own)]
     common = sorted(names, key=lambda name: -sum(name in trial.params for trial in own))[:MOST_AXES]
@@ -103,9 +103,10 @@ def _choices(name: str, trials: Sequence[TrialRow], distribution: Any) -> Axis:
     offered = [str(choice) for choice in getattr(distribution, "choices", ())]
     labels = [str(trial.params[name]) if name in trial.params else NOT_SET for trial in trials]
     order = list(dict.fromkeys([*(choice for choice in offered if choice in labels), *sorted(set(labels))]))
-    places = {label: float(place) for place, label in enumerate(order)}
+    positions = {label: float(index) for index, label in enumerate(order)}
     top = float(max(len(order) - 1, 1))
-    return Axis(name, tuple(places[label] for label in labels), tuple((place, label) for label, place in places.items()), (0.0, top))
+    ticks = tuple((position, label) for label, position in positions.items())
+    return Axis(name, tuple(positions[label] for label in labels), ticks, (0.0, top))
 
 
 def _numbers(name: str, values: Sequence[Any], *, log: bool) -> Axis:
@@ -119,7 +120,7 @@ def _numbers(name: str, values: Sequence[Any], *, log: bool) -> Axis:
     if any(v is None for v in values):
         low -= 0.12 * (high - low)
         ticks.insert(0, (low, NOT_SET))
-    places = [place for place, _ in ticks]
-    ticks = sorted([*ticks, *((end, "") for end in (low, high) if end not in places)])  # plotly draws an axis from first to last tick
+    marked = [position for position, _ in ticks]
+    ticks = sorted([*ticks, *((end, "") for end in (low, high) if end not in marked)])  # plotly draws an axis from first to last tick
     positions = iter(known)
     return Axis(name, tuple(low if v is None else next(positions) for v in values), tuple(ticks), (low, high))

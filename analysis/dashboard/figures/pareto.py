@@ -1,4 +1,4 @@
-"""Pareto front: of several objectives, the trials that no other one beats in all of them."""
+"""Pareto front of a study with several objectives: the trials that no other trial beats in one of them without loss in another."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Pareto(NamedTuple):
 
 
 def pareto_data(trials: Sequence[TrialRow], *, objectives: Sequence[str]) -> Pareto:
-    """Return the COMPLETE trials of a study of several objectives.
+    """Collect the COMPLETE trials with the values of all objectives.
 
     Args:
         objectives: The metric, then what is minimised.

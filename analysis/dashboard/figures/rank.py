@@ -29,7 +29,7 @@ class Rank(NamedTuple):
 
 
 def rank_data(trials: Sequence[TrialRow], *, metric: str, family: str, parameters: Sequence[str]) -> list[Rank]:
-    """Return one plane for every pair of the first `N_PARAMETERS` parameters, COMPLETE trials that have both."""
+    """Rank the COMPLETE trials on one plane for every pair of the first `N_PARAMETERS` parameters."""
     found = []
     for x, y in combinations(parameters[:N_PARAMETERS], 2):
         pair = pair_of(trials, family, x, y)
@@ -70,7 +70,7 @@ def rank_figure(data: Rank) -> go.Figure:
         ),
         hovertemplate=trial_hover(
             f"{data.family} · {STATE_NAMES['COMPLETE']}",
-            *(f"{name} %{{customdata[{place}]}}" for place, name in enumerate(names, 1)),
+            *(f"{name} %{{customdata[{index}]}}" for index, name in enumerate(names, 1)),
             f"rank %{{customdata[4]}} of {len(data.ranks)}, %{{customdata[3]}}",
         ),
     )
@@ -80,15 +80,15 @@ def rank_figure(data: Rank) -> go.Figure:
 
 
 def _spread(scale: Scale) -> list[Any]:
-    """Return where the points lie on an axis: at their value, at a choice in a narrow column in the order of the trials."""
+    """Place the points on an axis: at their value, or for a choice side by side in a narrow column, in the order of the trials."""
     if scale.kind != "category":
         return rounded(scale.values)
-    counts = {place: scale.places.count(place) for place in set(scale.places)}
+    counts = {position: scale.positions.count(position) for position in set(scale.positions)}
     seen: dict[float, int] = {}
     shown = []
-    for place in scale.places:
-        seen[place] = seen.get(place, 0) + 1
-        shown.append(place + 0.5 * ((seen[place] - 0.5) / counts[place] - 0.5))
+    for position in scale.positions:
+        seen[position] = seen.get(position, 0) + 1
+        shown.append(position + 0.5 * ((seen[position] - 0.5) / counts[position] - 0.5))
     return rounded(np.array(shown).tolist(), 4)
 
 

@@ -54,14 +54,18 @@ class Slice(NamedTuple):
 
 
 def slice_data(trials: Sequence[TrialRow], parameter: str, *, metric: str, family: str | None = None) -> Slice:
-    """Return the trials that have `parameter` and reported at least one epoch."""
+    """Collect the trials that have `parameter` and reported at least one epoch.
+
+    Args:
+        family: None for all families.
+    """
     own = [trial for trial in trials if family in (None, trial.family) and trial.reached is not None]
-    having = [trial for trial in own if parameter in trial.params]
-    distribution = having[-1].distributions[parameter] if having else None
+    with_parameter = [trial for trial in own if parameter in trial.params]
+    distribution = with_parameter[-1].distributions[parameter] if with_parameter else None
     choices = getattr(distribution, "choices", None)
-    as_text = choices is not None or any(isinstance(trial.params[parameter], (str, bool, type(None))) for trial in having)
+    as_text = choices is not None or any(isinstance(trial.params[parameter], (str, bool, type(None))) for trial in with_parameter)
     points = []
-    for trial in having:
+    for trial in with_parameter:
         raw = trial.params[parameter]
         points.append(SlicePoint(trial.number, str(raw) if as_text else raw, float(trial.reached or 0.0), trial.state == "COMPLETE"))
     scale = "category" if as_text else "log" if getattr(distribution, "log", False) else "linear"

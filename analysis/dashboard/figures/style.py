@@ -20,11 +20,11 @@ STATE_NAMES = {"COMPLETE": "complete", "PRUNED": "stopped early", "FAIL": "faile
 STATE_SYMBOLS = {"COMPLETE": "circle", "PRUNED": "circle-open", "FAIL": "x", "RUNNING": "diamond-open", "WAITING": "square-open"}
 ABSENT = "—"
 GUIDE = "guide"
-"""`meta` of a line that leads the eye: its points are no trials of their own, neither marked nor listed."""
+"""`meta` of a line that only leads the eye: its points are no trials, so they are neither marked nor listed."""
 PALETTE = ("#1f83c4", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8d939c", "#8c6bd1")
 FAMILY_ORDER = ("rnn", "resnet1d", "cnn1d_rnn", "resnet", "cnn1d", "alexnet", "vgg", "fusion")
 DASHES = {"alexnet": "dash", "vgg": "dash", "resnet": "dash", "fusion": "dashdot"}
-"""Of a family's lines: families of images are dashed, fusions dash-dotted, those of signals (and others) solid."""
+"""A family's lines: dashed for image families, dash-dotted for fusions, solid for signal families and others."""
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "pentagon", "star", "hexagon", "triangle-down")
 
 
@@ -32,7 +32,7 @@ D = TypeVar("D", bound=Hashable)
 
 
 def cached_figure(figure: Callable[[D], go.Figure]) -> Callable[[D], go.Figure]:
-    """Remember the figures of the last data: drawing is most of what an update of a live page costs, and few data change in one."""
+    """Keep a figure until its data change: an update of a live page changes few figures, and drawing is most of its cost."""
     return lru_cache(maxsize=256)(figure)
 
 
@@ -62,33 +62,38 @@ def family_marker(family: str, *, filled: bool = True, size: int = 9) -> dict[st
 
 
 def family_points(family: str, sizes: list[int]) -> dict[str, object]:
-    """Return the marker of points of different sizes on a family's line (plotly gives such points a pale edge unless told not to)."""
+    """Return the marker of points of different sizes on a family's line, without the pale edge that plotly would give them."""
     return {**family_marker(family), "size": sizes, "line": {"width": 0}}
 
 
 def short_name(parameter: str, family: str | None) -> str:
-    """Return a parameter's name without the prefix of the family whose figure it stands in."""
+    """Drop the family's prefix from a parameter's name: a figure of one family needs none."""
     return parameter.removeprefix(f"{family}.") if family else parameter
 
 
 def number(value: Any) -> str:
-    """Return a parameter's value in few characters."""
+    """Write a parameter's value in few characters."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def trial_customdata(numbers: Iterable[int | None], *more: Iterable[object]) -> list[list[object]]:
-    """Return the `customdata` of points that stand for trials: the number first, then what else the hover text shows (escaped here)."""
+    """Make the `customdata` of points that are trials.
+
+    Args:
+        numbers: Of the points' trials; None for a point that is no trial.
+        *more: Other values that the hover text or the table of the data shows; escaped here.
+    """
     others = [[escape(value) if isinstance(value, str) else value for value in column] for column in more]
     return [list(point) for point in zip(numbers, *others, strict=True)]
 
 
 def rounded(values: Iterable[Any], digits: int = 6) -> list[Any]:
-    """Return numbers with so many significant digits: more can't be seen, and they are most of a page's size."""
+    """Round numbers to significant digits: nobody sees more, and they would be most of a page's size."""
     return [float(f"{value:.{digits}g}") if isinstance(value, float) else value for value in values]
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as the two largest units, e.g. "2 h 05 min"."""
+    """Write seconds in the two largest units, e.g. "2 h 05 min"."""
     if seconds < 90:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     minutes = round(seconds / 60)
@@ -98,14 +103,14 @@ def duration(seconds: float) -> str:
 
 
 def draw(traces: list[Any], *, height: int = 420, columns: Mapping[str, str | int] | None = None, **layout: Any) -> go.Figure:
-    """Return a figure with the shared layout, and without a template: the page has its own, and plotly's takes longer than the figure.
+    """Make a figure with the shared layout. It has no template: the page brings its own, and plotly's takes longer than the figure.
 
     Args:
         traces: What is drawn.
         height: In pixels.
-        columns: Of the figure's data as a table: head (plain text) → "name", "x", "y", "base", or a place in `customdata`; None takes the
-            series, the trial, and both axes.
-        **layout: What differs from the shared one.
+        columns: Of the table of the figure's data: head (plain text) → "name", "x", "y", "base", or an index in `customdata`; None takes
+            the series, the trial, and both axes.
+        **layout: What differs from the shared layout.
     """
     shared = {
         "template": "none",
@@ -121,29 +126,29 @@ def draw(traces: list[Any], *, height: int = 420, columns: Mapping[str, str | in
 
 
 def axis(title: object, **more: Any) -> Mapping[str, Any]:
-    """Return an axis whose title is escaped and keeps clear of the ticks."""
+    """Make an axis; its title is escaped here and keeps clear of the ticks."""
     return {"title": {"text": escape(title), "standoff": 10}, "automargin": True, **more}
 
 
 def whole_ticks(high: float) -> Mapping[str, Any]:
-    """Return the ticks of an axis from 0 to `high` that counts something: whole numbers only."""
+    """Choose the ticks of an axis that counts from 0 to `high`: whole numbers only."""
     return {"tickvals": linear_ticks(0, max(high, 1), whole=True)}
 
 
 def log_axis(title: object, low: float, high: float) -> Mapping[str, Any]:
-    """Return a logarithmic axis with at most five round ticks, which also fit under a narrow figure."""
+    """Make a logarithmic axis with at most five round ticks, which also fit under a narrow figure."""
     marks = log_ticks(low, high, most=5)
     return axis(title, type="log", tickvals=marks, ticktext=[short(mark) for mark in marks])
 
 
 def short(value: float) -> str:
-    """Return a round number in few characters, e.g. "0.003", "50", "20k", "5M"."""
+    """Write a round number in few characters, e.g. "0.003", "50", "20k", "5M"."""
     power, letter = next(((power, letter) for power, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= power), (1, ""))
     return f"{value / power:.4g}{letter}"
 
 
 def value_range(values: Iterable[float]) -> list[float]:
-    """Return an axis range around `values` with a margin, never narrower than 0.02."""
+    """Choose an axis range around `values` with a margin, never narrower than 0.02."""
     known = list(values)
     low, high = min(known, default=0.0), max(known, default=1.0)
     pad = max(0.06 * (high - low), 0.01)
@@ -151,7 +156,7 @@ def value_range(values: Iterable[float]) -> list[float]:
 
 
 def metric_name(metric: str) -> str:
-    """Return how a metric is called on an axis."""
+    """Name a metric as an axis does, e.g. "validation macro AUC"."""
     return {"macro_auc": "validation macro AUC", "macro_auc_pr": "validation macro AUC-PR", "macro_f1": "validation macro F1"}.get(
         metric, f"validation {metric}"
     )

@@ -6,7 +6,7 @@ import math
 
 
 def linear_ticks(low: float, high: float, *, most: int = 6, whole: bool = False) -> list[float]:
-    """Return multiples of 1, 2 or 5 times a power of ten within [low, high]; only whole numbers if `whole`."""
+    """Choose multiples of 1, 2 or 5 times a power of ten within [low, high]; only whole numbers if `whole`."""
     if low >= high:
         return [low]
     rough = (high - low) / most
@@ -18,7 +18,7 @@ def linear_ticks(low: float, high: float, *, most: int = 6, whole: bool = False)
 
 
 def log_ticks(low: float, high: float, *, most: int = 7) -> list[float]:
-    """Return 1-2-5 values within [low, high] (both > 0), or powers of ten only where those would be more than `most`."""
+    """Choose 1-2-5 values within [low, high] (both > 0), or only powers of ten if those are more than `most`."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1, 3), (1,)):
         marks = [factor * 10.0**decade for decade in decades for factor in factors]

@@ -14,7 +14,7 @@ from analysis.dashboard.frames import STATES, TrialRow
 
 UNKNOWN_WORKER = "worker not recorded"
 RUNNING_NOW = "running now"
-"""The lanes of trials that run: which worker has one is written when it ends."""
+"""The lanes of trials that run: a trial's worker is recorded when it ends."""
 IDLE_COLOR = "rgba(125,133,144,0.22)"
 MOST_LABELLED = 300
 
@@ -44,7 +44,7 @@ class Timeline(NamedTuple):
     """What `timeline_figure` draws.
 
     Attributes:
-        lanes: In order of their first trial. A process that takes the place of an ended one on its machine takes its lane too.
+        lanes: In order of their first trial. A process that starts on a machine where another one has ended gets its lane.
         gaps: Those worth seeing: at least 1 % of the whole time and 2 s.
         busy: Share of the lanes' time, first start to last end of each, in which a trial ran; None without bars.
     """
@@ -62,7 +62,7 @@ class _Span(NamedTuple):
 
 
 def timeline_data(trials: Sequence[TrialRow], *, now: datetime | None = None) -> Timeline:
-    """Return one bar a started trial, on lanes.
+    """Put the bars of all started trials on lanes, and find the gaps between them.
 
     Args:
         trials: The study's trials; imported ones, which ran elsewhere, are left out.
@@ -73,10 +73,11 @@ def timeline_data(trials: Sequence[TrialRow], *, now: datetime | None = None) ->
     if until is None:
         return Timeline((), (), (), None)
     lanes: dict[str, list[TrialRow]] = {}
-    for place, spans in _places(trials, until).items():
-        for index, packed in enumerate(_packed(spans), 1):
-            several = len(packed) > 1 or place in (UNKNOWN_WORKER, RUNNING_NOW)
-            lanes[f"{place} · {index}" if several else _worker(packed[0].trials[0])] = [trial for span in packed for trial in span.trials]
+    for machine, spans in _spans_by_machine(trials, until).items():
+        for index, lane in enumerate(_lanes(spans), 1):
+            several = len(lane) > 1 or machine in (UNKNOWN_WORKER, RUNNING_NOW)
+            name = f"{machine} · {index}" if several else _worker(lane[0].trials[0])
+            lanes[name] = [trial for span in lane for trial in span.trials]
     bars = [bar for lane, own in lanes.items() for bar in _bars(lane, own, until)]
     ordered = tuple(dict.fromkeys(bar.lane for bar in sorted(bars, key=lambda bar: (bar.start, bar.number))))
     whole = max(bar.end for bar in bars) - min(bar.start for bar in bars) if bars else timedelta()
@@ -100,8 +101,8 @@ def timeline_figure(data: Timeline) -> go.Figure:
     return figure.update_layout(uniformtext={"minsize": 9, "mode": "hide"}) if labelled else figure
 
 
-def idle_said(data: Timeline) -> str:
-    """Return how busy the lanes were, in a sentence."""
+def idle_sentence(data: Timeline) -> str:
+    """Say how busy the lanes were and where the longest gap is; "" without bars."""
     if data.busy is None:
         return ""
     message = f"The lanes were busy {data.busy:.0%} of the time between their first start and last end."
@@ -112,22 +113,22 @@ def idle_said(data: Timeline) -> str:
     return message
 
 
-def _places(trials: Iterable[TrialRow], until: datetime) -> dict[str, list[_Span]]:
-    """Return for each machine what its workers did; trials whose worker is not recorded (yet) are each on their own."""
+def _spans_by_machine(trials: Iterable[TrialRow], until: datetime) -> dict[str, list[_Span]]:
+    """Group trials by machine, one span for each worker; a trial whose worker is not recorded (yet) is a span of its own."""
     own: dict[tuple[str, str], list[TrialRow]] = {}
     for trial in trials:
         if trial.start is not None and not trial.imported:
-            place = _machine(trial) if trial.worker else RUNNING_NOW if trial.state == "RUNNING" else UNKNOWN_WORKER
-            own.setdefault((place, trial.worker or str(trial.number)), []).append(trial)
-    places: dict[str, list[_Span]] = {}
-    for (place, _), mine in own.items():
+            machine = _machine(trial) if trial.worker else RUNNING_NOW if trial.state == "RUNNING" else UNKNOWN_WORKER
+            own.setdefault((machine, trial.worker or str(trial.number)), []).append(trial)
+    spans: dict[str, list[_Span]] = {}
+    for (machine, _), mine in own.items():
         starts, ends = [trial.start for trial in mine if trial.start], [_end(trial, until) for trial in mine]
-        places.setdefault(place, []).append(_Span(min(starts), max(ends), tuple(mine)))
-    return places
+        spans.setdefault(machine, []).append(_Span(min(starts), max(ends), tuple(mine)))
+    return spans
 
 
-def _packed(spans: Iterable[_Span]) -> list[list[_Span]]:
-    """Return the spans on as few lanes as hold them without overlap."""
+def _lanes(spans: Iterable[_Span]) -> list[list[_Span]]:
+    """Put spans on as few lanes as possible without overlap."""
     lanes: list[list[_Span]] = []
     for span in sorted(spans, key=lambda span: (span.start, span.end)):
         free = next((lane for lane in lanes if lane[-1].end <= span.start), None)
@@ -147,7 +148,7 @@ def _bars(lane: str, trials: Iterable[TrialRow], until: datetime) -> list[Bar]:
 
 
 def _gaps(bars: Iterable[Bar]) -> list[Gap]:
-    """Return the times between the bars of one lane."""
+    """Find the times between the bars of one lane."""
     found: list[Gap] = []
     busy_until: datetime | None = None
     for bar in sorted(bars, key=lambda bar: bar.start):

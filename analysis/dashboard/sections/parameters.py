@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from analysis.dashboard.figures.contour import contour_data, contour_figure
 from analysis.dashboard.figures.importances import importances_figure
 from analysis.dashboard.figures.parallel import parallel_data, parallel_figure
+from analysis.dashboard.figures.point_limit import limit_trials
 from analysis.dashboard.figures.rank import rank_data, rank_figure
 from analysis.dashboard.figures.slices import slice_data, slice_figure
 from analysis.dashboard.figures.style import metric_name, short_name
-from analysis.dashboard.figures.thinning import thinned
 from analysis.dashboard.frames import TrialRow, completed, parameters_of
 from analysis.dashboard.sections.section import Panel, Section, family_section, plain_section
 from analysis.dashboard.sections.study_data import StudyData
 
 FEWEST_TRIALS = 5
-"""That must have a parameter for its slice, once the family has so many."""
+"""A parameter has a slice when at least so many trials have it, or all of a family with fewer trials."""
 MOST_NAMED = 8
 
 
@@ -45,14 +45,14 @@ def parallel(study: StudyData) -> Section:
 def slices(study: StudyData) -> Section:
     def panels(family: str) -> tuple[Panel, ...]:
         own = [trial for trial in study.trials if trial.family == family and trial.reached is not None]
-        kept = thinned(own)
-        names, rare = _shared(own, family)
-        data = [slice_data(kept.trials, name, metric=study.summary.metric, family=family) for name in names]
+        drawn = limit_trials(own)
+        names, rare = _common_parameters(own, family)
+        data = [slice_data(drawn.trials, name, metric=study.summary.metric, family=family) for name in names]
         if not data:
             return (Panel(empty=f"{family}: no trial with a searched parameter has reported an epoch yet."),)
         named = ", ".join(rare[:MOST_NAMED]) + (f" and {len(rare) - MOST_NAMED} more" if len(rare) > MOST_NAMED else "")
-        left_out = f"Without a slice, for fewer than {FEWEST_TRIALS} trials have them: {named}." if rare else ""
-        message = " ".join(note for note in (kept.message, left_out) if note)
+        left_out = f"Without a slice, because fewer than {FEWEST_TRIALS} trials have them: {named}." if rare else ""
+        message = " ".join(note for note in (drawn.message, left_out) if note)
         return (*([Panel(note=message)] if message else []), *(Panel(figure=slice_figure(one)) for one in data))
 
     return family_section("slices", study, panels, panel_width=330)
@@ -60,35 +60,42 @@ def slices(study: StudyData) -> Section:
 
 def contour(study: StudyData) -> Section:
     def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
-        kept = thinned(completed(study.trials, family))
-        data = contour_data(kept.trials, metric=study.summary.metric, family=family, parameters=(names[0], names[1]))
+        drawn = limit_trials(completed(study.trials, family))
+        data = contour_data(drawn.trials, metric=study.summary.metric, family=family, parameters=(names[0], names[1]))
         if len(data.pair.numbers) < 2:
             return (Panel(empty=f"{family}: only {len(data.pair.numbers)} complete trials have both {names[0]} and {names[1]}."),)
         alt = f"{metric_name(study.summary.metric)} over {' and '.join(short_name(name, family) for name in names[:2])}, smoothed."
-        return (Panel(figure=contour_figure(data), note=kept.message, warning=study.importances[family].warning, alt=alt),)
+        return (Panel(figure=contour_figure(data), note=drawn.message, warning=study.importances[family].warning, alt=alt),)
 
-    return family_section("contour", study, lambda family: _of_important(study, family, panels))
+    return family_section("contour", study, lambda family: _of_most_important(study, family, panels))
 
 
 def rank(study: StudyData) -> Section:
     def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
-        kept = thinned(completed(study.trials, family))
-        data = rank_data(kept.trials, metric=study.summary.metric, family=family, parameters=names)
-        return (*([Panel(note=kept.message)] if kept.message else []), *(Panel(figure=rank_figure(one)) for one in data if one.ranks))
+        drawn = limit_trials(completed(study.trials, family))
+        data = rank_data(drawn.trials, metric=study.summary.metric, family=family, parameters=names)
+        return (*([Panel(note=drawn.message)] if drawn.message else []), *(Panel(figure=rank_figure(one)) for one in data if one.ranks))
 
-    return family_section("rank", study, lambda family: _of_important(study, family, panels), panel_width=400)
+    return family_section("rank", study, lambda family: _of_most_important(study, family, panels), panel_width=400)
 
 
-def _shared(own: Sequence[TrialRow], family: str) -> tuple[list[str], list[str]]:
-    """Return the parameters that enough trials have for a slice, and the short names of the others (a fusion has dozens)."""
+def _common_parameters(own: Sequence[TrialRow], family: str) -> tuple[list[str], list[str]]:
+    """Split a family's parameters into those that enough trials have for a slice, and the short names of the others.
+
+    A fusion has dozens of parameters that few trials have.
+    """
     counts = {name: sum(name in trial.params for trial in own) for name in parameters_of(own, family)}
     fewest = min(FEWEST_TRIALS, len(own))
     return [n for n, count in counts.items() if count >= fewest], [short_name(n, family) for n, count in counts.items() if count < fewest]
 
 
-def _of_important(study: StudyData, family: str, panels: Callable[[str, list[str]], tuple[Panel, ...]]) -> tuple[Panel, ...]:
-    """Return the panels made of a family's parameters, the most important first, or why there are none."""
+def _of_most_important(study: StudyData, family: str, panels: Callable[[str, list[str]], tuple[Panel, ...]]) -> tuple[Panel, ...]:
+    """Make panels of a family's most important parameters, or one that says why there are none.
+
+    Args:
+        panels: Gets the family and its parameters, the most important first.
+    """
     data = study.importances[family]
     if data.missing:
-        return (Panel(empty=f"{family}: two parameters are chosen by importance. {data.missing}"),)
+        return (Panel(empty=f"{family}: parameters are chosen by importance. {data.missing}"),)
     return panels(family, [name for name, _ in data.importances])

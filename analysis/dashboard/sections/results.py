@@ -1,4 +1,4 @@
-"""What came of the search: Pareto front, distribution, best trials, classes."""
+"""What the search found: Pareto front, distribution, best trials, classes."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from analysis.dashboard.figures.history import gains_table, history_data, histor
 from analysis.dashboard.figures.learning_curves import learning_curves_data, learning_curves_figure
 from analysis.dashboard.figures.rung_survival import rung_survival_data, rung_survival_figure
 from analysis.dashboard.figures.style import ABSENT, duration
-from analysis.dashboard.figures.timeline import idle_said, timeline_data, timeline_figure
+from analysis.dashboard.figures.timeline import idle_sentence, timeline_data, timeline_figure
 from analysis.dashboard.frames import completed, families_of
 from analysis.dashboard.sections.section import NOTHING_REPORTED, Panel, Section, empty_section, plain_section
 from analysis.dashboard.sections.study_data import StudyData
@@ -24,7 +24,7 @@ def history(study: StudyData) -> Section:
     if data.without_value:
         named = ", ".join(map(str, data.without_value[:MOST_NAMED]))
         more = f" and {len(data.without_value) - MOST_NAMED} more" if len(data.without_value) > MOST_NAMED else ""
-        notes.append(f"Not drawn, for they ended before their first epoch: trials {named}{more}.")
+        notes.append(f"Not drawn because they ended before their first epoch: trials {named}{more}.")
     if not data.points:
         return empty_section("history", " ".join([NOTHING_REPORTED, *notes]))
     return plain_section("history", (Panel(figure=history_figure(data), note=" ".join(notes), table=gains_table(data)),))
@@ -57,18 +57,19 @@ def families(study: StudyData) -> Section:
     panels = []
     for budget, unit in (("epochs", "epochs"), ("hours", "training hours")):
         data = families_data(study.trials, metric=study.summary.metric, budget=budget)
-        if any(course.spent for course in data.courses):
-            panels.append(Panel(title=f"Equal {unit}", figure=families_figure(data), note=_common(data, unit)))
+        if any(family.budget_used for family in data.families):
+            panels.append(Panel(title=f"Equal {unit}", figure=families_figure(data), note=_comparison(data, unit)))
         else:
             panels.append(Panel(title=f"Equal {unit}", empty=f"No trial recorded its {unit}."))
     return plain_section("comparison", panels, panel_width=520)
 
 
-def _common(data: Families, unit: str) -> str:
-    if len(data.courses) < 2:
+def _comparison(data: Families, unit: str) -> str:
+    """Compare the families where all had the same budget, in a sentence."""
+    if len(data.families) < 2:
         return "This study holds one family: nothing to compare it with."
-    values = ", ".join(f"{c.family} {ABSENT if c.best_at_common is None else format(c.best_at_common, '.4f')}" for c in data.courses)
-    common = f"{data.common:,.0f} epochs" if unit == "epochs" else f"{duration(data.common * 3600)} of training"
+    values = ", ".join(f"{one.family} {ABSENT if one.best_at_common is None else f'{one.best_at_common:.4f}'}" for one in data.families)
+    common = f"{data.common_budget:,.0f} epochs" if unit == "epochs" else f"{duration(data.common_budget * 3600)} of training"
     return f"Best value within the first {common}, which every family with a complete trial had: {values}."
 
 
@@ -78,7 +79,7 @@ def timeline(study: StudyData) -> Section:
         return empty_section("timeline", "No trial has started yet.")
     if all(bar.start == bar.end for bar in data.bars):
         return empty_section("timeline", "No trial recorded how long it took.")
-    return plain_section("timeline", (Panel(figure=timeline_figure(data), note=idle_said(data)),))
+    return plain_section("timeline", (Panel(figure=timeline_figure(data), note=idle_sentence(data)),))
 
 
 def failures(study: StudyData) -> Section:

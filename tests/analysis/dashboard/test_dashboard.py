@@ -204,20 +204,20 @@ def test_a_parameter_that_few_trials_have_gets_no_slice_and_is_named() -> None:
     space = {"rnn.rate": FloatDistribution(0, 1), "rnn.rare": FloatDistribution(0, 1)}
     for number in range(8):
         params = {name: 0.5 for name in space if name == "rnn.rate" or number < 2}
-        told = {"user_attrs": {"family": "rnn"}, "intermediate_values": {1: 0.6}}
-        study.add_trial(create_trial(value=number / 9, params=params, distributions={name: space[name] for name in params}, **told))
-    rows = trial_rows(study)
-    (slices,) = (one for one in sections_of(StudyData(rows, summarise(study, rows), None)) if one.key == "slices")
-    told, drawn = slices.tabs[0].panels
-    assert told.note == "Without a slice, for fewer than 5 trials have them: rare."
+        recorded = {"user_attrs": {"family": "rnn"}, "intermediate_values": {1: 0.6}}
+        study.add_trial(create_trial(value=number / 9, params=params, distributions={name: space[name] for name in params}, **recorded))
+    trials = trial_rows(study)
+    (slices,) = (one for one in sections_of(StudyData(trials, summarise(study, trials), None)) if one.key == "slices")
+    noted, drawn = slices.tabs[0].panels
+    assert noted.note == "Without a slice, because fewer than 5 trials have them: rare."
     assert drawn.figure.layout.xaxis.title.text == "rate"
 
 
 def test_trials_that_took_no_time_have_no_timeline_and_it_is_said() -> None:
     study = optuna.create_study(direction="maximize")
     study.add_trial(create_trial(value=0.7, user_attrs={"family": "rnn"}))
-    rows = [replace(row, end=row.start) for row in trial_rows(study)]
-    (timeline,) = (one for one in sections_of(StudyData(rows, summarise(study, rows), None)) if one.key == "timeline")
+    trials = [replace(trial, end=trial.start) for trial in trial_rows(study)]
+    (timeline,) = (one for one in sections_of(StudyData(trials, summarise(study, trials), None)) if one.key == "timeline")
     assert timeline.tabs[0].panels[0].empty == "No trial recorded how long it took."
 
 
@@ -231,8 +231,8 @@ def made_up_front(*, metric: str = "macro_auc") -> optuna.Study:
         state = (TrialState.COMPLETE, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)[number % 4]
         values = [0.7 + number / 100, 1000.0 * (number % 5 + 1), 3.0 - number / 10] if state == TrialState.COMPLETE else None
         params = {"rnn.size": 1 + number / 2, "rnn.rate": 10 ** -(1 + number / 5)}
-        told = {"state": state, "values": values, "intermediate_values": {1: 0.6}, "user_attrs": {"family": "rnn"}}
-        study.add_trial(create_trial(params=params, distributions=space, **told))
+        recorded = {"state": state, "values": values, "intermediate_values": {1: 0.6}, "user_attrs": {"family": "rnn"}}
+        study.add_trial(create_trial(params=params, distributions=space, **recorded))
     return study
 
 

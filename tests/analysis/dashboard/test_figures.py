@@ -34,7 +34,7 @@ Maker = Callable[..., optuna.Study]
 
 
 @pytest.fixture(scope="session")
-def rows(searched_study: optuna.Study) -> list[TrialRow]:
+def trials(searched_study: optuna.Study) -> list[TrialRow]:
     return trial_rows(searched_study)
 
 
@@ -55,28 +55,28 @@ def ended(minutes: int, **options: object) -> optuna.trial.FrozenTrial:
     return trial
 
 
-def test_history_is_the_one_optuna_draws(searched_study: optuna.Study, rows: list[TrialRow]) -> None:
+def test_history_is_the_one_optuna_draws(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
     drawn = optuna.visualization.plot_optimization_history(searched_study)
-    ours = history_data(rows, metric=METRIC)
+    ours = history_data(trials, metric=METRIC)
     assert [p.number for p in ours.points if p.state == "COMPLETE"] == list(drawn.data[0].x)
     assert [p.reached for p in ours.points if p.state == "COMPLETE"] == list(drawn.data[0].y)
     best = dict(zip(drawn.data[1].x, drawn.data[1].y, strict=True))
     assert dict(ours.best) == {number: best[number] for number, _ in ours.best}
 
 
-def test_history_compares_each_familys_default_with_its_best(rows: list[TrialRow]) -> None:
-    gains = {gain.family: gain for gain in history_data(rows, metric=METRIC).gains}
+def test_history_compares_each_familys_default_with_its_best(trials: list[TrialRow]) -> None:
+    gains = {gain.family: gain for gain in history_data(trials, metric=METRIC).gains}
     assert [gain.default_trial for gain in gains.values()] == [0, 1, 2]
     for family, gain in gains.items():
-        assert gain.best == max(row.value for row in completed(rows, family) if row.value is not None)
+        assert gain.best == max(trial.value for trial in completed(trials, family) if trial.value is not None)
         assert gain.gained is not None
         assert gain.gained >= 0
 
 
-def test_every_history_point_carries_its_trial_number(rows: list[TrialRow]) -> None:
-    markers = [trace for trace in history_figure(history_data(rows, metric=METRIC)).data if trace.mode == "markers"]
+def test_every_history_point_carries_its_trial_number(trials: list[TrialRow]) -> None:
+    markers = [trace for trace in history_figure(history_data(trials, metric=METRIC)).data if trace.mode == "markers"]
     numbers = [point[0] for trace in markers for point in trace.customdata]
-    assert sorted(numbers) == [row.number for row in rows if row.reached is not None]
+    assert sorted(numbers) == [trial.number for trial in trials if trial.reached is not None]
 
 
 def test_parameters_that_few_trials_have_are_named_in_the_doubts_of_the_importances() -> None:
@@ -94,16 +94,16 @@ def test_lines_of_families_differ_in_more_than_colour() -> None:
     assert len({family_color(family) for family in FAMILY_ORDER}) == len(FAMILY_ORDER)
 
 
-def test_learning_curves_hold_every_reported_epoch(rows: list[TrialRow]) -> None:
-    data = learning_curves_data(rows, family="rnn", metric=METRIC, rungs=(3, 9, 27))
+def test_learning_curves_hold_every_reported_epoch(trials: list[TrialRow]) -> None:
+    data = learning_curves_data(trials, family="rnn", metric=METRIC, rungs=(3, 9, 27))
     assert {c.number: dict(zip(c.epochs, c.values, strict=True)) for c in data.curves} == {
-        row.number: row.intermediate for row in rows if row.family == "rnn" and row.intermediate
+        trial.number: trial.intermediate for trial in trials if trial.family == "rnn" and trial.intermediate
     }
     assert data.rungs == (3, 9)
     assert len(learning_curves_figure(data).layout.shapes) == 2
 
 
-def test_a_trial_at_a_rung_went_on_was_stopped_failed_or_runs() -> None:
+def test_a_trial_at_a_rung_continued_was_stopped_failed_or_runs() -> None:
     study = optuna.create_study(direction="maximize")
     study.set_user_attr("settings", {"scheduler": "asha", "grace_epochs": 3, "max_epochs": 20})
     rnn = {"family": "rnn"}
@@ -117,33 +117,33 @@ def test_a_trial_at_a_rung_went_on_was_stopped_failed_or_runs() -> None:
             create_trial(state=TrialState.PRUNED, user_attrs={"family": "vgg"}, intermediate_values=curve(3)),
         ]
     )
-    rows = trial_rows(study)
-    start, three, nine = rung_survival_data(rows, family="rnn", rungs=(3, 9)).rungs
+    trials = trial_rows(study)
+    start, three, nine = rung_survival_data(trials, family="rnn", rungs=(3, 9)).rungs
     assert start[1:] == (5, 4, 0, 1, 0)
     assert three[1:] == (4, 2, 1, 0, 1)
     assert nine[1:] == (2, 1, 1, 0, 0)
 
 
-def test_each_fate_at_the_rungs_is_one_part_of_the_bars(rows: list[TrialRow]) -> None:
-    data = rung_survival_data(rows, family="alexnet", rungs=(3, 9))
+def test_each_outcome_at_the_rungs_is_one_part_of_the_bars(trials: list[TrialRow]) -> None:
+    data = rung_survival_data(trials, family="alexnet", rungs=(3, 9))
     figure = rung_survival_figure(data)
-    assert [sum(heights) for heights in zip(*(trace.y for trace in figure.data), strict=True)] == [rung.stood for rung in data.rungs]
+    assert [sum(heights) for heights in zip(*(trace.y for trace in figure.data), strict=True)] == [rung.reached for rung in data.rungs]
 
 
-def test_overall_importances_are_those_of_plain_optuna(searched_study: optuna.Study, rows: list[TrialRow]) -> None:
-    data = importances_data(rows)
+def test_overall_importances_are_those_of_plain_optuna(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
+    data = importances_data(trials)
     plain = get_param_importances(searched_study, evaluator=PedAnovaImportanceEvaluator())
     assert dict(data.importances) == pytest.approx(plain)
-    assert data.n_trials == len(completed(rows)) == 26
+    assert data.n_trials == len(completed(trials)) == 26
     assert data.warning == ""
 
 
-def test_a_familys_importances_are_those_of_plain_optuna_on_its_trials(searched_study: optuna.Study, rows: list[TrialRow]) -> None:
+def test_a_familys_importances_are_those_of_plain_optuna_on_its_trials(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
     plain = optuna.create_study(direction="maximize")
     plain.add_trials([t for t in searched_study.trials if t.user_attrs["family"] == "resnet1d" and t.state == TrialState.COMPLETE])
     names = [name for name in plain.trials[0].params if name != "family"]
     expected = get_param_importances(plain, evaluator=PedAnovaImportanceEvaluator(), params=names)
-    data = importances_data(rows, family="resnet1d")
+    data = importances_data(trials, family="resnet1d")
     assert dict(data.importances) == pytest.approx(expected)
     assert data.warning.startswith(f"Only {data.n_trials} complete trials")
     assert sum(importances_figure(data).data[0].x) == pytest.approx(1)
@@ -165,11 +165,11 @@ def test_importances_of_equal_values_or_fewer_than_two_parameters_are_explained(
     assert "no searched parameter" in importances_data(study_of(*(create_trial(value=i / 9) for i in range(9)))).missing
 
 
-def test_parallel_axes_place_each_complete_trial(rows: list[TrialRow]) -> None:
-    data = parallel_data(rows, metric=METRIC, family="rnn")
+def test_parallel_axes_place_each_complete_trial(trials: list[TrialRow]) -> None:
+    data = parallel_data(trials, metric=METRIC, family="rnn")
     axes = {axis.name: axis for axis in data.axes}
-    by_number = {row.number: row for row in rows}
-    assert sorted(data.numbers) == [row.number for row in completed(rows, "rnn")]
+    by_number = {trial.number: trial for trial in trials}
+    assert sorted(data.numbers) == [trial.number for trial in completed(trials, "rnn")]
     rates = [by_number[n].params["rnn.learning_rate"] for n in data.numbers]
     assert axes["rnn.learning_rate"].positions == pytest.approx(np.log10(rates))
     labels = dict(axes["rnn.cell"].ticks)
@@ -178,74 +178,74 @@ def test_parallel_axes_place_each_complete_trial(rows: list[TrialRow]) -> None:
     assert len(parallel_figure(data).data[0].dimensions) == len(axes) + 1
 
 
-def test_of_many_parameters_those_that_most_trials_have_get_an_axis(rows: list[TrialRow], monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = parallel_data(rows, metric=METRIC, family="rnn")
+def test_of_many_parameters_those_that_most_trials_have_get_an_axis(trials: list[TrialRow], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = parallel_data(trials, metric=METRIC, family="rnn")
     monkeypatch.setattr("analysis.dashboard.figures.parallel.MOST_AXES", len(whole.axes) - 1)
-    data = parallel_data(rows, metric=METRIC, family="rnn")
+    data = parallel_data(trials, metric=METRIC, family="rnn")
     assert [axis.name for axis in data.axes] == [axis.name for axis in whole.axes if axis.name != "rnn.attention_heads"]
     assert (whole.n_hidden, data.n_hidden) == (0, 1)
 
 
-def test_a_parameter_that_a_trial_does_not_have_is_shown_as_not_set(rows: list[TrialRow]) -> None:
-    data = parallel_data(rows, metric=METRIC, family="rnn")
+def test_a_parameter_that_a_trial_does_not_have_is_shown_as_not_set(trials: list[TrialRow]) -> None:
+    data = parallel_data(trials, metric=METRIC, family="rnn")
     axis = next(axis for axis in data.axes if axis.name == "rnn.attention_heads")
-    by_number = {row.number: row for row in rows}
+    by_number = {trial.number: trial for trial in trials}
     without = ["rnn.attention_heads" not in by_number[n].params for n in data.numbers]
     assert axis.ticks[0] == (axis.limits[0], NOT_SET)
     assert [position == axis.limits[0] for position in axis.positions] == without
 
 
-def test_slices_hold_each_trials_value_of_the_parameter(rows: list[TrialRow]) -> None:
-    for name in parameters_of(rows, "alexnet"):
-        data = slice_data(rows, name, metric=METRIC, family="alexnet")
-        having = {row.number: row for row in rows if name in row.params and row.reached is not None}
-        assert {p.number: p.y for p in data.points} == {n: row.reached for n, row in having.items()}
-        assert {p.number: p.x for p in data.points} == {n: row.params[name] for n, row in having.items()}
+def test_slices_hold_each_trials_value_of_the_parameter(trials: list[TrialRow]) -> None:
+    for name in parameters_of(trials, "alexnet"):
+        data = slice_data(trials, name, metric=METRIC, family="alexnet")
+        having = {trial.number: trial for trial in trials if name in trial.params and trial.reached is not None}
+        assert {p.number: p.y for p in data.points} == {n: trial.reached for n, trial in having.items()}
+        assert {p.number: p.x for p in data.points} == {n: trial.params[name] for n, trial in having.items()}
         assert slice_figure(data).layout.xaxis.type == data.scale
-    assert slice_data(rows, "alexnet.learning_rate", metric=METRIC, family="alexnet").scale == "log"
-    assert slice_data(rows, "alexnet.image_kind", metric=METRIC, family="alexnet").categories == ("gasf", "gadf", "mtf")
+    assert slice_data(trials, "alexnet.learning_rate", metric=METRIC, family="alexnet").scale == "log"
+    assert slice_data(trials, "alexnet.image_kind", metric=METRIC, family="alexnet").categories == ("gasf", "gadf", "mtf")
 
 
-def test_timeline_has_one_lane_a_worker_and_one_bar_a_trial(rows: list[TrialRow]) -> None:
-    data = timeline_data(rows)
-    assert set(data.lanes) == {f"{row.worker} · {row.device}" for row in rows}
-    assert sorted((bar.number, bar.start, bar.end) for bar in data.bars) == [(row.number, row.start, row.end) for row in rows]
+def test_timeline_has_one_lane_a_worker_and_one_bar_a_trial(trials: list[TrialRow]) -> None:
+    data = timeline_data(trials)
+    assert set(data.lanes) == {f"{trial.worker} · {trial.device}" for trial in trials}
+    assert sorted((bar.number, bar.start, bar.end) for bar in data.bars) == [(trial.number, trial.start, trial.end) for trial in trials]
     assert len(timeline_figure(data).data) == 3
 
 
 def test_an_unfinished_bar_ends_now_when_a_search_runs_and_at_the_last_known_time_otherwise() -> None:
     running = create_trial(state=TrialState.RUNNING)
     running.datetime_start = datetime(2026, 1, 1)
-    rows = study_of(ended(30, value=0.5), running)
-    assert timeline_data(rows).bars[1].end == datetime(2026, 1, 1, 0, 30)
-    assert timeline_data(rows, now=datetime(2026, 1, 1, 2)).bars[1].end == datetime(2026, 1, 1, 2)
+    trials = study_of(ended(30, value=0.5), running)
+    assert timeline_data(trials).bars[1].end == datetime(2026, 1, 1, 0, 30)
+    assert timeline_data(trials, now=datetime(2026, 1, 1, 2)).bars[1].end == datetime(2026, 1, 1, 2)
 
 
 def test_families_are_compared_where_all_had_the_same_budget() -> None:
-    rows = study_of(
+    trials = study_of(
         ended(9, value=0.8, intermediate_values=curve(10), user_attrs={"family": "rnn", "seconds": 3600.0}),
         ended(5, state=TrialState.PRUNED, intermediate_values=curve(3), user_attrs={"family": "rnn", "seconds": 1800.0}),
         ended(20, value=0.9, intermediate_values=curve(10), user_attrs={"family": "rnn", "seconds": 3600.0}),
         ended(8, value=0.7, intermediate_values=curve(15), user_attrs={"family": "vgg", "seconds": 3600.0}),
         ended(8, state=TrialState.FAIL, intermediate_values=curve(1), user_attrs={"family": "alexnet"}),
     )
-    data = families_data(rows, metric=METRIC)
-    courses = {course.family: course for course in data.courses}
-    assert courses["rnn"].course == ((13, 0.8, 0), (23, 0.9, 2))
-    assert data.common == 15
-    assert [courses[name].best_at_common for name in ("rnn", "vgg", "alexnet")] == [0.8, 0.7, None]
-    hours = families_data(rows, metric=METRIC, budget="hours")
-    assert hours.courses[0].course == ((1.5, 0.8, 0), (2.5, 0.9, 2))
+    data = families_data(trials, metric=METRIC)
+    families = {family.family: family for family in data.families}
+    assert families["rnn"].improvements == ((13, 0.8, 0), (23, 0.9, 2))
+    assert data.common_budget == 15
+    assert [families[name].best_at_common for name in ("rnn", "vgg", "alexnet")] == [0.8, 0.7, None]
+    hours = families_data(trials, metric=METRIC, budget="hours")
+    assert hours.families[0].improvements == ((1.5, 0.8, 0), (2.5, 0.9, 2))
     assert len(families_figure(data).data) == 2
 
 
-def test_the_epochs_of_all_families_are_those_of_the_study(searched_study: optuna.Study, rows: list[TrialRow]) -> None:
-    data = families_data(rows, metric=METRIC)
-    assert sum(course.spent for course in data.courses) == sum(t.user_attrs["epochs"] for t in searched_study.trials)
+def test_the_epochs_of_all_families_are_those_of_the_study(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
+    data = families_data(trials, metric=METRIC)
+    assert sum(family.budget_used for family in data.families) == sum(t.user_attrs["epochs"] for t in searched_study.trials)
 
 
-def test_failures_are_counted_by_reason(searched_study: optuna.Study, rows: list[TrialRow]) -> None:
-    data = failures_data(rows)
+def test_failures_are_counted_by_reason(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
+    data = failures_data(trials)
     failed = searched_study.get_trials(states=(TrialState.FAIL,))
     assert [(f.number, f.reason, f.message) for f in data.failures] == [
         (t.number, t.user_attrs["fail_reason"], t.user_attrs["failure"]) for t in failed
@@ -260,8 +260,8 @@ def test_a_failure_without_reason_says_so() -> None:
     assert failures_data(study_of(create_trial(state=TrialState.FAIL))).reasons == ("reason not recorded",)
 
 
-def test_best_trials_are_optunas_highest_values_with_yaml_that_parses_back(searched_study: optuna.Study, rows: list[TrialRow]) -> None:
-    data = best_data(rows, metric=METRIC, class_names=("NORM", "MI", "STTC", "CD", "HYP"), folder="my study")
+def test_best_trials_are_optunas_highest_values_with_yaml_that_parses_back(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
+    data = best_data(trials, metric=METRIC, class_names=("NORM", "MI", "STTC", "CD", "HYP"), folder="my study")
     complete = searched_study.get_trials(states=(TrialState.COMPLETE,))
     highest = sorted(complete, key=lambda t: -(t.value or 0))[:20]
     assert [t.number for t in data.trials] == [t.number for t in highest]
@@ -282,8 +282,8 @@ def test_ticks_are_round_numbers_inside_the_axis() -> None:
 
 
 def test_a_figure_is_drawn_anew_only_for_other_data_and_making_a_page_leaves_it_as_it_was(searched_study: optuna.Study) -> None:
-    def drawn(n_rows: int) -> go.Figure:
-        return slice_figure(slice_data(trial_rows(searched_study)[:n_rows], "rnn.dropout", metric="macro_auc", family="rnn"))
+    def drawn(n_trials: int) -> go.Figure:
+        return slice_figure(slice_data(trial_rows(searched_study)[:n_trials], "rnn.dropout", metric="macro_auc", family="rnn"))
 
     first, text = drawn(20), drawn(20).to_json()
     figure_json(first, "slice")

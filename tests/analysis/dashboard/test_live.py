@@ -33,8 +33,8 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(autouse=True)
 def look_always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every question look at the study, and read it if it changed."""
-    monkeypatch.setattr(analysis.dashboard.live, "LOOK_S", 0.0)
-    monkeypatch.setattr(analysis.dashboard.live, "SHARE", float("inf"))
+    monkeypatch.setattr(analysis.dashboard.live, "CHECK_INTERVAL_S", 0.0)
+    monkeypatch.setattr(analysis.dashboard.live, "CPU_SHARE", float("inf"))
 
 
 def make(folder: Path, *, n_trials: int = 3, name: str = "study") -> optuna.Study:

@@ -23,8 +23,8 @@ def test_a_copied_config_can_be_enqueued(tmp_path: Path, families: tuple[str, ..
     for number in range(6):
         trial = asked.ask()
         proposal = space.suggest(trial)
-        told = {"family": proposal.family, "config": proposal.config}
-        study.add_trial(create_trial(value=0.5 + number / 10, params=trial.params, distributions=trial.distributions, user_attrs=told))
+        recorded = {"family": proposal.family, "config": proposal.config}
+        study.add_trial(create_trial(value=0.5 + number / 10, params=trial.params, distributions=trial.distributions, user_attrs=recorded))
     file = tmp_path / "config.yaml"
     for best in best_data(trial_rows(study), metric="macro_auc", class_names=(), folder="study").trials:
         file.write_text(best.params_yaml, encoding="utf-8")

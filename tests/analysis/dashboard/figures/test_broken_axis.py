@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.trial import create_trial
 
-from analysis.dashboard.figures.broken_axis import break_of, part_of
+from analysis.dashboard.figures.broken_axis import axis_of, find_break
 from analysis.dashboard.figures.history import History, history_data, history_figure
 from analysis.dashboard.frames import trial_rows
 
@@ -22,13 +22,13 @@ def history(values: list[float]) -> History:
 
 
 def test_an_axis_is_broken_at_a_round_value_below_the_best_quarter() -> None:
-    assert break_of(SQUEEZED) == pytest.approx(0.86)
-    assert break_of([0.4 + value / 1000 for value in range(0, 400, 20)] + [0.8914, 0.8925] * 8) == pytest.approx(0.891)
+    assert find_break(SQUEEZED) == pytest.approx(0.86)
+    assert find_break([0.4 + value / 1000 for value in range(0, 400, 20)] + [0.8914, 0.8925] * 8) == pytest.approx(0.891)
 
 
 def test_the_default_configs_stand_in_the_upper_part_as_long_as_its_scale_stays_larger() -> None:
-    assert break_of(SQUEEZED, kept=[0.87, 0.81]) == pytest.approx(0.81)
-    assert break_of(SQUEEZED, kept=[0.87, 0.55]) == pytest.approx(0.86)
+    assert find_break(SQUEEZED, kept=[0.87, 0.81]) == pytest.approx(0.81)
+    assert find_break(SQUEEZED, kept=[0.87, 0.55]) == pytest.approx(0.86)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_default_configs_stand_in_the_upper_part_as_long_as_its_scale_stays_
     ids=["few", "all the same", "evenly spread", "the best are all the same"],
 )
 def test_an_axis_that_shows_all_well_stays_whole(values: list[float]) -> None:
-    assert break_of(values) is None
+    assert find_break(values) is None
     assert "yaxis2" not in history_figure(history(values)).layout
 
 
@@ -53,7 +53,7 @@ def test_every_trial_stands_at_its_value_on_one_part_and_each_part_holds_those_t
             low, high = (upper if trace.yaxis == "y" else lower).range
             assert all(low <= value <= high for value in trace.y)
             drawn |= {point[0]: (value, trace.yaxis) for point, value in zip(trace.customdata, trace.y, strict=True)}
-    assert drawn == {point.number: (pytest.approx(point.reached), part_of(point.reached, data.break_at)) for point in data.points}
+    assert drawn == {point.number: (pytest.approx(point.reached), axis_of(point.reached, data.break_at)) for point in data.points}
 
 
 def test_the_best_line_goes_on_in_the_upper_part_where_it_left_the_lower_one() -> None:

@@ -17,8 +17,8 @@ NO_TRIAL = ("best so far", "middle 80 %", "middle 50 %", "median", "a family's d
 
 @pytest.fixture(scope="module")
 def traces(searched_study: optuna.Study) -> list[tuple[str, Any]]:
-    rows = trial_rows(searched_study)
-    data = StudyData(rows, summarise(searched_study, rows), None)
+    trials = trial_rows(searched_study)
+    data = StudyData(trials, summarise(searched_study, trials), None)
     return [(section.key, trace) for section in sections_of(data) for trace in _traces(section)]
 
 

@@ -28,8 +28,8 @@ def plane(*points: tuple[float, float, str, float]) -> list[TrialRow]:
 
 
 def test_the_field_lies_between_its_trials_and_is_empty_where_none_is_near() -> None:
-    rows = plane((0.0, 1e-4, "a", 0.6), (0.1, 1e-4, "a", 0.8), (1.0, 1e-4, "a", 0.9), (1.0, 1e-1, "a", 0.7))
-    data = contour_data(rows, metric="auc", family="m", parameters=("m.x", "m.rate"))
+    trials = plane((0.0, 1e-4, "a", 0.6), (0.1, 1e-4, "a", 0.8), (1.0, 1e-4, "a", 0.9), (1.0, 1e-1, "a", 0.7))
+    data = contour_data(trials, metric="auc", family="m", parameters=("m.x", "m.rate"))
     known = data.field[np.isfinite(data.field)]
     assert 0.6 <= known.min() <= known.max() <= 0.9
     assert data.field[0, -1] == pytest.approx(0.9, abs=0.01)
@@ -42,27 +42,27 @@ def test_the_field_lies_between_its_trials_and_is_empty_where_none_is_near() -> 
 
 
 def test_choices_are_averaged_and_never_smoothed_over() -> None:
-    rows = plane((0.5, 1e-3, "a", 0.6), (0.5, 1e-2, "a", 0.8), (0.5, 1e-3, "c", 0.9))
-    data = contour_data(rows, metric="auc", family="m", parameters=("m.kind", "m.x"))
+    trials = plane((0.5, 1e-3, "a", 0.6), (0.5, 1e-2, "a", 0.8), (0.5, 1e-3, "c", 0.9))
+    data = contour_data(trials, metric="auc", family="m", parameters=("m.kind", "m.x"))
     assert data.x == ("a", "c")
     np.testing.assert_allclose(data.field, [[0.7, 0.9]])
     assert contour_figure(data).data[0].type == "heatmap"
 
 
 def test_ranks_count_from_the_best_and_equals_share_theirs() -> None:
-    rows = plane((0.1, 1e-3, "a", 0.6), (0.2, 1e-2, "b", 0.9), (0.3, 1e-3, "b", 0.7), (0.4, 1e-3, "b", 0.7))
-    pairs = rank_data(rows, metric="auc", family="m", parameters=["m.x", "m.rate", "m.kind"])
+    trials = plane((0.1, 1e-3, "a", 0.6), (0.2, 1e-2, "b", 0.9), (0.3, 1e-3, "b", 0.7), (0.4, 1e-3, "b", 0.7))
+    pairs = rank_data(trials, metric="auc", family="m", parameters=["m.x", "m.rate", "m.kind"])
     assert [(one.pair.x.name, one.pair.y.name) for one in pairs] == [("m.x", "m.rate"), ("m.x", "m.kind"), ("m.rate", "m.kind")]
     assert dict(zip(pairs[0].pair.numbers, pairs[0].ranks, strict=True)) == {1: 1.0, 2: 2.5, 3: 2.5, 0: 4.0}
     figure = rank_figure(pairs[1])
     assert [point[0] for point in figure.data[0].customdata] == list(pairs[1].pair.numbers)
     assert list(figure.layout.yaxis.ticktext) == ["a", "b"]
-    assert all(abs(shown - place) <= 0.25 for shown, place in zip(figure.data[0].y, pairs[1].pair.y.places, strict=True))
+    assert all(abs(shown - place) <= 0.25 for shown, place in zip(figure.data[0].y, pairs[1].pair.y.positions, strict=True))
 
 
 def test_the_best_rank_has_the_strongest_colour(searched_study: optuna.Study) -> None:
-    rows = trial_rows(searched_study)
-    one = rank_data(rows, metric="auc", family="rnn", parameters=["rnn.dropout", "rnn.cell"])[0]
+    trials = trial_rows(searched_study)
+    one = rank_data(trials, metric="auc", family="rnn", parameters=["rnn.dropout", "rnn.cell"])[0]
     marker = rank_figure(one).data[0].marker
     assert (marker.colorscale[-1], marker.cmax, max(marker.color)) == ((1.0, "#d9480f"), -1, -1)
-    assert len(one.ranks) == len(completed(rows, "rnn"))
+    assert len(one.ranks) == len(completed(trials, "rnn"))
