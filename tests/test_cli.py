@@ -16,7 +16,7 @@ import typer
 
 from ecg_tune.cli.main import COMMANDS, app, run
 from ecg_tune.cli.options import read_yaml
-from ecg_tune.cli.remote import arguments_of
+from ecg_tune.cli.remote import command_arguments
 
 SHOWN = [
     "data synthesize",
@@ -34,6 +34,7 @@ SHOWN = [
     "retrain",
     "evaluate",
     "demo",
+    "templates",
 ]
 
 
@@ -292,7 +293,7 @@ def test_an_interrupted_command_says_how_it_goes_on(tmp_path):
         process.send_signal(signal.SIGINT)
         message = process.communicate()[1]
     assert process.returncode == 130
-    assert message.splitlines()[-1] == "ecg-tune: interrupted; the same command again goes on with what is finished"
+    assert message.splitlines()[-1] == "ecg-tune: interrupted; the same command again keeps what is finished and does the rest"
     assert "Traceback" not in message
 
 
@@ -300,5 +301,5 @@ def test_a_repeated_option_is_given_on_to_a_cluster_as_often_as_it_was_given() -
     command = typer.main.get_command(app).commands["retrain"]
     given = ["study", "--trial", "4", "--trial", "2", "--per-family", "--address", "http://127.0.0.1:8265"]
     context = command.make_context("retrain", given)
-    words = arguments_of(context, {"address": "auto"})
+    words = command_arguments(context, {"address": "auto"})
     assert " ".join(words) == "retrain study --seeds 3 --per-family --trial 4 --trial 2 --on train --device auto --address auto"

@@ -9,7 +9,7 @@ import typer
 
 from analysis.dashboard.dashboard import write_dashboard
 from analysis.dashboard.live_server import serve as serve_pages
-from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, outbox, run_remotely
+from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, new_remote_folder, run_remotely
 from ecg_tune.errors import StudyError, UsageError
 from ecg_tune.study.lock import search_runs
 from ecg_tune.study.study import open_study, study_exists
@@ -42,10 +42,10 @@ def dashboard(
             else "--serve shows studies of this machine: run it on the head through `ssh -L`, or leave --serve out"
         )
     if address:
-        home, there = out or Path(f"{studies[0].name}.html"), outbox()
-        run_remotely(context, address, insecure=insecure, changes={"out": f"{there}/{home.name}", "host": None, "port": None})
-        fetch(address, ["pack", there, "--remove"], home.parent, insecure=insecure)
-        print(f"brought it home: {home}")
+        target, remote = out or Path(f"{studies[0].name}.html"), new_remote_folder()
+        run_remotely(context, address, insecure=insecure, changes={"out": f"{remote}/{target.name}", "host": None, "port": None})
+        fetch(address, ["pack", remote, "--remove"], target.parent, insecure=insecure)
+        print(f"copied it from the cluster: {target}")
     elif serve:
         _serve(studies, host, port)
     else:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ecg_tune.cli.flags import option_of
-from ecg_tune.cli.options import words
+from ecg_tune.cli.options import split_commas
 from ecg_tune.cli.progress_bar import bar
 from ecg_tune.config import DataConfig
 from ecg_tune.data.prepared.describe import describe, describe_text
@@ -23,11 +23,14 @@ app = typer.Typer(help="Make, prepare and describe data sets.", no_args_is_help=
 
 @app.command("synthesize", epilog="Example: ecg-tune data synthesize synthetic/ --records 600")
 def synthesize(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder.")],
-    records: Annotated[int, typer.Option(min=30, max=1_000_000, help="How many records.")] = 600,
-    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal files.")] = 0,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to; it must be new or empty.")],
+    records: Annotated[int, typer.Option(min=30, max=1_000_000, metavar="N", help="Records to make.")] = 600,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed; equal seeds give equal files.")] = 0,
 ) -> None:
-    """Make a synthetic PTB-XL: real WFDB files in the published layout. Everything made from it says SYNTHETIC."""
+    """Make a synthetic PTB-XL.
+
+    Writes WFDB files in the layout of the published data set. All that is made from them is marked SYNTHETIC.
+    """
     with bar("synthesizing") as progress:
         counts = synthetic.synthesize(out, n_records=records, seed=seed, progress=progress)
     print(f"{out}: {records} SYNTHETIC records ({', '.join(f'{k} {v}' for k, v in counts.items())})")
@@ -37,7 +40,7 @@ def synthesize(
 @app.command("prepare", epilog="Example: ecg-tune data prepare ptb-xl-1.0.3/ DATA --split official")
 def prepare_command(
     source: Annotated[Path, typer.Argument(metavar="PTBXL", help="Folder with ptbxl_database.csv and records100/.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the prepared data.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write the prepared data to.")],
     leads: Annotated[str, option_of(DataConfig, "leads")] = ",".join(DEFAULTS.leads),
     rate: Annotated[int, option_of(DataConfig, "sampling_rate_hz")] = DEFAULTS.sampling_rate_hz,
     split: Annotated[str, option_of(DataConfig, "split")] = DEFAULTS.split,
@@ -47,8 +50,11 @@ def prepare_command(
         str, typer.Option(metavar="NAME", help="Damaged records: `refuse` the data set, or `drop` and count them.")
     ] = "refuse",
 ) -> None:
-    """Read PTB-XL, check it, label it, split it by patient, and seal the test part."""
-    config = DataConfig(leads=words(leads), sampling_rate_hz=rate, split=split, min_likelihood=min_likelihood, normalise=normalise)
+    """Prepare PTB-XL for training.
+
+    Reads and checks the records, labels them, splits them by patient, and seals the test split.
+    """
+    config = DataConfig(leads=split_commas(leads), sampling_rate_hz=rate, split=split, min_likelihood=min_likelihood, normalise=normalise)
     with bar("reading") as progress:
         prepare(source, out, config, damaged=damaged, progress=progress)
     print(describe_text(describe(out)))
@@ -60,6 +66,9 @@ def describe_command(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Prepared data, or s3://BUCKET/PREFIX.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what a prepared data set holds. Of the test part only counts are shown; it stays sealed."""
+    """Describe a prepared data set.
+
+    Of the test split only counts are shown; it stays sealed.
+    """
     facts = describe(folder)
     print(json.dumps(facts, indent=1, ensure_ascii=False) if as_json else describe_text(facts))

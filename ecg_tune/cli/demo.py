@@ -1,4 +1,4 @@
-"""`ecg-tune demo`: the whole path on synthetic records."""
+"""`ecg-tune demo`: run every step on synthetic records."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ EXAMPLE = "Example: ecg-tune demo --out demo"
 def demo(
     context: typer.Context,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the demo; an earlier demo in it is replaced.")] = Path("demo"),
-    records: Annotated[int, typer.Option(min=200, help="Synthetic records.")] = 600,
-    trials: Annotated[int, typer.Option(min=3, help="Trials of the search.")] = 12,
-    max_epochs: Annotated[int, typer.Option(min=1, help="Epochs a trial may run.")] = 6,
+    records: Annotated[int, typer.Option(min=200, metavar="N", help="Synthetic records to make.")] = 600,
+    trials: Annotated[int, typer.Option(min=3, metavar="N", help="Trials of the search.")] = 12,
+    max_epochs: Annotated[int, typer.Option(min=1, metavar="N", help="Epochs that a trial may run.")] = 6,
 ) -> None:
     """Run the whole path on synthetic records, in minutes.
 
@@ -43,9 +43,9 @@ def demo(
         ["evaluate", study, "--out", results],
     )
     for number, step in enumerate(steps, 1):
-        words = [str(word) for word in step]
-        print(f"\n[{number}/{len(steps)}] {shlex.join(['ecg-tune', *words])}", flush=True)
-        if code := context.find_root().command.main(args=words, prog_name="ecg-tune", standalone_mode=False):
+        arguments = [str(argument) for argument in step]
+        print(f"\n[{number}/{len(steps)}] {shlex.join(['ecg-tune', *arguments])}", flush=True)
+        if code := context.find_root().command.main(args=arguments, prog_name="ecg-tune", standalone_mode=False):
             raise typer.Exit(code)
     print(f"\nDone in {(time.monotonic() - started) / 60:.1f} min. SYNTHETIC data: no number here says anything about patients.")
     print(f"Look at   {study / 'dashboard.html'}\n          {results / 'report.html'}\n          {results / 'EVALUATION_SUMMARY.txt'}")

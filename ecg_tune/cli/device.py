@@ -9,11 +9,13 @@ import typer
 
 from ecg_tune.errors import UsageError
 
-Device = Annotated[str, typer.Option(help="auto, cpu, or a CUDA device such as cuda:0.")]
+Device = Annotated[
+    str, typer.Option(metavar="NAME", help="Device to use: auto (the GPU if there is one), cpu, or a CUDA device such as cuda:0.")
+]
 
 
 def pick_device(name: str) -> str:
-    """Return a torch device's name; "auto" takes the GPU if there is one.
+    """Choose a torch device; "auto" takes the GPU if there is one.
 
     Raises:
         UsageError: Not a device of this machine.

@@ -1,4 +1,4 @@
-"""`ecg-tune doctor`: is this cluster fit for a search?"""
+"""`ecg-tune doctor`: check a cluster before a search."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ecg_tune.cli.remote import Insecure, is_there, run_remotely
+from ecg_tune.cli.remote import Insecure, is_jobs_address, run_remotely
 from ecg_tune.cluster.doctor import Diagnosis, examine
 from ecg_tune.cluster.session import ray_session
 from ecg_tune.config import SearchSettings
@@ -29,14 +29,25 @@ SHOWN = ("python", "ray", "torch", "ecg-tune")
 def doctor(
     context: typer.Context,
     shared: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="Study or --checkpoints folder that all machines shall write and see.")
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER", help="Folder that every machine must be able to write and see: of the study, or of its --checkpoints."
+        ),
     ] = None,
-    data: Annotated[str | None, typer.Option("--data", metavar="DIR", help="Prepared data of the search to come, or s3://….")] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DIR", help="Prepared data of the planned search: a folder, or s3://BUCKET/PREFIX.")
+    ] = None,
     address: Annotated[
-        str | None, typer.Option(metavar="A", help="auto or HOST:PORT to join, or a Jobs address; default RAY_ADDRESS, else this machine.")
+        str | None,
+        typer.Option(
+            metavar="auto|HOST:PORT|URL", help="Ray cluster to check, or URL of its Ray Jobs.  [default: RAY_ADDRESS, else this machine]"
+        ),
     ] = None,
-    cpus_per_trial: Annotated[int, typer.Option(min=1, help="As of the search to come.")] = 1,
-    gpus_per_trial: Annotated[float | None, typer.Option(min=0.0, help="As of the search to come.")] = None,
+    cpus_per_trial: Annotated[int, typer.Option(min=1, metavar="N", help="CPU threads that a trial of the planned search takes.")] = 1,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="N", help="GPUs that a trial of the planned search takes.  [default: 1 if there is a GPU, else 0]"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     insecure: Insecure = False,
 ) -> None:
@@ -44,7 +55,7 @@ def doctor(
 
     Asks every machine, compares them, and prints each problem with its remedy. Exit code 1 if there is one.
     """
-    if address and is_there(address):
+    if address and is_jobs_address(address):
         run_remotely(context, address, insecure=insecure, changes={"address": "auto"})
         return
 
@@ -65,7 +76,6 @@ def doctor(
 
 
 def _show(found: Diagnosis) -> None:
-
     console = Console(soft_wrap=True, highlight=False)
     console.width = max(console.width, WIDTH)
     console.print(_table(found), crop=False, no_wrap=True, overflow="ignore")
@@ -76,7 +86,6 @@ def _show(found: Diagnosis) -> None:
 
 
 def _table(found: Diagnosis) -> Table:
-
     counted = {node["NodeID"]: node["Resources"] for node in found.nodes}
     table = Table("machine", "CPUs", "GPUs", *SHOWN, "/dev/shm", "data", "writes", box=None, padding=(0, 2, 0, 0))
     for column in table.columns:

@@ -1,4 +1,4 @@
-"""`ecg-tune evaluate`: the report on the test part."""
+"""`ecg-tune evaluate`: write the report on the test split."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from analysis.evaluation.evaluate import evaluate as evaluate_models
 from ecg_tune.cli.device import Device, pick_device
 from ecg_tune.cli.options import StudyData
-from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, outbox, run_remotely
+from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, new_remote_folder, run_remotely
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
 from ecg_tune.study.study import data_folder, open_study, study_exists
@@ -23,9 +23,17 @@ def evaluate(
     source: Annotated[Path, typer.Argument(metavar="STUDY|CHECKPOINTS", help="A study with retrained models, or a folder of *_best.pth.")],
     data: StudyData = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("results"),
-    bootstrap: Annotated[int, typer.Option(min=100, help="Resamples of patients for the intervals.")] = 1000,
+    bootstrap: Annotated[
+        int, typer.Option(min=100, metavar="N", help="Bootstrap samples (of patients) for the confidence intervals.")
+    ] = 1000,
     sensitivity: Annotated[
-        float, typer.Option(min=0.01, max=1.0, help="What the thresholds of the ..._at_sensitivity_target tables reach on validation.")
+        float,
+        typer.Option(
+            min=0.01,
+            max=1.0,
+            metavar="X",
+            help="Sensitivity that the thresholds of the ..._at_sensitivity_target tables reach on the validation split.",
+        ),
     ] = 0.9,
     device: Device = "auto",
     address: JobsAddress = None,
@@ -36,10 +44,10 @@ def evaluate(
     Writes tables, figures and reports. Nothing is chosen on the test split.
     """
     if address:
-        there = outbox()
-        run_remotely(context, address, insecure=insecure, changes={"out": there})
-        fetch(address, ["pack", there, "--remove"], out, insecure=insecure)
-        print(f"brought it home: {out}")
+        remote = new_remote_folder()
+        run_remotely(context, address, insecure=insecure, changes={"out": remote})
+        fetch(address, ["pack", remote, "--remove"], out, insecure=insecure)
+        print(f"copied it from the cluster: {out}")
         return
 
     is_study = study_exists(source)

@@ -1,4 +1,4 @@
-"""`ecg-tune`: gathers the commands and turns every error into one line and an exit code.
+"""`ecg-tune`: list the commands, run one, and turn every error into one line and an exit code.
 
 Exit codes: 0 done, 1 the work failed, 2 bad usage or input, 130 interrupted.
 """
@@ -20,7 +20,7 @@ from ecg_tune.cli.help import GroupedCommand
 from ecg_tune.errors import EcgTuneError, StoppedError, UsageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-INTERRUPTED = "interrupted; the same command again goes on with what is finished"
+INTERRUPTED = "interrupted; the same command again keeps what is finished and does the rest"
 
 
 @dataclass(frozen=True)
@@ -166,5 +166,5 @@ def _say(message: str, code: int) -> int:
 
 
 def main() -> None:
-    """Be the console script."""
+    """Run `ecg-tune` as the console script."""
     sys.exit(run())

@@ -1,4 +1,4 @@
-"""`ecg-tune models`: the families, their size, and on request what an epoch of each costs here."""
+"""`ecg-tune models`: list the families with their sizes and, on request, the time of an epoch on this machine."""
 
 from __future__ import annotations
 
@@ -23,9 +23,14 @@ EXAMPLE = "Example: ecg-tune models --measure --data DATA --profile small"
 
 
 def models(
-    profile: Annotated[str, typer.Option(help="Default configs to show: full, small or both.")] = "both",
-    measure: Annotated[bool, typer.Option("--measure", help="Train a few records and say what an epoch of --data takes here.")] = False,
-    data: Annotated[str | None, typer.Option("--data", metavar="DIR", help="Prepared data, for its leads, rate and length.")] = None,
+    profile: Annotated[str, typer.Option(metavar="NAME", help="Default configs to list: full, small or both.")] = "both",
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Train on a few records to estimate the seconds of an epoch of --data on this machine.")
+    ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="DIR", help="Prepared data; sizes are then those for its leads, sampling rate and length."),
+    ] = None,
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -56,17 +61,14 @@ def models(
 
 
 def _loaded(prepared: Any, device: str) -> LearningData:
-
     return learning_data(prepared, torch.device(device))
 
 
 def _threads() -> int:
-
     return torch.get_num_threads()
 
 
 def _epoch_s(config: Any, loaded: LearningData, row: dict[str, Any]) -> float:
-
     print(f"measuring {row['family']} {row['profile']} …", file=sys.stderr, flush=True)
     return round(epoch_cost_s(config, loaded), 2)
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how text becomes settings."""
+"""Options and small functions that several commands share."""
 
 from __future__ import annotations
 
@@ -20,24 +20,28 @@ StudyData = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Pr
 
 
 def headline(data: PreparedData) -> str:
-    """Return the line that stands above every number: which records, which content."""
+    """Describe a data set in the line that stands above every number."""
     counts = f"{len(data.train)} train / {len(data.validation)} validation records, split {data.manifest['split']}"
     synthetic = "SYNTHETIC data, " if data.synthetic else ""
     return f"{synthetic}{counts}, leads {','.join(data.leads)}, data {data.fingerprint[:12]}"
 
 
-def words(text: str) -> tuple[str, ...]:
-    """Return the parts of a comma-separated list."""
+def split_commas(text: str) -> tuple[str, ...]:
+    """Split a comma-separated list; spaces and empty parts are dropped."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def given(**flags: Any) -> dict[str, Any]:
-    """Return the flags that the user gave."""
+    """Keep the flags that the user gave: those left out are None."""
     return {name: value for name, value in flags.items() if value is not None}
 
 
 def read_yaml(path: Path, *, expected: tuple[type, ...] = (dict,)) -> Any:
-    """Return a YAML file's content.
+    """Read a YAML file.
+
+    Args:
+        path: The file.
+        expected: Types that its content may have.
 
     Raises:
         ConfigError: Missing, not YAML, or not of an expected type.

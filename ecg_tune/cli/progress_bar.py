@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 @contextmanager
 def bar(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function `(done, total)` that moves the bar."""
+    """Show a progress bar while the block runs; the function that it yields takes (done, total)."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(text, total=None)

@@ -1,4 +1,4 @@
-"""Commands with `--address http://…`: they run on the cluster as a Ray job, and what they write comes home."""
+"""Run a command on a cluster (`--address http://…`) as a Ray job, and copy what it writes to this machine."""
 
 from __future__ import annotations
 
@@ -17,40 +17,53 @@ from ecg_tune.cluster.jobs import SubmittedJob, follow_job, jobs_client, submit_
 JobsAddress = Annotated[
     str | None,
     typer.Option(
-        "--address", metavar="URL", help="Run on the cluster at this Jobs address (http://127.0.0.1:8265); paths are paths there."
+        "--address",
+        metavar="URL",
+        help="Run on the cluster at this address of Ray Jobs, e.g. http://127.0.0.1:8265. Paths are then paths on the cluster.",
     ),
 ]
-Insecure = Annotated[bool, typer.Option("--insecure", help="Talk to a cluster that asks for no token.")]
-OUTBOX = ".ecg-tune"
-"""Folder in the home folder on the cluster for what is sent home and removed."""
+Insecure = Annotated[bool, typer.Option("--insecure", help="Use a cluster that asks for no token.")]
+SCRATCH = ".ecg-tune"
+"""Folder in the home folder on the cluster, for files that are copied to this machine and then removed."""
 
 
-def is_there(address: str | None) -> bool:
-    """Return whether an address is one of Ray Jobs, not of a cluster to join."""
+def is_jobs_address(address: str | None) -> bool:
+    """Tell an address of Ray Jobs (http://…) from that of a cluster to join (auto, HOST:PORT, ray://…)."""
     return address is not None and "://" in address and not address.startswith("ray://")
 
 
 def run_remotely(context: typer.Context, address: str, *, insecure: bool, changes: Mapping[str, Any] | None = None) -> None:
-    """Run the command that was given on the cluster, pass on what it prints, and end as it ends.
+    """Run the user's command on the cluster, print what it prints, and end as it ends.
 
     Args:
-        changes: Parameter → another value there; None leaves it out.
+        context: The command as the user gave it.
+        address: Address of Ray Jobs.
+        insecure: Use a cluster that asks for no token.
+        changes: Parameter → its value on the cluster, where it differs; None leaves the parameter out.
 
     Raises:
-        typer.Exit: With the job's exit code, when it is not 0.
+        typer.Exit: The job ended with an exit code other than 0; this command ends with the same.
     """
-    code = follow_job(_sent(address, arguments_of(context, {"address": None, "insecure": None, **(changes or {})}), insecure=insecure))
+    arguments = command_arguments(context, {"address": None, "insecure": None, **(changes or {})})
+    code = follow_job(_submit(address, arguments, insecure=insecure))
     if code:
         raise typer.Exit(code)
 
 
 def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: bool) -> None:
-    """Run a command on the cluster that prints an archive, and unpack it here.
+    """Run a command on the cluster that prints an archive, and unpack the archive on this machine.
+
+    Args:
+        address: Address of Ray Jobs.
+        arguments: The command, without the program's name.
+        target: Folder to unpack into.
+        insecure: Use a cluster that asks for no token.
 
     Raises:
-        WorkFailedError: It did not arrive whole.
+        typer.Exit: The job failed.
+        WorkFailedError: The archive did not arrive whole.
     """
-    job, terminal = _sent(address, arguments, insecure=insecure), sys.stderr.isatty()
+    job, terminal = _submit(address, arguments, insecure=insecure), sys.stderr.isatty()
     reader = ArchiveReader(sys.stderr.write, lambda size: terminal and sys.stderr.write(f"\r{size / 1e6:.1f} MB ") and None)
     code = follow_job(job, reader.feed)
     if terminal:
@@ -60,28 +73,34 @@ def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: boo
     reader.unpack(target)
 
 
-def _sent(address: str, arguments: Sequence[str], *, insecure: bool) -> SubmittedJob:
+def command_arguments(context: typer.Context, changes: Mapping[str, Any]) -> list[str]:
+    """Write a command as the arguments of a command line, without the program's name.
 
-    return submit_job(jobs_client(address, insecure=insecure), address, arguments, command=shlex.join(["ecg-tune", *sys.argv[1:]]))
-
-
-def arguments_of(context: typer.Context, changes: Mapping[str, Any]) -> list[str]:
-    """Return a command's arguments as they were given, with some changed."""
-    command, values = context.command, {**context.params, **changes}
-    words = [str(command.name)]
-    for parameter in command.params:
+    Args:
+        context: The command with the values of its parameters.
+        changes: Parameter → another value; None or False leaves it out.
+    """
+    values = {**context.params, **changes}
+    arguments = [str(context.command.name)]
+    for parameter in context.command.params:
         value = values.get(str(parameter.name))
         if value is None or value is False:
             continue
+        repeated = value if isinstance(value, (list, tuple)) else [value]
+        option = max(parameter.opts, key=len)
         if parameter.param_type_name == "argument":
-            words += map(str, value) if isinstance(value, (list, tuple)) else [str(value)]
+            arguments += map(str, repeated)
+        elif value is True:
+            arguments.append(option)
         else:
-            option = max(parameter.opts, key=len)
-            repeated = value if isinstance(value, (list, tuple)) else [value]
-            words += [option] if value is True else [word for one in repeated for word in (option, str(one))]
-    return words
+            arguments += [text for item in repeated for text in (option, str(item))]
+    return arguments
 
 
-def outbox() -> str:
-    """Return a new folder there, relative to the home folder."""
-    return f"{OUTBOX}/{secrets.token_hex(6)}"
+def new_remote_folder() -> str:
+    """Name a new folder on the cluster, relative to the home folder there."""
+    return f"{SCRATCH}/{secrets.token_hex(6)}"
+
+
+def _submit(address: str, arguments: Sequence[str], *, insecure: bool) -> SubmittedJob:
+    return submit_job(jobs_client(address, insecure=insecure), address, arguments, command=shlex.join(["ecg-tune", *sys.argv[1:]]))

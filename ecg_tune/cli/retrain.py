@@ -18,7 +18,7 @@ from analysis.retraining.retrain import retrain as retrain_trials
 from analysis.retraining.training_jobs import Job, Mapper, Outcome, one_by_one
 from ecg_tune.cli.device import Device, pick_device
 from ecg_tune.cli.options import StudyData, StudyFolder, headline
-from ecg_tune.cli.remote import Insecure, is_there, run_remotely
+from ecg_tune.cli.remote import Insecure, is_jobs_address, run_remotely
 from ecg_tune.cluster.parallel import training_pool
 from ecg_tune.config import check_choice
 from ecg_tune.data.prepared.dataset import open_prepared
@@ -34,23 +34,31 @@ EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --per-family --seeds 3"
 def retrain(
     context: typer.Context,
     study: StudyFolder,
-    top: Annotated[int | None, typer.Option(min=1, help=f"How many of the best trials.  [default: {TOP}]")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each.")] = 3,
-    per_family: Annotated[bool, typer.Option("--per-family", help="Take the best of each family, not of the whole study.")] = False,
+    top: Annotated[int | None, typer.Option(min=1, metavar="N", help=f"Retrain the best N trials.  [default: {TOP}]")] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Trainings of each trial, each with another seed.")] = 3,
+    per_family: Annotated[
+        bool, typer.Option("--per-family", help="Take the best N trials of each family, not of the whole study.")
+    ] = False,
     trial: Annotated[
         list[int] | None,
-        typer.Option(min=0, metavar="N", help="Take this trial, say one of the Pareto front; may be repeated."),
+        typer.Option(min=0, metavar="N", help="Retrain this trial, e.g. one of the Pareto front. May be repeated."),
     ] = None,
     on: Annotated[
         str,
         typer.Option(
-            help="train, or train+validation: then a reference model, trained on train alone, shows when to stop and which thresholds fit."
+            metavar="SPLIT",
+            help="Splits to train on: train, or train+validation. For the second, a reference model that is trained on train "
+            "alone tells when to stop and which thresholds fit.",
         ),
     ] = "train",
     data: StudyData = None,
     device: Device = "auto",
     address: Annotated[
-        str | None, typer.Option(metavar="A", help="auto or HOST:PORT: train on all machines of this cluster; a Jobs address: from there.")
+        str | None,
+        typer.Option(
+            metavar="auto|HOST:PORT|URL",
+            help="Train on all machines of this Ray cluster. With a URL of Ray Jobs, STUDY is a path on the cluster.",
+        ),
     ] = None,
     insecure: Insecure = False,
 ) -> None:
@@ -61,7 +69,7 @@ def retrain(
     """
     if trial and (per_family or top):
         raise UsageError(f"--trial {trial[0]} names what to retrain: leave --top and --per-family out")
-    if address and is_there(address):
+    if address and is_jobs_address(address):
         run_remotely(context, address, insecure=insecure, changes={"address": "auto"})
         return
 
@@ -84,7 +92,7 @@ def retrain(
 
 
 def _end(manifest: Mapping[str, Any], study: Path) -> None:
-    """Say what to do next, or with what the trainings failed."""
+    """Print the next command, or raise the first failure."""
     if manifest["failed"]:
         raise WorkFailedError(f"{len(manifest['failed'])} trainings failed, the first with: {manifest['failed'][0]['error']}")
     print(f"wrote {study / 'models'}\nnext: ecg-tune evaluate {study} --out results/")
@@ -92,7 +100,7 @@ def _end(manifest: Mapping[str, Any], study: Path) -> None:
 
 @contextmanager
 def _trainers(address: str | None, *, insecure: bool, device: str, alone: bool) -> Iterator[tuple[Mapper, str]]:
-    """Give what runs the trainings, and on which device; without a Ray where only one training can run at once."""
+    """Open what runs the trainings, with the device they use; no Ray where only one training can run at once."""
     kind = device if address else pick_device(device)
     if not address and (alone or _places(kind) == 1):
         yield one_by_one, kind
@@ -116,13 +124,13 @@ class Progress:
         self.started = time.monotonic()
 
     def start(self, n_jobs: int, n_kept: int) -> None:
-        """Begin to count a round of trainings."""
+        """Start a round of trainings."""
         self.n_jobs, self.n_done, self.started = n_jobs, 0, time.monotonic()
         kept = f", {n_kept} were finished before" if n_kept else ""
         print(f"{n_jobs} trainings to do{kept}", flush=True)
 
     def done(self, job: Job, outcome: Outcome) -> None:
-        """Say what became of one."""
+        """Print how one training ended."""
 
         self.n_done += 1
         what = f"{job.name} (trial {job.trial}, seed {job.seed})" + (" on train+validation" if job.reference else "")

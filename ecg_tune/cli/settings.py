@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecg_tune.cli.flags import warn_deprecated
-from ecg_tune.cli.options import read_yaml, words
+from ecg_tune.cli.options import read_yaml, split_commas
 from ecg_tune.config import SearchSettings, from_dict
 from ecg_tune.config.deprecated import rename_settings
 from ecg_tune.data.prepared.dataset import PreparedData
@@ -43,7 +43,7 @@ def read_settings(config: Path | None, flags: Mapping[str, Any]) -> SearchSettin
 
 
 def read_configs(path: Path) -> list[dict[str, Any]]:
-    """Return the configs of a file: a list of parameters, or those of one config.
+    """Read the file of `--enqueue`: one config (a mapping of parameters to values), or a list of them.
 
     Raises:
         ConfigError: Missing, not YAML, or neither.
@@ -59,7 +59,7 @@ def read_configs(path: Path) -> list[dict[str, Any]]:
 
 
 def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) -> SearchSpace:
-    """Return the space of a search, its queued configs checked.
+    """Build the search space, and check the queued configs against it.
 
     Raises:
         ConfigError: A rule or a queued config is not of this space.
@@ -74,4 +74,4 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
 def _names(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, (str, list, tuple)) or not all(isinstance(name, str) for name in value):
         raise ConfigError(f"{where}: expected names, but got {value!r}")
-    return words(value) if isinstance(value, str) else tuple(value)
+    return split_commas(value) if isinstance(value, str) else tuple(value)

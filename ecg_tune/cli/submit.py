@@ -1,4 +1,4 @@
-"""`ecg-tune submit`: a search on a cluster, as a Ray job."""
+"""`ecg-tune submit`: run a search on a cluster, as a Ray job."""
 
 from __future__ import annotations
 
@@ -46,31 +46,30 @@ def submit(
     arguments, files = ["search", str(study), "--data", data, "--address", "auto", "--progress", progress], dict[str, bytes]()
     for name, path in (("config", config), ("enqueue", flags.get("enqueue"))):
         if path:
-            arguments += [f"--{name}", _packed(Path(path), files)]
+            arguments += [f"--{name}", _attach(Path(path), files)]
     for other in import_study or ():
         arguments += ["--import-study", str(other)]
     arguments += ["--insecure"] if insecure else []
     arguments += flag_words({name: value for name, value in flags.items() if name != "enqueue"})
     command = shlex.join(["ecg-tune", *sys.argv[1:]])
     job = submit_job(jobs_client(address, insecure=insecure), address, arguments, files=files, command=command)
-    print(f"job {job.job_id}\n{job.commands_text()}\ngo on: the same command again, after any end", file=sys.stderr, flush=True)
+    print(f"job {job.job_id}\n{job.commands_text()}\nresume: the same command again, however the job ended", file=sys.stderr, flush=True)
     if not detach:
-        _followed(job)
+        _follow(job)
 
 
-def _followed(job: SubmittedJob) -> None:
-
+def _follow(job: SubmittedJob) -> None:
     try:
         code = follow_job(job)
     except KeyboardInterrupt:
-        print(f"ecg-tune: the job goes on\n{job.commands_text()}", file=sys.stderr)
+        print(f"ecg-tune: the job keeps running\n{job.commands_text()}", file=sys.stderr)
         raise typer.Exit(130) from None
     if code:
         raise typer.Exit(code)
 
 
-def _packed(path: Path, files: dict[str, bytes]) -> str:
-    """Put a file among those that go with the job; return what names it there."""
+def _attach(path: Path, files: dict[str, bytes]) -> str:
+    """Add a file to those that travel with the job, and name it as the job's command does."""
     name = f"{len(files)}_{os.path.basename(path)}"
     files[name] = path.read_bytes()
     return FILES + name

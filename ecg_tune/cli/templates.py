@@ -28,6 +28,8 @@ def templates(
     """
     root = template_root()
     files = template_files(root)
+    if not files:
+        raise UsageError("this installation holds no templates: install ecg-tune as a package, or run from a checkout")
     existing = [out / name for name in files if (out / name).exists()]
     if existing and not replace:
         raise UsageError(f"{existing[0]} exists: give --replace to overwrite {len(existing)} of {len(files)} files, or another OUT")

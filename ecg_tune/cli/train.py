@@ -1,4 +1,4 @@
-"""`ecg-tune train`: one config, no search."""
+"""`ecg-tune train`: train one model, without a search."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from ecg_tune.cli.device import Device, pick_device
 from ecg_tune.cli.options import DataFolder, read_yaml
 from ecg_tune.config import SearchSettings, TrainingConfig, to_dict
+from ecg_tune.config.reference import help_text
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
 from ecg_tune.models import MODELS, check_family, trial_config
@@ -23,17 +24,23 @@ EXAMPLE = "Example: ecg-tune train rnn --data DATA --profile small --max-epochs 
 
 
 def train(
-    family: Annotated[str, typer.Argument(metavar="FAMILY", help="E.g. rnn, resnet, fusion.")],
+    family: Annotated[
+        str, typer.Argument(metavar="FAMILY", help="Model family, e.g. rnn, resnet or fusion; `ecg-tune models` lists them.")
+    ],
     data: DataFolder,
-    profile: Annotated[str, typer.Option(help="Default config to start from: full or small.")] = "full",
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with model, training, image settings to change.")] = None,
-    max_epochs: Annotated[int | None, typer.Option(help="Epochs at most; default 50 full, 10 small.")] = None,
-    signal_from: Annotated[Path | None, typer.Option(metavar="FILE", help="fusion: a trained signal model to start from.")] = None,
-    image_from: Annotated[Path | None, typer.Option(metavar="FILE", help="fusion: a trained image model to start from.")] = None,
-    frozen: Annotated[bool, typer.Option("--frozen", help="fusion: keep both encoders as they are.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and crops.")] = 0,
+    profile: Annotated[str, typer.Option(metavar="NAME", help="Default config to start from: full or small.")] = "full",
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file with settings to change, below `model:`, `training:` and `image:`.")
+    ] = None,
+    max_epochs: Annotated[
+        int | None, typer.Option(metavar="N", help=help_text(SearchSettings, "max_epochs", what="Epochs to train at most."))
+    ] = None,
+    signal_from: Annotated[Path | None, typer.Option(metavar="FILE", help="Fusion only: trained signal model to start from.")] = None,
+    image_from: Annotated[Path | None, typer.Option(metavar="FILE", help="Fusion only: trained image model to start from.")] = None,
+    frozen: Annotated[bool, typer.Option("--frozen", help="Fusion only: keep the weights of both encoders.")] = False,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the initial weights, the order of the data and the crops.")] = 0,
     device: Device = "auto",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the checkpoint.")] = Path("checkpoints"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the model to.")] = Path("checkpoints"),
 ) -> None:
     """Train one model with one set of hyper-parameters, without a search.
 
@@ -42,7 +49,7 @@ def train(
     check_family(family)
     epochs = SearchSettings(families=(family,), profile=profile, max_epochs=max_epochs).epochs
     chosen = to_dict(resolve(family, SPACES[family].defaults[profile], SpaceContext(profile, epochs)))
-    chosen = _merged(chosen, _started_from(family, signal_from, image_from, frozen=frozen))
+    chosen = _merged(chosen, _encoder_settings(family, signal_from, image_from, frozen=frozen))
     changed = trial_config(_merged(chosen, _with_new_encoders(read_yaml(config))) if config else chosen, where=str(config or ""))
     out.mkdir(parents=True, exist_ok=True)
     prepared = open_prepared(data)
@@ -59,7 +66,7 @@ def train(
 
 
 def _line(result: EpochResult, training: TrainingConfig) -> str:
-    """Return an epoch as one line."""
+    """Describe an epoch in one line."""
     losses = f"loss {result.train_loss:.4f} train, {result.validation_loss:.4f} validation"
     auc = f"validation macro AUC {result.metrics['macro_auc']:.4f}"
     if result.micro_batch < (training.micro_batch or training.batch_size):
@@ -67,8 +74,8 @@ def _line(result: EpochResult, training: TrainingConfig) -> str:
     return f"epoch {result.epoch}/{training.max_epochs}: {auc}, {losses}, {result.seconds:.1f} s"
 
 
-def _started_from(family: str, signal: Path | None, image: Path | None, *, frozen: bool) -> dict[str, Any]:
-    """Return the settings that start a fusion from trained models: their networks, weights and images."""
+def _encoder_settings(family: str, signal: Path | None, image: Path | None, *, frozen: bool) -> dict[str, Any]:
+    """Make a fusion start from trained models: take over their networks, weights and image settings."""
     if (signal or image or frozen) and family != "fusion":
         raise UsageError(f"--signal-from, --image-from and --frozen are for fusion, not for {family}")
     changes: dict[str, Any] = {"model": {"frozen": frozen}} if frozen else {"model": {}}
@@ -104,7 +111,7 @@ class Whole(dict[str, Any]):
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return `base` with nested `changes`."""
+    """Merge nested `changes` into a copy of `base`."""
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
