@@ -19,10 +19,10 @@ check: .venv/.ready-dev ## Lint, format, types
 	$(BIN)/mypy
 
 test-fast: .venv/.ready-dev ## Run the tests that start no Ray and no browser (under two minutes on two cores)
-	$(BIN)/pytest -n 2 -m "not (slow or ray or browser or hosts)"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not (slow or ray or browser or hosts)"
 
 test: .venv/.ready-dev ## Run all tests but those on several hosts, one case of each kind of fault (under ten minutes on two cores)
-	$(BIN)/pytest -n 2 -m "not hosts"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not hosts"
 
 test-kill: .venv/.ready-dev ## Kill a driver, a worker, a node of a search, 20 times each (FAULTS=20; an hour)
 	FAULTS=$${FAULTS:-20} $(BIN)/pytest tests/faults

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import signal
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,16 @@ import pytest
 
 from ecg_tune.config import CLASS_NAMES
 from ecg_tune.data.prepared.dataset import SPLIT_NAMES, PreparedData, Split, open_prepared, write_prepared
+from tests.rays import SharedRay, ray_running
 
 ROOT = Path(__file__).parents[1]
 NO_RAY = "/dev/null/this test starts a Ray - mark it with @pytest.mark.ray"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files with long tests first, so that two processes (`--dist loadfile`) end together."""
+    long = {item.path for item in items if any(item.get_closest_marker(name) for name in ("ray", "browser", "slow"))}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -33,6 +41,34 @@ def ptbxl() -> Path:
     if not (folder / "ptbxl_database.csv").is_file():
         pytest.skip(f"no PTB-XL at {folder} (set ECG_TUNE_PTBXL)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_ray() -> Iterator[SharedRay]:
+    """Hold one Ray for all tests of a process; see `commands_join_ray` and `joined_ray`."""
+    with ray_running() as ray:
+        yield ray
+
+
+@pytest.fixture(scope="module")
+def commands_join_ray(shared_ray: SharedRay) -> Iterator[None]:
+    """Let the commands that a file's tests start join the shared Ray: starting one takes ten seconds of a core."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in shared_ray.environment.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="module")
+def joined_ray(shared_ray: SharedRay, commands_join_ray: None) -> Iterator[None]:
+    """Join the shared Ray in this process, so that the commands that a file's tests run here use it as it is."""
+    import ray  # takes a second, which most tests don't need
+
+    handler = signal.getsignal(signal.SIGTERM)
+    ray.init(address=shared_ray.address, log_to_driver=False, logging_level="ERROR")
+    signal.signal(signal.SIGTERM, handler)  # Ray puts its own
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -35,8 +35,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
-    end = time.monotonic() + START_S
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[Any], *, at_most_s: float = START_S) -> None:
+    end = time.monotonic() + at_most_s
     while not condition():
         assert process.poll() is None, f"{process.args} ended with {process.returncode}"
         assert time.monotonic() < end, f"{process.args} does not answer"

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from moto import mock_aws
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

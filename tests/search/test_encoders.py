@@ -54,6 +54,7 @@ def test_the_best_of_each_modality_are_copied_with_their_weights(source, toy_dat
     assert Path(found.signal.path).parent == tmp_path / "fusions" / "encoders"
 
 
+@pytest.mark.slow
 def test_a_fusion_is_drawn_from_scratch_or_from_them_and_trains(source, toy_data, tmp_path):
     import torch
 

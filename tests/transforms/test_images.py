@@ -29,6 +29,7 @@ def series() -> np.ndarray:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("method", "make"), [("summation", gasf), ("difference", gadf)])
+@pytest.mark.slow
 def test_gramian_fields_equal_pyts_within_1e_5(series, size, method, make):
     from pyts.image import GramianAngularField
 
@@ -38,6 +39,7 @@ def test_gramian_fields_equal_pyts_within_1e_5(series, size, method, make):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("n_bins", [2, 5, 8, 16])
+@pytest.mark.slow
 def test_transition_fields_equal_pyts_within_1e_6(series, size, n_bins):
     from pyts.image import MarkovTransitionField
 
@@ -47,6 +49,7 @@ def test_transition_fields_equal_pyts_within_1e_6(series, size, n_bins):
     assert np.abs(mtf(torch.from_numpy(series), size, n_bins=n_bins).numpy() - expected).max() <= 1e-6
 
 
+@pytest.mark.slow
 def test_pyts_agrees_on_real_records(ptbxl):
     from pyts.image import GramianAngularField, MarkovTransitionField
 

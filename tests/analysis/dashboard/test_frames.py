@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -127,9 +125,3 @@ def test_the_summary_counts_as_optuna_does(searched_study: optuna.Study) -> None
     assert sum(summary.counts.values()) == 60
     assert summary.epochs == sum(t.user_attrs["epochs"] for t in searched_study.trials)
     assert summary.synthetic
-
-
-def test_reading_a_study_loads_neither_ray_nor_torch() -> None:
-    code = "import sys, analysis.dashboard.dashboard; print(sorted({'ray', 'torch'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

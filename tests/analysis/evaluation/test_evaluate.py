@@ -183,6 +183,7 @@ def test_an_evaluation_without_a_fitting_ensemble_joins_the_models_itself_and_wr
         assert (found.out / name).read_bytes() == (result.out / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_the_best_model_is_the_best_on_validation_even_when_the_test_part_disagrees(data: PreparedData, tmp_path: Path) -> None:
     names = ("RNNModel", "CNN1D", "ResNet1D")
     for name in names:
@@ -210,6 +211,7 @@ def test_the_reports_say_what_the_numbers_rest_on(result: EvaluationResult, data
         assert fact in summary
 
 
+@pytest.mark.slow
 def test_one_model_and_a_class_without_positives_are_reported_too(tmp_path: Path) -> None:
     data = made_up_data(tmp_path / "data", absent=4)
     save_model(tmp_path / "models" / "RNNModel_best.pth", saved_model(data, "RNNModel"))

@@ -23,6 +23,8 @@ from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.data.prepared.ledger import LEDGER
 from ecg_tune.training.model_file import SavedModel, save_model
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[1] / "recompute.py"
 MAIN_ITEMS = {str(i) for i in range(1, 28)}
 

@@ -97,6 +97,7 @@ def test_the_eces_behind_the_interval_equal_a_loop_over_patients_whose_errors_ch
         assert found.above[9, r] == pytest.approx(sum(above))
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_in_clustered_samples() -> None:
     positive, probabilities, index = made_up(200_000, seed=99)
     truth = calibration(positive, probabilities, np.ones((len(index), 1)), np.ones((len(index), 1))).values

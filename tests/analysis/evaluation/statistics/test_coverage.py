@@ -59,6 +59,7 @@ def coverage() -> dict[str, np.ndarray]:
     return {"whole": np.mean(whole, axis=0), "torn": np.mean(torn, axis=0)}
 
 
+@pytest.mark.slow
 def test_intervals_over_patients_hold_the_truth_in_93_to_97_percent(coverage: dict[str, np.ndarray]) -> None:
     assert ((coverage["whole"] >= 0.93) & (coverage["whole"] <= 0.97)).all(), coverage
 

@@ -22,6 +22,8 @@ from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.training.model_file import SavedModel, save_model
 from tests.conftest import make_toy_data
 
+pytestmark = pytest.mark.slow
+
 Maker = Callable[..., SavedModel]
 
 

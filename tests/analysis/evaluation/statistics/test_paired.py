@@ -96,6 +96,7 @@ def mcnemar_p(labels: np.ndarray, scores: np.ndarray, index: np.ndarray) -> floa
 
 
 @pytest.mark.parametrize("p_value", [delong_p, bootstrap_p, mcnemar_p])
+@pytest.mark.slow
 def test_under_equal_models_a_test_errs_in_five_percent_of_clustered_samples(p_value: Callable[..., float]) -> None:
     rng = np.random.default_rng(1)
     found = [p_value(*simulated(rng, n_patients=80)) < 0.05 for _ in range(600)]

@@ -1,0 +1,55 @@
+"""One Ray for many tests: its start costs more than the toy searches that run on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.servers import KEYS, free_port, wait_until
+
+N_CPUS = 2
+START_S = 120.0
+TOKEN_FILE = Path.home() / ".ray" / "auth_token"
+"""Where each local Ray of this user looks for its token, and puts one when there is none."""
+
+
+@dataclass(frozen=True)
+class SharedRay:
+    """A cluster of one node with two CPUs and no dashboard, which asks for the user's token.
+
+    Attributes:
+        address: HOST:PORT to join.
+        environment: Variables with which a command joins it instead of starting a Ray of its own.
+    """
+
+    address: str
+    environment: dict[str, str]
+
+
+@contextmanager
+def ray_running() -> Iterator[SharedRay]:
+    """Hold a Ray whose files lie in a folder of their own."""
+    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets lie in it, and their paths must be short
+    ray, port, log = Path(sys.executable).with_name("ray"), free_port(), folder / "started"
+    own = {"RAY_AUTH_MODE": "token", "RAY_TMPDIR": str(folder), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, **KEYS, **own}  # workers inherit it: keys of a bucket, too
+    if not TOKEN_FILE.exists():
+        subprocess.run([ray, "get-auth-token", "--generate"], check=True, stdout=subprocess.DEVNULL, env=environment, umask=0o077)
+    options = [f"--port={port}", f"--num-cpus={N_CPUS}", "--object-store-memory=200000000", "--include-dashboard=false"]
+    with log.open("wb") as out:
+        process = subprocess.Popen([ray, "start", "--head", "--block", *options], stdout=out, stderr=out, env=environment)
+    try:
+        wait_until(lambda: "Ray runtime started" in log.read_text(), process, at_most_s=START_S)
+        address = f"127.0.0.1:{port}"
+        yield SharedRay(address, {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token", "RAY_AIR_NEW_OUTPUT": "0"})
+    finally:
+        process.terminate()
+        process.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
