@@ -259,6 +259,7 @@ def test_describe_as_json_is_one_object(prepared, capsys):
     assert facts["fingerprint"]
 
 
+@pytest.mark.slow
 def test_training_one_config_writes_a_model_that_evaluates(prepared, tmp_path, capsys):
     (tmp_path / "c.yaml").write_text("model: {hidden_size: 8}\ntraining: {crop_s: 1.0}\n")
     flags = ["--profile", "small", "--max-epochs", "1", "--config", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "ck")]
@@ -268,6 +269,7 @@ def test_training_one_config_writes_a_model_that_evaluates(prepared, tmp_path, c
     assert "BEST MODEL: RNNModel" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_models_lists_every_family_with_its_size_and_measures_an_epoch(prepared, capsys):
     import json
 

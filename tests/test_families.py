@@ -78,6 +78,7 @@ def test_defaults_name_exactly_the_parameters_that_the_space_suggests(family, pr
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("profile", ["full", "small"])
+@pytest.mark.slow
 def test_200_suggestions_build_within_the_parameter_bound_and_survive_the_way_through_plain_data(family, profile):
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     context = SpaceContext(profile, 9)
@@ -126,6 +127,7 @@ def test_equal_seeds_train_equally_and_others_do_not(family, loaded):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.slow
 def test_sixteen_records_can_be_learnt_by_heart(family, loaded):
     few = DeviceSplit(loaded.train.signals_uv[:16], loaded.train.labels[:16])
     data = dataclasses.replace(loaded, train=few, validation=few)

@@ -17,6 +17,7 @@ from ecg_tune.study.study import open_study, study_exists
 ATTRIBUTES = {**dict.fromkeys(FIXED, "same"), "minimise": [], "max_epochs": 4, "settings": {}}
 
 
+@pytest.mark.slow
 def test_who_looks_at_the_folder_while_a_study_is_made_sees_none_or_a_whole_one(tmp_path):
     code = "import sys, pathlib; from ecg_tune.study.create import create_study as c; c(pathlib.Path(sys.argv[1]), eval(sys.argv[2]))"
     seen: list[str] = []
