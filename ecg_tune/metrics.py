@@ -26,6 +26,7 @@ def auc_roc(labels: NDArray[np.generic], scores: NDArray[np.generic]) -> float:
         The area under the ROC curve, 0..1; NaN when one of the two labels is missing.
 
     Example:
+        >>> import numpy as np
         >>> auc_roc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]))
         0.75
     """

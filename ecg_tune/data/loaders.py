@@ -92,6 +92,7 @@ def create_signal_dataloader(split: Split, *, batch_size: int = 32, shuffle_seed
         Batches of (signal in millivolts (batch, n_samples, n_leads), labels (batch, n_classes)), float32.
 
     Example:
+        >>> from ecg_tune.data.prepared.dataset import open_prepared
         >>> loader = create_signal_dataloader(open_prepared("data").train, batch_size=8, shuffle_seed=0)
         >>> signal, labels = next(iter(loader))
         >>> tuple(signal.shape), tuple(labels.shape)
@@ -122,6 +123,8 @@ def create_image_dataloader(
         Batches of (image (batch, n_channels, size, size), labels (batch, n_classes)), float32.
 
     Example:
+        >>> from ecg_tune.config import ImageConfig
+        >>> from ecg_tune.data.prepared.dataset import open_prepared
         >>> data = open_prepared("data")
         >>> loader = create_image_dataloader(data.train, ImageConfig(kind="gasf", size=32), normalisation=data.normalisation)
         >>> image, labels = next(iter(loader))
@@ -152,6 +155,8 @@ def create_fusion_dataloader(
         labels (batch, n_classes)), float32.
 
     Example:
+        >>> from ecg_tune.config import ImageConfig
+        >>> from ecg_tune.data.prepared.dataset import open_prepared
         >>> data = open_prepared("data")
         >>> image_config = ImageConfig(kind="triple", size=32)
         >>> loader = create_fusion_dataloader(data.train, image_config, normalisation=data.normalisation, batch_size=8)

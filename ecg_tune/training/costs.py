@@ -1,4 +1,4 @@
-"""What a config costs, measured: seconds an epoch, memory, and what a search can minimise beside its metric."""
+"""Measure what a config costs: seconds an epoch, GPU memory, and the costs that a search can minimise."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ N_PASSES = 20
 
 
 def epoch_cost_s(config: TrialConfig, data: LearningData) -> float:
-    """Return the seconds that one epoch of training would take here, extrapolated from one small batch.
+    """Estimate the seconds that a training epoch takes on this machine, from `N_RECORDS` records trained once.
 
     Validation is left out: it costs a forward pass of far fewer records.
     """
-    few = DeviceSplit(data.train.signals_uv[:N_RECORDS], data.train.labels[:N_RECORDS])
-    learner = Learner(config, dataclasses.replace(data, train=few), seed=0)
+    sample = _first_records(data.train, N_RECORDS)
+    learner = Learner(config, dataclasses.replace(data, train=sample), seed=0)
     learner.train_epoch()  # allocates and warms up
     started = time.perf_counter()
     learner.train_epoch()
-    return (time.perf_counter() - started) * len(data.train) / len(few)
+    return (time.perf_counter() - started) * len(data.train) / len(sample)
 
 
 def parameters(predictor: Predictor, data: LearningData) -> float:
-    """Return the number of trainable parameters."""
+    """Count the network's trainable parameters."""
     return float(n_parameters(predictor.model))
 
 
 def macs(predictor: Predictor, data: LearningData) -> float:
-    """Return the multiply-accumulate operations of one record's prediction, its crops included."""
+    """Count the multiply-accumulate operations that predict one record, with all its crops."""
     signal = data.validation.signals_uv[:1]
     crops = evaluation_crops(millivolts(signal), predictor.length).shape[1]
     n_samples, n_leads = signal.shape[1:]
@@ -49,7 +49,7 @@ def macs(predictor: Predictor, data: LearningData) -> float:
 
 
 def latency_ms(predictor: Predictor, data: LearningData) -> float:
-    """Return the milliseconds of one record's prediction on the trial's device: the median of `N_PASSES` after two to warm up."""
+    """Time the prediction of one record on the trial's device, in milliseconds: the median of `N_PASSES` after two to warm up."""
     signal, seconds = millivolts(data.validation.signals_uv[:1]), []
     predictor.eval()
     with torch.inference_mode():
@@ -61,19 +61,22 @@ def latency_ms(predictor: Predictor, data: LearningData) -> float:
 
 
 def peak_memory_bytes(config: TrialConfig, data: LearningData) -> int:
-    """Return the most GPU memory that a trial holds: its data set, one batch of training and one of validation.
+    """Measure the most GPU memory that a trial reserves: the data set, one batch of training and one of validation.
 
     Args:
         data: On a GPU.
     """
     torch.cuda.reset_peak_memory_stats(data.train.labels.device)
-    few = DeviceSplit(data.train.signals_uv[: config.training.batch_size], data.train.labels[: config.training.batch_size])
-    some = DeviceSplit(data.validation.signals_uv[: config.training.batch_size], data.validation.labels[: config.training.batch_size])
-    learner = Learner(config, dataclasses.replace(data, train=few, validation=some), seed=0)
+    train, validation = (_first_records(split, config.training.batch_size) for split in (data.train, data.validation))
+    learner = Learner(config, dataclasses.replace(data, train=train, validation=validation), seed=0)
     learner.train_epoch()
     learner.validate()
     return int(torch.cuda.max_memory_reserved(data.train.labels.device))
 
 
+def _first_records(split: DeviceSplit, n_records: int) -> DeviceSplit:
+    return DeviceSplit(split.signals_uv[:n_records], split.labels[:n_records])
+
+
 COSTS: dict[str, Callable[[Predictor, LearningData], float]] = {"parameters": parameters, "macs": macs, "latency_ms": latency_ms}
-"""What a search can minimise beside its metric, known before the first epoch."""
+"""Costs that a search can minimise beside its metric; measured before the first epoch."""

@@ -1,4 +1,4 @@
-"""Fusion encoders started from trained single-modality models."""
+"""Start a fusion network's encoders from trained models that take a signal or an image."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ecg_tune.models.fusion import Fusion
 from ecg_tune.training.model_file import SavedModel, load_saved
 
 ENCODERS = "encoders"
-"""Folder of a study, or of the place of its checkpoints, with the model files that fusions start from."""
+"""Folder, in a study or in the storage of its checkpoints, with the model files that fusions start from."""
 
 
 def load_encoders(model: nn.Module, config: TrialConfig) -> None:
-    """Give a fusion network's encoders the weights that its config names; other networks and configs are left alone.
+    """Load the weights that a fusion's config names into its encoders; other networks and configs stay as they are.
 
     Raises:
         DataError: A file is not a model file.
-        ConfigError: A file holds another network than the config's encoder, or one that saw other images.
+        ConfigError: A file holds another network than the config's encoder, or one trained on other images.
     """
     if not isinstance(config.model, FusionConfig) or not isinstance(model, Fusion):
         return
@@ -40,38 +40,39 @@ def load_encoders(model: nn.Module, config: TrialConfig) -> None:
 
 
 def with_local_encoders(config: TrialConfig, folder: Path) -> TrialConfig:
-    """Return a config whose encoders are those that lie in a study's folder: it may have been moved, or brought home from a cluster.
+    """Point a fusion's config to the encoder files in a study's own folder, which may have been moved or fetched from a cluster.
 
     Args:
-        folder: The study's; an encoder of which it holds no file of that name stays where the config says.
+        folder: The study's. An encoder whose file is not in its `encoders/` keeps the path that the config names.
     """
     if not isinstance(config.model, FusionConfig):
         return config
     changes: dict[str, Any] = {}
     for name in ("signal_checkpoint", "image_checkpoint"):
-        here = folder / ENCODERS / PurePosixPath(str(getattr(config.model, name)).partition("?")[0]).name
-        if getattr(config.model, name) and here.is_file():
-            changes[name] = str(here.resolve())
+        local = folder / ENCODERS / PurePosixPath(str(getattr(config.model, name)).partition("?")[0]).name
+        if getattr(config.model, name) and local.is_file():
+            changes[name] = str(local.resolve())
     return replace(config, model=replace(config.model, **changes))
 
 
 def load_encoder(path: Path, *, inputs: str) -> SavedModel:
-    """Return a model file whose network can be a fusion's encoder.
+    """Load a model file for use as a fusion's signal or image encoder.
 
     Args:
         inputs: "signal" or "image".
 
     Raises:
-        ConfigError: The file's network takes something else.
+        DataError: Not a model file.
+        ConfigError: The file's network takes other inputs.
     """
     saved = load_saved(path)
     if MODELS[saved.config.family].inputs != inputs:
-        raise ConfigError(f"{path} holds a {saved.config.family}: a model on {inputs}s is needed there")
+        raise ConfigError(f"{path} holds a {saved.config.family} model: give one that takes {inputs}s")
     return saved
 
 
 def image_config(saved: SavedModel) -> ImageConfig:
-    """Return the images that an image model was trained on."""
+    """Look up the image settings that an image model was trained with."""
     assert saved.config.image is not None, f"{saved.name} takes images: its config holds one"
     return saved.config.image
 

@@ -1,4 +1,4 @@
-"""Train one config to its end."""
+"""Train one config until patience or the last epoch, and pack the result as a model file."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Fit:
         model: The network with the best epoch's weights, wrapped to take raw signals in millivolts.
         history: Every epoch, oldest first.
         best_epoch: The epoch with the highest validation metric, from 1.
+        seed: Of weights, order, crops and dropout.
     """
 
     config: TrialConfig
@@ -37,10 +38,11 @@ class Fit:
 
     @property
     def best(self) -> EpochResult:
+        """The result of the best epoch."""
         return self.history[self.best_epoch - 1]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the history as flat rows, one an epoch."""
+        """Flatten the history into rows, one an epoch."""
         return [result.as_row() for result in self.history]
 
 
@@ -53,14 +55,25 @@ def train_model(
     metric: str = "macro_auc",
     on_epoch: Callable[[EpochResult], None] | None = None,
 ) -> Fit:
-    """Train until patience or the last epoch and return the best epoch's model with the history.
+    """Train one config on train, and keep the weights of the epoch that is best on validation.
 
     Args:
-        data: Prepared data, or its open parts already on a device (`device` is then ignored).
+        data: Prepared data, or train and validation already on a device (`device` is then ignored).
+        seed: Of weights, order, crops and dropout.
+        device: "cpu", "cuda" or "cuda:N".
+        metric: Entry of `ecg_tune.metrics.METRICS` that chooses the best epoch.
         on_epoch: Called after every epoch.
 
     Raises:
         NonFiniteLossError: A loss is not a finite number.
+
+    Example:
+        >>> from ecg_tune.data.prepared.dataset import open_prepared
+        >>> from ecg_tune.models import trial_config
+        >>> config = trial_config({"family": "cnn1d", "training": {"max_epochs": 2}})
+        >>> fit = train_model(config, open_prepared("data"), seed=0)
+        >>> len(fit.history), fit.best_epoch in (1, 2)
+        (2, True)
     """
     loaded = data if isinstance(data, LearningData) else learning_data(data, torch.device(device))
     learner = Learner(config, loaded, seed=seed, metric=metric)
@@ -73,11 +86,13 @@ def train_model(
 
 
 def saved_model(fit: Fit, data: PreparedData, *, name: str, trial: int | None = None, device: str = "cpu") -> SavedModel:
-    """Return a finished training as a model file's content, thresholds taken from validation.
+    """Pack a finished training for `save_model`, with thresholds chosen on validation.
 
     Args:
+        data: The prepared data that it was trained on.
         name: E.g. "ResNet#2".
-        trial: Row of the study that is retrained.
+        trial: Number of the trial that is retrained; None when it was trained without a search.
+        device: Where validation is predicted.
     """
     probabilities = predict_probabilities(fit.model, data.validation.signals_uv, device=device)
     state: dict[str, Tensor] = {k: v.detach().cpu() for k, v in fit.model.model.state_dict().items()}

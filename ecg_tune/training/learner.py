@@ -1,4 +1,4 @@
-"""The training loop, one epoch at a time, with a state that can be saved and continued anywhere."""
+"""The training loop, one epoch at a time, with a state that can be saved and resumed on any machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ecg_tune.transforms.signals import random_crop, standardise
 
 @dataclass(frozen=True)
 class LearningData:
-    """Train and validation on one device, with what is needed to interpret them. Holds no test record."""
+    """Train and validation on one device, with their normalisation and sampling rate. Holds no test record."""
 
     train: DeviceSplit
     validation: DeviceSplit
@@ -46,13 +46,14 @@ def learning_data(data: PreparedData, device: torch.device) -> LearningData:
 
 
 class Learner:
-    """Trains one config. `step` runs one epoch; `state_dict` holds all that the next epoch depends on.
+    """Trains one config. `step` runs one epoch; `state_dict` holds everything that the next epoch depends on.
 
-    Randomness comes from `seed` alone: weights, dropout, order and crops are drawn from streams of the learner's own, so
-    that neither an earlier trial in the same process nor an interruption changes them.
+    All randomness comes from `seed`: weights, dropout, order and crops have random streams of their own, so that neither an
+    earlier trial in the same process nor an interruption changes them.
 
     Args:
-        metric: Row of `METRICS` that chooses the best epoch.
+        data: On the device that trains.
+        metric: Entry of `METRICS` that chooses the best epoch.
     """
 
     def __init__(self, config: TrialConfig, data: LearningData, *, seed: int, metric: str = "macro_auc") -> None:
@@ -75,7 +76,7 @@ class Learner:
         if self._cuda():
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.predictor = Predictor(self.model, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
-        self.loader = BatchLoader(data.train, batch_size=config.training.batch_size, inputs=self._varied, generator=self.order)
+        self.loader = BatchLoader(data.train, batch_size=config.training.batch_size, inputs=self._crop_and_augment, generator=self.order)
         self.micro_batches = MicroBatches(config.training.micro_batch or config.training.batch_size)
         self.loss = make_loss(config.training, data.train.labels)
         self.optimizer = make_optimizer(self.model, config.training)
@@ -83,19 +84,19 @@ class Learner:
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
+        """Number of the last finished epoch; 0 before the first one."""
         return len(self.history)
 
     @property
     def ended_by(self) -> str | None:
-        """Why training ended, None while it goes on."""
+        """Why training ended, "patience" or "max_epochs"; None while it goes on."""
         return self.history[-1].ended_by if self.history else None
 
     def step(self) -> EpochResult:
-        """Train and validate one epoch.
+        """Train one epoch, validate, and remember the weights if they are the best so far.
 
         Raises:
-            NonFiniteLossError: A loss or the objective is not a finite number.
+            NonFiniteLossError: A loss or the metric is not a finite number.
         """
         started = time.perf_counter()
         learning_rate = float(self.optimizer.param_groups[0]["lr"])
@@ -117,30 +118,34 @@ class Learner:
             micro_batch=self.micro_batches.size,
             seconds=time.perf_counter() - started,
         )
-        self.history.append(dataclasses.replace(result, ended_by=self._ended(result)))
+        self.history.append(dataclasses.replace(result, ended_by=self._end_reason(result)))
         if not self.best_epoch or metrics[self.metric] > self.history[self.best_epoch - 1].metrics[self.metric]:
             self.best_epoch = self.epoch
             self.best_state = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
         return self.history[-1]
 
     def validate(self) -> tuple[float, Tensor]:
-        """Return the validation loss (mean over crops) and probabilities (n_records, n_classes), float64 on the CPU."""
+        """Predict the validation records.
+
+        Returns:
+            The loss, a mean over records and crops, and the probabilities (n_records, n_classes), float64 on the CPU.
+        """
         self.model.eval()
         return self.micro_batches.run(self._validate, n_records=len(self.data.validation))
 
     def _validate(self, micro_batch: int) -> tuple[float, Tensor]:
-        part, losses, probabilities = self.data.validation, [], []
+        split, losses, probabilities = self.data.validation, [], []
         n_records = max(1, 2 * micro_batch // 7)  # a record of 10 s has 7 crops of 2.5 s; no gradients are kept
         with torch.inference_mode():  # in single precision, as everybody who loads the model will compute
-            for signals, labels in zip(part.signals_uv.split(n_records), part.labels.split(n_records), strict=True):
+            for signals, labels in zip(split.signals_uv.split(n_records), split.labels.split(n_records), strict=True):
                 logits = self.predictor.crop_logits(millivolts(signals))  # (batch, n_crops, n_classes)
                 loss = nn.functional.binary_cross_entropy_with_logits(logits, labels[:, None].expand_as(logits), reduction="none")
                 losses.append(loss.mean(1).sum())
                 probabilities.append(logits.sigmoid().mean(1).cpu())
-        return float(torch.stack(losses).sum()) / part.labels.numel(), torch.cat(probabilities).double()
+        return float(torch.stack(losses).sum()) / split.labels.numel(), torch.cat(probabilities).double()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the whole state, loadable with `weights_only=True`."""
+        """Collect the state of network, optimiser, schedule and random streams; loadable with `weights_only=True`."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -154,20 +159,19 @@ class Learner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict` of a learner with the same config, or with one that differs in its last epoch only."""
+        """Resume from the `state_dict` of a learner with the same config; only `max_epochs` may differ."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.scheduler.load_state_dict(state["schedule"])
         self.rng = {name: value.cpu() for name, value in state["rng"].items()}
         self.order.set_state(state["order"].cpu())
         self.crops.set_state(state["crops"].cpu())
-        *before, last = [EpochResult(**{**row, "per_class_auc": tuple(row["per_class_auc"])}) for row in state["history"]]
-        self.history = before
-        self.history.append(dataclasses.replace(last, ended_by=self._ended(last)))  # a lengthened training has not ended
+        *self.history, last = [EpochResult(**{**row, "per_class_auc": tuple(row["per_class_auc"])}) for row in state["history"]]
+        self.history.append(dataclasses.replace(last, ended_by=self._end_reason(last)))  # an extended training has not ended
         self.best_epoch, self.best_state = state["best_epoch"], state["best_state"]
 
     def train_epoch(self) -> float:
-        """Train on every record once and return the mean loss; a part of `step`."""
+        """Train on every record once, without validation; returns the mean loss."""
         with self._own_randomness():
             return self._train()
 
@@ -176,13 +180,13 @@ class Learner:
         clip, total = self.config.training.gradient_clip, torch.zeros((), device=self.device)
         network = torch.compile(self.model) if self.config.training.compile else self.model
 
-        def loss_of(signal: Tensor, labels: Tensor) -> Tensor:
+        def compute_loss(signal: Tensor, labels: Tensor) -> Tensor:
             inputs = model_inputs(signal, self.config)
             with self._autocast():
                 return self.loss(network(*inputs), labels)
 
         for signal, labels in self.loader:
-            loss = self.micro_batches.backward(signal, labels, loss_of, self.optimizer.zero_grad)
+            loss = self.micro_batches.backward(signal, labels, compute_loss, self.optimizer.zero_grad)
             if clip:
                 nn.utils.clip_grad_norm_(self.model.parameters(), clip)
             self.optimizer.step()
@@ -190,8 +194,8 @@ class Learner:
             total += loss * len(labels)
         return float(total) / len(self.data.train)
 
-    def _varied(self, signal_mv: Tensor) -> tuple[Tensor, ...]:
-        """Return a batch's standardised signals, cropped and augmented."""
+    def _crop_and_augment(self, signal_mv: Tensor) -> tuple[Tensor, ...]:
+        """Standardise a batch (batch, n_samples, n_leads) in millivolts, crop it at random and augment it."""
         length = crop_length(self.config, self.data.sampling_rate_hz)
         signal = random_crop(standardise(signal_mv, self.data.normalisation), length, generator=self.crops)
         changes = self.config.training.augment
@@ -199,8 +203,8 @@ class Learner:
             signal = augment(signal, changes, sampling_rate_hz=self.data.sampling_rate_hz, generator=self.crops)
         return (signal,)
 
-    def _ended(self, result: EpochResult) -> str | None:
-        """Return why training ends with this epoch; patience counts epochs since the lowest validation loss."""
+    def _end_reason(self, result: EpochResult) -> str | None:
+        """Decide whether training ends with this epoch, and why; patience counts epochs since the lowest validation loss."""
         losses = [*(r.validation_loss for r in self.history), result.validation_loss]
         if result.epoch >= self.config.training.max_epochs:
             return "max_epochs"
@@ -208,8 +212,8 @@ class Learner:
 
     def _autocast(self) -> torch.autocast:
         """Train in bfloat16 where hardware multiplies it: on GPUs and CPUs with AMX. Elsewhere it is 10 times slower."""
-        pays = self.device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=pays)
+        is_faster = self.device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_faster)
 
     def _cuda(self) -> list[torch.device]:
         return [self.device] if self.device.type == "cuda" else []
@@ -220,19 +224,20 @@ class Learner:
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
+        """Use the learner's random stream in the block, and leave the process's global one as it was."""
         with torch.random.fork_rng(devices=self._cuda()), _deterministic(self.config.training.deterministic):
             torch.set_rng_state(self.rng["cpu"])
-            if self._cuda() and "cuda" in self.rng:  # a checkpoint of a CPU holds none
+            if self._cuda() and "cuda" in self.rng:  # a checkpoint written on a CPU holds none
                 torch.cuda.set_rng_state(self.rng["cuda"], self.device)
             yield
             self.rng = self._rng_state()
 
 
 @contextmanager
-def _deterministic(wanted: bool) -> Iterator[None]:
-    """Let torch use reproducible algorithms only, and refuse operations that have none."""
+def _deterministic(enabled: bool) -> Iterator[None]:
+    """Allow torch reproducible algorithms only, and refuse operations that have none."""
     before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(wanted or before)
+    torch.use_deterministic_algorithms(enabled or before)
     try:
         yield
     finally:

@@ -12,11 +12,14 @@ LARGEST_WEIGHT = 10.0
 
 
 def make_loss(config: TrainingConfig, labels: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a function (logits, labels) → mean loss of a batch.
+    """Build the loss function of a config.
 
     Args:
-        labels: (n_records, n_classes) of the training part; with `class_weights` positives of a class weigh as much as
-            its negatives (at most `LARGEST_WEIGHT` each), which trades calibration for sensitivity.
+        labels: (n_records, n_classes) of the training split. With `class_weights`, a class's positives together weigh as
+            much as its negatives (each at most `LARGEST_WEIGHT`), which trades calibration for sensitivity.
+
+    Returns:
+        A function of logits and labels, both (batch, n_classes), that gives the batch's mean loss.
     """
     weight = None
     if config.class_weights:

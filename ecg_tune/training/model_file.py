@@ -1,4 +1,7 @@
-"""Files of weights: written through a rename, loaded with `weights_only=True`, self-describing."""
+"""Save and load trained models in files that describe themselves; loading runs no code (`weights_only=True`).
+
+Not checkpoints: those hold the state of an unfinished training, see `ecg_tune.training.checkpoints`.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +25,25 @@ from ecg_tune.transforms.images import n_channels
 
 FORMAT = 1
 TRAIN, TRAIN_AND_VALIDATION = "train", "train+validation"
-"""What a model may have been trained on."""
+"""The values of `SavedModel.trained_on`: which splits a model was trained on."""
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A trained model with all that is needed to use it and to say what it is.
+    """A trained model with everything that is needed to use it and to report on it.
 
     Attributes:
+        name: E.g. "ResNet#2".
         data: leads, sampling_rate_hz, n_samples, class_names, normalisation, fingerprint, split, synthetic, n_records.
         state: Weights of the best epoch.
         thresholds: "half" (0.5) and "f1" (highest F1 on validation), one value a class.
-        trial: Row of the study it retrains; None when it was trained without a search.
+        trial: Number of the trial it retrains; None when it was trained without a search.
         validation_macro_auc: Of the best epoch.
+        best_epoch, epochs: From 1; `epochs` were trained.
+        seconds: Of the whole training.
         history: One row an epoch, see `EpochResult.as_row`.
-        trained_on: "train", or "train+validation": then thresholds and `validation_macro_auc` are those of the twin that was
-            trained on train, and the epochs those that were best for it (`ecg_tune.training.refit`).
+        trained_on: "train", or "train+validation": then thresholds, `validation_macro_auc` and the number of epochs come
+            from the reference model, which was trained on train alone (`ecg_tune.training.refit`).
     """
 
     name: str
@@ -57,33 +63,37 @@ class SavedModel:
 
 
 def save_atomic(path: Path, content: dict[str, Any]) -> None:
-    """Write `content` so that `path` always holds a whole file: the old one or the new one."""
+    """Write a dictionary by `torch.save` so that `path` always holds a complete file: the previous one or the new one."""
     LocalStorage(path.parent).write(path.name, partial(torch.save, content))
 
 
-def load_weights(where: Path | str, *, device: str = "cpu") -> dict[str, Any]:
-    """Load a file of `save_atomic`, from a path or an s3:// URI. No code in it is run.
+def load_weights(location: Path | str, *, device: str = "cpu") -> dict[str, Any]:
+    """Load a dictionary written by `save_atomic`, from a path or an s3:// URI, without running code in it.
+
+    Args:
+        device: Where the tensors go.
 
     Raises:
-        DataError: Missing, cut, or not such a file; or it can't be reached.
+        DataError: The file is missing, incomplete, not a dictionary of weights, or can't be reached.
     """
     try:
-        with open_storage(str(where)).open() as file:
-            return read_weights(file, str(where), device=device)
+        with open_storage(str(location)).open() as file:
+            return read_weights(file, str(location), device=device)
     except FileNotFoundError as error:
-        raise DataError(f"{where} does not exist") from error
+        raise DataError(f"{location} does not exist") from error
     except OSError as error:
-        raise DataError(f"{where} can't be read: {' '.join(str(error).split())}") from error
+        raise DataError(f"{location} can't be read: {' '.join(str(error).split())}") from error
 
 
 def read_weights(file: BinaryIO, name: str, *, device: str = "cpu") -> dict[str, Any]:
-    """Load what an open file holds.
+    """Load a dictionary from an open file; see `load_weights`.
 
     Args:
-        name: What to call it in messages.
+        name: The file's name in messages.
+        device: Where the tensors go.
 
     Raises:
-        DataError: Cut, or not such a file.
+        DataError: The file is incomplete, or not a dictionary of weights.
     """
     try:
         content = torch.load(file, map_location=device, weights_only=True)
@@ -95,7 +105,7 @@ def read_weights(file: BinaryIO, name: str, *, device: str = "cpu") -> dict[str,
 
 
 def describe_data(data: PreparedData) -> dict[str, Any]:
-    """Return what a model file says about the data it was trained on."""
+    """Collect the facts about prepared data that a model file keeps, `SavedModel.data`."""
     return {
         "leads": list(data.leads),
         "sampling_rate_hz": data.sampling_rate_hz,
@@ -110,33 +120,47 @@ def describe_data(data: PreparedData) -> dict[str, Any]:
 
 
 def save_model(path: Path, saved: SavedModel) -> None:
-    """Write a model file."""
+    """Write a model file, complete or not at all; its folder is created when it is missing."""
     LocalStorage(path.parent).write(path.name, partial(write_model, saved))
 
 
 def write_model(saved: SavedModel, file: BinaryIO) -> None:
-    """Write a model into an open file."""
+    """Write a model into an open binary file."""
     content = {f.name: getattr(saved, f.name) for f in dataclasses.fields(saved)}
     torch.save({**content, "config": to_dict(saved.config), "format": FORMAT}, file)
 
 
-def load_saved(where: Path | str) -> SavedModel:
-    """Read a model file, from a path or an s3:// URI.
+def load_saved(location: Path | str) -> SavedModel:
+    """Load a model file, from a path or an s3:// URI; `build_predictor` makes it ready to predict.
 
     Raises:
         DataError: Not a model file of ecg-tune, or one of another format.
+
+    Example:
+        >>> saved = load_saved("model.pth")
+        >>> saved.name, saved.config.family, saved.data["leads"]
+        ('CNN1D', 'cnn1d', ['I', 'II', 'V2'])
     """
-    content = load_weights(where)
+    content = load_weights(location)
     if content.pop("format", None) != FORMAT:
-        raise DataError(f"{where} is not a model file of ecg-tune (format {FORMAT})")
+        raise DataError(f"{location} is not a model file of ecg-tune (format {FORMAT})")
     try:
-        return SavedModel(**{**content, "config": trial_config(content["config"], where=str(where))})
+        return SavedModel(**{**content, "config": trial_config(content["config"], where=str(location))})
     except (KeyError, TypeError, ConfigError) as error:
-        raise DataError(f"{where} is not a model file of this version of ecg-tune: {error}") from error
+        raise DataError(f"{location} is not a model file of this version of ecg-tune: {error}") from error
 
 
 def build_predictor(saved: SavedModel) -> Predictor:
-    """Return the model of a file, in evaluation mode, on the CPU."""
+    """Build a saved model's network with its weights, ready to predict: in evaluation mode, on the CPU.
+
+    Example:
+        >>> from ecg_tune.data.prepared.dataset import open_prepared
+        >>> from ecg_tune.training.model_file import load_saved
+        >>> from ecg_tune.training.predictor import predict_probabilities
+        >>> predictor = build_predictor(load_saved("model.pth"))
+        >>> predict_probabilities(predictor, open_prepared("data").validation.signals_uv).shape
+        (48, 5)
+    """
     n_leads, n_classes = len(saved.data["leads"]), len(saved.data["class_names"])
     channels = n_channels(saved.config.image, n_leads) if saved.config.image else 0
     model = build_model(saved.config.model, family=saved.config.family, n_leads=n_leads, n_channels=channels, n_classes=n_classes)

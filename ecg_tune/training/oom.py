@@ -1,4 +1,4 @@
-"""Out of memory: the batch is split into micro-batches whose gradients add up to the same step."""
+"""When memory runs out, divide a batch into micro-batches whose gradients add up to the same step."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from torch import Tensor
 
 T = TypeVar("T")
 
-SIGNS = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
-"""What CUDA, the CPU's allocator and cuDNN say when memory runs out; only the first has an exception of its own."""
+MESSAGES = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+"""Texts in the errors of CUDA, the CPU's allocator and cuDNN; only CUDA's error has an exception type of its own."""
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that memory ran out, on a GPU or on the CPU."""
+    """Tell whether an error means that memory ran out, on a GPU or on the CPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in MESSAGES)
 
 
 class MicroBatches:
-    """Runs work in pieces that fit, halving them whenever memory runs out; what fitted is remembered.
+    """Runs work in micro-batches that fit into memory, and halves their size whenever memory runs out; the size is kept.
 
-    The gradient is that of the whole batch. Batch normalisation sees the pieces, though: its statistics get noisier.
+    The gradient is that of the whole batch. Batch normalisation sees the micro-batches, though: its statistics get noisier.
 
     Attributes:
-        size: Records of a piece.
+        size: Records in a micro-batch.
     """
 
     def __init__(self, batch_size: int) -> None:
         self.size = batch_size
 
     def run(self, work: Callable[[int], T], *, n_records: int) -> T:
-        """Return `work(size)`, tried again with half the size whenever memory runs out.
+        """Call `work` with the micro-batch size, and again with half the size whenever memory runs out.
 
         Args:
-            work: Can be called again from the start.
-            n_records: How many there are to work on.
+            work: Takes the size; must be able to start again.
+            n_records: Records that the work is about; bounds the first halving.
 
         Raises:
             torch.OutOfMemoryError: A single record does not fit (on the CPU a RuntimeError or MemoryError).
@@ -54,19 +54,20 @@ class MicroBatches:
                 torch.cuda.empty_cache()
 
     def backward(self, signal: Tensor, labels: Tensor, loss: Callable[[Tensor, Tensor], Tensor], reset: Callable[[], None]) -> Tensor:
-        """Back-propagate a batch's mean loss and return it.
+        """Back-propagate a batch's mean loss, micro-batch by micro-batch, and return it.
 
         Args:
-            signal: (batch, …), as drawn: a repeated try sees the same crops.
-            loss: Maps a piece's signal and labels to its mean loss, images made on the way included.
+            signal: (batch, n_samples, n_leads), cropped and augmented: a second try sees the same crops.
+            labels: (batch, n_classes).
+            loss: Maps a micro-batch's signal and labels to its mean loss; images are made inside.
             reset: Clears gradients; called before every try.
         """
 
         def work(size: int) -> Tensor:
             reset()
             total = torch.zeros((), device=labels.device)
-            for some, target in zip(signal.split(size), labels.split(size), strict=True):
-                share = loss(some, target) * (len(target) / len(labels))
+            for micro_signal, micro_labels in zip(signal.split(size), labels.split(size), strict=True):
+                share = loss(micro_signal, micro_labels) * (len(micro_labels) / len(labels))
                 share.backward()
                 total += share.detach()
             return total

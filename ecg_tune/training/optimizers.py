@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules: one row each."""
+"""Optimisers and learning-rate schedules, one registry entry each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> Optimizer:
-    """Return the optimiser of a config over a model's parameters."""
+    """Build the optimiser that a config names, over all parameters of a model."""
     return OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
@@ -45,7 +45,7 @@ SCHEDULES: dict[str, Callable[[Optimizer, TrainingConfig, int], LRScheduler]] = 
 
 
 class Schedule:
-    """Steps a schedule at its own pace: per batch, or per epoch on the validation loss."""
+    """Steps a learning-rate schedule when it is due: after every batch, or after every epoch on the validation loss."""
 
     def __init__(self, optimizer: Optimizer, config: TrainingConfig, *, n_batches: int) -> None:
         self.scheduler = SCHEDULES[config.schedule](optimizer, config, n_batches)

@@ -1,8 +1,9 @@
-"""Train on train and validation together, when a model trained on train alone has shown how.
+"""Train a model again on train and validation together, with the epochs and learning rates of a reference model.
 
-The twin, same config and seed, was trained on train; validation told it when to stop. Here every record of both parts trains,
-so that none is left to fit anything on: epochs, learning rates, input scale, class weights and thresholds are the twin's, and
-the twin's answers on validation stand for those of this model wherever validation decides (Platt scaling, choice, ensemble).
+The reference model has the same config and seed, and was trained on train alone; validation decided when it stopped. The refit
+uses all records of both splits, so that none is left to decide anything: epochs, learning rates, input scale, class weights
+and thresholds are those of the reference model. Wherever validation decides (Platt scaling, choice, ensemble), the reference
+model's predictions are used instead of the refit's.
 """
 
 from __future__ import annotations
@@ -23,43 +24,56 @@ from ecg_tune.training.loss import make_loss
 from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel
 
 
-def refit_model(twin: SavedModel, data: PreparedData, *, device: str = "cpu") -> SavedModel:
-    """Return the model that the twin's config and seed give on train and validation, after as many epochs as the twin's best.
-
-    Its `validation_macro_auc` and thresholds are the twin's; its history has no validation columns.
+def refit_model(reference: SavedModel, data: PreparedData, *, device: str = "cpu") -> SavedModel:
+    """Train the reference model's config and seed on train and validation, for as many epochs as its best one.
 
     Args:
-        twin: Trained on the training part of `data`; its weights are not used.
+        reference: Trained on the training split of `data`; its weights are not used.
+        device: "cpu", "cuda" or "cuda:N".
+
+    Returns:
+        The refit. Its `validation_macro_auc` and thresholds are the reference model's; its history has no validation columns.
 
     Raises:
         NonFiniteLossError: A loss is not a finite number.
     """
     started = time.perf_counter()
-    place = torch.device(device)
-    train, validation = to_device(data.train, place), to_device(data.validation, place)
-    learner = _learner(twin, train, validation, twin.data["normalisation"], data.sampling_rate_hz)
-    history = []
-    for row in twin.history[: twin.best_epoch]:
-        history.append(_epoch(learner, row))
+    learner = _refit_learner(reference, data, torch.device(device))
+    history = [_train_epoch(learner, row) for row in reference.history[: reference.best_epoch]]
     state: dict[str, Tensor] = {k: v.detach().cpu() for k, v in learner.model.state_dict().items()}
-    seconds = time.perf_counter() - started
-    return dataclasses.replace(twin, state=state, epochs=len(history), seconds=seconds, history=history, trained_on=TRAIN_AND_VALIDATION)
+    return dataclasses.replace(
+        reference,
+        state=state,
+        epochs=len(history),
+        seconds=time.perf_counter() - started,
+        history=history,
+        trained_on=TRAIN_AND_VALIDATION,
+    )
 
 
-def _learner(twin: SavedModel, train: DeviceSplit, validation: DeviceSplit, normalisation: dict[str, Any], rate_hz: int) -> Learner:
+def _refit_learner(reference: SavedModel, data: PreparedData, device: torch.device) -> Learner:
+    """Make a learner on all records of both splits, with the reference model's normalisation and class weights."""
+    train, validation = to_device(data.train, device), to_device(data.validation, device)
     both = DeviceSplit(
         torch.cat([train.signals_uv, validation.signals_uv]),
         torch.cat([train.labels, validation.labels]),
     )
-    nothing = DeviceSplit(both.signals_uv[:0], both.labels[:0])  # no record is left that could judge
-    learner = Learner(twin.config, LearningData(both, nothing, normalisation, rate_hz), seed=twin.seed)
-    learner.loss = make_loss(twin.config.training, train.labels)
+    empty = DeviceSplit(both.signals_uv[:0], both.labels[:0])  # no record is left to validate on
+    loaded = LearningData(both, empty, reference.data["normalisation"], data.sampling_rate_hz)
+    learner = Learner(reference.config, loaded, seed=reference.seed)
+    learner.loss = make_loss(reference.config.training, train.labels)
     return learner
 
 
-def _epoch(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:
-    """Train one epoch at the twin's learning rate; schedules that go by batches, not by validation, keep their own pace."""
-    began, epoch = time.perf_counter(), int(row["epoch"])
+def _train_epoch(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:
+    """Train one epoch like that of the reference model, and return its row of the history.
+
+    Only "plateau" needs the reference model's learning rates; the other schedules count batches, not validation losses.
+
+    Args:
+        row: The reference model's history row of this epoch.
+    """
+    started, epoch = time.perf_counter(), int(row["epoch"])
     if learner.config.training.schedule == "plateau":
         for group in learner.optimizer.param_groups:
             group["lr"] = float(row["learning_rate"])
@@ -67,4 +81,4 @@ def _epoch(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:
     loss = learner.train_epoch()
     if not math.isfinite(loss):
         raise NonFiniteLossError(f"training loss is {loss} in epoch {epoch}: try a lower learning rate or gradient clipping")
-    return {"epoch": epoch, "train_loss": loss, "learning_rate": rate, "seconds": time.perf_counter() - began}
+    return {"epoch": epoch, "train_loss": loss, "learning_rate": rate, "seconds": time.perf_counter() - started}

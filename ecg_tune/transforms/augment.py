@@ -1,6 +1,6 @@
 """Mild augmentation of standardised signals (batch, n_samples, n_leads).
 
-What a heart can't do is left out: a flipped sign or permuted leads would be another diagnosis.
+Signs are not flipped and leads not permuted: the result would show another diagnosis.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from ecg_tune.config import AugmentConfig
 
 
 def augment(signal: Tensor, config: AugmentConfig, *, sampling_rate_hz: int, generator: torch.Generator) -> Tensor:
-    """Return the batch with each record changed at random: shifted, scaled, masked, with noise.
+    """Shift, scale and mask each record at random and add noise, as far as the config asks for it.
 
     Args:
+        signal: (batch, n_samples, n_leads) in standard deviations.
+        config: Ranges of the changes; zeros change nothing.
         generator: On the CPU, so that every device draws the same changes.
     """
     n_records, n_samples, n_leads = signal.shape

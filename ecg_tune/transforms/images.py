@@ -1,6 +1,6 @@
-"""Signals as images, computed where the signal lies: GASF, GADF and MTF, equal to pyts.
+"""Turn signals into images on the signals' device: GASF, GADF and MTF, equal to those of pyts.
 
-Each function maps (…, n_samples) to (…, size, size). Rows and columns are time; nothing is flipped. Block means use the
+Each function maps (…, n_samples) to (…, size, size). Rows and columns are time, from top and left. Block means use the
 bounds floor(linspace(0, n_samples, size + 1)); at 10 s a pixel of a 224 px image is 45 ms wide, at 2.5 s 11 ms.
 """
 
@@ -15,13 +15,23 @@ from ecg_tune.config import ImageConfig
 from ecg_tune.errors import ConfigError
 
 GLOBAL_RANGE = 6.0
-"""Amplitude, in standard deviations of the training part, that the global scale maps to 1 (about 1.4 mV on PTB-XL)."""
+"""Amplitude, in standard deviations of the training split, that the global scale maps to 1 (about 1.4 mV on PTB-XL)."""
 
 
 def block_mean(values: Tensor, size: int) -> Tensor:
-    """Return the means of `size` consecutive blocks along the last axis, float64.
+    """Average `size` consecutive blocks along the last axis, in double precision.
 
-    Sums are taken in double precision: the square root in the Gramian fields turns an error of 1e-7 into one of 4e-4.
+    Double, because the square root in the Gramian fields turns an error of 1e-7 into one of 4e-4.
+
+    Args:
+        values: (…, n_samples).
+        size: 1..n_samples.
+
+    Returns:
+        (…, size) float64.
+
+    Raises:
+        ConfigError: `size` is out of range.
     """
     n_samples = values.shape[-1]
     if not 1 <= size <= n_samples:
@@ -32,9 +42,10 @@ def block_mean(values: Tensor, size: int) -> Tensor:
 
 
 def unit_range(values: Tensor, scale: str) -> Tensor:
-    """Map amplitudes to [-1, 1].
+    """Scale amplitudes to [-1, 1].
 
     Args:
+        values: (…, n_samples) in standard deviations.
         scale: "series": each series' minimum to -1 and maximum to 1 (a constant series becomes -1, as in pyts).
             "global": `GLOBAL_RANGE` to 1, clipped, so that amplitudes stay comparable between records.
     """
@@ -51,23 +62,29 @@ def _cos_sin(signal: Tensor, size: int, scale: str) -> tuple[Tensor, Tensor]:
 
 
 def gasf(signal: Tensor, size: int, *, scale: str = "series") -> Tensor:
-    """Return the Gramian angular summation field cos(φi + φj), in [-1, 1] (Wang & Oates, 2015)."""
+    """Compute the Gramian angular summation field cos(φi + φj), in [-1, 1] (Wang & Oates, 2015).
+
+    Args:
+        signal: (…, n_samples), standardised.
+        size: Pixels a side, 1..n_samples.
+        scale: "series" or "global", see `unit_range`.
+    """
     cos, sin = _cos_sin(signal, size, scale)
     left, right = torch.stack([cos, sin], -1), torch.stack([cos, -sin], -2)
     return left @ right
 
 
 def gadf(signal: Tensor, size: int, *, scale: str = "series") -> Tensor:
-    """Return the Gramian angular difference field sin(φi - φj), in [-1, 1] (Wang & Oates, 2015)."""
+    """Compute the Gramian angular difference field sin(φi - φj), in [-1, 1] (Wang & Oates, 2015). Arguments as `gasf`."""
     cos, sin = _cos_sin(signal, size, scale)
     left, right = torch.stack([sin, cos], -1), torch.stack([cos, -sin], -2)
     return left @ right
 
 
 def mtf(signal: Tensor, size: int, *, n_bins: int = 8) -> Tensor:
-    """Return the Markov transition field, in [0, 1] (Wang & Oates, 2015).
+    """Compute the Markov transition field, in [0, 1] (Wang & Oates, 2015).
 
-    Samples are binned by the series' own quantiles, so the image holds no amplitudes, whatever the scale. The n_samples ×
+    Samples are binned by the series' own quantiles, so the image shows no amplitudes, whatever the scale. The n_samples ×
     n_samples field is never built: with P the share of each bin in each block (size, n_bins) and W the transition
     probabilities (n_bins, n_bins), the block-averaged field is P W Pᵀ.
     """
@@ -98,12 +115,12 @@ IMAGES: dict[str, Callable[[Tensor, ImageConfig], Tensor]] = {"gasf": _gasf, "ga
 
 
 def n_channels(config: ImageConfig, n_leads: int) -> int:
-    """Return how many channels `make_images` gives."""
+    """Count the channels of the images that `make_images` makes."""
     return len(IMAGES) if config.kind == "triple" else n_leads
 
 
 def make_images(signal: Tensor, config: ImageConfig) -> Tensor:
-    """Return the images of a batch of signals, on the signals' device.
+    """Compute the images of a batch of signals, on the signals' device.
 
     Args:
         signal: (batch, n_samples, n_leads), standardised.
@@ -121,5 +138,5 @@ def make_images(signal: Tensor, config: ImageConfig) -> Tensor:
         return IMAGES[config.kind](leads, config)
     if config.lead >= leads.shape[1]:
         raise ConfigError(f"image lead must be 0..{leads.shape[1] - 1}, but got {config.lead}")
-    one = leads[:, config.lead]
-    return torch.stack([make(one, config) for make in IMAGES.values()], dim=1)
+    lead = leads[:, config.lead]
+    return torch.stack([make(lead, config) for make in IMAGES.values()], dim=1)

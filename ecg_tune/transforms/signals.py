@@ -1,4 +1,4 @@
-"""Signals as networks take them: standardised, and cut to crops. Shapes are (batch, n_samples, n_leads)."""
+"""Standardise signals and cut them into crops, as networks take them. Shapes are (batch, n_samples, n_leads)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 
 def standardise(signal_mv: Tensor, normalisation: Mapping[str, Any]) -> Tensor:
-    """Return the signal in standard deviations.
+    """Convert millivolts to standard deviations.
 
     Args:
-        signal_mv: Millivolts.
-        normalisation: {"kind": "global", "scale_mv": sd of the training part}, which keeps amplitudes comparable, or
+        signal_mv: (batch, n_samples, n_leads), millivolts.
+        normalisation: {"kind": "global", "scale_mv": sd of the training split}, which keeps amplitudes comparable, or
             {"kind": "record"}: zero mean and unit variance for each record and lead (a constant lead becomes 0).
     """
     if normalisation["kind"] == "global":
@@ -24,10 +24,14 @@ def standardise(signal_mv: Tensor, normalisation: Mapping[str, Any]) -> Tensor:
 
 
 def random_crop(signal: Tensor, length: int | None, *, generator: torch.Generator) -> Tensor:
-    """Return one crop of `length` samples a record, its start drawn uniformly. None or a full length changes nothing.
+    """Cut one crop out of each record, at a uniformly random start.
 
     Args:
+        length: Samples; None, or the record's length or more, keeps whole records.
         generator: On the CPU, so that every device draws the same crops.
+
+    Returns:
+        (batch, length, n_leads).
     """
     n_samples = signal.shape[1]
     if length is None or length >= n_samples:
@@ -38,7 +42,10 @@ def random_crop(signal: Tensor, length: int | None, *, generator: torch.Generato
 
 
 def evaluation_crops(signal: Tensor, length: int | None) -> Tensor:
-    """Return the crops whose predictions are averaged: half overlapping, the last one ending with the record.
+    """Cut each record into half-overlapping crops, the last one ending with the record; their predictions are averaged.
+
+    Args:
+        length: Samples; None, or the record's length or more, gives one crop: the whole record.
 
     Returns:
         (batch, n_crops, length, n_leads); 7 crops for 2.5 s of 10 s.

@@ -13,10 +13,10 @@ IMAGE = ImageConfig(kind="gadf", size=32)
 
 
 def test_the_three_loaders_agree_on_the_same_records(toy_data):
-    part, normalisation = toy_data.train, toy_data.normalisation
-    signals = create_signal_dataloader(part, batch_size=40)
-    images = create_image_dataloader(part, IMAGE, normalisation=normalisation, batch_size=40)
-    both = create_fusion_dataloader(part, IMAGE, normalisation=normalisation, batch_size=40)
+    split, normalisation = toy_data.train, toy_data.normalisation
+    signals = create_signal_dataloader(split, batch_size=40)
+    images = create_image_dataloader(split, IMAGE, normalisation=normalisation, batch_size=40)
+    both = create_fusion_dataloader(split, IMAGE, normalisation=normalisation, batch_size=40)
     assert len(signals) == len(images) == len(both) == 3
     for (signal, labels), (image, _), (standard, picture, last) in zip(signals, images, both, strict=True):
         torch.testing.assert_close(standard, standardise(signal, normalisation))

@@ -87,4 +87,4 @@ def test_the_train_command_takes_networks_and_images_from_the_files(files, toy_d
     assert run(["train", "rnn", *flags, "--frozen"]) == 2
     assert "are for fusion, not for rnn" in capsys.readouterr().err
     assert run(["train", "fusion", *flags, "--signal-from", str(files["ResNet"])]) == 2
-    assert "a model on signals is needed there" in capsys.readouterr().err
+    assert "give one that takes signals" in capsys.readouterr().err

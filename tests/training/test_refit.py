@@ -1,4 +1,4 @@
-"""What a model trained on validation too may know of validation: its weights and nothing else."""
+"""A model refitted on train and validation takes weights from validation and nothing else."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ CONFIG = TrialConfig(
 
 
 @pytest.fixture(scope="module")
-def twin(toy_data: PreparedData) -> SavedModel:
+def reference(toy_data: PreparedData) -> SavedModel:
     return saved_model(train_model(CONFIG, toy_data, seed=3), toy_data, name="CNN1D", trial=7)
 
 
 @pytest.fixture(scope="module")
-def both(twin: SavedModel, toy_data: PreparedData) -> SavedModel:
-    return refit_model(twin, toy_data)
+def both(reference: SavedModel, toy_data: PreparedData) -> SavedModel:
+    return refit_model(reference, toy_data)
 
 
-def spoiled(part: Split) -> Split:
-    """Return a part with other signals, and labels turned around."""
+def spoiled(split: Split) -> Split:
+    """Return a split with other signals, and labels turned around."""
     rng = np.random.default_rng(0)
-    return dataclasses.replace(part, signals_uv=rng.integers(-3000, 3000, part.signals_uv.shape, np.int16), labels=1 - part.labels)
+    return dataclasses.replace(split, signals_uv=rng.integers(-3000, 3000, split.signals_uv.shape, np.int16), labels=1 - split.labels)
 
 
 def fitted(model: SavedModel) -> dict[str, object]:
@@ -45,27 +45,27 @@ def fitted(model: SavedModel) -> dict[str, object]:
     return {name: value for name, value in facts.items() if name not in ("state", "seconds")}
 
 
-def test_nothing_but_weights_changes_when_validation_is_another(twin: SavedModel, both: SavedModel, toy_data: PreparedData) -> None:
-    other = refit_model(twin, dataclasses.replace(toy_data, validation=spoiled(toy_data.validation)))
+def test_nothing_but_weights_changes_when_validation_is_another(reference: SavedModel, both: SavedModel, toy_data: PreparedData) -> None:
+    other = refit_model(reference, dataclasses.replace(toy_data, validation=spoiled(toy_data.validation)))
     assert fitted(other) == fitted(both)
     assert any(not torch.equal(other.state[key], both.state[key]) for key in both.state), "validation records train it"
 
 
-def test_all_that_validation_decides_is_the_twins(twin: SavedModel, both: SavedModel) -> None:
+def test_all_that_validation_decides_comes_from_the_reference_model(reference: SavedModel, both: SavedModel) -> None:
     assert both.trained_on == "train+validation"
-    assert both.epochs == len(both.history) == twin.best_epoch
+    assert both.epochs == len(both.history) == reference.best_epoch
     for name in ("thresholds", "validation_macro_auc", "data", "config", "seed", "trial", "best_epoch"):
-        assert getattr(both, name) == getattr(twin, name), name
-    assert [row["learning_rate"] for row in both.history] == [row["learning_rate"] for row in twin.history[: twin.best_epoch]]
+        assert getattr(both, name) == getattr(reference, name), name
+    assert [row["learning_rate"] for row in both.history] == [row["learning_rate"] for row in reference.history[: reference.best_epoch]]
 
 
-def test_every_record_of_both_parts_is_trained_on(twin: SavedModel, toy_data: PreparedData) -> None:
-    for part in ("train", "validation"):
-        other = refit_model(twin, dataclasses.replace(toy_data, **{part: spoiled(getattr(toy_data, part))}))
-        assert other.history[0]["train_loss"] != refit_model(twin, toy_data).history[0]["train_loss"], part
+def test_every_record_of_both_splits_is_trained_on(reference: SavedModel, toy_data: PreparedData) -> None:
+    for split in ("train", "validation"):
+        other = refit_model(reference, dataclasses.replace(toy_data, **{split: spoiled(getattr(toy_data, split))}))
+        assert other.history[0]["train_loss"] != refit_model(reference, toy_data).history[0]["train_loss"], split
 
 
-def test_thresholds_of_a_model_trained_on_train_do_not_depend_on_training_records(twin: SavedModel, toy_data: PreparedData) -> None:
+def test_thresholds_of_a_model_trained_on_train_do_not_depend_on_training_records(reference: SavedModel, toy_data: PreparedData) -> None:
     fit = train_model(CONFIG, toy_data, seed=3)
     other = saved_model(fit, dataclasses.replace(toy_data, train=spoiled(toy_data.train)), name="CNN1D", trial=7)
-    assert other.thresholds == twin.thresholds
+    assert other.thresholds == reference.thresholds

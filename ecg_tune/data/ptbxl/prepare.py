@@ -67,6 +67,9 @@ def prepare(source: Path, target: Path, config: DataConfig, *, damaged: str = "r
         WorkFailedError: The target can't be written.
 
     Example:
+        >>> from pathlib import Path
+        >>> from ecg_tune.config import DataConfig
+        >>> from ecg_tune.data.synthetic.generator import synthesize
         >>> counts = synthesize(Path("ptbxl"), n_records=60)  # or a folder with the real PTB-XL
         >>> manifest = prepare(Path("ptbxl"), Path("prepared"), DataConfig(leads=("I", "II", "V2")))
         >>> manifest["leads"], manifest["exclusions"]["read"]

@@ -1,4 +1,4 @@
-"""A healthy beat, and how people differ in it: axis, voltage, widths, intervals."""
+"""Draw a healthy beat; people differ in axis, voltage, widths and intervals."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ TYPICAL = {  # wave: centre s, width s, dipole mV along x (left), y (feet), z (b
 
 
 def normal_beat(*, sex: int, age: int, patient: np.random.Generator, record: np.random.Generator) -> Beat:
-    """Return a healthy beat: axis, voltages and widths vary with the `patient`, a little more with the `record`.
+    """Draw a healthy beat. Axis, voltages and widths vary between patients, and a little between a patient's records.
 
     Args:
         sex: 0 male, 1 female (lower voltage, flatter ST).
         age: Years; the axis turns left with age.
+        patient: Random stream of the patient, the same for all records.
+        record: Random stream of the record.
     """
     centre = np.array([TYPICAL[name][0] for name in WAVES])
     width = np.array([TYPICAL[name][1] for name in WAVES])
@@ -54,7 +56,7 @@ def normal_beat(*, sex: int, age: int, patient: np.random.Generator, record: np.
 
 
 def widen(beat: Beat, factor: float) -> Beat:
-    """Return `beat` with a QRS `factor` times as long; what follows comes later by half of the gain."""
+    """Make the QRS `factor` times as long; ST and T come later by half of the added time."""
     centre, width = beat.centre_s.copy(), beat.width_s.copy()
     onset = centre[Q] - 2 * width[Q]
     gain = (factor - 1) * (centre[S] - onset)
@@ -65,7 +67,7 @@ def widen(beat: Beat, factor: float) -> Beat:
 
 
 def _rotation(tilt_deg: float, turn_deg: float) -> Array:
-    """Return the (3, 3) rotation by `tilt` in the frontal plane (positive towards the feet) after `turn` in the horizontal one."""
+    """Build the (3, 3) matrix that turns in the horizontal plane, then tilts in the frontal one (positive towards the feet)."""
     a, b = np.radians([tilt_deg, turn_deg])
     frontal = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
     horizontal = np.array([[np.cos(b), 0, -np.sin(b)], [0, 1, 0], [np.sin(b), 0, np.cos(b)]])

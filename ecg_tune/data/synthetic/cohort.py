@@ -1,7 +1,7 @@
-"""Who is in a synthetic PTB-XL: superclasses, folds, patients, ages, sexes, dates.
+"""Draw the cohort of a synthetic PTB-XL: superclasses, folds, patients, ages, sexes, dates.
 
-Label sets come in the shares that folds 9 and 10 of PTB-XL show; folds are stratified as in Sechidis et al. (2011), the rarest class
-first, with equal sizes. From 60 records on every part of both splits holds every class.
+Label sets have the shares of PTB-XL's folds 9 and 10. Folds are stratified as in Sechidis et al. (2011), the rarest class
+first, with equal sizes. From 60 records on, every split of both schemes holds every class.
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ LABEL_SETS: dict[tuple[str, ...], float] = {
 
 @dataclass(frozen=True)
 class Member:
-    """One record of the cohort.
+    """One record of the cohort with its patient.
 
     Attributes:
+        fold: 1..10.
         classes: Superclasses, in the order of `CLASS_NAMES`; may be empty.
         age: Years at recording; 300 stands for over 89, as PTB-XL writes it.
         sex: 0 male, 1 female.
@@ -63,7 +64,7 @@ class Member:
 
 
 def draw_cohort(n_records: int, rng: np.random.Generator) -> list[Member]:
-    """Return `n_records` members in the order of `ecg_id` (1, 2, ...) and of recording date."""
+    """Draw a cohort, in the order of `ecg_id` (1, 2, ...) and of recording date."""
     sets = draw_label_sets(n_records)
     folds = assign_folds(sets)
     order = rng.permutation(n_records)
@@ -92,7 +93,7 @@ def draw_cohort(n_records: int, rng: np.random.Generator) -> list[Member]:
 
 
 def draw_label_sets(n_records: int) -> list[tuple[str, ...]]:
-    """Return `n_records` label sets in the shares of `LABEL_SETS`, by largest remainder (no chance in it)."""
+    """Distribute records over label sets in the shares of `LABEL_SETS`, by largest remainder; nothing is random."""
     exact = np.array(list(LABEL_SETS.values())) * n_records / sum(LABEL_SETS.values())
     counts = np.floor(exact).astype(int)
     counts[np.argsort(counts - exact, kind="stable")[: n_records - counts.sum()]] += 1
@@ -100,10 +101,16 @@ def draw_label_sets(n_records: int) -> list[tuple[str, ...]]:
 
 
 def assign_folds(sets: list[tuple[str, ...]]) -> NDArray[np.int64]:
-    """Return a fold 1..10 for every label set: equal sizes, equal label mix as far as counts allow.
+    """Put records into folds of equal size, with an equal label mix as far as counts allow.
 
     Records go one by one, those of the rarest class first, to the fold that has fewest of that class; among equals to the one
     with fewest of the record's other classes, then fewest records, then first in `FOLD_ORDER`.
+
+    Args:
+        sets: The label set of every record.
+
+    Returns:
+        (n_records,) folds, 1..10.
     """
     rarity = sorted(CLASS_NAMES, key=lambda name: sum(name in labels for labels in sets))
     capacity = dict.fromkeys(FOLD_ORDER, len(sets) // N_FOLDS)
@@ -112,8 +119,8 @@ def assign_folds(sets: list[tuple[str, ...]]) -> NDArray[np.int64]:
     have = {fold: dict.fromkeys(CLASS_NAMES, 0) for fold in FOLD_ORDER}
     size = dict.fromkeys(FOLD_ORDER, 0)
 
-    def cost(fold: int, wanted: list[str]) -> tuple[int, int, int]:
-        return (have[fold][wanted[0]] if wanted else size[fold], sum(have[fold][name] for name in wanted[1:]), size[fold])
+    def cost(fold: int, classes: list[str]) -> tuple[int, int, int]:
+        return (have[fold][classes[0]] if classes else size[fold], sum(have[fold][name] for name in classes[1:]), size[fold])
 
     folds = np.zeros(len(sets), dtype=np.int64)
     ranked = [[name for name in rarity if name in labels] for labels in sets]
@@ -128,17 +135,17 @@ def assign_folds(sets: list[tuple[str, ...]]) -> NDArray[np.int64]:
 
 
 def _assign_patients(folds: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return a patient id for every record; some patients have several records, all in one fold."""
+    """Draw a patient id for every record; some patients have several records, all in one fold."""
     ids = rng.permutation(max(22_000, 2 * folds.size)) + 1
     patients = np.zeros(folds.size, dtype=np.int64)
     used = 0
     for fold in range(1, N_FOLDS + 1):
         members = np.flatnonzero(folds == fold)
         n_patients = max(1, int(members.size / RECORDS_PER_PATIENT)) if members.size else 0
-        own = ids[used : used + n_patients]
+        fold_ids = ids[used : used + n_patients]
         used += n_patients
         owner = np.concatenate([np.arange(n_patients), rng.integers(0, max(n_patients, 1), members.size - n_patients)])
-        patients[rng.permutation(members)] = own[owner]
+        patients[rng.permutation(members)] = fold_ids[owner]
     return patients
 
 

@@ -4,7 +4,7 @@ Each wave of a beat is a Gaussian in time with a fixed 3-D direction (McSharry e
 Sameni et al., 2007). The dipole is seen by eight leads through Dower's matrix (Dower et al., 1980). Noise enters at the nine
 electrodes, so limb leads stay consistent: III, AVR, AVL and AVF follow from I and II before rounding.
 
-Axes: x to the left, y towards the feet, z to the back. Not a simulation of the heart: directions and widths are drawn, not derived.
+Axes: x to the left, y towards the feet, z to the back. Not a simulation of the heart: directions and widths are random numbers.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Beat:
 
 @dataclass(frozen=True)
 class Rhythm:
-    """When beats come, and which.
+    """The rhythm of a record: heart rate, its variation, fibrillation and early beats.
 
     Attributes:
         rate_bpm: Mean heart rate, beats per minute.
@@ -114,7 +114,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class DipoleParameters:
-    """Everything one record is drawn from, apart from its random stream."""
+    """Everything that one record's signal is made from, except its random stream."""
 
     beat: Beat
     rhythm: Rhythm
@@ -122,9 +122,12 @@ class DipoleParameters:
 
 
 def render(parameters: DipoleParameters, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Return one record of 10 s, (1000, 12) int16 microvolts, leads in the order of `LEAD_NAMES`.
+    """Make one record of 10 s at 100 Hz.
 
-    Einthoven's law I + III = II holds within 2 microvolts, what rounding alone costs.
+    Einthoven's law I + III = II holds within 2 microvolts, the effect of rounding.
+
+    Returns:
+        (1000, 12) int16 microvolts, leads in the order of `LEAD_NAMES`.
     """
     dipole_mv = _dipole(parameters.beat, parameters.rhythm, rng)
     electrodes_uv = _electrode_noise(parameters.noise, parameters.rhythm.respiration_hz, rng)
@@ -137,9 +140,10 @@ def render(parameters: DipoleParameters, rng: np.random.Generator) -> NDArray[np
 
 
 def frontal_axis_deg(beat: Beat) -> float:
-    """Return the electrical axis of QRS in the frontal plane, -180..180 degrees, 0 = left, 90 = towards the feet.
+    """Compute the electrical axis of QRS in the frontal plane from its net areas in leads I and AVF.
 
-    From the net areas of QRS in leads I and AVF.
+    Returns:
+        -180..180 degrees; 0 is left, 90 towards the feet.
     """
     qrs = slice(WAVES.index("Q"), WAVES.index("ST"))
     area = (beat.dipole_mv[qrs] * beat.width_s[qrs, None]).sum(0)
@@ -148,7 +152,7 @@ def frontal_axis_deg(beat: Beat) -> float:
 
 
 def _dipole(beat: Beat, rhythm: Rhythm, rng: np.random.Generator) -> Array:
-    """Return the heart's dipole, (n_samples, 3) millivolts: the sum of all waves of all beats."""
+    """Add up the waves of all beats to the heart's dipole; (n_samples, 3) millivolts."""
     times, intervals, ectopic = _beats(rhythm, rng)
     n_beats = times.size
     centre = np.tile(beat.centre_s, (n_beats, 1))
@@ -170,7 +174,11 @@ def _dipole(beat: Beat, rhythm: Rhythm, rng: np.random.Generator) -> Array:
 
 
 def _beats(rhythm: Rhythm, rng: np.random.Generator) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """Return R-peak times (s), the interval before each (s), and which beats are ectopic; a margin lies outside the record."""
+    """Draw the beats of a record, with some before its start and after its end.
+
+    Returns:
+        (n_beats,) each: R-peak times in seconds, the interval before each in seconds, and which beats are ectopic.
+    """
     mean_s = 60 / rhythm.rate_bpm
     n_beats = int(14 / mean_s / max(1 - 2.5 * rhythm.rr_sd, 0.4)) + 2
     phase = 2 * np.pi * (rhythm.respiration_hz * mean_s * np.arange(n_beats) + rng.random())
@@ -198,7 +206,7 @@ def _make_ectopic(centre: Array, width: Array, dipole: Array, ectopic: NDArray[n
 
 
 def _flicker(amplitude_mv: float, seconds: Array, rng: np.random.Generator) -> Array:
-    """Return the atrial waves of fibrillation, (n_samples, 3) millivolts: three drifting tones of 4 to 8 per second."""
+    """Make the atrial waves of fibrillation from three drifting tones of 4 to 8 per second; (n_samples, 3) millivolts."""
     if amplitude_mv <= 0:
         return np.zeros((seconds.size, 3))
     rates_hz, phases = rng.uniform(4, 8, 3), rng.uniform(0, 2 * np.pi, 3)
@@ -209,7 +217,7 @@ def _flicker(amplitude_mv: float, seconds: Array, rng: np.random.Generator) -> A
 
 
 def _electrode_noise(noise: Noise, respiration_hz: float, rng: np.random.Generator) -> Array:
-    """Return the disturbance at each electrode, (n_samples, 9) microvolts."""
+    """Make the noise at each electrode: muscle, mains and baseline wander; (n_samples, 9) microvolts."""
     seconds = np.arange(N_SAMPLES) / SAMPLING_RATE_HZ
     white = rng.standard_normal((N_SAMPLES + 1, len(ELECTRODES)))
     muscle_sd = np.tile(noise.muscle_uv, (N_SAMPLES, 1))

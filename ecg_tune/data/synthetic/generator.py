@@ -1,7 +1,7 @@
 """Write a synthetic PTB-XL: real WFDB files and tables in the published layout, made from a dipole model.
 
-For trying everything out where no PTB-XL is at hand. Numbers obtained on it say nothing about patients. Only the 100 Hz files are
-made. The folder carries `SYNTHETIC.txt`; whatever is prepared from it is marked SYNTHETIC.
+It serves to try everything out without PTB-XL. Results on it say nothing about patients. Only the 100 Hz files are made. The
+folder carries `SYNTHETIC.txt`; everything that is prepared from it is marked SYNTHETIC.
 """
 
 from __future__ import annotations
@@ -34,20 +34,29 @@ COHORT_STREAM, PATIENT_STREAM, RECORD_STREAM = 0, 1, 2
 
 
 def synthesize(out: Path, *, n_records: int = 600, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> dict[str, int]:
-    """Write a synthetic PTB-XL of `n_records` into the new or empty folder `out`; equal arguments give equal bytes.
+    """Write a synthetic PTB-XL; equal arguments give equal bytes.
 
     Args:
+        out: A new or empty folder.
+        n_records: 10..99,000; from 60 on, every class is in every split.
+        seed: 0 or more.
         progress: Called with (records written, n_records) after each record.
 
     Returns:
         Counts: "records", "patients", "without_superclass", and one for each of `CLASS_NAMES`.
 
     Raises:
-        DataError: `n_records` or `seed` out of range, or `out` holds something already.
+        DataError: `n_records` or `seed` is out of range, or `out` is not empty.
+
+    Example:
+        >>> from pathlib import Path
+        >>> counts = synthesize(Path("synthetic"), n_records=60, seed=1)
+        >>> counts["records"], counts["NORM"]
+        (60, 26)
     """
     if not FEWEST <= n_records <= MOST:
         raise DataError(
-            f"the number of synthetic records must be {FEWEST}..{MOST} (60 or more put every class in every part), but got {n_records}"
+            f"the number of synthetic records must be {FEWEST}..{MOST} (60 or more put every class in every split), but got {n_records}"
         )
     if seed < 0:
         raise DataError(f"seed must be 0 or more, but got {seed}")
@@ -70,9 +79,12 @@ def synthesize(out: Path, *, n_records: int = 600, seed: int = 0, progress: Call
 
 
 def make_record(member: Member, *, seed: int) -> tuple[NDArray[np.int16], list[str]]:
-    """Return one record's signal, (1000, 12) int16 microvolts, and its row of the database table.
+    """Make one record's signal and its row of the database table.
 
-    Records of one patient share the anatomy; all else comes from a stream of the record's own.
+    Records of one patient share the anatomy; all else comes from a random stream of the record's own.
+
+    Returns:
+        (1000, 12) int16 microvolts in the order of `LEAD_NAMES`, and the cells in the order of `DATABASE_COLUMNS`.
     """
     patient = np.random.default_rng([seed, PATIENT_STREAM, member.patient_id])
     rng = np.random.default_rng([seed, RECORD_STREAM, member.ecg_id])
@@ -85,7 +97,7 @@ def make_record(member: Member, *, seed: int) -> tuple[NDArray[np.int16], list[s
 
 
 def draw_noise(rng: np.random.Generator) -> tuple[Noise, Flags]:
-    """Return a record's disturbances and what the table says of them: strong ones are flagged, ordinary ones are not."""
+    """Draw a record's noise; strong noise is flagged in the table, ordinary noise is not."""
     n = len(ELECTRODES)
     muscle = np.exp(rng.normal(np.log(6), 0.45) + rng.normal(0, 0.3, n))
     mains = np.exp(rng.normal(np.log(2), 0.6)) * rng.uniform(0.2, 1.0, n)
@@ -113,7 +125,7 @@ def _check_empty(out: Path) -> None:
 
 
 def _write_record(out: Path, path: str, signal_uv: NDArray[np.int16]) -> dict[str, str]:
-    """Write one record as WFDB format 16 with its header, and return the digests by file name."""
+    """Write one record as WFDB format 16 with its header; returns file name → SHA-256."""
     name = Path(path).name
     initial = signal_uv[0]
     checksums = signal_uv.sum(axis=0, dtype=np.int64) % 65536
@@ -126,7 +138,7 @@ def _write_record(out: Path, path: str, signal_uv: NDArray[np.int16]) -> dict[st
 
 
 def _write(target: Path, content: bytes) -> str:
-    """Write a file, its folder too, and return the content's SHA-256 in hex."""
+    """Write a file and the folders above it; returns the content's SHA-256 in hex."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     return hashlib.sha256(content).hexdigest()

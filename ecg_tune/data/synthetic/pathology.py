@@ -1,7 +1,7 @@
-"""What each statement changes in a healthy beat, by severity, and in the rhythm.
+"""Change a healthy beat and rhythm as each SCP statement does, by severity.
 
-A severity of 1 is a textbook case, 0 nothing, 0.3 what a reader may overlook. Every record, normal ones too, also gets a small
-dose of unlabelled changes, so that labels are never perfectly readable from the signal.
+A severity of 1 is a textbook case, 0.3 is easily overlooked, 0 changes nothing. Every record, normal ones too, also gets small
+unlabelled changes, so that no signal gives its labels away perfectly.
 """
 
 from __future__ import annotations
@@ -24,9 +24,13 @@ LIKELIHOOD_FACTORS = {100.0: 1.0, 80.0: 0.9, 50.0: 0.75, 35.0: 0.65, 15.0: 0.55,
 
 
 def draw_severities(codes: Mapping[str, float], rng: np.random.Generator) -> dict[str, float]:
-    """Return {diagnostic code: severity}, those of `codes` and one small unlabelled change of every superclass.
+    """Draw a severity for each diagnostic statement, and one small unlabelled change of every superclass.
 
-    Severities are log-normal; an unlikely statement ({code: likelihood}) has a milder one on average.
+    Args:
+        codes: Statement → likelihood in percent; an unlikely statement is milder on average.
+
+    Returns:
+        Statement → severity, log-normal, at most 1.6.
     """
     severities: dict[str, float] = {}
     for superclass in ("MI", "STTC", "CD", "HYP"):
@@ -35,13 +39,13 @@ def draw_severities(codes: Mapping[str, float], rng: np.random.Generator) -> dic
         severities[hidden] = abs(rng.normal(0, HIDDEN_SEVERITY))
     for code, likelihood in codes.items():
         if code in EFFECTS and "diagnostic" in STATEMENTS[code].kinds:
-            suggested = SEVERITY_MEDIAN * np.exp(rng.normal(0, SEVERITY_SPREAD)) * LIKELIHOOD_FACTORS[likelihood]
-            severities[code] = float(min(suggested, 1.6))
+            severity = SEVERITY_MEDIAN * np.exp(rng.normal(0, SEVERITY_SPREAD)) * LIKELIHOOD_FACTORS[likelihood]
+            severities[code] = float(min(severity, 1.6))
     return severities
 
 
 def diseased_beat(beat: Beat, severities: Mapping[str, float]) -> Beat:
-    """Return `beat` changed by each statement in turn, in the order of `EFFECTS`: voltage, conduction, scar, repolarisation."""
+    """Apply each statement's effect to a beat, in the order of `EFFECTS`: voltage, conduction, scar, repolarisation."""
     for code, effect in EFFECTS.items():
         if code in severities:
             beat = effect(beat, severities[code])
@@ -49,7 +53,7 @@ def diseased_beat(beat: Beat, severities: Mapping[str, float]) -> Beat:
 
 
 def draw_rhythm(codes: Iterable[str], rng: np.random.Generator) -> Rhythm:
-    """Return the rhythm that the rhythm statements among `codes` ask for."""
+    """Draw a rhythm that fits the rhythm statements among `codes`; without one, sinus rhythm at 60 to 98 per minute."""
     codes = set(codes)
     slow, fast, fibrillation = "SBRAD" in codes, "STACH" in codes, "AFIB" in codes
     low, high = (44, 58) if slow else (101, 125) if fast else (60, 60) if "PACE" in codes else (60, 98)
@@ -65,7 +69,7 @@ def draw_rhythm(codes: Iterable[str], rng: np.random.Generator) -> Rhythm:
 
 
 def _add(beat: Beat, severity: float, changes: Mapping[int, Vector]) -> Beat:
-    """Return `beat` with `severity` times the given vectors (mV) added to its waves."""
+    """Add vectors (mV), times `severity`, to waves of a beat."""
     dipole = beat.dipole_mv.copy()
     for wave, vector in changes.items():
         dipole[wave] += severity * np.array(vector)
@@ -86,14 +90,14 @@ def _shift(beat: Beat, waves: list[int], seconds: float) -> Beat:
 
 
 def _blur_late(beat: Beat, seconds: float) -> Beat:
-    """Return `beat` with the last wave of QRS wider by `seconds` (one standard deviation)."""
+    """Make the last wave of QRS wider by `seconds` (one standard deviation)."""
     width = beat.width_s.copy()
     width[LATE] += seconds
     return Beat(beat.centre_s, width, beat.dipole_mv)
 
 
 def _infarction(direction: Vector) -> Callable[[Beat, float], Beat]:
-    """Return the effect of a scar that faces `direction`: Q waves, lost R, raised ST and inverted T there."""
+    """Make the effect of a scar that faces `direction`: in leads there Q waves, lost R, raised ST and inverted T."""
     x, y, z = direction
     q, st, t = -0.46, 0.085, -0.14
     changes = {Q: (q * x, q * y, q * z), R: (-0.25 * x, -0.25 * y, -0.25 * z), ST: (st * x, st * y, st * z), T2: (t * x, t * y, t * z)}
@@ -109,7 +113,7 @@ def _infarction(direction: Vector) -> Callable[[Beat, float], Beat]:
 
 
 def _ischaemia(direction: Vector, *, st: float, flat: float) -> Callable[[Beat, float], Beat]:
-    """Return the effect of ischaemia of the wall that faces `direction`: ST falls by `st` mV there, T flattens, then inverts."""
+    """Make the effect of ischaemia of the wall that faces `direction`: ST falls by `st` mV there, T flattens, then inverts."""
     x, y, z = direction
 
     def effect(beat: Beat, severity: float) -> Beat:
@@ -130,7 +134,7 @@ def _left_bundle(beat: Beat, severity: float) -> Beat:
 
 
 def _right_bundle(extent: float) -> Callable[[Beat, float], Beat]:
-    """Return the effect of a right bundle branch block: late forces to the right and front, QRS longer by `extent`."""
+    """Make the effect of a right bundle branch block: late forces to the right and front, QRS longer by the share `extent`."""
 
     def effect(beat: Beat, severity: float) -> Beat:
         wide = _blur_late(widen(beat, 1 + extent * severity), 0.02 * extent * severity)
@@ -144,7 +148,7 @@ def _right_bundle(extent: float) -> Callable[[Beat, float], Beat]:
 
 
 def _fascicle(y: float) -> Callable[[Beat, float], Beat]:
-    """Return the effect of a fascicular block: early forces along -y, late ones along y; the axis turns with them."""
+    """Make the effect of a fascicular block: early forces along -y, late forces along y; the axis turns with them."""
 
     def effect(beat: Beat, severity: float) -> Beat:
         changes: dict[int, Vector] = {Q: (0.05, -0.25 * y, 0.0), R: (0.0, 0.75 * y, 0.0), S: (-0.1 * y * y, 0.65 * y, 0.0)}

@@ -1,6 +1,6 @@
-"""The SCP statements a synthetic record can carry: the table, and the choice of statements for a set of superclasses.
+"""The SCP statements of synthetic records: their table, and a random choice of statements for a set of superclasses.
 
-The codes are those of SCP-ECG as PTB-XL uses them; the wording is this project's own.
+The codes are those of SCP-ECG as PTB-XL uses them; the descriptions are this project's own.
 """
 
 from __future__ import annotations
@@ -32,20 +32,21 @@ class Statement:
     """One row of `scp_statements.csv`.
 
     Attributes:
+        description: In plain words.
         kinds: Out of "diagnostic", "form", "rhythm".
         superclass, subclass: Empty unless diagnostic.
-        weight: How often it is chosen among the statements of its superclass; counts of the kind PTB-XL shows.
+        weight: How often it is chosen, relative to the other statements of its superclass; about PTB-XL's counts.
     """
 
-    words: str
+    description: str
     kinds: tuple[str, ...]
     superclass: str = ""
     subclass: str = ""
     weight: float = 0.0
 
 
-def _diagnosis(words: str, superclass: str, subclass: str, weight: float, *, form: bool = False) -> Statement:
-    return Statement(words, ("diagnostic", "form") if form else ("diagnostic",), superclass, subclass, weight)
+def _diagnosis(description: str, superclass: str, subclass: str, weight: float, *, form: bool = False) -> Statement:
+    return Statement(description, ("diagnostic", "form") if form else ("diagnostic",), superclass, subclass, weight)
 
 
 STATEMENTS = {
@@ -100,26 +101,27 @@ FORMS = {
 
 
 def statement_rows() -> list[list[str]]:
-    """Return the rows of `scp_statements.csv`, in the order of `STATEMENT_COLUMNS`, without the header."""
+    """Write the rows of `scp_statements.csv`, in the order of `STATEMENT_COLUMNS`, without the header."""
     rows = []
     for code, statement in STATEMENTS.items():
         kinds = ["1.0" if kind in statement.kinds else "" for kind in ("diagnostic", "form", "rhythm")]
         classes = [statement.superclass, statement.subclass]
-        rows.append([code, statement.words, *kinds, *classes, "synthetic", statement.words, "", "", "", ""])
+        rows.append([code, statement.description, *kinds, *classes, "synthetic", statement.description, "", "", "", ""])
     return rows
 
 
 def diagnoses(superclass: str) -> dict[str, float]:
-    """Return the codes of a superclass with their shares, which sum to 1."""
+    """List the statements of a superclass with their probabilities, which sum to 1."""
     weights = {code: s.weight for code, s in STATEMENTS.items() if s.superclass == superclass}
     total = sum(weights.values())
     return {code: weight / total for code, weight in weights.items()}
 
 
 def draw_codes(classes: Iterable[str], rng: np.random.Generator) -> dict[str, float]:
-    """Return {code: likelihood} of one record with these superclasses, rhythm last.
+    """Draw the statements of one record with these superclasses, the rhythm last.
 
-    Likelihoods are 0 (unknown), 15, 35, 50, 80 or 100 for diagnoses and 0 for form and rhythm, as in PTB-XL.
+    Returns:
+        Statement → likelihood in percent: 0 (unknown), 15, 35, 50, 80 or 100 for diagnoses, 0 for form and rhythm.
     """
     classes = tuple(classes)
     codes: dict[str, float] = {}
@@ -150,7 +152,7 @@ def _draw_likelihood(rng: np.random.Generator) -> float:
 
 
 def _draw_rhythm(classes: tuple[str, ...], *, needs_p_wave: bool, rng: np.random.Generator) -> dict[str, float]:
-    """Return the rhythm statement, sometimes with early beats; a record without superclass is never plain sinus rhythm."""
+    """Draw the rhythm statement, sometimes with early beats; a record without superclass never has plain sinus rhythm."""
     if not classes:
         rhythm = str(rng.choice(["AFIB", "PACE", "PVC"], p=[0.4, 0.3, 0.3]))
         return {"PVC": 0.0, "SR": 0.0} if rhythm == "PVC" else {rhythm: 0.0}

@@ -1,6 +1,7 @@
-"""One row of `ptbxl_database.csv` for a synthetic record: the 28 published columns, plausible values.
+"""Write a synthetic record's row of `ptbxl_database.csv`: the 28 published columns with plausible values.
 
-Numbers are written as pandas writes them (56.0, empty for missing), text of reports is this project's own and says "synthetic".
+Numbers are written as pandas writes them (56.0, empty for missing). The texts of reports are this project's own and say
+"synthetic".
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ HUMAN_FOLDS = (9, 10)
 
 @dataclass(frozen=True)
 class Flags:
-    """What the noise columns say, in the published manner: lead names, "alles" for all, empty for none."""
+    """The cells of the noise columns, written as in PTB-XL: lead names, "alles" for all leads, empty for none."""
 
     baseline_drift: str = ""
     static_noise: str = ""
@@ -59,16 +60,17 @@ class Flags:
 
 
 def record_path(ecg_id: int, *, rate: str) -> str:
-    """Return the published path of a record without suffix; `rate` is "lr" (100 Hz) or "hr" (500 Hz)."""
+    """Build a record's path in the published layout, without suffix; `rate` is "lr" (100 Hz) or "hr" (500 Hz)."""
     folder = {"lr": "records100", "hr": "records500"}[rate]
     return f"{folder}/{ecg_id // 1000 * 1000:05d}/{ecg_id:05d}_{rate}"
 
 
 def database_row(member: Member, codes: Mapping[str, float], flags: Flags, axis_deg: float, *, rng: np.random.Generator) -> list[str]:
-    """Return one row in the order of `DATABASE_COLUMNS`.
+    """Fill in one row, in the order of `DATABASE_COLUMNS`.
 
     Args:
-        codes: {statement: likelihood}.
+        codes: Statement → likelihood in percent.
+        flags: The noise columns' cells.
         axis_deg: Frontal axis of QRS in degrees, written as a group in half of the rows.
     """
     human = member.fold in HUMAN_FOLDS or rng.random() < 0.7
@@ -83,7 +85,7 @@ def database_row(member: Member, codes: Mapping[str, float], flags: Flags, axis_
         "site": f"{rng.choice([0, 1, 2, 3], p=[0.41, 0.32, 0.22, 0.05]):.1f}",
         "device": str(rng.choice(list(DEVICES), p=list(DEVICES.values()))),
         "recording_date": member.recorded.strftime("%Y-%m-%d %H:%M:%S"),
-        "report": "synthetic: " + "; ".join(STATEMENTS[code].words for code in codes),
+        "report": "synthetic: " + "; ".join(STATEMENTS[code].description for code in codes),
         "scp_codes": str({code: float(likelihood) for code, likelihood in codes.items()}),
         "heart_axis": _sometimes(0.53, _axis_group(axis_deg), rng),
         "infarction_stadium1": str(rng.choice(list(STAGES), p=list(STAGES.values()))) if "MI" in member.classes else "",
@@ -115,7 +117,7 @@ def _sometimes(share: float, value: str, rng: np.random.Generator) -> str:
 
 
 def _axis_group(degrees: float) -> str:
-    """Return the axis as PTB-XL groups it: MID, LAD (left), ALAD (far left), RAD (right), ARAD (far right), AXR (other)."""
+    """Name the axis group as PTB-XL does: MID, LAD (left), ALAD (far left), RAD (right), ARAD (far right), AXR (other)."""
     if -30 <= degrees < 0:
         return "LAD"
     if -90 <= degrees < -30:

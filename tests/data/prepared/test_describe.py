@@ -30,7 +30,7 @@ def folder(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_the_facts_are_plain_data_with_counts_of_every_part(folder: Path) -> None:
+def test_the_facts_are_plain_data_with_counts_of_every_split(folder: Path) -> None:
     facts = describe(folder)
     assert json.loads(json.dumps(facts)) == facts
     assert facts["counts"]["train"]["records"] == 79
@@ -40,8 +40,8 @@ def test_the_facts_are_plain_data_with_counts_of_every_part(folder: Path) -> Non
 
 
 def test_describing_opens_no_part_and_writes_no_ledger_line(folder: Path) -> None:
-    for part in ("train", "validation", "test"):
-        shutil.rmtree(folder / part)
+    for name in ("train", "validation", "test"):
+        shutil.rmtree(folder / name)
     assert describe(folder)["counts"]["test"]["patients"] == 5
     assert not (folder / "test_ledger.jsonl").exists()
 
@@ -60,7 +60,7 @@ def test_the_page_shows_split_exclusions_quality_and_fingerprint(folder: Path) -
     assert "SYNTHETIC" not in page
 
 
-def test_the_page_lists_the_openings_of_the_test_part(folder: Path) -> None:
+def test_the_page_lists_the_openings_of_the_test_split(folder: Path) -> None:
     data = open_prepared(folder)
     open_test(data, "evaluate", "runs/a")
     assert "opened once" in describe_text(describe(folder))

@@ -21,7 +21,7 @@ from ecg_tune.study.create import create_study, study_attributes
 from ecg_tune.study.study import data_folder
 from tests.servers import S3, s3_running
 
-OPEN = {f"{part}/{file}" for part in ("train", "validation") for file in ("signals.npy", "labels.npy", "records.npz")}
+OPEN = {f"{split}/{file}" for split in ("train", "validation") for file in ("signals.npy", "labels.npy", "records.npz")}
 
 
 @pytest.fixture(scope="module")

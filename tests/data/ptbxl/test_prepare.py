@@ -21,7 +21,7 @@ OFFICIAL = DataConfig(split="official")
 LR = "records100/00000/{:05d}_lr"
 
 
-def _all_parts(folder: Path) -> list[Split]:
+def _all_splits(folder: Path) -> list[Split]:
     data = open_prepared(folder)
     return [data.train, data.validation, open_test(data, "check")]
 
@@ -39,15 +39,15 @@ def test_the_real_slice_gives_its_documented_counts(real: Path) -> None:
     assert list(manifest["exclusions"]) == ["read", "damaged", "without superclass", "kept"]
     expected = {"records": 2279, "NORM": 1123, "MI": 516, "STTC": 541, "CD": 457, "HYP": 271}
     assert {name: manifest["counts"]["train"][name] for name in expected} == expected
-    assert [manifest["counts"][part]["records"] for part in SPLIT_NAMES] == [2279, 320, 321]
+    assert [manifest["counts"][split]["records"] for split in SPLIT_NAMES] == [2279, 320, 321]
     assert manifest["ptbxl_checksum"] == {"listing": "SHA256SUMS.txt", "record_files": 5960, "listed": 5960, "not_listed": 0}
     assert manifest["source"] == {"name": "ptbxl", "version": "a part of 2980 records", "records": 2980}
 
 
-def test_the_real_slice_has_no_patient_in_two_parts(ptbxl: Path, real: Path, tmp_path: Path) -> None:
+def test_the_real_slice_has_no_patient_in_two_splits(ptbxl: Path, real: Path, tmp_path: Path) -> None:
     prepare(ptbxl, tmp_path, DataConfig(split="70-15-15"))
     for folder in (real, tmp_path):
-        patients = [set(part.records["patient_id"].tolist()) for part in _all_parts(folder)]
+        patients = [set(split.records["patient_id"].tolist()) for split in _all_splits(folder)]
         assert not (patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2])
         assert sum(map(len, patients)) > 2800
 
@@ -61,17 +61,17 @@ def test_real_signals_are_those_of_wfdb_in_the_order_of_the_leads(ptbxl: Path, r
         assert np.array_equal(train.signals_uv[row] / 1000.0, expected[:, columns])
 
 
-def test_the_scale_is_the_sd_of_the_training_part(real: Path) -> None:
+def test_the_scale_is_the_sd_of_the_training_split(real: Path) -> None:
     data = open_prepared(real)
     assert data.normalisation["scale_mv"] == pytest.approx(np.std(data.train.signals_uv / 1000.0), rel=1e-9)
     assert data.normalisation["kind"] == "global"
 
 
 def test_ages_over_89_become_90_and_stay_flagged(real: Path) -> None:
-    for part in _all_parts(real):
-        age = part.records["age"]
+    for split in _all_splits(real):
+        age = split.records["age"]
         assert np.nanmax(age) <= 90
-        assert ((age == 90) == has_flag(part.records["flags"], "age_over_89")).all()
+        assert ((age == 90) == has_flag(split.records["flags"], "age_over_89")).all()
 
 
 def test_leads_come_in_the_order_asked_for(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_damaged_records_are_dropped_and_counted_on_request(
     assert list(manifest["damaged"]) == ["3", "4", "5", "6", "7", "8"]
     assert "leads are II,I,III" in manifest["damaged"]["7"]
     assert "missing (NaN) in AVL" in manifest["damaged"]["8"]
-    kept = np.concatenate([part.records["ecg_id"] for part in _all_parts(tmp_path / "out")])
+    kept = np.concatenate([split.records["ecg_id"] for split in _all_splits(tmp_path / "out")])
     assert sorted(kept.tolist()) == [1, *range(9, 101)]
 
 
@@ -172,7 +172,7 @@ def test_odd_but_whole_records_are_kept_flagged_and_counted(
     assert np.isnan(train.records["age"][1])
 
 
-def test_a_patient_in_two_parts_is_refused(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_patient_in_two_splits_is_refused(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> None:
     source = tiny_ptbxl(100, change=lambda rows: rows[0].update(strat_fold=10))
     with pytest.raises(DataError, match=r"1 patient\(s\) are in more than one split \(100\)"):
         prepare(source, tmp_path / "out", OFFICIAL)
@@ -196,7 +196,7 @@ def test_a_class_that_every_validation_record_has_is_refused(tiny_ptbxl: Callabl
         prepare(tiny_ptbxl(100, change=change), tmp_path / "out", OFFICIAL)
 
 
-def test_an_empty_test_part_is_possible(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> None:
+def test_an_empty_test_split_is_possible(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> None:
     def change(rows: list[Row]) -> None:
         rows[:] = [row for row in rows if row["strat_fold"] != 10]
 

@@ -120,10 +120,10 @@ def test_no_patient_crosses_folds_and_some_have_several_records(rows):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("n_records", [60, 61, 75, 100, 150])
-def test_sixty_records_put_every_class_on_both_sides_of_every_part(n_records, seed):
+def test_sixty_records_put_every_class_on_both_sides_of_every_split(n_records, seed):
     members = draw_cohort(n_records, np.random.default_rng(seed))
-    for part in (range(1, 8), range(1, 9), (9,), (10,)):
-        inside = [member for member in members if member.fold in part]
+    for folds in (range(1, 8), range(1, 9), (9,), (10,)):
+        inside = [member for member in members if member.fold in folds]
         for name in CLASS_NAMES:
             assert 0 < sum(name in member.classes for member in inside) < len(inside)
 
