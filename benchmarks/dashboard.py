@@ -1,4 +1,4 @@
-"""What a dashboard costs: `python benchmarks/dashboard.py [--sizes 200,2000] [--epochs 50] [--json]`.
+"""Measure what a dashboard costs: `python benchmarks/dashboard.py [--sizes 200,2000] [--epochs 50] [--json]`.
 
 For MADE-UP studies of four families in SQLite in which every trial that does not fail trains all its epochs: seconds of one core to read
 the study, to compute and draw the figures, and to write the page; the page's size; and what the next update of a live page costs after one
@@ -37,19 +37,19 @@ SHOWN = "performance.getEntriesByName('first screen').length"
 
 def main() -> None:
     """Print one table, or one JSON object."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--sizes", default="200,2000")
-    asked.add_argument("--epochs", type=int, default=50)
-    asked.add_argument("--json", action="store_true")
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="200,2000")
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        found = {size: measured(Path(scratch) / f"made_up_{size}", int(size), given.epochs) for size in given.sizes.split(",")}
-    if given.json:
-        print(json.dumps(found))
+        results = {size: measured(Path(scratch) / f"made_up_{size}", int(size), arguments.epochs) for size in arguments.sizes.split(",")}
+    if arguments.json:
+        print(json.dumps(results))
         return
-    names = list(next(iter(found.values())))
+    names = list(next(iter(results.values())))
     print("| trials | " + " | ".join(names) + " |\n" + "|---" * (len(names) + 1) + "|")
-    for size, costs in found.items():
+    for size, costs in results.items():
         print(f"| {size} | " + " | ".join(f"{cost:.3g}" for cost in costs.values()) + " |")
 
 
@@ -74,13 +74,13 @@ def measured(folder: Path, n_trials: int, epochs: int) -> dict[str, float]:
     costs["opens s"] = opening_s(text, folder / "dashboard.html")
     live = LiveStudy(folder)
     live.html()
-    known = live.version
+    version = live.version
     one_more_trial(folder)
     live._check_at = live._read_at = 0.0  # as if its pause were over
     clock = time.process_time()
-    news = live.news(known)
+    update = live.news(version)
     lap("update s")
-    return costs | {"update kB": len((news or "").encode()) / 1e3}
+    return costs | {"update kB": len((update or "").encode()) / 1e3}
 
 
 def opening_s(text: str, file: Path) -> float:

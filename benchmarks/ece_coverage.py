@@ -1,4 +1,4 @@
-"""Does the interval of the expected calibration error hold the truth as often as it promises? Simulated test parts.
+"""Check that the interval of the expected calibration error holds the truth as often as it promises, on simulated test splits.
 
     python benchmarks/ece_coverage.py [--sets 1000] [--resamples 500] [--seed 0] [--json]
 
@@ -60,7 +60,7 @@ def simulate(
 
 
 def one_row(name: str, faults: tuple[Fault, ...], n_patients: int, sets: int, resamples: int, seed: int) -> dict[str, Any]:
-    """Return the shares of test parts whose interval lies above, holds, and lies below the truth, and whose narrow one holds it."""
+    """Return the shares of test splits whose interval lies above, holds, and lies below the truth, and whose narrow one holds it."""
     labels, probabilities, _ = simulate(np.random.default_rng([seed, 0]), MANY, faults)
     once = np.ones((len(labels), 1))
     columns = range(len(faults))
@@ -86,22 +86,22 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     plan = [(fault.name, (fault,), n) for fault in ALONE for n in (60, 300, 1000)]
     plan += [("mean over five classes", TOGETHER, n) for n in (60, 300, 1000)]
     rows = []
-    if not given.json:
+    if not arguments.json:
         print(f"{'miscalibration':<28}{'patients':>9}{'true ECE':>10}{'holds':>16}{'narrow':>9}{'too high':>10}{'too low':>9}{'width':>8}")
     for name, faults, n_patients in plan:
-        rows.append(one_row(name, faults, n_patients, given.sets, given.resamples, given.seed))
-        if not given.json:
+        rows.append(one_row(name, faults, n_patients, arguments.sets, arguments.resamples, arguments.seed))
+        if not arguments.json:
             r = rows[-1]
             holds = f"{r['holds']:.3f} ± {r['simulation_error']:.3f}"
             line = f"{name:<28}{n_patients:>9}{r['true']:>10.3f}{holds:>16}{r['narrow_holds']:>9.3f}"
             line += f"{r['too_high']:>10.3f}{r['too_low']:>9.3f}{r['width']:>8.3f}"
             print(line, flush=True)
-    if given.json:
-        print(json.dumps({**vars(given), "rows": rows}))
+    if arguments.json:
+        print(json.dumps({**vars(arguments), "rows": rows}))
 
 
 if __name__ == "__main__":

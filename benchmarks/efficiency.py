@@ -3,7 +3,7 @@
     python benchmarks/efficiency.py [--seeds 50] [--bank FILE] [--json]
 
 The bank holds random configs of three families, each trained for real to the end (`record_curves.py`). A suggestion becomes
-the nearest unused recorded config of its family (`bank.py`). Counted are the epochs of all 4 workers until any epoch of any
+the nearest unused recorded config of its family (`curve_bank.py`). Counted are the epochs of all 4 workers until any epoch of any
 trial reports a value within 0.005 AUC of the best value in the bank. A search that has not found one after as many epochs
 as the whole bank took is counted as that many. Validation values only.
 """
@@ -19,38 +19,38 @@ from typing import Any
 
 import numpy as np
 import optuna
-from bank import Bank, Draw
-from contestants import OurEngine, PooledBook, RayBook
+from curve_bank import Bank, BankSearch
 from numpy.typing import NDArray
 from optuna.samplers import RandomSampler
 from record_curves import BANK
+from search_methods import OurEngine, PooledEngine, RayEngine
 
 from ecg_tune.search.preview.virtual_time import steps
 
 SLOTS, WITHIN, RESAMPLES = 4, 0.005, 2000
 
-CONTESTANTS: dict[str, tuple[str, Callable[..., OurEngine | RayBook], dict[str, Any]]] = {
+SEARCH_METHODS: dict[str, tuple[str, Callable[..., OurEngine | RayEngine], dict[str, Any]]] = {
     "random": ("random, nothing stopped", OurEngine, {"sampler": "random", "scheduler": "none"}),
     "tpe": ("TPE, nothing stopped", OurEngine, {"sampler": "tpe", "scheduler": "none"}),
     "random_asha": ("random + ASHA", OurEngine, {"sampler": "random", "scheduler": "asha"}),
     "tpe_asha": ("TPE + ASHA (ours)", OurEngine, {"sampler": "tpe", "scheduler": "asha"}),
-    "ray": ("Ray's OptunaSearch + ASHAScheduler", RayBook, {}),
-    "ray_factor_3": ("… with our reduction factor of 3", RayBook, {"reduction_factor": 3}),
-    "ray_random": ("… and random configs", RayBook, {"reduction_factor": 3, "sampler": RandomSampler}),
+    "ray": ("Ray's OptunaSearch + ASHAScheduler", RayEngine, {}),
+    "ray_factor_3": ("… with our reduction factor of 3", RayEngine, {"reduction_factor": 3}),
+    "ray_random": ("… and random configs", RayEngine, {"reduction_factor": 3, "sampler": RandomSampler}),
     "tpe_asha_1": ("ours, --min-results 1", OurEngine, {"sampler": "tpe", "scheduler": "asha", "min_results": 1}),
-    "pooled": ("ours, all families at one rung", PooledBook, {"sampler": "tpe", "scheduler": "asha"}),
-    "pooled_1": ("ours, one rung, --min-results 1", PooledBook, {"sampler": "tpe", "scheduler": "asha", "min_results": 1}),
+    "pooled": ("ours, all families at one rung", PooledEngine, {"sampler": "tpe", "scheduler": "asha"}),
+    "pooled_1": ("ours, one rung, --min-results 1", PooledEngine, {"sampler": "tpe", "scheduler": "asha", "min_results": 1}),
 }
-"""Key → what it is, its class, its settings. `ray` has the shipped defaults: grace 1, factor 4, one bracket. The last five
-are not in the race: they say what the differences come from."""
+"""Key → description, class, settings. `ray` has the shipped defaults: grace 1, factor 4, one bracket. The last five
+are not compared: they show what causes the differences."""
 
 
 def epochs_to_target(name: str, bank: Bank, seed: int) -> int:
     """Return the epochs that one search needed, at most those of the whole bank."""
-    _, make, settings = CONTESTANTS[name]
+    _, make, settings = SEARCH_METHODS[name]
     engine = make(bank.space, families=tuple(bank.members), epochs=bank.epochs, seed=seed, **settings)
-    draw, target = Draw(bank), bank.best - WITHIN
-    for count, step in enumerate(steps(engine, lambda task: draw.curve(engine.params(task.number)), slots=SLOTS), start=1):
+    bank_search, target = BankSearch(bank), bank.best - WITHIN
+    for count, step in enumerate(steps(engine, lambda task: bank_search.curve(engine.params(task.number)), slots=SLOTS), start=1):
         if step.value >= target or count >= bank.total_epochs:
             return count
     raise AssertionError("the search ended by itself")
@@ -65,7 +65,7 @@ def interval(values: NDArray[np.float64]) -> dict[str, float]:
 
 
 def measure(bank: Bank, n_seeds: int, names: list[str]) -> dict[str, NDArray[np.float64]]:
-    """Return each contestant's epochs, one number a seed."""
+    """Return each method's epochs, one number a seed."""
     counts: dict[str, list[int]] = {name: [] for name in names}
     for seed in range(n_seeds):
         for name in names:
@@ -104,7 +104,9 @@ def table(result: Mapping[str, Any]) -> str:
         ratio = result["times_ours"].get(name)
         shown = f"{ratio['median']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]" if ratio else ""
         epochs = f"{one['median']:.0f} [{one['low']:.0f}, {one['high']:.0f}]"
-        lines.append(f"{CONTESTANTS[name][0]:<36}{epochs:>20}{result['mean_epochs'][name]:>7.0f}{result['not_found'][name]:>11}{shown:>24}")
+        lines.append(
+            f"{SEARCH_METHODS[name][0]:<36}{epochs:>20}{result['mean_epochs'][name]:>7.0f}{result['not_found'][name]:>11}{shown:>24}"
+        )
     return "\n".join(lines)
 
 
@@ -113,13 +115,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bank", type=Path, default=BANK)
     parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--only", default=",".join(CONTESTANTS), help="comma-separated contestants")
+    parser.add_argument("--only", default=",".join(SEARCH_METHODS), help="comma-separated search methods")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    bank = Bank(given.bank)
-    result = summary(bank, measure(bank, given.seeds, given.only.split(",")))
-    print(json.dumps(result) if given.json else table(result))
+    bank = Bank(arguments.bank)
+    result = summary(bank, measure(bank, arguments.seeds, arguments.only.split(",")))
+    print(json.dumps(result) if arguments.json else table(result))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How long the statistics of an evaluation take: every metric of every model, resampled, compared and calibrated.
+"""Time the statistics of an evaluation: every metric of every model, resampled, compared and calibrated.
 
     python benchmarks/evaluation.py [--records 3000] [--models 6] [--seeds 1] [--resamples 1000] [--json]
 
-MADE-UP answers; networks and figures are not in it. The target is 60 s on 2 cores for the defaults.
+MADE-UP predictions; networks and figures are not in it. The target is 60 s on 2 cores for the defaults.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Clock:
     def __call__(self, stage: str, work: Callable[[], T]) -> T:
         """Do the work and add its time to the stage."""
         started = time.perf_counter()
-        found = work()
+        result = work()
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
-        return found
+        return result
 
 
-def made_up_part(name: str, n_records: int, rng: np.random.Generator) -> Split:
-    """Return a part without signals."""
+def made_up_split(name: str, n_records: int, rng: np.random.Generator) -> Split:
+    """Make a split without signals."""
     labels = (rng.random((n_records, 5)) < PREVALENCE).astype(np.uint8)
     records = {"patient_id": np.sort(rng.integers(0, int(n_records * 0.88), n_records)), "sex": rng.integers(0, 2, n_records)}
     records |= {"age": rng.integers(20, 90, n_records).astype(float), "device": rng.choice(["A", "B", "C"], n_records)}
@@ -59,16 +59,16 @@ def made_up_part(name: str, n_records: int, rng: np.random.Generator) -> Split:
 
 
 def made_up_predictions(validation: Split, test: Split, rng: np.random.Generator) -> SeedPredictions:
-    """Return one model file's answers, fitted on validation as an evaluation does."""
-    known, asked = (1 / (1 + np.exp(1 - 2.2 * part.labels - rng.normal(size=part.labels.shape))) for part in (validation, test))
-    thresholds = f1_thresholds(validation.labels, known), sensitivity_thresholds(validation.labels, known)
-    return SeedPredictions(0, 0.9, known, asked, *thresholds, platt_parameters(validation.labels, known))
+    """Return one model file's predictions, fitted on validation as an evaluation does."""
+    validation_p, test_p = (1 / (1 + np.exp(1 - 2.2 * split.labels - rng.normal(size=split.labels.shape))) for split in (validation, test))
+    thresholds = f1_thresholds(validation.labels, validation_p), sensitivity_thresholds(validation.labels, validation_p)
+    return SeedPredictions(0, 0.9, validation_p, test_p, *thresholds, platt_parameters(validation.labels, validation_p))
 
 
 def run(n_records: int, n_models: int, n_seeds: int, n_resamples: int) -> dict[str, float]:
     """Return the seconds of each stage."""
     rng, clock = np.random.default_rng(0), Clock()
-    validation, test = (made_up_part(name, n_records, rng) for name in ("validation", "test"))
+    validation, test = (made_up_split(name, n_records, rng) for name in ("validation", "test"))
     models = {
         f"Model{i}": ModelPredictions(f"Model{i}", tuple(made_up_predictions(validation, test, rng) for _ in range(n_seeds)))
         for i in range(n_models)

@@ -1,4 +1,4 @@
-"""What each family reached, on validation: in a study (its default and best trial), or by `ecg-tune train` (a folder of models).
+"""Report what each family reached, on validation: in a study (its default and best trial), or by `ecg-tune train` (a folder of models).
 
     python benchmarks/families.py STUDY|CHECKPOINTS --data DATA [--json]
 
@@ -27,9 +27,9 @@ from ecg_tune.training.predictor import Predictor, predict_probabilities
 from ecg_tune.transforms.images import n_channels
 
 
-def validation_interval(place: Storage, trial: Any, data: PreparedData) -> tuple[float, float] | None:
+def validation_interval(storage: Storage, trial: Any, data: PreparedData) -> tuple[float, float] | None:
     """Return the 95 % interval of a trial's validation macro AUC, None if its weights are not kept."""
-    found = newest_checkpoint(place, trial.user_attrs["path"])
+    found = newest_checkpoint(storage, trial.user_attrs["path"])
     if found is None:
         return None
     config, n_leads = trial_config(trial.user_attrs["config"]), len(data.leads)
@@ -55,12 +55,16 @@ def rows_of(folder: Path, data: PreparedData) -> list[dict[str, Any]]:
     study, rows = open_study(folder), []
     trials = newest_trials(study)
     for family in study.user_attrs["families"]:
-        mine = [t for t in trials if t.user_attrs.get("family") == family]
+        family_trials = [t for t in trials if t.user_attrs.get("family") == family]
         best = next((t for t in best_trials(study) if t.user_attrs["family"] == family), None)
-        default = next(t for t in mine if t.user_attrs["is_default"])
-        done = [t for t in mine if t.user_attrs.get("epochs")]
-        row: dict[str, Any] = {"family": family, "trials": len(mine), "default": max(default.intermediate_values.values(), default=None)}
-        row["epoch_s"] = default.user_attrs["seconds"] / default.user_attrs["epochs"] if default in done else None
+        default = next(t for t in family_trials if t.user_attrs["is_default"])
+        trained = [t for t in family_trials if t.user_attrs.get("epochs")]
+        row: dict[str, Any] = {
+            "family": family,
+            "trials": len(family_trials),
+            "default": max(default.intermediate_values.values(), default=None),
+        }
+        row["epoch_s"] = default.user_attrs["seconds"] / default.user_attrs["epochs"] if default in trained else None
         row["parameters"] = default.user_attrs.get("n_parameters")
         if best is not None:
             row |= {"best": best.value, "best_trial": best.number, "interval": validation_interval(place_of(study, folder), best, data)}

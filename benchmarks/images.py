@@ -1,4 +1,4 @@
-"""Images: ours on one thread against pyts, side by side, with the memory traffic that any method must pay.
+"""Compare the speed of images with pyts on one thread, beside the memory traffic that every method needs.
 
 python benchmarks/images.py [--json]
 """

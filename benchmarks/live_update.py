@@ -1,4 +1,4 @@
-"""What a live page costs: `python benchmarks/live_update.py [--trials 200] [--epochs 50]`.
+"""Measure what a live page costs: `python benchmarks/live_update.py [--trials 200] [--epochs 50]`.
 
 Opening it, one more epoch of a running trial, and asking when nothing has changed, on a MADE-UP study. Seconds are of the processor.
 """
@@ -23,13 +23,13 @@ from analysis.dashboard.live import LiveStudy
 
 def main() -> None:
     """Print one table."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--trials", type=int, default=200)
-    asked.add_argument("--epochs", type=int, default=50)
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=50)
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "made_up"
-        make_study(folder, n_trials=given.trials, epochs=given.epochs)
+        make_study(folder, n_trials=arguments.trials, epochs=arguments.epochs)
         cost = live_cost(folder)
     print("| " + " | ".join(cost._fields) + " |\n" + "|---" * len(cost) + "|")
     print("| " + " | ".join(f"{value:.3g}" if isinstance(value, float) else f"{value:,}" for value in cost) + " |")
@@ -57,21 +57,21 @@ class LiveCost(NamedTuple):
 def live_cost(folder: Path, *, polls: int = 200) -> LiveCost:
     """Measure on a study that may be written to: a trial is added to it, which runs and reports."""
     analysis.dashboard.live.CHECK_INTERVAL_S, analysis.dashboard.live.CPU_SHARE = 0.0, float("inf")
-    study = _opened(folder)
+    study = _open(folder)
     number = study.ask().number
     _report(study, number, 1)
     live = LiveStudy(folder)
     first_s, page = _timed(live.html)
-    had = live.version
+    version = live.version
     _report(study, number, 2)
-    update_s, news = _timed(lambda: live.news(had))
-    assert news is not None, "an epoch is news"
+    update_s, update = _timed(lambda: live.news(version))
+    assert update is not None, "an epoch is an update"
     now = live.version
     poll_s = sum(_timed(lambda: live.news(now))[0] for _ in range(polls)) / polls
-    return LiveCost(first_s, len(page.encode()), update_s, len(news.encode()), len(gzip.compress(news.encode(), 4)), poll_s)
+    return LiveCost(first_s, len(page.encode()), update_s, len(update.encode()), len(gzip.compress(update.encode(), 4)), poll_s)
 
 
-def _opened(folder: Path) -> optuna.Study:
+def _open(folder: Path) -> optuna.Study:
     storage = f"sqlite:///{folder / 'study.db'}"
     return optuna.load_study(study_name=optuna.get_all_study_names(storage)[0], storage=storage)
 
@@ -85,9 +85,9 @@ def _report(study: optuna.Study, number: int, epoch: int) -> None:
 
 
 def _timed(do: Callable[[], Any]) -> tuple[float, Any]:
-    began = time.thread_time()
+    started = time.thread_time()
     result = do()
-    return time.thread_time() - began, result
+    return time.thread_time() - started, result
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A MADE-UP study of any size, in the layout that a search leaves: real spaces, invented learning curves, marked SYNTHETIC."""
+"""Make a MADE-UP study of any size: real search spaces, invented learning curves, marked SYNTHETIC."""
 
 from __future__ import annotations
 
@@ -106,15 +106,15 @@ def _attributes(settings: SearchSettings) -> dict[str, Any]:
 def _rows(settings: SearchSettings, stopped: float) -> list[FrozenTrial]:
     """Return the trials in the order in which workers that are never idle would have taken them."""
     space = search_space(FAMILIES, SpaceContext("full", settings.epochs))
-    asked = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=settings.seed))
+    sampling_study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=settings.seed))
     rng = np.random.default_rng(settings.seed)
     rungs = SCHEDULERS[settings.scheduler](settings).marks
     free = [datetime(2026, 1, 5, 9)] * SLOTS
     rows = []
     for number in range(settings.trials):
         if number < len(space.defaults):
-            asked.enqueue_trial(space.defaults[number])
-        trial = asked.ask()
+            sampling_study.enqueue_trial(space.defaults[number])
+        trial = sampling_study.ask()
         proposal, fate = space.suggest(trial), float(rng.random())
         state = TrialState.FAIL if fate < FAILED else TrialState.PRUNED if fate < FAILED + stopped else TrialState.COMPLETE
         n_epochs = (

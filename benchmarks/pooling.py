@@ -1,4 +1,4 @@
-"""Does right bidirectional pooling help? The default `rnn` against the same net read at its last step, both directions.
+"""Compare the default `rnn`, which pools both directions correctly, with the same network read at its last step.
 
     python benchmarks/pooling.py DATA [--epochs 8] [--seeds 2] [--json]
 

@@ -1,9 +1,9 @@
-"""Does virtual time agree with real time? One search run for real and previewed, with the same seed and the same known curves.
+"""Compare a preview in virtual time with the real search: the same seed and the same known curves.
 
     python benchmarks/preview_agreement.py [--trials 200] [--slots 2] [--json]
 
-The trials sleep through curves that both know (`toys.py`). With one slot the two are equal, epoch by epoch. With several the
-order in which trials end is a matter of milliseconds, and after the first difference the sampler draws other trials: the
+The trials sleep through curves that both know (`toy_trials.py`). With one slot the two are equal, epoch by epoch. With several the
+order in which trials end is a matter of milliseconds, and after the first difference the sampler suggests other trials: the
 preview is the mean of several, with the 0 to 0.1 s that a result takes through Ray on top of each epoch. Goal: 10 % in epochs.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from toys import FAMILIES, TOY_SPACE, Quiet, run_toy, toy_curve
+from toy_trials import FAMILIES, TOY_SPACE, Quiet, run_toy, toy_curve
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.assignment import Assignment
@@ -34,20 +34,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.2, help="of an epoch of the faster family")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     settings = SearchSettings(
-        families=FAMILIES, profile="small", trials=given.trials, max_epochs=EPOCHS, slots=given.slots, seed=given.seed
+        families=FAMILIES, profile="small", trials=arguments.trials, max_epochs=EPOCHS, slots=arguments.slots, seed=arguments.seed
     )
-    previews = [previewed(settings, given.seconds, np.random.default_rng(n)) for n in range(PREVIEWS)]
-    actual = real(settings, given.seconds)
+    previews = [previewed(settings, arguments.seconds, np.random.default_rng(n)) for n in range(PREVIEWS)]
+    actual = real(settings, arguments.seconds)
     mean = float(np.mean(previews))
-    result = {"trials": given.trials, "slots": given.slots, "previewed": previews, "real": actual}
+    result = {"trials": arguments.trials, "slots": arguments.slots, "previewed": previews, "real": actual}
     result["difference_pct"] = 100 * (mean / actual - 1)
-    if given.json:
+    if arguments.json:
         print(json.dumps(result))
         return
     print(f"previewed: {mean:.0f} epochs, the mean of {PREVIEWS} ({min(previews)} to {max(previews)}); the real search: {actual}")
-    print(f"the preview of {given.trials} trials on {given.slots} slots differs by {result['difference_pct']:+.1f} %")
+    print(f"the preview of {arguments.trials} trials on {arguments.slots} slots differs by {result['difference_pct']:+.1f} %")
 
 
 def previewed(settings: SearchSettings, seconds: float, rng: np.random.Generator) -> int:
@@ -55,8 +55,8 @@ def previewed(settings: SearchSettings, seconds: float, rng: np.random.Generator
     engine = SearchEngine(optuna.create_study(direction="maximize"), TOY_SPACE, settings, Quiet())
 
     def curve(task: Assignment) -> Curve:
-        known = toy_curve(task.config, task.seed, epochs=settings.epochs, seconds=seconds)
-        return [(value, cost + JITTER_S * rng.random()) for value, cost in known]
+        toy = toy_curve(task.config, task.seed, epochs=settings.epochs, seconds=seconds)
+        return [(value, cost + JITTER_S * rng.random()) for value, cost in toy]
 
     return simulate(engine, curve, slots=settings.slots or 1).epochs
 

@@ -74,22 +74,22 @@ def main() -> None:
     parser.add_argument("--share", default="0/1", help="k/n: take the numbers that leave k when divided by n")
     parser.add_argument("--repeats", type=int, default=0, help="train the best of a finished bank again with so many seeds each")
     parser.add_argument("--out", type=Path, default=BANK)
-    given = parser.parse_args()
-    offset, every = map(int, given.share.split("/"))
-    data = open_prepared(given.data)
-    loaded, space = learning_data(data, torch.device("cpu")), bank_space(given.epochs, len(data.leads))
-    given.out.parent.mkdir(exist_ok=True)
-    rows = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out.exists() else []
-    known = {(row.get("repeat_of", row["number"]), row.get("seed", row["number"])) for row in rows}
-    wanted = [(number, number) for number in range(offset, given.configs, every)]
-    if given.repeats:
-        wanted = [(number, given.configs + seed) for number in best_numbers(rows) for seed in range(given.repeats)]
-    for number, seed in wanted:
-        if (number, seed) in known:
+    arguments = parser.parse_args()
+    offset, every = map(int, arguments.share.split("/"))
+    data = open_prepared(arguments.data)
+    loaded, space = learning_data(data, torch.device("cpu")), bank_space(arguments.epochs, len(data.leads))
+    arguments.out.parent.mkdir(exist_ok=True)
+    rows = [json.loads(line) for line in arguments.out.read_text().splitlines()] if arguments.out.exists() else []
+    recorded_runs = {(row.get("repeat_of", row["number"]), row.get("seed", row["number"])) for row in rows}
+    planned = [(number, number) for number in range(offset, arguments.configs, every)]
+    if arguments.repeats:
+        planned = [(number, arguments.configs + seed) for number in best_numbers(rows) for seed in range(arguments.repeats)]
+    for number, seed in planned:
+        if (number, seed) in recorded_runs:
             continue
-        repeat = {"repeat_of": number, "seed": seed} if given.repeats else {}
+        repeat = {"repeat_of": number, "seed": seed} if arguments.repeats else {}
         row = {"number": number, **repeat, "data_fingerprint": data.fingerprint, **recorded(number, loaded, space, seed=seed)}
-        with given.out.open("a", encoding="utf-8") as file:
+        with arguments.out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         print(f"config {number}, seed {seed}: {row['family']} {row['values']}", flush=True)
 

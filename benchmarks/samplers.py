@@ -1,8 +1,8 @@
-"""Does each sampler beat random search? A toy problem with families, conditions, a log scale and categoricals; no noise.
+"""Compare each sampler with random search on a toy problem with families, conditions, a log scale and categoricals, without noise.
 
     python benchmarks/samplers.py [--trials 60] [--seeds 40] [--only tpe gp] [--json]
 
-Every sampler works through `SamplerHistory`, as in a search. Regret is the best possible value, 1, minus the best one found. Paired
+Every sampler works through `SamplerHistory`, as in a search. Regret is the best possible value, 1, minus the best one best. Paired
 by seed with random: the share of seeds on which the sampler's regret is lower (a tie is half), and a sign test.
 """
 
@@ -61,8 +61,8 @@ def best_found(sampler: str, seed: int, trials: int) -> float:
 
 def compared(regrets: np.ndarray, random: np.ndarray) -> dict[str, float]:
     """Return a sampler's figures against random search on the same seeds."""
-    drawn = np.random.default_rng(0).integers(len(regrets), size=(N_BOOTSTRAP, len(regrets)))
-    low, high = np.percentile(np.median(regrets[drawn], axis=1), [2.5, 97.5])
+    resampled = np.random.default_rng(0).integers(len(regrets), size=(N_BOOTSTRAP, len(regrets)))
+    low, high = np.percentile(np.median(regrets[resampled], axis=1), [2.5, 97.5])
     won, lost = int((regrets < random).sum()), int((regrets > random).sum())
     p_value = float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
     share = (won + (len(regrets) - won - lost) / 2) / len(regrets)
@@ -81,8 +81,8 @@ def main() -> None:
     regrets, seconds = {}, {}
     for name in names:
         start = time.perf_counter()
-        found = [best_found(name, seed, arguments.trials) for seed in range(arguments.seeds)]
-        regrets[name], seconds[name] = 1.0 - np.array(found), time.perf_counter() - start
+        best = [best_found(name, seed, arguments.trials) for seed in range(arguments.seeds)]
+        regrets[name], seconds[name] = 1.0 - np.array(best), time.perf_counter() - start
     per_trial = {name: 1000 * seconds[name] / arguments.seeds / arguments.trials for name in names}
     rows = {name: compared(regrets[name], regrets["random"]) | {"ms_per_trial": per_trial[name]} for name in names}
     if arguments.json:

@@ -1,4 +1,4 @@
-"""How far does one driver carry? Trials of 5 s on logical clusters of 1 to 16 slots, and a driver's decisions a second for 1,000 workers.
+"""Measure how far one driver scales: trials of 5 s on logical clusters of 1 to 16 slots, and decisions a second for 1,000 workers.
 
     python benchmarks/scaling.py [--slots 1,2,4,8,16] [--json]
 
@@ -29,7 +29,7 @@ import optuna
 import ray
 from optuna.trial import BaseTrial, FrozenTrial
 from ray.cluster_utils import Cluster
-from toys import FAMILIES, TOY_SPACE, Quiet, run_toy, sqlite_study, toy_curve
+from toy_trials import FAMILIES, TOY_SPACE, Quiet, run_toy, sqlite_study, toy_curve
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.engine import SearchEngine
@@ -56,17 +56,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slots", default="1,2,4,8,16", help="comma-separated")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
-        found = {"clusters": [cluster(Path(folder), int(n)) for n in given.slots.split(",")], "driver": driver(Path(folder))}
-    print(json.dumps(found) if given.json else table(found))
+        results = {"clusters": [cluster(Path(folder), int(n)) for n in arguments.slots.split(",")], "driver": driver(Path(folder))}
+    print(json.dumps(results) if arguments.json else table(results))
 
 
 def cluster(folder: Path, slots: int) -> dict[str, float]:
-    """Return how long a search took to start on a cluster of `slots` nodes, and how well it used them from then on."""
+    """Return how long a search seconds to start on a cluster of `slots` nodes, and how well it used them from then on."""
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": MEMORY})
     try:
         for _ in range(slots):
@@ -74,21 +74,21 @@ def cluster(folder: Path, slots: int) -> dict[str, float]:
         nodes.wait_for_nodes()
         ray.init(address=nodes.address, log_to_driver=False, logging_level=logging.ERROR)
         settings = SearchSettings(families=FAMILIES[:1], profile="small", trials=EACH * slots, max_epochs=EPOCHS, scheduler="none")
-        begun = datetime.now()
+        started = datetime.now()
         rows = run_toy(folder / f"of_{slots}", settings, space=ONE_FAMILY, seconds=1.0).get_trials(deepcopy=False)
     finally:
         ray.shutdown()
         nodes.shutdown()
-    return {"slots": slots, **used(rows, begun)}
+    return {"slots": slots, **used(rows, started)}
 
 
-def used(rows: Sequence[FrozenTrial], begun: datetime) -> dict[str, float]:
-    """Return what the ends of the trials say about their workers."""
+def used(rows: Sequence[FrozenTrial], started: datetime) -> dict[str, float]:
+    """Compute from the ends of the trials how busy their workers were."""
     ends: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         assert row.datetime_complete, f"trial {row.number} is open"
         assert row.user_attrs["seconds"] == EPOCHS, f"trial {row.number} slept {row.user_attrs['seconds']} s, the ideal counts {EPOCHS}"
-        ends[str(row.user_attrs["worker"])].append((row.datetime_complete - begun).total_seconds())
+        ends[str(row.user_attrs["worker"])].append((row.datetime_complete - started).total_seconds())
     several = [sorted(times) for times in ends.values() if len(times) > 1]
     shares = [(len(times) - 1) * EPOCHS / (times[-1] - times[0]) for times in several]
     return {
@@ -103,7 +103,7 @@ def used(rows: Sequence[FrozenTrial], begun: datetime) -> dict[str, float]:
 
 
 def driver(folder: Path) -> dict[str, float]:
-    """Return how many trials a second the searcher draws for the first of 1,000 workers, and how many results it then takes a second."""
+    """Return how many trials a second the searcher suggests for the first of 1,000 workers, and how many results it then takes a second."""
     settings = SearchSettings(families=FAMILIES, profile="small", trials=10**6, max_epochs=MANY_EPOCHS)
     engine = SearchEngine(sqlite_study(folder / "driver"), TOY_SPACE, settings, Quiet())
     course = steps(engine, lambda task: toy_curve(task.config, task.seed, epochs=MANY_EPOCHS, seconds=60.0), slots=WORKERS)
@@ -112,26 +112,26 @@ def driver(folder: Path) -> dict[str, float]:
     filled = time.perf_counter()
     for _ in range(DECISIONS):
         next(course)
-    took = time.perf_counter() - filled
+    seconds = time.perf_counter() - filled
     trials = len(engine.study.get_trials(deepcopy=False)) - WORKERS
     return {
         "workers": WORKERS,
-        "drawn_per_s": WORKERS / (filled - started),
-        "results_per_s": DECISIONS / took,
+        "suggested_per_s": WORKERS / (filled - started),
+        "results_per_s": DECISIONS / seconds,
         "of_them_new_trials": trials,
     }
 
 
-def table(found: dict[str, Any]) -> str:
+def table(results: dict[str, Any]) -> str:
     """Return the table."""
     lines = ["slots | workers | trials | all slots at work after s | busy from then on | least | in all s | ideal s"]
-    for one in found["clusters"]:
+    for one in results["clusters"]:
         counts = f"{one['slots']:5} | {one['workers']:7} | {one['trials']:6} | {one['start_s']:25.1f}"
         shares = f"{one['busy']:17.1%} | {one['busy_least']:5.1%}"
         lines.append(f"{counts} | {shares} | {one['wall_s']:8.1f} | {one['ideal_s']:7.1f}")
-    one = found["driver"]
+    one = results["driver"]
     lines.append(
-        f"virtual time, {one['workers']} workers: {one['drawn_per_s']:.0f} trials drawn a second at the start, then "
+        f"virtual time, {one['workers']} workers: {one['suggested_per_s']:.0f} trials suggested a second at the start, then "
         f"{one['results_per_s']:.0f} results a second decided ({one['of_them_new_trials']} new trials among {DECISIONS})"
     )
     return "\n".join(lines)

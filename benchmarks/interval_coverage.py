@@ -1,10 +1,10 @@
-"""Do the intervals hold the truth as often as they promise, and do the paired tests err as rarely? Simulated test parts.
+"""Check that intervals hold the truth as often as they promise, and paired tests err as rarely, on simulated test splits.
 
-    python benchmarks/coverage.py [--sets 1000] [--patients 150] [--resamples 1000] [--seed 0] [--json]
+    python benchmarks/interval_coverage.py [--sets 1000] [--patients 150] [--resamples 1000] [--seed 0] [--json]
 
 Five classes, 1 to 4 records a patient; a patient's labels are alike and so are a model's errors on a patient. The true AUC and F1
 have a closed form (binormal model, fixed thresholds), so that coverage is a count. Two models of equal quality, whose errors are
-independent, give the tests' type-I error. Beside each method stands the same one with every record taken for a patient.
+independent, give the tests' type-I error. Beside each method stands the same one with every record treated as a patient.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CUT = 0.9  # the threshold's place on the logit
 
 @dataclass(frozen=True)
 class Simulated:
-    """A test part and the answers of two models of equal quality.
+    """A test split and the predictions of two models of equal quality.
 
     Attributes:
         labels: (n_records, n_classes).
@@ -48,7 +48,7 @@ class Simulated:
 
 
 def simulate(rng: np.random.Generator, n_patients: int) -> Simulated:
-    """Draw a test part."""
+    """Draw a test split."""
     patients = np.repeat(np.arange(n_patients), rng.integers(1, 5, n_patients))
     shape = (n_patients, len(NAMES))
     own, between = rng.normal(size=(len(patients), len(NAMES))), rng.normal(size=shape)[patients]
@@ -60,32 +60,32 @@ def simulate(rng: np.random.Generator, n_patients: int) -> Simulated:
 
 def truth() -> dict[str, float]:
     """Return the macro AUC and F1 of infinitely many patients."""
-    spread = np.hypot(HABIT, NOISE)
-    hits, alarms = norm.sf((CUT - DISTANCE) / spread), norm.sf(CUT / spread)
+    sd = np.hypot(HABIT, NOISE)
+    hits, alarms = norm.sf((CUT - DISTANCE) / sd), norm.sf(CUT / sd)
     positive = PREVALENCE * hits
     f1 = 2 * positive / (positive + (1 - PREVALENCE) * alarms + PREVALENCE)
-    return {"auc_roc": float(norm.cdf(DISTANCE / (np.sqrt(2) * spread)).mean()), "f1_score": float(f1.mean())}
+    return {"auc_roc": float(norm.cdf(DISTANCE / (np.sqrt(2) * sd)).mean()), "f1_score": float(f1.mean())}
 
 
 def one_set(rng: np.random.Generator, n_patients: int, n_resamples: int, true: dict[str, float]) -> Iterator[tuple[str, float]]:
-    """Give (what, 1 or 0): whether an interval holds the truth, whether a test finds a difference that is not there."""
-    drawn = simulate(rng, n_patients)
+    """Yield (method, 1 or 0): whether an interval holds the truth, whether a test finds a difference that does not exist."""
+    simulated = simulate(rng, n_patients)
     cut = np.full(len(NAMES), 1 / (1 + np.exp(-CUT)))
     seed = int(rng.integers(2**31))
-    for who, patients in (("patients", drawn.patients), ("records", np.arange(len(drawn.patients)))):
+    for unit, patients in (("patients", simulated.patients), ("records", np.arange(len(simulated.patients)))):
         weights = patient_weights(patients, n_resamples=n_resamples, seed=seed)
         models = {}
-        for name, probabilities in zip("AB", drawn.probabilities, strict=True):
+        for name, probabilities in zip("AB", simulated.probabilities, strict=True):
             runs = [ThresholdedPredictions(probabilities, cut)]
-            resamples = mean_over_seeds(drawn.labels, runs, weights)
-            values = ECGMetrics(NAMES, cut).calculate_metrics(drawn.labels, probabilities)
+            resamples = mean_over_seeds(simulated.labels, runs, weights)
+            values = ECGMetrics(NAMES, cut).calculate_metrics(simulated.labels, probabilities)
             models[name] = ComparedModel(runs, 0, resamples, values)
-        found = intervals(drawn.labels, models["A"].resamples, class_names=NAMES)["macro_avg"]
+        bounds = intervals(simulated.labels, models["A"].resamples, class_names=NAMES)["macro_avg"]
         for metric, value in true.items():
-            yield f"interval of macro {metric}, {who}", float(found[metric].low <= value <= found[metric].high)
-        table = paired_table(drawn.labels, patients, models, class_names=NAMES)
+            yield f"interval of macro {metric}, {unit}", float(bounds[metric].low <= value <= bounds[metric].high)
+        table = paired_table(simulated.labels, patients, models, class_names=NAMES)
         for row in table[table["P"].notna()].to_dict("records"):
-            yield f"{row['Test']}: {row['Quantity']}, {who}", float(row["P"] < 0.05)
+            yield f"{row['Test']}: {row['Quantity']}, {unit}", float(row["P"] < 0.05)
 
 
 def main() -> None:
@@ -112,7 +112,7 @@ def main() -> None:
     if arguments.json:
         print(json.dumps({**vars(arguments), "true": true, "rows": rows}))
         return
-    print(f"{arguments.sets} test parts of {arguments.patients} patients, {arguments.resamples} resamples; truth {true}")
+    print(f"{arguments.sets} test splits of {arguments.patients} patients, {arguments.resamples} resamples; truth {true}")
     for row in rows:
         print(f"{row['what']:<64}{row['share']:>8.3f} ± {row['simulation_error']:.3f}")
 

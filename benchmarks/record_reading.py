@@ -1,6 +1,6 @@
-"""Reading records: the verified fast path against wfdb, side by side, with the bare reading of the bytes as the limit.
+"""Compare the speed of reading records with wfdb, beside the mere reading of the bytes as the limit.
 
-python benchmarks/loading.py PTBXL [--json]
+python benchmarks/record_reading.py PTBXL [--json]
 """
 
 from __future__ import annotations

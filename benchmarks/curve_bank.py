@@ -1,4 +1,4 @@
-"""A bank of real learning curves as a search space: a suggestion becomes the nearest recorded config, for every contestant alike."""
+"""A bank of real learning curves as a search space: each suggestion is replaced by the nearest recorded config."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Bank:
         rows = [line for line in lines if "repeat_of" not in line]
         self.repeats = [line for line in lines if "repeat_of" in line]
         self.numbers = [int(row["number"]) for row in rows]
-        self.curves: list[Curve] = [list(zip(r["values"], r["seconds"], strict=True)) or [(math.nan, FAILED_S)] for r in map(_whole, rows)]
+        self.curves: list[Curve] = [list(zip(r["values"], r.get("seconds", []), strict=True)) or [(math.nan, FAILED_S)] for r in rows]
         self.families = [str(row["family"]) for row in rows]
         self.epochs = max(map(len, self.curves))
         self.space = bank_space(self.epochs)
@@ -49,7 +49,7 @@ class Bank:
         }
 
     def facts(self, within: float) -> dict[str, Any]:
-        """Return what the bank holds and how sure its best is."""
+        """Summarise the bank: its size, its best configs, and the noise of its values."""
         order = np.argsort(-np.nan_to_num(self.peaks))
         targets = [int(i) for i in order if self.peaks[i] >= self.best - within]
         earliest = min(next(n for n, (value, _) in enumerate(self.curves[i], 1) if value >= self.best - within) for i in targets)
@@ -68,7 +68,7 @@ class Bank:
         }
 
     def noise(self) -> str:
-        """Say what the configs that were trained again reached with other seeds."""
+        """Describe what the configs that were trained again reached with other seeds."""
         message = []
         for number in dict.fromkeys(line["repeat_of"] for line in self.repeats):
             peaks = np.array([max(line["values"]) for line in self.repeats if line["repeat_of"] == number])
@@ -77,7 +77,7 @@ class Bank:
         return "; ".join(message) or "not measured (no config was trained twice)"
 
     def _distributions(self, family: str) -> dict[str, BaseDistribution]:
-        """Return the ranges of a family's own parameters, as the space draws them."""
+        """Return the ranges of a family's own parameters, as the space suggests them."""
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         study.enqueue_trial({"family": family})
         trial = study.ask()
@@ -85,11 +85,7 @@ class Bank:
         return {name: range_ for name, range_ in trial.distributions.items() if name != "family"}
 
 
-def _whole(row: dict[str, Any]) -> dict[str, Any]:
-    return {"seconds": [], **row}
-
-
-class Draw:
+class BankSearch:
     """One search's use of a bank: each config is given once, and again only when its family has no unused one left."""
 
     def __init__(self, bank: Bank) -> None:
@@ -99,15 +95,15 @@ class Draw:
     def curve(self, params: Mapping[str, Any]) -> Curve:
         """Return the curve of the nearest config among the least used ones of the suggestion's family."""
         family = str(params["family"])
-        where = _position(params, self.bank.scales[family])
+        position = _position(params, self.bank.scales[family])
         members = zip(self.bank.members[family], self.bank.points[family], strict=True)
-        chosen = min(members, key=lambda member: (self.uses[member[0]], _distance(where, member[1])))[0]
+        chosen = min(members, key=lambda member: (self.uses[member[0]], _distance(position, member[1])))[0]
         self.uses[chosen] += 1
         return self.bank.curves[chosen]
 
 
 def _position(params: Mapping[str, Any], scales: Mapping[str, BaseDistribution]) -> list[Any]:
-    """Return a config's place: numbers as 0..1 over their range, rates by their logarithm; choices as they are."""
+    """Map a config to coordinates: numbers as 0..1 over their range, rates by their logarithm; choices as they are."""
     return [_coordinate(params[name], scale) for name, scale in scales.items()]
 
 

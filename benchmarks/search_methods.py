@@ -1,4 +1,4 @@
-"""Who competes in `efficiency.py`: this project's book with several settings, and Ray Tune's own classes, behind the same three methods."""
+"""The search methods that `efficiency.py` compares, with the same three methods: this project's engine and Ray Tune's own classes."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ ENDLESS = 100_000
 
 
 class OurEngine(SearchEngine):
-    """The real book on a study in memory. No config is tried first: all contestants start without knowledge."""
+    """The project's engine on a study in memory. No default config is tried first: all methods start without knowledge."""
 
     def __init__(self, space: SearchSpace, *, families: tuple[str, ...], epochs: int, seed: int, **settings: Any) -> None:
-        given = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed, **settings)
-        super().__init__(optuna.create_study(direction="maximize"), SearchSpace(space.suggest), given, Silent())
+        search_settings = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed, **settings)
+        super().__init__(optuna.create_study(direction="maximize"), SearchSpace(space.suggest), search_settings, Silent())
 
     def params(self, number: int) -> dict[str, Any]:
-        """Return what the sampler drew."""
+        """Look up the parameters that the sampler suggested."""
         return self.study.get_trials(deepcopy=False)[number].params
 
 
-class PooledBook(OurEngine):
-    """Ours, but that trials of all families stand at the same rungs."""
+class PooledEngine(OurEngine):
+    """The project's engine, but with one set of rungs for the trials of all families."""
 
     def __init__(self, space: SearchSpace, **settings: Any) -> None:
         super().__init__(space, **settings)
@@ -52,11 +52,11 @@ class _Pooled(Rungs):
         super().end("", number, epoch)
 
 
-class RayBook:
+class RayEngine:
     """Ray's `OptunaSearch` and `ASHAScheduler` as shipped, called in the order of Tune's controller.
 
-    Their quirks are left as they are: the searcher never hears of the result on which a trial was stopped but as its final
-    value, trials that were stopped early are told as complete, a NaN stops nothing and stays RUNNING.
+    Their behaviour is left as it is: the searcher gets the result on which a trial was stopped only as its final value, pruned
+    trials are recorded as complete, and a trial with NaN is not stopped and stays RUNNING.
     """
 
     def __init__(
@@ -70,20 +70,20 @@ class RayBook:
         **scheduler: Any,
     ) -> None:
         self.settings = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed)
-        self.drawn: list[dict[str, Any]] = []
+        self.suggested: list[dict[str, Any]] = []
         logging.getLogger("ray.tune").setLevel(logging.ERROR)
         suggester: dict[str, Any] = {"sampler": sampler(seed)} if sampler else {"seed": seed}
         self.searcher = OptunaSearch(lambda trial: dict(space.suggest(trial).config), metric="value", mode="max", **suggester)
         self.scheduler = ASHAScheduler(metric="value", mode="max", max_t=epochs, **scheduler)
 
     def next_assignment(self) -> Assignment:
-        """Ask the searcher for a config and tell the scheduler of the new trial."""
-        number = len(self.drawn)
+        """Get a config from the searcher and add the new trial to the scheduler."""
+        number = len(self.suggested)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.searcher.suggest(str(number))
         trial = self.searcher._ot_trials[str(number)]
-        self.drawn.append(trial.params)
+        self.suggested.append(trial.params)
         self.scheduler.on_trial_add(None, _stub(number))
         return Assignment(number, trial.params["family"], {}, 0, "", 0)
 
@@ -98,17 +98,17 @@ class RayBook:
         return False
 
     def close(self, number: int, result: Mapping[str, Any]) -> None:
-        """Tell both that a trial ended, however it did."""
+        """Report the end of a trial to both."""
         self.scheduler.on_trial_complete(None, _stub(number), _flat(result))
         self.searcher.on_trial_complete(str(number), result=_flat(result))
 
     def params(self, number: int) -> dict[str, Any]:
-        """Return what the sampler drew."""
-        return self.drawn[number]
+        """Look up the parameters that the sampler suggested."""
+        return self.suggested[number]
 
 
 def _stub(number: int) -> Any:
-    """Return all that the scheduler wants to know of a trial."""
+    """Stand in for a trial; the scheduler only reads its id."""
     return SimpleNamespace(trial_id=str(number))
 
 

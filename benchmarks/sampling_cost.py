@@ -1,4 +1,7 @@
-"""What a trial of one epoch costs in a study of n rows: the sampler's, the database's and this project's share; part of `search.py`."""
+"""Measure what a trial of one epoch costs in a study of n trials: the sampler's, the database's and this project's share.
+
+A part of `search.py`, not a script of its own.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,10 @@ import optuna
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from toys import Quiet, sqlite_study
+from toy_trials import Quiet, sqlite_study
 
-import ecg_tune.search.engine as book_module
-import ecg_tune.search.resume as continued_module
+import ecg_tune.search.engine as engine_module
+import ecg_tune.search.resume as resume_module
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.sampling.samplers import trial_seed
@@ -29,14 +32,14 @@ SAMPLING = ("before_trial", "infer_relative_search_space", "sample_relative", "s
 
 
 def four_families() -> SearchSpace:
-    """Return the space of four families and 50 parameters in all."""
+    """Build the space of four families and 50 parameters in all."""
     return search_space(FAMILIES, SpaceContext("small", EPOCHS))
 
 
 def ask_tell(sizes: tuple[int, ...], folder: Path) -> dict[int, dict[str, float]]:
-    """Return for each size of the study the milliseconds of drawing a trial, recording an epoch and closing it.
+    """Measure the milliseconds to suggest a trial, record an epoch and close it, for each size of the study.
 
-    The study is SQLite, filled with random rows, two in three of them stopped early; the sampler is TPE.
+    The study is SQLite, filled with random trials, two in three of them pruned; the sampler is TPE.
     """
     study, space = sqlite_study(folder), four_families()
     result = {}
@@ -49,7 +52,7 @@ def ask_tell(sizes: tuple[int, ...], folder: Path) -> dict[int, dict[str, float]
 
 
 def _rounds(engine: SearchEngine) -> dict[str, float]:
-    """Return the mean milliseconds of `ROUNDS` trials of one epoch each, after one that warms up.
+    """Average the milliseconds of `ROUNDS` trials of one epoch each, after one that warms up.
 
     `database_ms` is Optuna's storage over SQLite, reading rows back and waiting for the disk; `own_ms` is the rest.
     """
@@ -57,9 +60,9 @@ def _rounds(engine: SearchEngine) -> dict[str, float]:
 
     def timed(name: str, call: Callable[[], Any]) -> Any:
         started = time.perf_counter()
-        answer = call()
+        result = call()
         spent[name] += time.perf_counter() - started
-        return answer
+        return result
 
     with _shares_timed(spent):
         for n in range(ROUNDS + 1):
@@ -96,8 +99,8 @@ def _shares_timed(spent: dict[str, float]) -> Iterator[None]:
         for owner, names, share in (
             (TPESampler, SAMPLING, "sampler"),
             (RDBStorage, stored, "database"),
-            (book_module, ["write_row"], "database"),
-            (continued_module, ["add_row"], "database"),
+            (engine_module, ["write_row"], "database"),
+            (resume_module, ["add_row"], "database"),
         ):
             for name in names:
                 stack.enter_context(patch.object(owner, name, wrapped(getattr(owner, name), share)))
@@ -105,7 +108,7 @@ def _shares_timed(spent: dict[str, float]) -> Iterator[None]:
 
 
 def _rows(space: SearchSpace, numbers: range) -> list[FrozenTrial]:
-    """Return finished rows as a search leaves them."""
+    """Make finished trials as a search leaves them."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=numbers.start))
     return [_row(study.ask(), space, number) for number in numbers]
 
