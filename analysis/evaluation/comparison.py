@@ -20,6 +20,15 @@ class ModelComparison:
 
     Args:
         class_names: Classes of the results, in the order of tables and figures.
+
+    Example:
+        >>> import numpy as np
+        >>> from analysis import ECGMetrics
+        >>> labels, metrics = np.array([[1], [0], [1]]), ECGMetrics(("MI",))
+        >>> chances = {"good": [[0.9], [0.2], [0.8]], "bad": [[0.4], [0.6], [0.7]]}
+        >>> results = {name: metrics.calculate_metrics(labels, np.array(values)) for name, values in chances.items()}
+        >>> ModelComparison(("MI",)).compare_models(results, "auc_roc")["Model"].tolist()
+        ['good', 'bad']
     """
 
     def __init__(self, class_names: Sequence[str] = CLASS_NAMES) -> None:

@@ -33,6 +33,13 @@ class ECGMetrics:
     Args:
         class_names: Names of the last axis' classes, in order.
         threshold: One for all classes or one a class; positive at probability >= threshold.
+
+    Example:
+        >>> import numpy as np
+        >>> labels, probabilities = np.array([[1, 0], [0, 1], [1, 1]]), np.array([[0.9, 0.2], [0.4, 0.7], [0.3, 0.6]])
+        >>> metrics = ECGMetrics(("MI", "CD"), threshold=0.5).calculate_metrics(labels, probabilities)
+        >>> round(metrics["MI"]["sensitivity"], 2), metrics["MI"]["auc_roc"], round(metrics["macro_avg"]["f1_score"], 3)
+        (0.5, 0.5, 0.833)
     """
 
     def __init__(self, class_names: Sequence[str] = CLASS_NAMES, threshold: float | Sequence[float] | Array = 0.5) -> None:

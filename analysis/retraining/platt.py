@@ -80,5 +80,10 @@ def platt_scaled(probabilities: Array, parameters: Array) -> Array:
     Args:
         probabilities: (n_records, n_classes) in [0, 1].
         parameters: (n_classes, 2) of `platt_parameters`.
+
+    Example:
+        >>> import numpy as np
+        >>> platt_scaled(np.array([[0.5], [0.9]]), np.array([[1.0, -1.0]])).round(3).tolist()
+        [[0.269], [0.768]]
     """
     return np.asarray(expit(parameters[:, 0] * logits(probabilities) + parameters[:, 1]), dtype=np.float64)

@@ -22,10 +22,12 @@ from ecg_tune.config import TrainingConfig, TrialConfig, to_dict
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared, read_ledger
 from ecg_tune.data.prepared.ledger import LEDGER
 from ecg_tune.errors import DataError, StudyError
+from ecg_tune.metrics import macro_auc
 from ecg_tune.models.cnn1d import CNN1DConfig
 from ecg_tune.models.rnn import RNNConfig
 from ecg_tune.study.study import best_trials
-from ecg_tune.training.model_file import load_saved
+from ecg_tune.training.model_file import build_predictor, load_saved
+from ecg_tune.training.predictor import predict_probabilities
 
 VALUES = (("rnn", 0.91), ("cnn1d", 0.70), ("rnn", 0.93), ("rnn", 0.92), ("cnn1d", 0.75), ("cnn1d", 0.60))
 
@@ -166,6 +168,22 @@ def test_what_is_fitted_on_validation_in_an_evaluation_rests_on_the_reference_mo
             for name in ("validation", "validation_macro_auc", "f1_thresholds", "sensitivity_thresholds", "platt"):
                 np.testing.assert_array_equal(getattr(with_validation, name), getattr(without, name), err_msg=name)
             assert not np.array_equal(with_validation.test, without.test), "the predictions on test are the model's own"
+
+
+def test_the_ensemble_of_models_trained_on_validation_too_is_chosen_by_their_reference_models(
+    on_both: tuple[Path, dict], toy_data: PreparedData
+) -> None:
+    models = on_both[0] / "models"
+    candidates = find_candidates(models)
+    references = {one.name: [load_saved(path) for path in one.validation_files] for one in candidates}
+    assert {saved.trained_on for seeds in references.values() for saved in seeds} == {"train"}
+    for place, ensemble in enumerate(read_ensemble(models, candidates)):
+        assert ensemble.trained_on == "train+validation"
+        assert all(member.file.endswith("_train+validation.pth") for member in ensemble.members)
+        predictors = [build_predictor(references[member.name][place]) for member in ensemble.members]
+        probabilities = [predict_probabilities(one, toy_data.validation.signals_uv) for one in predictors]
+        mean = sum(member.weight * one for member, one in zip(ensemble.members, probabilities, strict=True))
+        assert ensemble.validation_macro_auc == pytest.approx(macro_auc(toy_data.validation.labels, mean), abs=1e-12)
 
 
 def test_a_model_trained_on_validation_without_its_reference_model_is_refused(on_both: tuple[Path, dict], tmp_path: Path) -> None:
