@@ -1,0 +1,1 @@
+"""A temporal convolutional network as a model family of ecg-tune."""
