@@ -10,16 +10,22 @@ import torch
 import typer
 
 from ecg_tune.cli.device import Device, pick_device
+from ecg_tune.cli.families import say_refused_families
 from ecg_tune.config import PROFILES, SearchSettings, check_choice
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
 from ecg_tune.models import MODELS
 from ecg_tune.models.cost import cost
+from ecg_tune.models.plugins import origin_of
 from ecg_tune.training.costs import epoch_cost_s
 from ecg_tune.training.learner import LearningData, learning_data
 from search_spaces import SPACES, SpaceContext, resolve
 
 EXAMPLE = "Example: ecg-tune models --measure --data DATA --profile small"
+BUILT_IN = "ecg-tune"
+"""Where the families come from that no other package brings."""
+N_TEXTS = 5
+"""Columns of the table before the numbers."""
 
 
 def models(
@@ -48,12 +54,14 @@ def models(
         shape = {"n_leads": n_leads, "n_samples": n_samples, "sampling_rate_hz": prepared.sampling_rate_hz}
     where = pick_device(device) if measure else "cpu"
     loaded = _loaded(prepared, where) if measure else None
+    say_refused_families()
     rows: list[dict[str, Any]] = []
     for family in SPACES:
         for name in PROFILES if profile == "both" else (profile,):
             config = resolve(family, SPACES[family].defaults[name], SpaceContext(name, SearchSettings(profile=name).epochs))
             size = cost(config, **shape)
             row: dict[str, Any] = {"family": family, "name": MODELS[family].name, "profile": name, "input": size.inputs}
+            row["origin"] = BUILT_IN if family in SPACES.built_in else origin_of(family)
             row |= {"parameters": size.n_parameters, "macs": size.macs}
             rows.append(row | ({"epoch_s": _epoch_s(config, loaded, row)} if loaded else {}))
     facts = {"device": where, "threads": _threads(), "train_records": len(loaded.train)} if loaded else {}
@@ -74,13 +82,13 @@ def _epoch_s(config: Any, loaded: LearningData, row: dict[str, Any]) -> float:
 
 
 def _table(rows: list[dict[str, Any]], facts: dict[str, Any]) -> str:
-    shown = [["family", "report name", "profile", "input of one pass", "parameters", "MMACs", *(["s/epoch"] if facts else [])]]
+    shown = [["family", "report name", "profile", "input of one pass", "from", "parameters", "MMACs", *(["s/epoch"] if facts else [])]]
     for row in rows:
         numbers = [f"{row['parameters']:,}", f"{row['macs'] / 1e6:,.1f}", *([f"{row['epoch_s']:,.1f}"] if facts else [])]
-        shown.append([row["family"], row["name"], row["profile"], row["input"], *numbers])
+        shown.append([row["family"], row["name"], row["profile"], row["input"], row["origin"], *numbers])
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = [
-        "  ".join(cell.ljust(width) if n < 4 else cell.rjust(width) for n, (cell, width) in enumerate(zip(line, widths, strict=True)))
+        "  ".join(cell.ljust(width) if n < N_TEXTS else cell.rjust(width) for n, (cell, width) in enumerate(zip(line, widths, strict=True)))
         for line in shown
     ]
     if facts:

@@ -14,6 +14,7 @@ import optuna
 import torch
 import typer
 
+from ecg_tune.cli.families import say_refused_families
 from ecg_tune.cli.flags import takes_settings
 from ecg_tune.cli.options import StudyFolder, headline
 from ecg_tune.cli.search_options import CostsFrom, SearchData, SettingsFile, Simulations
@@ -62,6 +63,7 @@ def preview(
     exists, only the rest of it is estimated.
     """
     settings, prepared = dataclasses.replace(read_settings(config, flags), minimise=()), open_prepared(data)
+    say_refused_families()
     space = make_space(settings, prepared, study)
     slots, gpus = _slots(settings)
     source, curves, costs = _curves(settings, prepared, costs_from)

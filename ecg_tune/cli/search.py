@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from sqlalchemy.engine import URL
 
+from ecg_tune.cli.families import say_refused_families
 from ecg_tune.cli.flags import command_line, takes_settings
 from ecg_tune.cli.options import StudyFolder, given, headline
 from ecg_tune.cli.search_options import (
@@ -81,6 +82,8 @@ def search(
     The same command again resumes the study, however the last run ended.
     """
     settings, prepared = read_settings(config, flags), open_prepared(data)
+    say_refused_families()
+    classes_of(settings.families)  # a trainable that can't be used is refused before a study is made
     address = address or os.environ.get("RAY_ADDRESS")
     view, asked = _view(progress), trackers(mlflow, wandb, folder=study)
     quiet = progress == "jsonl"

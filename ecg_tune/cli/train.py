@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ecg_tune.cli.device import Device, pick_device
+from ecg_tune.cli.families import say_refused_families
 from ecg_tune.cli.options import DataFolder, read_yaml
 from ecg_tune.config import SearchSettings, TrainingConfig, to_dict
 from ecg_tune.config.reference import help_text
@@ -46,6 +47,7 @@ def train(
 
     Write <Name>_best.pth with the model, its history, its thresholds and a description of its data.
     """
+    say_refused_families()
     check_family(family)
     epochs = SearchSettings(families=(family,), profile=profile, max_epochs=max_epochs).epochs
     chosen = to_dict(resolve(family, SPACES[family].defaults[profile], SpaceContext(profile, epochs)))

@@ -30,5 +30,5 @@ def test_no_block_sees_a_later_sample():
 
 
 def test_a_bad_setting_is_refused_with_its_range():
-    with pytest.raises(ConfigError, match="depth must be 1..10, but got depth=11"):
+    with pytest.raises(ConfigError, match=r"depth must be 1\.\.10, but got depth=11"):
         TinyTCNConfig(depth=11)
