@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
 import shutil
@@ -12,12 +13,22 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
+from analysis.evaluation.errors.error_analysis import DRAWN, OVERLAP, WORST
+from analysis.evaluation.errors.error_overlap import CLASSES
 from analysis.evaluation.evaluate import evaluate
-from analysis.evaluation.report.elements import Cell, Element, ReportSection, Table
+from analysis.evaluation.explanations.model_explanations import EXPLANATIONS
+from analysis.evaluation.report.elements import Cell, Element, Paragraph, ReportSection, Table
 from analysis.evaluation.report.figures import read_figure
+from analysis.evaluation.report.header import report_header
+from analysis.evaluation.report.model_card import model_card
 from analysis.evaluation.report.page import PACKAGE
-from analysis.evaluation.report.tripod import AUTHOR, ITEMS
-from analysis.evaluation.result import EvaluationResult
+from analysis.evaluation.report.paired_text import MOST_PAIRS
+from analysis.evaluation.report.sections.error_analysis import error_section
+from analysis.evaluation.report.sections.explanations import explanations_section
+from analysis.evaluation.report.sections.paired_comparisons import paired_section
+from analysis.evaluation.report.sections.subgroups import subgroup_section
+from analysis.evaluation.report.tripod import AUTHOR, ITEMS, tripod_text
+from analysis.evaluation.result import PAIRED, SUBGROUPS, EvaluationResult
 from analysis.templating import render
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.data.prepared.ledger import LEDGER
@@ -40,9 +51,14 @@ def recompute() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def result(toy_data: PreparedData, toy_model: Callable[..., SavedModel], tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
+def data(toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
+    folder = tmp_path_factory.mktemp("data") / "data"
+    return open_prepared(Path(shutil.copytree(toy_data.folder, folder, ignore=shutil.ignore_patterns(LEDGER))))
+
+
+@pytest.fixture(scope="module")
+def result(data: PreparedData, toy_model: Callable[..., SavedModel], tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
     root = tmp_path_factory.mktemp("report")
-    data = open_prepared(Path(shutil.copytree(toy_data.folder, root / "data", ignore=shutil.ignore_patterns(LEDGER))))
     for i, name in enumerate(("RNNModel", "CNN1D")):
         save_model(root / "models" / f"{name}_best.pth", toy_model(data, name, validation=0.8 + i / 10))
     return evaluate(root / "models", data, root / "out", study="<b>study & co</b>", n_bootstrap=150)
@@ -140,3 +156,56 @@ def test_the_checklist_has_every_item_and_points_only_to_what_is_there(page: str
 
 def test_a_figure_that_was_not_drawn_leaves_a_line(tmp_path: Path) -> None:
     assert "x.png: not drawn" in html_of(read_figure(tmp_path / "x.png", caption="c"))
+
+
+def tables_of(section: ReportSection) -> dict[str, Table]:
+    return {element.name: element for element in section.elements if isinstance(element, Table)}
+
+
+def texts_of(section: ReportSection) -> str:
+    return "\n".join(element.text for element in section.elements if isinstance(element, Paragraph))
+
+
+def with_table(result: EvaluationResult, name: str, table: pd.DataFrame) -> EvaluationResult:
+    return dataclasses.replace(result, tables=result.tables | {name: table})
+
+
+def test_of_many_pairs_only_those_with_the_chosen_model_are_shown(result: EvaluationResult) -> None:
+    pairs = result.tables[PAIRED]
+    others = [pairs.assign(Model_A=f"model {i}", Model_B="another") for i in range(MOST_PAIRS)]
+    section = paired_section(with_table(result, PAIRED, pd.concat([pairs, *others])))
+    for table in tables_of(section).values():
+        assert table.rows
+        assert all(result.best in row[0] for row in table.rows)
+    assert f"shown are those with {result.best}" in texts_of(section)
+
+
+def test_one_model_has_no_pairs_and_the_report_says_so(result: EvaluationResult) -> None:
+    section = paired_section(with_table(result, PAIRED, result.tables[PAIRED].iloc[:0]))
+    assert texts_of(section) == "None: one model was evaluated."
+    overlap = result.tables[OVERLAP]
+    one_model = with_table(result, OVERLAP, overlap[overlap["Between"] == CLASSES])
+    section = error_section(with_table(one_model, WORST, result.tables[WORST].assign(**{DRAWN: ""})))
+    assert f"{OVERLAP}_models" not in tables_of(section)
+    assert "Between models: one model was evaluated." in texts_of(section)
+
+
+def test_a_group_that_is_too_small_shows_the_reason_instead_of_a_number(result: EvaluationResult) -> None:
+    groups = result.tables[SUBGROUPS].assign(Suppressed="under 30 records")
+    table = tables_of(subgroup_section(with_table(result, SUBGROUPS, groups)))[SUBGROUPS]
+    assert {(row[4], row[5]) for row in table.rows} == {(Cell("", "under 30 records"), "")}
+
+
+def test_without_explanations_there_is_one_line(result: EvaluationResult) -> None:
+    section = explanations_section(with_table(result, EXPLANATIONS, result.tables[EXPLANATIONS].iloc[:0]))
+    assert section.elements == (Paragraph("Explanations: none: neither a signal model nor an image model was evaluated.", "empty"),)
+
+
+def test_real_data_carry_no_warning_of_synthetic_ones_but_name_their_licence(result: EvaluationResult, data: PreparedData) -> None:
+    real = dataclasses.replace(result, provenance=dataclasses.replace(result.provenance, synthetic=False))
+    assert report_header(result).warning
+    assert not report_header(real).warning
+    card = model_card(real, data.manifest)
+    assert "SYNTHETIC" not in card
+    assert "Creative Commons Attribution 4.0" in card
+    assert "SYNTHETIC" not in tripod_text(real.provenance)
