@@ -45,9 +45,9 @@ SECTIONS = {
 
 
 def cell(text: Any) -> str:
-    """Return a text that stands in one cell of a table."""
-    words = " ".join(str(text).split()).replace("|", "\\|")
-    return re.sub(r"<(?=[^`]*(?:`[^`]*`[^`]*)*$)", "&lt;", words)  # not inside `code`
+    """Return a text that fits into one cell of a table; `code` in it stays as it is."""
+    parts = re.split(r"(`[^`]*`)", " ".join(str(text).split()))
+    return "".join(part if part.startswith("`") else part.replace("|", "\\|").replace("<", "&lt;") for part in parts)
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
@@ -108,7 +108,7 @@ def option_row(option: Any) -> tuple[str, str]:
     """Return an option's flags with its value's name, and its help with default and range."""
     context = typer.Context(typer.main.get_command(app))
     left, right = option.get_help_record(context) or ("", "")
-    return f"`{left}`", right.replace("[", "\\[")  # else a link to Markdown
+    return code(left), right.replace("[", "\\[")  # else a link to Markdown
 
 
 def settings_page() -> str:
@@ -135,5 +135,5 @@ def settings_table(rows: list[SettingRow]) -> str:
 
 
 def code(text: str) -> str:
-    """Mark a text as code; nothing stays nothing."""
-    return f"`{text}`" if text else ""
+    """Mark a text as code that stays on one line; nothing stays nothing."""
+    return f"`{text}`{{.one-line}}" if text else ""

@@ -218,4 +218,4 @@ def test_the_reference_of_commands_has_every_command_and_flag(reference, known):
 def test_the_reference_of_settings_has_every_setting_of_a_search_and_a_training(reference):
     page = reference.settings_page()
     names = [field.name for cls in (SearchSettings, TrainingConfig) for field in dataclasses.fields(cls) if field.name != "augment"]
-    assert [name for name in names if f"| `{name}` |" not in page] == []
+    assert [name for name in names if f"| `{name}`" not in page] == []
