@@ -19,6 +19,7 @@ from ecg_tune.metrics import Array
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00", "#882255", "#5D3A9B")
 WIDTH_IN = 7.2
+DPI = 200
 LABELS = {
     "sensitivity": "Sensitivity", "specificity": "Specificity", "precision": "Precision", "npv": "NPV",
     "f1_score": "F1-Score", "accuracy": "Accuracy", "auc_roc": "AUC-ROC", "auc_pr": "AUC-PR",
@@ -29,7 +30,7 @@ BAR_METRICS = ("auc_roc", "auc_pr", "f1_score", "sensitivity", "specificity", "p
 def saved(figure: Figure, path: Path | str | None) -> Figure:
     """Write `figure` as PNG when `path` is given, and return it."""
     if path is not None:
-        figure.savefig(Path(path), dpi=200, format="png", facecolor="white")
+        figure.savefig(Path(path), dpi=DPI, format="png", facecolor="white")
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
+import analysis.plots
 from ecg_tune.config import TrainingConfig, TrialConfig
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.models import build_model, n_parameters
@@ -50,6 +51,14 @@ REASONS = (("oom", "CUDA out of memory: tried to allocate 2.1 GiB"), ("nan", "tr
 START = datetime(2026, 1, 5, 9, 0)
 MAX_EPOCHS = 20
 RUNGS = (3, 9)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def coarse_pictures() -> Iterator[None]:
+    """Write PNGs with few pixels: nobody looks at them here, and an evaluation writes seventeen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analysis.plots, "DPI", 40)
+        yield
 
 
 @pytest.fixture(scope="session")
