@@ -24,11 +24,11 @@ from made_up_study import make_study, one_more_trial
 from playwright.sync_api import sync_playwright
 
 from analysis.dashboard.dashboard import dashboard_page
-from analysis.dashboard.frames import trial_rows
 from analysis.dashboard.live import LiveStudy
 from analysis.dashboard.page import page_html
-from analysis.dashboard.summary import summarise
-from ecg_tune.study.study import open_study
+from analysis.dashboard.trials import ranked_trials
+from ecg_tune.study.study import Study
+from ecg_tune.study.summary import summarise
 
 BROWSER = ["/usr/bin/chromium", "--headless=new", "--no-sandbox", "--no-first-run", "--remote-debugging-port=0", "--window-size=1280,900"]
 OPENINGS, STARTED_S, UNDISTURBED_S = 5, 2, 6
@@ -62,9 +62,9 @@ def measured(folder: Path, n_trials: int, epochs: int) -> dict[str, float]:
         nonlocal clock
         costs[name], clock = time.process_time() - clock, time.process_time()
 
-    study = open_study(folder)
-    rows = trial_rows(study)
-    summary = summarise(study, rows, folder)
+    study = Study.open(folder)
+    rows = ranked_trials(study)
+    summary = summarise(study, rows)
     lap("read s")
     page = dashboard_page(rows, summary, now=datetime.now())
     lap("draw s")

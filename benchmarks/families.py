@@ -19,20 +19,20 @@ from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, int
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.models import MODELS, build_model, trial_config
 from ecg_tune.storage import Storage
-from ecg_tune.study.retention import place_of
-from ecg_tune.study.study import best_trials, newest_trials, open_study, study_exists
+from ecg_tune.study.study import Study
+from ecg_tune.study.trial import Trial
 from ecg_tune.training.checkpoints import newest_checkpoint
 from ecg_tune.training.model_file import build_predictor, load_saved
 from ecg_tune.training.predictor import Predictor, predict_probabilities
 from ecg_tune.transforms.images import n_channels
 
 
-def validation_interval(storage: Storage, trial: Any, data: PreparedData) -> tuple[float, float] | None:
+def validation_interval(storage: Storage, trial: Trial, data: PreparedData) -> tuple[float, float] | None:
     """Return the 95 % interval of a trial's validation macro AUC, None if its weights are not kept."""
-    found = newest_checkpoint(storage, trial.user_attrs["path"])
+    found = newest_checkpoint(storage, str(trial.path))
     if found is None:
         return None
-    config, n_leads = trial_config(trial.user_attrs["config"]), len(data.leads)
+    config, n_leads = trial_config(dict(trial.config)), len(data.leads)
     channels = n_channels(config.image, n_leads) if config.image else 0
     model = build_model(config.model, family=config.family, n_leads=n_leads, n_channels=channels, n_classes=len(data.class_names))
     model.load_state_dict(found[1]["best_state"])
@@ -52,23 +52,23 @@ def interval_of(predictor: Predictor, data: PreparedData) -> tuple[float, float]
 
 def rows_of(folder: Path, data: PreparedData) -> list[dict[str, Any]]:
     """Return one row a family, in the study's order."""
-    study, rows = open_study(folder), []
-    trials = newest_trials(study)
-    for family in study.user_attrs["families"]:
-        family_trials = [t for t in trials if t.user_attrs.get("family") == family]
-        best = next((t for t in best_trials(study) if t.user_attrs["family"] == family), None)
-        default = next(t for t in family_trials if t.user_attrs["is_default"])
-        trained = [t for t in family_trials if t.user_attrs.get("epochs")]
+    study, rows = Study.open(folder), []
+    trials = study.trials()
+    for family in study.attributes.families:
+        family_trials = [t for t in trials if t.family == family]
+        best = next((t for t in study.best() if t.family == family), None)
+        default = next(t for t in family_trials if t.is_default)
+        trained = [t for t in family_trials if t.epochs_trained]
         row: dict[str, Any] = {
             "family": family,
             "trials": len(family_trials),
-            "default": max(default.intermediate_values.values(), default=None),
+            "default": max(default.intermediate.values(), default=None),
         }
-        row["epoch_s"] = default.user_attrs["seconds"] / default.user_attrs["epochs"] if default in trained else None
-        row["parameters"] = default.user_attrs.get("n_parameters")
+        row["epoch_s"] = default.seconds / default.epochs_trained if default in trained else None
+        row["parameters"] = default.n_parameters
         if best is not None:
-            row |= {"best": best.value, "best_trial": best.number, "interval": validation_interval(place_of(study, folder), best, data)}
-            row["best_parameters"] = best.user_attrs["n_parameters"]
+            row |= {"best": best.value, "best_trial": best.number, "interval": validation_interval(study.checkpoints, best, data)}
+            row["best_parameters"] = best.n_parameters
         rows.append(row)
     return rows
 
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     data = open_prepared(arguments.data)
-    is_study = study_exists(arguments.study)
+    is_study = Study.exists(arguments.study)
     rows = rows_of(arguments.study, data) if is_study else rows_of_models(arguments.study, data)
     if arguments.json:
         print(json.dumps(rows))

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ecg_tune.config import SearchSettings, to_dict
 from ecg_tune.search.sampling.samplers import trial_seed
 from ecg_tune.search.stopping.schedulers import SCHEDULERS
-from ecg_tune.study.study import open_study
+from ecg_tune.study.study import Study
 from search_spaces import SpaceContext, search_space
 
 FAMILIES, CLASSES = ("rnn", "cnn1d", "resnet1d", "cnn1d_rnn"), ("NORM", "MI", "STTC", "CD", "HYP")
@@ -45,7 +45,7 @@ def make_study(folder: Path, *, n_trials: int, epochs: int, stopped: float = 0.0
 
 def one_more_trial(folder: Path) -> None:
     """Add a copy of the last trial, as one that ended now."""
-    study = open_study(folder)
+    study = Study.open(folder).optuna
     study.add_trial(study.get_trials(deepcopy=False)[-1])
 
 

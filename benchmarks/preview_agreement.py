@@ -15,13 +15,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import optuna
 from toy_trials import FAMILIES, TOY_SPACE, Quiet, run_toy, toy_curve
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.assignment import Assignment
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.virtual_time import Curve, simulate
+from ecg_tune.study.study import Study
 
 EPOCHS, PREVIEWS, JITTER_S = 9, 8, 0.1
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 def previewed(settings: SearchSettings, seconds: float, rng: np.random.Generator) -> int:
     """Return the epochs of a search in virtual time."""
-    engine = SearchEngine(optuna.create_study(direction="maximize"), TOY_SPACE, settings, Quiet())
+    engine = SearchEngine(Study.in_memory(), TOY_SPACE, settings, Quiet())
 
     def curve(task: Assignment) -> Curve:
         toy = toy_curve(task.config, task.seed, epochs=settings.epochs, seconds=seconds)
@@ -64,8 +64,8 @@ def previewed(settings: SearchSettings, seconds: float, rng: np.random.Generator
 def real(settings: SearchSettings, seconds: float) -> int:
     """Return the epochs of the real search."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = run_toy(Path(folder), settings, seconds=seconds).get_trials(deepcopy=False)
-    return sum(len(row.intermediate_values) for row in rows)
+        trials = run_toy(Path(folder), settings, seconds=seconds).all_trials()
+    return sum(trial.epochs for trial in trials)
 
 
 if __name__ == "__main__":

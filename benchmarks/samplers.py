@@ -19,7 +19,7 @@ from optuna.trial import BaseTrial
 from scipy.stats import binomtest
 
 from ecg_tune.search.sampling.history import SamplerHistory
-from ecg_tune.search.sampling.samplers import SAMPLERS, Given
+from ecg_tune.search.sampling.samplers import SAMPLERS, FixedSampler
 from ecg_tune.search.space import Proposal
 
 FAMILIES = ("plain", "deep", "wide")
@@ -52,7 +52,7 @@ def best_found(sampler: str, seed: int, trials: int) -> float:
     study = optuna.create_study(direction="maximize")
     view = SamplerHistory(sampler, seed=seed, families=FAMILIES)
     for number in range(trials):
-        study.sampler = Given(view.propose(number, suggest, families=FAMILIES))
+        study.sampler = FixedSampler(view.propose(number, suggest, families=FAMILIES))
         trial = study.ask()
         quality = suggest(trial).config["quality"]
         view.add(study.tell(trial, quality))

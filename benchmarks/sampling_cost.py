@@ -19,8 +19,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from toy_trials import Quiet, sqlite_study
 
-import ecg_tune.search.engine as engine_module
-import ecg_tune.search.resume as resume_module
+import ecg_tune.study.study as study_module
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.sampling.samplers import trial_seed
@@ -44,7 +43,7 @@ def ask_tell(sizes: tuple[int, ...], folder: Path) -> dict[int, dict[str, float]
     study, space = sqlite_study(folder), four_families()
     result = {}
     for size in sizes:
-        study.add_trials(_rows(space, range(len(study.get_trials(deepcopy=False)), size)))
+        study.optuna.add_trials(_rows(space, range(len(study.optuna.get_trials(deepcopy=False)), size)))
         settings = SearchSettings(families=FAMILIES, profile="small", max_epochs=EPOCHS, trials=10**6)
         engine = SearchEngine(study, space, settings, Quiet())
         result[size] = _rounds(engine)
@@ -99,8 +98,7 @@ def _shares_timed(spent: dict[str, float]) -> Iterator[None]:
         for owner, names, share in (
             (TPESampler, SAMPLING, "sampler"),
             (RDBStorage, stored, "database"),
-            (engine_module, ["write_row"], "database"),
-            (resume_module, ["add_row"], "database"),
+            (study_module, ["write_trial", "add_trial"], "database"),
         ):
             for name in names:
                 stack.enter_context(patch.object(owner, name, wrapped(getattr(owner, name), share)))

@@ -27,7 +27,7 @@ from typing import Any
 
 import optuna
 import ray
-from optuna.trial import BaseTrial, FrozenTrial
+from optuna.trial import BaseTrial
 from ray.cluster_utils import Cluster
 from toy_trials import FAMILIES, TOY_SPACE, Quiet, run_toy, sqlite_study, toy_curve
 
@@ -35,6 +35,7 @@ from ecg_tune.config import SearchSettings
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.virtual_time import steps
 from ecg_tune.search.space import Proposal, SearchSpace
+from ecg_tune.study.trial import Trial
 
 EACH, EPOCHS = 12, 5
 """Trials a slot, and epochs of a second each."""
@@ -75,30 +76,30 @@ def cluster(folder: Path, slots: int) -> dict[str, float]:
         ray.init(address=nodes.address, log_to_driver=False, logging_level=logging.ERROR)
         settings = SearchSettings(families=FAMILIES[:1], profile="small", trials=EACH * slots, max_epochs=EPOCHS, scheduler="none")
         started = datetime.now()
-        rows = run_toy(folder / f"of_{slots}", settings, space=ONE_FAMILY, seconds=1.0).get_trials(deepcopy=False)
+        trials = run_toy(folder / f"of_{slots}", settings, space=ONE_FAMILY, seconds=1.0).all_trials()
     finally:
         ray.shutdown()
         nodes.shutdown()
-    return {"slots": slots, **used(rows, started)}
+    return {"slots": slots, **used(trials, started)}
 
 
-def used(rows: Sequence[FrozenTrial], started: datetime) -> dict[str, float]:
+def used(trials: Sequence[Trial], started: datetime) -> dict[str, float]:
     """Compute from the ends of the trials how busy their workers were."""
     ends: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        assert row.datetime_complete, f"trial {row.number} is open"
-        assert row.user_attrs["seconds"] == EPOCHS, f"trial {row.number} slept {row.user_attrs['seconds']} s, the ideal counts {EPOCHS}"
-        ends[str(row.user_attrs["worker"])].append((row.datetime_complete - started).total_seconds())
+    for trial in trials:
+        assert trial.end, f"trial {trial.number} is open"
+        assert trial.seconds == EPOCHS, f"trial {trial.number} slept {trial.seconds} s, the ideal counts {EPOCHS}"
+        ends[str(trial.worker)].append((trial.end - started).total_seconds())
     several = [sorted(times) for times in ends.values() if len(times) > 1]
     shares = [(len(times) - 1) * EPOCHS / (times[-1] - times[0]) for times in several]
     return {
         "workers": len(ends),
-        "trials": len(rows),
+        "trials": len(trials),
         "start_s": max(min(times) for times in ends.values()) - EPOCHS,
         "busy": statistics.mean(shares),
         "busy_least": min(shares),
         "wall_s": max(max(times) for times in ends.values()),
-        "ideal_s": len(rows) * EPOCHS / len(ends),
+        "ideal_s": len(trials) * EPOCHS / len(ends),
     }
 
 
@@ -113,7 +114,7 @@ def driver(folder: Path) -> dict[str, float]:
     for _ in range(DECISIONS):
         next(course)
     seconds = time.perf_counter() - filled
-    trials = len(engine.study.get_trials(deepcopy=False)) - WORKERS
+    trials = len(engine.study.optuna.get_trials(deepcopy=False)) - WORKERS
     return {
         "workers": WORKERS,
         "suggested_per_s": WORKERS / (filled - started),

@@ -53,7 +53,7 @@ def throughput(folder: Path) -> dict[str, Any]:
     """Count trials a second, of trials that do nothing, from the first one's start to the last one's end as the study records them."""
     run_toy(folder / "warm", settings(2), seconds=0)
     return {
-        "trials_per_s": _rate(run_toy(folder / "ours", settings(EMPTY), seconds=0)),
+        "trials_per_s": _rate(run_toy(folder / "ours", settings(EMPTY), seconds=0).optuna),
         "trials_per_s_ray_default": _rate(_ray_default(folder / "ray")),
         "trials_per_s_optuna": _rate(_plain_optuna(folder / "optuna")),
     }
@@ -142,7 +142,7 @@ def tiny(folder: Path) -> dict[str, Any]:
     memory_mb: list[dict[str, float]] = []
 
     def notice(n: int) -> None:
-        workers = {str(row.user_attrs["worker"]) for row in study.get_trials(deepcopy=False)[-TINY // 6 :] if "worker" in row.user_attrs}
+        workers = {trial.worker for trial in study.all_trials()[-TINY // 6 :] if trial.worker}
         sizes = [mb for name in workers if (mb := rss_mb(int(name.rpartition(":")[2])))]
         memory_mb.append({"trials": n, "driver": rss_mb(os.getpid()), "workers": len(sizes), "largest_worker": max(sizes, default=0.0)})
 
@@ -150,7 +150,7 @@ def tiny(folder: Path) -> dict[str, Any]:
     space = search_space(search_settings.families, SpaceContext("small", search_settings.epochs))
     run_search(
         FamilyTrainable, space, {"shared": shared, "classes": classes_of(search_settings.families)}, search_settings,
-        study=study, folder=folder / "tiny", view=lambda stats: Quiet(TINY // 6, notice),
+        study=study, view=lambda stats: Quiet(TINY // 6, notice),
     )  # fmt: skip
     return {"rss_mb_tiny": memory_mb}
 

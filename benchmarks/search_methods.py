@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-import optuna
 from optuna.samplers import BaseSampler
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
@@ -19,6 +18,7 @@ from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.virtual_time import Silent
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.stopping.rungs import Rungs
+from ecg_tune.study.study import Study
 
 ENDLESS = 100_000
 """Trials: the benchmark stops a search, not the search itself."""
@@ -29,11 +29,11 @@ class OurEngine(SearchEngine):
 
     def __init__(self, space: SearchSpace, *, families: tuple[str, ...], epochs: int, seed: int, **settings: Any) -> None:
         search_settings = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed, **settings)
-        super().__init__(optuna.create_study(direction="maximize"), SearchSpace(space.suggest), search_settings, Silent())
+        super().__init__(Study.in_memory(), SearchSpace(space.suggest), search_settings, Silent())
 
     def params(self, number: int) -> dict[str, Any]:
         """Look up the parameters that the sampler suggested."""
-        return self.study.get_trials(deepcopy=False)[number].params
+        return self.study.optuna.get_trials(deepcopy=False)[number].params
 
 
 class PooledEngine(OurEngine):

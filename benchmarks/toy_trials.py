@@ -18,6 +18,7 @@ from ecg_tune.config import SearchSettings
 from ecg_tune.search.preview.virtual_time import Curve, Silent
 from ecg_tune.search.runner import run_search
 from ecg_tune.search.space import Proposal, SearchSpace
+from ecg_tune.study.study import Study
 
 FAMILIES = ("cnn1d", "cnn1d_rnn")
 """Names that the settings know; nothing of those networks is used. The second takes twice as long an epoch."""
@@ -79,18 +80,16 @@ class Quiet(Silent):
             self.notice(self.ended)
 
 
-def sqlite_study(folder: Path) -> optuna.Study:
+def sqlite_study(folder: Path) -> Study:
     """Make an empty study on the storage that searches use."""
     folder.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'study.db'}", engine_kwargs={"connect_args": {"timeout": 60}})
-    return optuna.create_study(storage=storage, study_name="toy", direction="maximize")
+    return Study(optuna.create_study(storage=storage, study_name="toy", direction="maximize"), folder)
 
 
-def run_toy(
-    folder: Path, settings: SearchSettings, *, seconds: float, space: SearchSpace = TOY_SPACE, view: Quiet | None = None
-) -> optuna.Study:
+def run_toy(folder: Path, settings: SearchSettings, *, seconds: float, space: SearchSpace = TOY_SPACE, view: Quiet | None = None) -> Study:
     """Run a real search of toy trials to its end and return its study."""
     study, shared = sqlite_study(folder), {"epochs": settings.epochs, "seconds": seconds}
-    outcome = run_search(Toy, space, shared, settings, study=study, folder=folder, view=lambda stats: view or Quiet())
+    outcome = run_search(Toy, space, shared, settings, study=study, view=lambda stats: view or Quiet())
     assert outcome.done, "the search was interrupted"
     return study

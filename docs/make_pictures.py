@@ -13,8 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from analysis.dashboard.dashboard import write_dashboard
-from ecg_tune.study.lock import search_runs
-from ecg_tune.study.study import open_study
+from ecg_tune.study.study import Study
 
 SECTIONS = "curves,rungs,comparison,importances,parallel,slices,contour,rank,timeline,edf,best,classes"
 PATIENCE_MS = 300_000
@@ -30,12 +29,7 @@ def main() -> None:
     given = asked.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        file = write_dashboard(
-            open_study(given.study),
-            Path(scratch) / "dashboard.html",
-            search_running=search_runs(given.study),
-            folder=Path(given.study.name),
-        )
+        file = write_dashboard(Study.open(given.study), Path(scratch) / "dashboard.html")
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"], timeout=PATIENCE_MS)
         page = browser.new_page(viewport={"width": given.width, "height": 1180})
         page.set_default_timeout(PATIENCE_MS)

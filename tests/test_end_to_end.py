@@ -17,9 +17,9 @@ from ecg_tune.cli.main import run
 from ecg_tune.data.prepared.dataset import open_prepared, read_ledger
 from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.models import trial_config
-from ecg_tune.study.study import best_trials, open_study
 from ecg_tune.training.model_file import load_saved
 from search_spaces import SpaceContext, resolve
+from tests.stored import best_trials, open_study
 
 pytestmark = pytest.mark.ray
 

@@ -10,9 +10,10 @@ import pytest
 
 from ecg_tune.cli.main import run
 from ecg_tune.config import SearchSettings
+from ecg_tune.search.attributes import study_attributes
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.virtual_time import Curve, Silent, simulate
-from ecg_tune.study.create import create_study, study_attributes
+from ecg_tune.study.study import Study
 from search_spaces import SpaceContext, search_space
 
 FLAGS = ("--families", "cnn1d,resnet1d", "--profile", "small", "--max-epochs", "4", "--slots", "2", "--sampler", "random")
@@ -30,13 +31,13 @@ def searched(toy_data, tmp_path_factory) -> Path:
     """Return a study of 20 trials whose epochs took 3600 s (cnn1d) and 7200 s (resnet1d), as its rows say."""
     folder = tmp_path_factory.mktemp("preview") / "study"
     settings = SearchSettings(families=("cnn1d", "resnet1d"), profile="small", max_epochs=4, trials=20, sampler="random")
-    study = create_study(folder, study_attributes(toy_data, settings))
+    study = Study.create(folder, study_attributes(toy_data, settings))
     space = search_space(settings.families, SpaceContext("small", 4))
 
     def curve(task: Any) -> Curve:
         return [(0.6 + 0.01 * epoch + 0.001 * task.number, 3600.0 if task.family == "cnn1d" else 7200.0) for epoch in range(4)]
 
-    engine = SearchEngine(study, space, settings, Silent())
+    engine = SearchEngine(Study(study), space, settings, Silent())
     simulate(engine, curve, slots=2)
     return folder
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from analysis.dashboard.frames import TrialRow
+from analysis.dashboard.trials import RankedTrial
 
 MOST_TEXT = 2000
 """Characters of a failure's text that a page keeps: its end, where the error is."""
@@ -18,7 +18,7 @@ Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 Card = dict[str, Any]
 
 
-def trial_cards(trials: Iterable[TrialRow]) -> dict[int, Card]:
+def trial_cards(trials: Iterable[RankedTrial]) -> dict[int, Card]:
     """Collect what each trial's card shows: number → plain data; what is not known is left out."""
     return {trial.number: {name: value for name, value in _card(trial).items() if value is not None} for trial in trials}
 
@@ -43,7 +43,7 @@ def as_yaml(values: Mapping[str, Any]) -> str:
     return str(yaml.dump(dict(values), Dumper=Dumper, sort_keys=False, allow_unicode=True)).rstrip("\n")
 
 
-def _card(trial: TrialRow) -> Card:
+def _card(trial: RankedTrial) -> Card:
     epochs = list(trial.intermediate)
     return {
         "number": trial.number,
@@ -51,7 +51,7 @@ def _card(trial: TrialRow) -> Card:
         "state": trial.state,
         "default": trial.is_default or None,
         "value": trial.value,
-        "reached": None if trial.value is not None else trial.reached,
+        "reached": None if trial.value is not None else trial.best_value,
         "best_epoch": trial.best_epoch,
         "epochs": trial.epochs,
         "seconds": None if trial.seconds is None else round(trial.seconds, 1),

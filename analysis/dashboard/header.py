@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from analysis.dashboard.figures.style import ABSENT, STATE_NAMES, duration, metric_name, number, short_name
-from analysis.dashboard.summary import Spent, StudySummary
 from analysis.templating import Markup, render
+from ecg_tune.study.summary import BudgetUse, StudySummary
 
 UNKNOWN = "not recorded"
 BUDGET_NAMES = {
@@ -52,7 +52,7 @@ def header_html(summary: StudySummary, *, now: datetime, search_running: bool, l
 
 
 def _warnings(summary: StudySummary, *, now: datetime, more: str) -> Iterable[tuple[str, str]]:
-    if summary.synthetic:
+    if summary.attributes.synthetic:
         yield "SYNTHETIC", "The records are simulated. No number on this page says anything about real patients."
     running = summary.counts.get("RUNNING", 0)
     if more:
@@ -83,8 +83,8 @@ def _tiles(summary: StudySummary) -> Iterable[Tile]:
         shares = [budget.used / budget.limit for budget in summary.budgets if budget.used is not None and budget.name != "target"]
         used = f"{min(max(shares), 1):.0%} used" if shares else "see below"
         yield Tile("Budget", used, "; ".join(_budget(budget) for budget in summary.budgets))
-    known = summary.n_train is not None and summary.n_validation is not None
-    records = f"{summary.n_train:,} / {summary.n_validation:,}" if known else UNKNOWN
+    train, validation = (summary.attributes.n_records.get(name) for name in ("train", "validation"))
+    records = UNKNOWN if train is None or validation is None else f"{train:,} / {validation:,}"
     yield Tile("Records, train / validation", records, "the test split is not used here")
 
 
@@ -100,7 +100,7 @@ def _best_config(summary: StudySummary) -> dict[str, str]:
     return {short_name(name, best.family): number(value) for name, value in best.params.items() if name != "family"}
 
 
-def _budget(budget: Spent) -> str:
+def _budget(budget: BudgetUse) -> str:
     """Say how much of a limit is used and left, e.g. "trials 40 of 64, 24 left"."""
     name, limit = BUDGET_NAMES[budget.name], budget.limit
     if budget.name == "max_hours":
@@ -116,17 +116,16 @@ def _budget(budget: Spent) -> str:
 
 
 def _facts(summary: StudySummary) -> Iterable[tuple[str, str]]:
-    yield "Data fingerprint", (summary.fingerprint or UNKNOWN)[:12]
-    yield "Split", summary.split or UNKNOWN
-    yield "Leads", ", ".join(summary.leads) or UNKNOWN
-    yield "Classes", ", ".join(summary.class_names) or UNKNOWN
-    yield "Metric", summary.metric + (f"; minimised: {', '.join(summary.objectives[1:])}" if len(summary.objectives) > 1 else "")
-    yield "Profile", summary.profile or UNKNOWN
-    yield "Sampler", summary.sampler or UNKNOWN
-    yield "Scheduler", summary.scheduler or UNKNOWN
-    rungs = ", ".join(map(str, summary.rungs))
-    yield (
-        "Epochs a trial",
-        UNKNOWN if summary.max_epochs is None else f"at most {summary.max_epochs}" + (f", rungs {rungs}" if rungs else ""),
-    )
-    yield "Seed", UNKNOWN if summary.seed is None else str(summary.seed)
+    attributes = summary.attributes
+    rungs = f", rungs {', '.join(map(str, attributes.rungs))}" if attributes.rungs else ""
+    minimised = f"; minimised: {', '.join(summary.objectives[1:])}" if len(summary.objectives) > 1 else ""
+    yield "Data fingerprint", (attributes.data_fingerprint or UNKNOWN)[:12]
+    yield "Split", attributes.split or UNKNOWN
+    yield "Leads", ", ".join(attributes.leads) or UNKNOWN
+    yield "Classes", ", ".join(attributes.class_names) or UNKNOWN
+    yield "Metric", summary.metric + minimised
+    yield "Profile", attributes.profile or UNKNOWN
+    yield "Sampler", attributes.sampler or UNKNOWN
+    yield "Scheduler", attributes.scheduler or UNKNOWN
+    yield "Epochs a trial", UNKNOWN if attributes.max_epochs is None else f"at most {attributes.max_epochs}{rungs}"
+    yield "Seed", UNKNOWN if attributes.seed is None else str(attributes.seed)

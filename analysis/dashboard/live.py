@@ -18,12 +18,13 @@ from pathlib import Path
 
 from analysis.dashboard.dashboard import dashboard_page
 from analysis.dashboard.figure_json import inline_json
-from analysis.dashboard.frames import TrialRow, trial_rows
 from analysis.dashboard.page import Page, page_html
-from analysis.dashboard.summary import StudySummary, summarise
+from analysis.dashboard.trials import RankedTrial, ranked_trials
 from analysis.templating import render
 from ecg_tune.errors import StudyError
-from ecg_tune.study.change_detection import change_mark, read_study
+from ecg_tune.study.change_detection import change_mark
+from ecg_tune.study.study import Study
+from ecg_tune.study.summary import StudySummary, summarise
 
 CPU_SHARE = 0.2
 """The part of a core's time that reading and drawing one study may take."""
@@ -73,7 +74,7 @@ class LiveStudy:
         self.summary: StudySummary | None = None
         self.notice = self._problem = self._replaced = ""
         self._page: Page | None = None
-        self._trials: dict[int, TrialRow] = {}
+        self._trials: dict[int, RankedTrial] = {}
         self._state = PageState()
         self._server = secrets.token_hex(4)
         self._change_mark: object = None
@@ -137,9 +138,9 @@ class LiveStudy:
 
     def _read(self) -> bool:
         try:
-            with read_study(self.folder) as (study, running):
-                trials = trial_rows(study)
-                summary = summarise(study, trials, self.folder)
+            with Study.open(self.folder, read_only=True) as study:
+                trials = ranked_trials(study)
+                summary, running = summarise(study, trials), study.search_running
             page = dashboard_page(trials, summary, now=datetime.now(), search_running=running, live=True)
         except StudyError as error:
             return self._keep_last_state(str(error))
@@ -175,9 +176,12 @@ class LiveStudy:
         self._state = state.with_pieces("markup", {key: inline_json(text) for key, text in page.markup.items()})
 
 
-def _is_other_study(old: StudySummary, old_trials: Mapping[int, TrialRow], new: StudySummary, new_trials: Mapping[int, TrialRow]) -> bool:
+def _is_other_study(
+    old: StudySummary, old_trials: Mapping[int, RankedTrial], new: StudySummary, new_trials: Mapping[int, RankedTrial]
+) -> bool:
     """Tell whether another study has taken the place of the one that was shown."""
-    if (old.name, old.fingerprint) != (new.name, new.fingerprint) or max(old_trials, default=-1) > max(new_trials, default=-1):
+    same_data = old.attributes.data_fingerprint == new.attributes.data_fingerprint
+    if old.name != new.name or not same_data or max(old_trials, default=-1) > max(new_trials, default=-1):
         return True
     started = (trial for trial in old_trials.values() if trial.start is not None and trial.params)
     kept = ((trial, new_trials[trial.number]) for trial in started if trial.number in new_trials)

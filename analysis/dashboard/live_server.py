@@ -190,7 +190,7 @@ def _line(link: str, study: LiveStudy) -> _Line:
     return _Line(
         link,
         name=known.name if known else study.folder.name,
-        synthetic=known is not None and known.synthetic,
+        synthetic=known is not None and known.attributes.synthetic,
         counts=counts or "none",
         notice=study.notice,
         best=f"{known.best.value:.4f}" if known and known.best else ABSENT,

@@ -13,9 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import optuna
 import torch
-from optuna.trial import FrozenTrial
 
 from analysis.retraining.candidates import MANIFEST, listed_candidates
 from analysis.retraining.ensemble import make_ensemble
@@ -35,46 +33,46 @@ from analysis.retraining.training_jobs import (
 from ecg_tune.config import check_choice
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import EcgTuneError, StudyError
-from ecg_tune.study.study import best_trials
+from ecg_tune.study.study import Study
+from ecg_tune.study.trial import Trial
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION, SavedModel, save_model
 
 Failed = list[tuple[Job, EcgTuneError]]
 
 
-def chosen_trials(study: optuna.Study, *, top: int, per_family: bool = False) -> list[FrozenTrial]:
+def chosen_trials(study: Study, *, top: int, per_family: bool = False) -> list[Trial]:
     """Pick the `top` best COMPLETE trials, of the study or of each family, best first."""
     if not per_family:
-        return best_trials(study, top)
+        return study.best(top)
     trials, n_of_family = [], Counter[str]()
-    for trial in best_trials(study):
-        family = str(trial.user_attrs["config"]["family"])
-        n_of_family[family] += 1
-        if n_of_family[family] <= top:
+    for trial in study.best():
+        n_of_family[trial.family] += 1
+        if n_of_family[trial.family] <= top:
             trials.append(trial)
     return trials
 
 
-def named_trials(study: optuna.Study, numbers: Collection[int]) -> list[FrozenTrial]:
+def named_trials(study: Study, numbers: Collection[int]) -> list[Trial]:
     """Pick the COMPLETE trials with these numbers, best first.
 
     Raises:
         StudyError: A number is not that of a COMPLETE trial.
     """
-    trials = [trial for trial in best_trials(study) if trial.number in numbers]
+    trials = [trial for trial in study.best() if trial.number in numbers]
     if missing := set(numbers) - {trial.number for trial in trials}:
-        states = {trial.number: f"is {trial.state.name}" for trial in study.get_trials(deepcopy=False)}
+        states = {trial.number: f"is {trial.state}" for trial in study.all_trials()}
         state = states.get(min(missing), "does not exist")
         raise StudyError(f"trial {min(missing)} {state}, a COMPLETE one is wanted: `ecg-tune dashboard` lists the best")
     return trials
 
 
-def check_data(study: optuna.Study, data: PreparedData) -> None:
+def check_data(study: Study, data: PreparedData) -> None:
     """Refuse data that are not those of the study.
 
     Raises:
         StudyError: Names both fingerprints.
     """
-    searched = str(study.user_attrs.get("data_fingerprint"))
+    searched = str(study.attributes.data_fingerprint)
     if searched != data.fingerprint:
         raise StudyError(
             f"the study was searched on data {searched[:12]}, {data.folder} holds {data.fingerprint[:12]}: give --data with the study's own"
@@ -82,10 +80,10 @@ def check_data(study: optuna.Study, data: PreparedData) -> None:
 
 
 def retrain(
-    study: optuna.Study,
+    study: Study,
     data: PreparedData,
     folder: Path,
-    trials: Sequence[FrozenTrial],
+    trials: Sequence[Trial],
     *,
     seeds: int,
     on: str = TRAIN,
@@ -111,7 +109,7 @@ def retrain(
     check_choice("part to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
     jobs, models_folder = plan_jobs(study, folder, trials, seeds=seeds), folder / MODELS_FOLDER
     (models_folder / MANIFEST).unlink(missing_ok=True)  # it would describe models that are being replaced
-    work = partial(train_job, data=data, device=device, metric=str(study.user_attrs["metric"]))
+    work = partial(train_job, data=data, device=device, metric=str(study.attributes.metric))
     finish = partial(_finish, data=data, work=work, on_start=on_start, on_done=on_done, map=map)
     references, failed = finish(jobs)
     models = references
@@ -122,7 +120,7 @@ def retrain(
     draw_histories(done, models_folder, class_names=data.class_names)
     listed = write_best_files(done, models_folder)
     ensemble = make_ensemble(models_folder, listed_candidates(models_folder, listed), data, device=_local(device))
-    return write_manifest(listed, _describe_failed(failed), ensemble, models_folder, study=study.study_name, data=data, on=on)
+    return write_manifest(listed, _describe_failed(failed), ensemble, models_folder, study=study.name, data=data, on=on)
 
 
 def _finish(

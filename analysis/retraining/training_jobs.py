@@ -11,14 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import optuna
-from optuna.trial import FrozenTrial
-
 from ecg_tune.config import TrialConfig
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import DataError, EcgTuneError, StudyError, WorkFailedError
 from ecg_tune.models import MODELS, trial_config
-from ecg_tune.study.study import objective
+from ecg_tune.study.study import Study
+from ecg_tune.study.trial import Trial
 from ecg_tune.training.encoders import with_local_encoders
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION, SavedModel, load_saved, save_model
@@ -74,7 +72,7 @@ def one_by_one(function: Callable[[Job], Outcome], jobs: Iterable[Job]) -> Itera
         yield job, function(job)
 
 
-def plan_jobs(study: optuna.Study, folder: Path, trials: Sequence[FrozenTrial], *, seeds: int) -> list[Job]:
+def plan_jobs(study: Study, folder: Path, trials: Sequence[Trial], *, seeds: int) -> list[Job]:
     """List the trainings of some trials, `seeds` each.
 
     Raises:
@@ -82,14 +80,14 @@ def plan_jobs(study: optuna.Study, folder: Path, trials: Sequence[FrozenTrial], 
     """
     if not trials:
         raise StudyError(f"{folder} has no COMPLETE trial to retrain: let its search go on")
-    metric = str(study.user_attrs["metric"])
+    metric = str(study.attributes.metric)
     jobs, n_of_family = [], Counter[str]()
     for trial in trials:
-        config = with_local_encoders(trial_config(trial.user_attrs["config"], where=f"trial {trial.number}"), folder)
+        config = with_local_encoders(trial_config(dict(trial.config), where=f"trial {trial.number}"), folder)
         n_of_family[config.family] += 1
         rank = n_of_family[config.family]
         name = MODELS[config.family].name + (f"#{rank}" if rank > 1 else "")
-        value = objective(trial) if metric == "macro_auc" else None
+        value = trial.value if metric == "macro_auc" else None
         for seed in range(seeds):
             path = folder / MODELS_FOLDER / f"{MODELS[config.family].name}_trial{trial.number}_seed{seed}.pth"
             jobs.append(Job(name, trial.number, value, config, seed, path))

@@ -11,8 +11,7 @@ from analysis.dashboard.dashboard import write_dashboard
 from analysis.dashboard.live_server import serve as serve_pages
 from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, new_remote_folder, run_remotely
 from ecg_tune.errors import StudyError, UsageError
-from ecg_tune.study.lock import search_runs
-from ecg_tune.study.study import open_study, study_exists
+from ecg_tune.study.study import Study
 
 EXAMPLE = "Example: ecg-tune dashboard STUDY --serve"
 
@@ -55,8 +54,8 @@ def dashboard(
 
 def _write(study: Path, out: Path | None) -> None:
 
-    opened = open_study(study)
-    target = write_dashboard(opened, out or study / "dashboard.html", search_running=search_runs(study), folder=study)
+    with Study.open(study) as opened:
+        target = write_dashboard(opened, out or study / "dashboard.html")
     print(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB); open it in a browser")
 
 
@@ -67,6 +66,6 @@ def _serve(studies: list[Path], host: str, port: int) -> None:
             raise StudyError(f"{study} is a file: give the folder of a study")
         if not study.absolute().parent.is_dir():
             raise StudyError(f"{study} can't become a study: there is no folder {study.parent}")
-        if not study_exists(study):
+        if not Study.exists(study):
             print(f"{study} holds no study yet: its page waits for its search", flush=True)
     serve_pages(studies, host=host, port=port, message=lambda text: print(text, flush=True))

@@ -13,7 +13,7 @@ from ecg_tune.cli.options import StudyData
 from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, new_remote_folder, run_remotely
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
-from ecg_tune.study.study import data_folder, open_study, study_exists
+from ecg_tune.study.study import Study
 
 EXAMPLE = "Example: ecg-tune evaluate STUDY --out results/   or   ecg-tune evaluate checkpoints/ --data DATA --out results/"
 
@@ -50,10 +50,10 @@ def evaluate(
         print(f"copied it from the cluster: {out}")
         return
 
-    is_study = study_exists(source)
+    is_study = Study.exists(source)
     if data is None and not is_study:
         raise UsageError(f"{source} is not a study: give the prepared data of its checkpoints with --data DIR")
-    prepared = open_prepared(data or data_folder(open_study(source), source))
+    prepared = open_prepared(data or Study.open(source).data_path)
     result = evaluate_models(
         source / "models" if is_study else source, prepared, out, study=str(source), ledger_folder=source if is_study else None,
         n_bootstrap=bootstrap, sensitivity_target=sensitivity, device=pick_device(device), progress=print,

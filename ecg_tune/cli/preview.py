@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import optuna
 import torch
 import typer
 
@@ -23,6 +22,7 @@ from ecg_tune.config import SearchSettings
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.errors import UsageError
 from ecg_tune.models import trial_config
+from ecg_tune.search.attributes import study_attributes
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.curves import ASSUMED, Curves, assumed_curves, courses_of, resampled_curves
 from ecg_tune.search.preview.virtual_time import Clock, Silent, Timeline, simulate
@@ -32,9 +32,9 @@ from ecg_tune.search.resume import extend
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.stopping.budget import Budget
 from ecg_tune.search.stopping.schedulers import SCHEDULERS
-from ecg_tune.study.create import FIXED, study_attributes
+from ecg_tune.study.create import misfits
 from ecg_tune.study.retention import TOP
-from ecg_tune.study.study import newest_trials, open_study, study_exists
+from ecg_tune.study.study import Study
 from ecg_tune.training.costs import epoch_cost_s
 from ecg_tune.training.learner import learning_data
 from search_spaces import SPACES, SpaceContext, resolve
@@ -91,7 +91,7 @@ def _curves(
         costs = _probed(settings, prepared)
         source = {"costs": "a short probe of each family's classic config on this machine, one at a time", "curves": f"assumed: {ASSUMED}"}
         return source, lambda n: assumed_curves(costs, epochs=settings.epochs, seed=n), costs
-    courses = courses_of(newest_trials(open_study(costs_from)))
+    courses = courses_of(Study.open(costs_from).trials())
     missing = [family for family in settings.families if family not in courses]
     if missing:
         raise UsageError(f"{costs_from} has no ended trial of {', '.join(missing)}: leave --costs-from out, or these families")
@@ -117,38 +117,33 @@ def _simulated(
     clock, study = Clock(), _copied(folder, prepared, settings)
     seeded = dataclasses.replace(settings, seed=settings.seed + n)
     extend(study, space, seeded)
-    budget = Budget(seeded, study.get_trials(deepcopy=False), gpus=lambda family: gpus, clock=clock)
+    budget = Budget(seeded, study.all_trials(), gpus=lambda family: gpus, clock=clock)
     timeline = simulate(SearchEngine(study, space, seeded, Silent(), budget=budget), curves, slots=slots, clock=clock)
     return timeline, _disk_gb(study, len(prepared.leads), slots)
 
 
-def _copied(folder: Path, prepared: PreparedData, settings: SearchSettings) -> optuna.Study:
+def _copied(folder: Path, prepared: PreparedData, settings: SearchSettings) -> Study:
     """Return a study in memory: a copy of the one that is there, or an empty one.
 
     Raises:
         UsageError: The study that is there was searched with something else.
     """
-    copy = optuna.create_study(direction="maximize")
-    there = open_study(folder) if study_exists(folder) else None
-    if there is not None and there.get_trials(deepcopy=False):
-        wanted = study_attributes(prepared, settings)
-        misfits = [name for name in FIXED if there.user_attrs.get(name, wanted[name]) != wanted[name]]
-        if misfits or len(there.directions) > 1:
-            raise UsageError(
-                f"{folder} was searched with other {', '.join(misfits) or 'objectives'}: give another STUDY to preview it anew"
-            )
-        copy.add_trials(there.get_trials(deepcopy=False))
-    return copy
+    source = Study.open(folder) if Study.exists(folder) else None
+    if source is not None and source.all_trials():
+        others = [name for name, _, _ in misfits(source.attributes, study_attributes(prepared, settings))]
+        if others or len(source.directions) > 1:
+            raise UsageError(f"{folder} was searched with other {', '.join(others) or 'objectives'}: give another STUDY to preview it anew")
+    return Study.in_memory(source)
 
 
-def _disk_gb(study: optuna.Study, n_leads: int, slots: int) -> float:
+def _disk_gb(study: Study, n_leads: int, slots: int) -> float:
     """Return at most how much checkpoints take: those of the largest trials that run at once, and of each family's best."""
     sizes: dict[str, list[float]] = {}
-    for row in study.get_trials(deepcopy=False):
-        if "config" in row.user_attrs:
-            suggested = trial_config(row.user_attrs["config"])
-            gigabytes = state_gb(suggested.model, suggested.family, n_leads) / BYTES_A_PARAMETER * CHECKPOINT_BYTES
-            sizes.setdefault(suggested.family, []).append(gigabytes)
+    for trial in study.all_trials():
+        if trial.config:
+            config = trial_config(dict(trial.config))
+            gigabytes = state_gb(config.model, config.family, n_leads) / BYTES_A_PARAMETER * CHECKPOINT_BYTES
+            sizes.setdefault(config.family, []).append(gigabytes)
     kept = [size for family in sizes.values() for size in sorted(family)[-TOP:]]
     return sum(kept) + sum(sorted(size for family in sizes.values() for size in family)[-slots:])
 

@@ -15,8 +15,8 @@ from ecg_tune.cli.status import summary
 from ecg_tune.cluster.archive import write_archive
 from ecg_tune.errors import StudyError
 from ecg_tune.study.database import DATABASE
-from ecg_tune.study.export import copy_checkpoints, copy_encoders, copy_to_sqlite, forget_place
-from ecg_tune.study.study import open_study, study_exists
+from ecg_tune.study.export import copy_checkpoints, copy_encoders, copy_to_sqlite, forget_checkpoints
+from ecg_tune.study.study import Study
 
 EXAMPLE = "Example: ecg-tune pull studies/a --address http://127.0.0.1:8265 --out a"
 SOURCE = "PULLED_FROM.txt"
@@ -47,7 +47,7 @@ def pull(
         scratch.replace(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    print(f"{summary(open_study(target), target)}\nwrote {target}")
+    print(f"{summary(Study.open(target))}\nwrote {target}")
 
 
 def pack(
@@ -56,7 +56,7 @@ def pack(
     remove: Annotated[bool, typer.Option("--remove", help="Remove it when it is printed.")] = False,
 ) -> None:
     """Print a folder as text, for commands that copy files from a cluster."""
-    if study_exists(folder):
+    if Study.exists(folder):
         with tempfile.TemporaryDirectory() as scratch:
             write_archive(_study_entries(folder, Path(scratch), checkpoints=checkpoints), sys.stdout)
     elif folder.is_dir():
@@ -69,15 +69,15 @@ def pack(
 
 def _study_entries(folder: Path, scratch: Path, *, checkpoints: bool) -> dict[str, Path]:
     """Return what a study's archive holds; its database, encoders and checkpoints are copied into `scratch` first."""
-    study = open_study(folder)
+    study = Study.open(folder)
     copy_to_sqlite(study, scratch / DATABASE)
-    forget_place(scratch / DATABASE, study.study_name)
+    forget_checkpoints(scratch / DATABASE, study.name)
     left_out = (*STAYS, DATABASE, SOURCE)
     entries = {
         path.name: path for path in sorted(folder.iterdir()) if not path.name.startswith((".", DATABASE)) and path.name not in left_out
     }
-    copy_encoders(study, folder, scratch)
+    copy_encoders(study, scratch)
     if checkpoints:
-        copy_checkpoints(study, folder, scratch)
+        copy_checkpoints(study, scratch)
     entries |= {path.name: path for path in scratch.iterdir() if path.is_dir()}
     return {**entries, DATABASE: scratch / DATABASE}

@@ -24,7 +24,7 @@ from ecg_tune.config import check_choice
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import EcgTuneError, UsageError, WorkFailedError
 from ecg_tune.search.progress.stats import duration
-from ecg_tune.study.study import data_folder, open_study
+from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
 TOP = 3
@@ -74,8 +74,8 @@ def retrain(
         return
 
     check_choice("part to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
-    opened = open_study(study)
-    prepared = open_prepared(data or data_folder(opened, study)).in_memory()
+    opened = Study.open(study)
+    prepared = open_prepared(data or opened.data_path).in_memory()
     print(headline(prepared))
     progress = Progress()
     trials = named_trials(opened, trial) if trial else chosen_trials(opened, top=top or TOP, per_family=per_family)

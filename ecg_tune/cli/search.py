@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import optuna
 import torch
 from rich.console import Console
-from sqlalchemy.engine import URL
 
 from ecg_tune.cli.families import say_refused_families
 from ecg_tune.cli.flags import command_line, takes_settings
@@ -35,20 +34,19 @@ from ecg_tune.config import SearchSettings, check_choice
 from ecg_tune.config.setting import flag_of
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.errors import ConfigError, StoppedError, UsageError, WorkFailedError
+from ecg_tune.search.attributes import study_attributes
 from ecg_tune.search.interrupts import terminate_as_interrupt
 from ecg_tune.search.progress.stats import duration
 from ecg_tune.search.progress.views import VIEWS, default_view
 from ecg_tune.search.resources import gpu_shares
-from ecg_tune.search.resume import check_comparable, import_rows
+from ecg_tune.search.resume import check_comparable, import_trials
 from ecg_tune.search.runner import Outcome, run_search
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.trackers import trackers
 from ecg_tune.storage import LocalStorage
-from ecg_tune.study.create import create_study, study_attributes
-from ecg_tune.study.database import database_of
-from ecg_tune.study.lock import lock_study
-from ecg_tune.study.retention import check_place, place_of
-from ecg_tune.study.study import best_trials, last_failure, open_study, study_exists
+from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.checkpoints import check_checkpoints
+from ecg_tune.study.study import Study
 from ecg_tune.training.costs import epoch_cost_s
 from ecg_tune.training.learner import learning_data
 from search_spaces import SPACES, SpaceContext, resolve
@@ -87,36 +85,42 @@ def search(
     address = address or os.environ.get("RAY_ADDRESS")
     view, asked = _view(progress), trackers(mlflow, wandb, folder=study)
     quiet = progress == "jsonl"
-    url = database_of(study, settings.storage)
-    check_place(study, settings, lambda text: _print(text, quiet))
+    say = partial(_print, quiet=quiet)
+    check_checkpoints(study, settings, say)
     space = make_space(settings, prepared, study)
-    others = _comparable(study, prepared, settings, import_study or [])
+    attributes = study_attributes(prepared, settings)
+    sources = _comparable(study, attributes, import_study or [])
     _announce(prepared, settings, study, here=not address, quiet=quiet)
-    with lock_study(study, url) as guarded:
-        opened = guarded(_opened(study, url, prepared, settings, space, others, quiet=quiet))
-        with terminate_as_interrupt(), ray_session(address, insecure=insecure):
-            if address:
-                _check_cluster(opened, study, lambda text: _print(text, quiet))
-            outcome = _run(opened, study, prepared, settings, space, view=view, trackers=asked, joined=bool(address))
-    _print(summary(opened, study), quiet)
+    with (
+        Study.open_or_create(study, attributes, storage=settings.storage) as opened,
+        terminate_as_interrupt(),
+        ray_session(address, insecure=insecure),
+    ):
+        _import(opened, sources, space, settings, say)
+        if address:
+            _check_cluster(opened, say)
+        outcome = _run(opened, prepared, settings, space, view=view, trackers=asked, joined=bool(address))
     told = {**flags, **given(address=address, insecure=insecure or None, progress=progress, mlflow=mlflow, wandb=wandb)}
-    _end(opened, study, outcome, os.environ.get(JOB_COMMAND) or command_line("search", study, data, config, told), quiet=quiet)
+    again = os.environ.get(JOB_COMMAND) or command_line("search", study, data, config, told)
+    with Study.open(study) as opened:
+        say(summary(opened))
+        _end(opened, study, outcome, again, say)
 
 
 def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, here: bool, quiet: bool) -> None:
     """Say what is searched on and, before a new search on this machine, what an epoch of the full profile costs."""
-    _print(headline(prepared), quiet)
-    if settings.profile == "full" and not study_exists(study) and not quiet and here:
+    _print(headline(prepared), quiet=quiet)
+    if settings.profile == "full" and not Study.exists(study) and not quiet and here:
         _say_cost(prepared, settings)
 
 
-def _end(opened: optuna.Study, study: Path, outcome: Outcome, again: str, *, quiet: bool) -> None:
+def _end(study: Study, folder: Path, outcome: Outcome, again: str, say: Callable[[str], None]) -> None:
     """Say what to do next, and with which exit code the command ends."""
     if not outcome.done:
         raise StoppedError(f"interrupted; go on with: {again}")
-    if not outcome.spent and not best_trials(opened, 1):
-        raise WorkFailedError(f"no trial was completed; {last_failure(opened)}")
-    _print(_next(study, outcome, again), quiet)
+    if not outcome.spent and not study.best(1):
+        raise WorkFailedError(f"no trial was completed; {study.last_failure()}")
+    say(_next(folder, outcome, again))
 
 
 def _next(study: Path, outcome: Outcome, again: str) -> str:
@@ -129,7 +133,7 @@ def _next(study: Path, outcome: Outcome, again: str) -> str:
     return f"more trials: the same command with a larger --trials\nnext: {following}"
 
 
-def _print(text: str, quiet: bool) -> None:
+def _print(text: str, *, quiet: bool) -> None:
     """Print a line for people; where programs read standard output it goes to standard error."""
     print(text, flush=True, file=sys.stderr if quiet else sys.stdout)
 
@@ -142,38 +146,26 @@ def _view(progress: str | None) -> Callable[..., Any]:
     return lambda stats: VIEWS[name](stats, console)
 
 
-def _comparable(folder: Path, prepared: PreparedData, settings: SearchSettings, others: Sequence[Path]) -> dict[Path, optuna.Study]:
+def _comparable(folder: Path, attributes: StudyAttributes, sources: Sequence[Path]) -> dict[Path, Study]:
     """Open the studies to import from; what does not fit is refused before a study is made that says how it is searched."""
-    found = {}
-    for other in others:
-        if other.resolve() == folder.resolve():
-            raise ConfigError(f"--import-study {other} is the study itself: name another one")
-        found[other] = open_study(other)
-        check_comparable(study_attributes(prepared, settings), found[other])
-    return found
-
-
-def _opened(
-    folder: Path,
-    url: URL,
-    prepared: PreparedData,
-    settings: SearchSettings,
-    space: SearchSpace,
-    others: Mapping[Path, optuna.Study],
-    *,
-    quiet: bool,
-) -> optuna.Study:
-    """Open or make the study, with the trials imported from others."""
-    opened = create_study(folder, study_attributes(prepared, settings), url)
-    for other, source in others.items():
-        taken, misfits = import_rows(opened, source, space, settings)
-        _print(f"imported {taken} trials of {other}, {misfits} do not fit this space", quiet)
+    opened = {}
+    for source in sources:
+        if source.resolve() == folder.resolve():
+            raise ConfigError(f"--import-study {source} is the study itself: name another one")
+        opened[source] = Study.open(source)
+        check_comparable(attributes, opened[source])
     return opened
 
 
+def _import(study: Study, sources: Mapping[Path, Study], space: SearchSpace, settings: SearchSettings, say: Callable[[str], None]) -> None:
+    """Take the trials of other studies that fit."""
+    for folder, source in sources.items():
+        taken, misfits = import_trials(study, source, space, settings)
+        say(f"imported {taken} trials of {folder}, {misfits} do not fit this space")
+
+
 def _run(
-    opened: optuna.Study,
-    folder: Path,
+    study: Study,
     prepared: PreparedData,
     settings: SearchSettings,
     space: SearchSpace,
@@ -182,15 +174,14 @@ def _run(
     trackers: Sequence[Any],
     joined: bool,
 ) -> Outcome:
-
-    shared = Shared(prepared.in_memory(), place_of(opened, folder), settings.metric, settings.cpus_per_trial, settings.minimise)
+    """Search, with the trainable of the families."""
+    shared = Shared(prepared.in_memory(), study.checkpoints, settings.metric, settings.cpus_per_trial, settings.minimise)
     return run_search(
         FamilyTrainable,
         space,
         {"shared": shared, "classes": classes_of(settings.families)},
         settings,
-        study=opened,
-        folder=folder,
+        study=study,
         view=view,
         measure_shares=_measurer(prepared, settings) if settings.measures_gpus else None,
         trackers=trackers,
@@ -198,11 +189,11 @@ def _run(
     )
 
 
-def _check_cluster(opened: optuna.Study, folder: Path, say: Callable[[str], None]) -> None:
+def _check_cluster(study: Study, say: Callable[[str], None]) -> None:
     """Do the part of `ecg-tune doctor` that takes seconds: refuse what would make the search fail, say what else is odd."""
-    place = place_of(opened, folder)
-    found = examine(folders=[place.root] if isinstance(place, LocalStorage) else [])
-    for complaint in found.complaints:
+    storage = study.checkpoints
+    examination = examine(folders=[storage.root] if isinstance(storage, LocalStorage) else [])
+    for complaint in examination.complaints:
         if complaint.grave:
             raise UsageError(f"{complaint} (`ecg-tune doctor` shows all)")
         say(f"doctor: {complaint}")

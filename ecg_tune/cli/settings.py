@@ -16,7 +16,7 @@ from ecg_tune.errors import ConfigError
 from ecg_tune.search.encoders import encoders_of
 from ecg_tune.search.sampling.history import SamplerHistory
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.study.retention import place_for
+from ecg_tune.study.checkpoints import planned_storage
 from search_spaces import SpaceContext, in_order, search_space
 
 LISTS = ("families", "minimise")
@@ -66,7 +66,7 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
     """
     context = SpaceContext(settings.profile, settings.epochs, settings.space, len(prepared.leads), settings.memory_gb)
     if settings.fusion_from:
-        source, place = Path(settings.fusion_from), place_for(study, settings)
+        source, place = Path(settings.fusion_from), planned_storage(study, settings)
         context = replace(context, encoders=encoders_of(source, prepared, into=place, own=source.resolve() == study.resolve()))
     return search_space(settings.families, context, queued=settings.enqueue)
 

@@ -1,9 +1,21 @@
-"""What the engine hands to a worker."""
+"""What the engine hands to a worker, and which facts of a trial come back."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from ecg_tune.study.trial import Trial
+
+RESULT_FIELDS = {
+    "epochs": "epochs_trained",
+    **{
+        name: name
+        for name in ("seconds", "device", "node", "worker", "n_parameters", "per_class_auc", "best_epoch", "micro_batch", "checkpoint")
+    },
+}
+"""What a trial's last result says → the field of `Trial` that keeps it."""
 
 
 @dataclass(frozen=True)
@@ -23,3 +35,17 @@ class Assignment:
     path: str
     reported: int
     micro_batch: int | None = None
+
+
+def assignment_of(trial: Trial) -> Assignment:
+    """Make a trial of this engine an assignment: from its start, or from where it was left."""
+    assert trial.seed is not None, "every trial of this engine has one"
+    assert trial.path is not None, "and a path"
+    return Assignment(
+        trial.number, trial.family, dict(trial.config), trial.seed, trial.path, trial.last_epoch, trial.micro_batch_after_oom
+    )  # fmt: skip
+
+
+def last_facts(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a trial's last result says of it, as fields of `Trial`."""
+    return {field: result[name] for name, field in RESULT_FIELDS.items() if name in result}

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from optuna.trial import FrozenTrial
-
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import StudyError, WorkFailedError
 from ecg_tune.models import MODELS, trial_config
 from ecg_tune.search.space import TrainedEncoder, TrainedEncoders
 from ecg_tune.storage import Storage
-from ecg_tune.study.retention import place_of
-from ecg_tune.study.study import best_trials, objective, open_study, study_exists
+from ecg_tune.study.study import Study
+from ecg_tune.study.trial import Trial
 from ecg_tune.training.checkpoints import newest_checkpoint
 from ecg_tune.training.encoders import ENCODERS
 from ecg_tune.training.model_file import SavedModel, describe_data, write_model
@@ -32,12 +30,12 @@ def encoders_of(source: Path, data: PreparedData, *, into: Storage, own: bool = 
         WorkFailedError: Where either study keeps its checkpoints does not answer.
     """
     if not own:
-        theirs = open_study(source).user_attrs.get("data_fingerprint")
+        theirs = Study.open(source).attributes.data_fingerprint
         if theirs != data.fingerprint:
             raise StudyError(f"{source} was searched on other data ({str(theirs)[:12]}): its encoders would have seen other records")
 
     def best() -> TrainedEncoders | None:
-        if not study_exists(source):
+        if not Study.exists(source):
             return None
         try:
             found = [_best(source, kind, data, into) for kind in ("signal", "image")]
@@ -51,37 +49,35 @@ def encoders_of(source: Path, data: PreparedData, *, into: Storage, own: bool = 
 
 
 def _best(source: Path, inputs: str, data: PreparedData, into: Storage) -> TrainedEncoder | None:
-    study = open_study(source)
-    for row in best_trials(study):
-        attrs = row.user_attrs
-        if MODELS[attrs["family"]].inputs == inputs and "path" in attrs:
-            name = f"{source.resolve().name}_{row.number:05d}.pth"
-            if name in into.names(ENCODERS) or _copied(place_of(study, source), row, data, into, f"{ENCODERS}/{name}"):
-                config = trial_config(attrs["config"])
+    study = Study.open(source)
+    for trial in study.best():
+        if MODELS[trial.family].inputs == inputs and trial.path is not None:
+            name = f"{source.resolve().name}_{trial.number:05d}.pth"
+            if name in into.names(ENCODERS) or _copied(study.checkpoints, trial, data, into, f"{ENCODERS}/{name}"):
+                config = trial_config(dict(trial.config))
                 return TrainedEncoder(config.family, config.model, config.image, str(into.child(f"{ENCODERS}/{name}")))
     return None
 
 
-def _copied(place: Storage, row: FrozenTrial, data: PreparedData, into: Storage, name: str) -> bool:
+def _copied(storage: Storage, trial: Trial, data: PreparedData, into: Storage, name: str) -> bool:
     """Write a trial's best weights as a model file; False when its checkpoint is gone."""
-    found = newest_checkpoint(place, row.user_attrs["path"])
+    found = newest_checkpoint(storage, str(trial.path))
     if found is None:
         return False
-    state, attrs = found[1], row.user_attrs
-    config = trial_config(attrs["config"])
+    state, config = found[1], trial_config(dict(trial.config))
     saved = SavedModel(
         name=MODELS[config.family].name,
         config=config,
         data=describe_data(data),
         state=state["best_state"],
         thresholds={},
-        trial=row.number,
-        seed=int(attrs["seed"]),
-        validation_macro_auc=objective(row),
+        trial=trial.number,
+        seed=int(trial.seed or 0),
+        validation_macro_auc=trial.values[0],
         best_epoch=int(state["best_epoch"]),
         epochs=len(state["history"]),
-        seconds=float(attrs.get("seconds") or 0.0),
-        n_parameters=int(attrs.get("n_parameters") or 0),
+        seconds=trial.seconds or 0.0,
+        n_parameters=trial.n_parameters or 0,
         history=[],
     )
     into.write(name, partial(write_model, saved))

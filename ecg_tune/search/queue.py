@@ -1,20 +1,22 @@
-"""Configs to try before anything is drawn: the families' classic ones, then the user's own."""
+"""Configs to try before anything is sampled: the families' defaults, then the user's own."""
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.distributions import BaseDistribution
-from optuna.trial import FixedTrial, FrozenTrial
+from optuna.trial import FixedTrial
 
 from ecg_tune.search.space import Proposal, SearchSpace
+from ecg_tune.study.schema import fixed_params
+from ecg_tune.study.study import Study
 
 QUEUED = "queue"
-"""`superseded_by` of a row that somebody else left open: the row that is made of it is not known yet."""
+"""`superseded_by` of a trial that somebody else left open: the trial that will be made of it is not known yet."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Item:
     """What the next trial is given; nothing by default.
 
     Attributes:
-        params: Parameters that are fixed; the rest is drawn.
+        params: Parameters that are fixed; the rest is sampled.
         key: Name under which the study remembers it, so that it is tried once.
     """
 
@@ -34,13 +36,14 @@ class Item:
 class Queue:
     """Hands the configs out in order, each once a study."""
 
-    def __init__(self, space: SearchSpace, rows: Iterable[FrozenTrial]) -> None:
-        rows = list(rows)
-        known = {row.user_attrs.get("queued") for row in rows}
+    def __init__(self, space: SearchSpace, study: Study) -> None:
+        trials = study.all_trials()
+        known = {trial.queued for trial in trials}
         items = [Item(params, f"default {n}", is_default=True) for n, params in enumerate(space.defaults)]
         items += [Item(params, json.dumps(params, sort_keys=True)) for params in space.queued]
-        left_open = [row for row in rows if row.user_attrs.get("superseded_by") == QUEUED]
-        items += [Item(row.system_attrs.get("fixed_params", row.params), f"row {row.number}") for row in left_open]
+        frozen = study.optuna.get_trials(deepcopy=False)
+        left_open = [trial.number for trial in trials if trial.superseded_by == QUEUED]
+        items += [Item(fixed_params(frozen[number]), f"row {number}") for number in left_open]
         self.items = [item for item in items if item.key not in known]
 
     def next(self) -> Item:
@@ -49,9 +52,9 @@ class Queue:
 
 
 def suggested(space: SearchSpace, params: Mapping[str, Any]) -> tuple[Proposal, dict[str, BaseDistribution]]:
-    """Return what complete parameters stand for, and the distributions that they are of."""
+    """Build the config of complete parameters, with the distributions that each is suggested from."""
     fixed = FixedTrial(dict(params))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a value out of range: refused where the row is made
+        warnings.simplefilter("ignore", UserWarning)  # a value out of range: refused where the trial is added
         proposal = space.suggest(fixed)
     return proposal, dict(fixed.distributions)

@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import optuna
 import ray
 from ray import tune
 
@@ -31,7 +29,7 @@ from ecg_tune.search.stopping.budget import Budget
 from ecg_tune.search.trackers import Tracker
 from ecg_tune.search.tune_adapter import EngineScheduler, EngineSearcher
 from ecg_tune.study.retention import CheckpointRetention
-from ecg_tune.study.study import best_trials, last_failure, newest_trials, objective
+from ecg_tune.study.study import Study
 
 MANY = 100_000
 
@@ -57,20 +55,19 @@ def run_search(
     shared: Mapping[str, Any],
     settings: SearchSettings,
     *,
-    study: optuna.Study,
-    folder: Path,
+    study: Study,
     view: View,
     measure_shares: Callable[[], Mapping[str, float]] | None = None,
     trackers: Sequence[Tracker] = (),
     may_grow: bool = False,
 ) -> Outcome:
-    """Search until the study has `settings.trials` rows, none of them open; call it again to go on after any end.
+    """Search until the study has `settings.trials` trials, all finished; call it again to go on after any end.
 
     Args:
         trainable: Its `setup` takes `shared` beside the config of `EngineSearcher.suggest`; it reports `epoch`, `value`,
             `complete`, `ended_by`, and `fail_reason` when it failed.
         shared: What every trial gets, put into the object store once.
-        folder: The study's folder; the caller holds it (`hold_study`).
+        study: Locked by the caller, as `Study.open_or_create` does.
         view: Makes the progress display.
         measure_shares: Measures each family's share of a GPU, on the cluster that is joined then.
         trackers: What hears of every epoch beside the study.
@@ -82,9 +79,9 @@ def run_search(
     """
     with terminate_as_interrupt(), ray_session():
         fits = _planned(settings, measure_shares)
-        spent_before = Budget(settings, study.get_trials(deepcopy=False), gpus=fits.gpu_share).spent()
+        spent_before = Budget(settings, study.all_trials(), gpus=fits.gpu_share).spent()
         extended = [] if spent_before else extend(study, space, settings)
-        budget = Budget(settings, study.get_trials(deepcopy=False), gpus=fits.gpu_share)
+        budget = Budget(settings, study.all_trials(), gpus=fits.gpu_share)
         stats = _stats(study, settings)
         with view(stats) as listener:
             for tracker in trackers:
@@ -92,14 +89,14 @@ def run_search(
             slots = Slots(fits, settings.slots, may_grow=may_grow, nodes=_nodes, changed=partial(_slots_changed, stats, listener))
             stats.slots = slots.number
             _announce_extended(listener, extended)
-            engine = SearchEngine(study, space, settings, listener, budget=budget, closed=CheckpointRetention(study, folder).ended)
-            stats.standing, stats.gpus, stats.budget_left_s = (lambda: engine.rungs.standing), GpuMeter(), budget.left_s
+            engine = SearchEngine(study, space, settings, listener, budget=budget, closed=CheckpointRetention(study).ended)
+            stats.rung_counts, stats.gpus, stats.budget_left_s = (lambda: engine.rungs.counts), GpuMeter(), budget.left_s
             if budget.spent():
                 engine.settle()
             elif not engine.done:
-                _tuner(trainable, shared, engine, fits, slots, folder, trackers).fit()
+                _tuner(trainable, shared, engine, fits, slots, trackers).fit()
         if engine.gave_up:
-            raise WorkFailedError(f"trial after trial failed, in every family; {last_failure(study)}")
+            raise WorkFailedError(f"trial after trial failed, in every family; {study.last_failure()}")
         spent = budget.spent()
         return Outcome(done=engine.done or (spent is not None and not engine.open), spent=None if engine.done else spent)
 
@@ -107,7 +104,7 @@ def run_search(
 def _announce_extended(listener: Listener, extended: Sequence[tuple[int, int, int]]) -> None:
     for old, new, kept in extended:
         how = f"from epoch {kept} on" if kept else "from the start: its schedule depends on the last epoch"
-        listener.message(f"trial {old} is lengthened as trial {new}, {how}")
+        listener.message(f"trial {old} is extended as trial {new}, {how}")
 
 
 def _planned(settings: SearchSettings, measure_shares: Callable[[], Mapping[str, float]] | None) -> Plan:
@@ -132,12 +129,12 @@ def _tuner(
     engine: SearchEngine,
     fits: Plan,
     slots: Slots,
-    folder: Path,
     trackers: Sequence[Tracker],
 ) -> tune.Tuner:
+    assert engine.study.folder is not None, "a search on a cluster keeps its study in a folder"
     searcher = EngineSearcher(engine, slots)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MANY)  # the searcher bounds them
-    os.environ["RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE"] = "1"  # to the book, which does not count it; else Tune itself tries again, unsaid
+    os.environ["RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE"] = "1"  # to the engine, which does not count it; else Tune retries it itself
     return tune.Tuner(
         tune.with_resources(
             tune.with_parameters(trainable, **shared), lambda config: tune.PlacementGroupFactory([fits.request(config["family"])])
@@ -152,9 +149,9 @@ def _tuner(
         ),
         run_config=tune.RunConfig(
             name=time.strftime("run_%Y%m%d_%H%M%S"),
-            storage_path=str(folder.resolve() / "ray"),
+            storage_path=str(engine.study.folder.resolve() / "ray"),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trainables keep their own, in the study
-            # the book hands lost trials out again: Tune would give one up that it was handing to a warm worker when that died
+            # the engine hands lost trials out again: Tune would give one up that it was handing to a warm worker when that died
             failure_config=tune.FailureConfig(max_failures=0),
             callbacks=list(trackers),
             verbose=0,
@@ -166,9 +163,9 @@ def _trial_folder(trial: Any) -> str:
     return f"trial_{trial.config['number']:05d}"
 
 
-def _stats(study: optuna.Study, settings: SearchSettings) -> SearchStats:
+def _stats(study: Study, settings: SearchSettings) -> SearchStats:
     stats = SearchStats(trials=settings.trials, max_epochs=settings.epochs)
-    stats.states.update(t.state.name for t in newest_trials(study) if t.state.is_finished() and "imported_from" not in t.user_attrs)
-    for trial in best_trials(study, 1):
-        stats.best = (objective(trial), trial.number, str(trial.user_attrs["family"]))
+    stats.states.update(trial.state for trial in study.trials() if trial.finished and not trial.imported)
+    for trial in study.best(1):
+        stats.best = (trial.values[0], trial.number, trial.family)
     return stats

@@ -1,21 +1,20 @@
-"""The seam to Ray Tune: a searcher and a scheduler that only pass on what the book says."""
+"""The seam to Ray Tune: a searcher and a scheduler that only pass on what the engine decides."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 from collections.abc import Callable
-from functools import partial
 from textwrap import shorten
 from typing import Any
 
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune import TuneError
-from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from ecg_tune.search import tune_internals
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.stall import StallDetector
 
@@ -36,7 +35,7 @@ class _NotPickled:
 
 
 class EngineSearcher(_NotPickled, Searcher):
-    """Hands out the book's assignments and closes their rows.
+    """Hands out the engine's assignments and ends their trials.
 
     Not `OptunaSearch`: that one calls early-stopped trials COMPLETE, drops the value at the stopping step and leaves NaN
     trials RUNNING.
@@ -72,7 +71,7 @@ class EngineSearcher(_NotPickled, Searcher):
         return {**task, "trial": task.pop("config")}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Close the row. The result on which a trial was stopped comes only here."""
+        """End the trial. The result on which a trial was stopped comes only here."""
         number = self.numbers.pop(trial_id)
         if error or result is None:
             reason, text, last = self.lost.pop(trial_id, ("error", "the worker was lost", {}))
@@ -93,23 +92,17 @@ class EngineSearcher(_NotPickled, Searcher):
 
 
 class EngineScheduler(_NotPickled, FIFOScheduler):
-    """Starts trials in order, stops those that the book cuts, gives up workers that report nothing any more."""
+    """Starts trials in order, stops those that the engine stops, gives up workers that report nothing any more."""
 
-    def __init__(self, searcher: EngineSearcher, silence: StallDetector) -> None:
+    def __init__(self, searcher: EngineSearcher, stalls: StallDetector) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.searcher, self.silence = searcher, silence
+        self.searcher, self.stalls = searcher, stalls
         self.errors: dict[str, Exception] = {}
 
     def on_trial_add(self, controller: Any, trial: Trial) -> None:
-        """See to it that why workers are lost is heard of: Tune tells nobody, it leaves files that are read minutes later."""
+        """Keep the reason why a worker is lost: Tune tells nobody, it leaves files that are read minutes later."""
         super().on_trial_add(controller, trial)
-        tune: TuneController = controller._tune_controller
-        if "_process_trial_failure" not in vars(tune):
-            tune._process_trial_failure = partial(self._failed, tune._process_trial_failure)  # type: ignore[method-assign]
-
-    def _failed(self, process: Callable[..., None], trial: Trial, exception: Exception) -> None:
-        self.errors[trial.trial_id] = exception
-        process(trial, exception=exception)
+        tune_internals.keep_errors(controller, self.errors)
 
     def choose_trial_to_run(self, controller: Any) -> Trial | None:
         """Return the next waiting trial: one without a worker first, which a warm one takes at once.
@@ -117,42 +110,26 @@ class EngineScheduler(_NotPickled, FIFOScheduler):
         Tune would have a warm worker take the trial whose own worker is starting, and end that one. A worker that takes longer
         to start than others need for a trial would then never start, and its machine never be used.
 
-        Tune asks in every turn of its loop, the only thing that it does without a result.
+        Tune asks in every turn of its loop, the only thing that it does without a result; so stalled trials are looked for here.
         """
-        tune: TuneController = controller._tune_controller
-        running = {trial.config["number"]: trial for trial in tune.get_live_trials() if _on_worker(tune, trial)}
-        for number, seconds in self.silence.overdue(running):
-            host = running[number].temporary_state.location.hostname or "its host"
-            _give_up(tune, running[number], StalledWorkerError(f"nothing was heard of it on {host} for {seconds:.0f} s"))
-        waiting = [trial for trial in tune.get_live_trials() if trial.status == Trial.PENDING and trial not in tune._trial_to_actor]
+        running = {trial.config["number"]: trial for trial in tune_internals.on_workers(controller)}
+        for number, seconds in self.stalls.overdue(running):
+            host = tune_internals.host_of(running[number]) or "its host"
+            error = StalledWorkerError(f"nothing was heard of it on {host} for {seconds:.0f} s")
+            tune_internals.take_from_worker(controller, running[number], error)
+        waiting = tune_internals.without_worker(controller)
         return min(waiting, key=lambda trial: int(trial.config["number"]), default=None) or super().choose_trial_to_run(controller)
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Return STOP or CONTINUE for a running trial's epoch."""
-        self.silence.report(trial.config["number"])
-        cut = not result.get("fail_reason") and self.searcher.engine.record(trial.config["number"], result)
-        return str(TrialScheduler.STOP if cut else TrialScheduler.CONTINUE)
+        self.stalls.report(trial.config["number"])
+        stop = not result.get("fail_reason") and self.searcher.engine.record(trial.config["number"], result)
+        return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
     def on_trial_error(self, controller: Any, trial: Trial) -> None:
         """Remember why a worker was lost for good; Tune calls the searcher right after, without the reason."""
         error = self.errors.pop(trial.trial_id)
         self.searcher.lost[trial.trial_id] = (*_named(error), dict(trial.last_result or {}))
-
-
-def _on_worker(tune: TuneController, trial: Trial) -> bool:
-    return trial in tune._trial_to_actor and (trial.status == Trial.RUNNING or trial in tune._resetting_trials)
-
-
-def _give_up(tune: TuneController, trial: Trial, error: StalledWorkerError) -> None:
-    """Take a trial from its worker as if that had failed; Tune itself would wait for ever while Ray believes in the host."""
-    worker = tune._trial_to_actor[trial]
-    if trial in tune._resetting_trials:  # a warm worker that did not even take it
-        tune._resetting_trials.discard(trial)
-        tune._set_trial_status(trial, Trial.RUNNING)
-        tune._unstage_trial_with_resources(trial)
-    tune._process_trial_failure(trial, exception=error)
-    tune._actor_manager.remove_actor(worker, kill=True)
-    tune._stopping_actors.pop(worker, None)
 
 
 def _named(error: Exception) -> tuple[str, str]:

@@ -1,13 +1,10 @@
-"""A study as somebody looks at it while others write it: whether it has changed, and reading it without waiting long or writing."""
+"""Whether a study has changed since somebody last looked, at the cost of a few system calls or one query."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable
 from pathlib import Path
 
-import optuna
-from optuna.storages import RDBStorage
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,7 +13,6 @@ from sqlalchemy.pool import NullPool
 from ecg_tune.errors import StudyError
 from ecg_tune.study.database import DATABASE, connection_settings, database_of, on_server
 from ecg_tune.study.lock import search_runs
-from ecg_tune.study.study import open_study
 
 SERVER_CHANGES = """
 SELECT (SELECT max(trial_intermediate_value_id) FROM trial_intermediate_values),
@@ -37,25 +33,6 @@ def change_mark(folder: Path) -> Hashable:
         return (*found, search_runs(folder))
     except (OSError, StudyError, SQLAlchemyError) as error:
         return str(error)
-
-
-@contextmanager
-def read_study(folder: Path) -> Iterator[tuple[optuna.Study, bool]]:
-    """Open a study to read it: nothing is made or changed, and a lock is not waited for.
-
-    Returns:
-        The study, and whether a search runs on it.
-
-    Raises:
-        StudyError: It is not there, is locked, or can't be read.
-    """
-    study = open_study(folder, reading=True)
-    storage = getattr(study._storage, "_backend", study._storage)
-    assert isinstance(storage, RDBStorage), "studies in folders are in databases"
-    try:
-        yield study, search_runs(folder)
-    finally:
-        storage.engine.dispose()
 
 
 def _file_mark(path: Path) -> tuple[Hashable, ...]:

@@ -39,17 +39,64 @@ class EmptyDatabaseError(StudyError):
     """A server's database in which nobody has made a study yet."""
 
 
-def database_of(folder: Path, asked: str | None = None) -> URL:
-    """Return the URL of the database of a study that is there, else that which was asked for, else `study.db` in the folder.
+def study_exists(folder: Path) -> bool:
+    """Return whether `folder` holds a study, or says where it is."""
+    return (folder / DATABASE).is_file() or (folder / ADDRESS).is_file()
+
+
+def open_study(folder: Path, *, read_only: bool = False) -> optuna.Study:
+    """Open the Optuna study of a folder.
 
     Args:
-        asked: What the user gave with `--storage`.
+        read_only: Make nothing, and don't wait long for who writes.
+
+    Raises:
+        StudyError: There is none, or its database can't be read.
+    """
+    if not study_exists(folder):
+        raise StudyError(f"{folder} is not a study ({DATABASE} is missing): `ecg-tune search {folder} --data DATA` makes one")
+    url = database_of(folder)
+    study = find_study(folder, url, read_only=read_only)
+    if study is None and on_server(url):
+        raise StudyError(f"{shown(url)} holds no study named {folder.resolve().name!r}: give the folder the name that its study has there")
+    if study is None:
+        raise StudyError(f"{folder / DATABASE} is still empty: its search has just begun, or died in its first second; run it (again)")
+    return study
+
+
+def find_study(folder: Path, url: URL, *, read_only: bool = False) -> optuna.Study | None:
+    """Open the Optuna study of a folder if its database holds it: a file's only one, or the one of the folder's name on a server.
+
+    Raises:
+        StudyError: The database can't be read, or its file holds several.
+    """
+    if not on_server(url) and not Path(str(url.database)).is_file():
+        return None
+    try:
+        storage = open_database(url, read_only=read_only)
+        names = optuna.get_all_study_names(storage)
+    except EmptyDatabaseError:
+        return None
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+        raise unreadable(url, error) from error
+    if on_server(url):
+        names = [name for name in names if name == folder.resolve().name]
+    if len(names) > 1:
+        raise StudyError(f"{folder / DATABASE} holds {len(names)} studies ({', '.join(names)}), one was expected")
+    return optuna.load_study(study_name=names[0], storage=storage) if names else None
+
+
+def database_of(folder: Path, given: str | None = None) -> URL:
+    """Return the URL of the database of a study that is there, else the one that was given, else `study.db` in the folder.
+
+    Args:
+        given: What the user gave with `--storage`.
 
     Raises:
         ConfigError: Not a URL of a PostgreSQL database, or one with a password.
         StudyError: The study that is there has another database.
     """
-    wanted = server_url(asked) if asked else None
+    wanted = server_url(given) if given else None
     address = folder / ADDRESS
     there = server_url(address.read_text(encoding="utf-8").strip(), where=f"{address}: ") if address.is_file() else None
     if wanted and there and wanted != there:
@@ -107,29 +154,29 @@ def connection_settings(url: URL) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in url.query}
 
 
-def open_database(url: URL, *, create: bool = False, reading: bool = False) -> RDBStorage:
+def open_database(url: URL, *, create: bool = False, read_only: bool = False) -> RDBStorage:
     """Open a database.
 
     Args:
         create: Make the tables where there are none. Several may do so at once.
-        reading: Make nothing, and don't wait long for who writes.
+        read_only: Make nothing, and don't wait long for who writes.
 
     Raises:
         UsageError: The driver is not installed.
         StudyError: The server can't be reached, doesn't let us in, has no such database, or what is there can't be read.
     """
     try:
-        if not on_server(url) and reading:
+        if not on_server(url) and read_only:
             there = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "rw", "uri": "true"})  # never makes a file
             return RDBStorage(_template(there), engine_kwargs={"connect_args": {"timeout": READING_WAIT_S}}, skip_table_creation=True)
         if not on_server(url):
             return RDBStorage(_template(url), engine_kwargs={"connect_args": {"timeout": SQLITE_WAIT_S}})
         return _on_server(url, create=create)
     except (optuna.exceptions.StorageInternalError, SQLAlchemyError, RuntimeError, sqlite3.DatabaseError) as error:
-        raise cant_be_read(url, error) from error
+        raise unreadable(url, error) from error
 
 
-def cant_be_read(url: URL, error: BaseException) -> StudyError:
+def unreadable(url: URL, error: BaseException) -> StudyError:
     """Return what to tell of a database that did not work."""
     reason = _reason(error)
     if not on_server(url):

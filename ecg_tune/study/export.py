@@ -15,10 +15,11 @@ from sqlalchemy import Connection, Select, Table, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from ecg_tune.search.resume import CHECKPOINTS
 from ecg_tune.storage import Storage
-from ecg_tune.study.database import SQLITE_WAIT_S, cant_be_read, open_database
-from ecg_tune.study.retention import place_of
+from ecg_tune.study import schema
+from ecg_tune.study.checkpoints import CHECKPOINTS
+from ecg_tune.study.database import SQLITE_WAIT_S, open_database, unreadable
+from ecg_tune.study.study import Study
 from ecg_tune.study.transactions import database
 from ecg_tune.training.encoders import ENCODERS
 
@@ -26,7 +27,7 @@ N_ROWS = 1000
 """Rows that are held in memory at a time."""
 
 
-def copy_to_sqlite(study: optuna.Study, target: Path) -> None:
+def copy_to_sqlite(study: Study, target: Path) -> None:
     """Write a study as it is at one moment, also while a search writes it, into a SQLite file of its own.
 
     All rows are equal to the bit: numbers, states, values, attributes, times. `target` appears when it is whole and replaces
@@ -35,7 +36,7 @@ def copy_to_sqlite(study: optuna.Study, target: Path) -> None:
     Raises:
         StudyError: Its database can't be read.
     """
-    storage = database(study)
+    storage = database(study.optuna)
     assert storage is not None, "a study in memory has no rows to copy"
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.part")
@@ -44,9 +45,9 @@ def copy_to_sqlite(study: optuna.Study, target: Path) -> None:
         if storage.engine.name == "sqlite":
             _copy_file(Path(str(storage.engine.url.database)), scratch)
         else:
-            _copy_rows(storage, study._study_id, scratch)
+            _copy_rows(storage, study.optuna._study_id, scratch)
     except (SQLAlchemyError, sqlite3.DatabaseError) as error:
-        raise cant_be_read(storage.engine.url, error) from error
+        raise unreadable(storage.engine.url, error) from error
     scratch.replace(target)
 
 
@@ -84,32 +85,25 @@ def _insert(there: Connection, rows: Select[Any], here: Connection, table: Table
         here.execute(table.insert(), [dict(row) for row in some])
 
 
-def forget_place(copy: Path, name: str) -> None:
+def forget_checkpoints(copy: Path, name: str) -> None:
     """Let a study that was copied look for its checkpoints beside it, not where the original's lie."""
-    study = optuna.load_study(study_name=name, storage=open_database(URL.create("sqlite", database=str(copy))))
-    if study.user_attrs.get("checkpoints"):
-        study.set_user_attr("checkpoints", None)
+    schema.forget_checkpoints(optuna.load_study(study_name=name, storage=open_database(URL.create("sqlite", database=str(copy)))))
 
 
-def copy_checkpoints(study: optuna.Study, folder: Path, target: Path) -> None:
-    """Copy the checkpoints that are kept, from wherever they lie, below another folder under the same paths.
-
-    Args:
-        folder: The study's.
-    """
-    place = place_of(study, folder)
-    for trial in place.names(CHECKPOINTS):
-        _copy_files(place, f"{CHECKPOINTS}/{trial}", target)
+def copy_checkpoints(study: Study, target: Path) -> None:
+    """Copy the checkpoints that are kept, from wherever they lie, below another folder under the same paths."""
+    for trial in study.checkpoints.names(CHECKPOINTS):
+        _copy_files(study.checkpoints, f"{CHECKPOINTS}/{trial}", target)
 
 
-def copy_encoders(study: optuna.Study, folder: Path, target: Path) -> None:
+def copy_encoders(study: Study, target: Path) -> None:
     """Copy the models that fusions start from in the same way."""
-    _copy_files(place_of(study, folder), ENCODERS, target)
+    _copy_files(study.checkpoints, ENCODERS, target)
 
 
-def _copy_files(place: Storage, name: str, target: Path) -> None:
-    for file in place.names(name):
+def _copy_files(storage: Storage, name: str, target: Path) -> None:
+    for file in storage.names(name):
         copy = target / name / file
         copy.parent.mkdir(parents=True, exist_ok=True)
-        with place.open(f"{name}/{file}") as source, copy.open("wb") as out:
+        with storage.open(f"{name}/{file}") as source, copy.open("wb") as out:
             shutil.copyfileobj(source, out)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from ecg_tune.errors import StudyError
-from ecg_tune.study.database import cant_be_read, connection_settings, database_of, on_server
+from ecg_tune.study.database import connection_settings, database_of, on_server, unreadable
 from ecg_tune.study.postgresql import SearchLock, ServerStorage
 from ecg_tune.study.transactions import database
 
@@ -36,11 +36,11 @@ def search_runs(folder: Path) -> bool:
 
 
 @contextmanager
-def lock_study(folder: Path, url: URL | None = None) -> Iterator[Guard]:
+def lock_study(folder: Path, url: URL) -> Iterator[Guard]:
     """Keep other searches off the study while the block runs.
 
     Args:
-        url: Of its database, where the folder does not tell it yet.
+        url: Of its database.
 
     Returns:
         A function that makes the opened study wait for its server, and refuse to work once another search has it: on a server
@@ -50,7 +50,6 @@ def lock_study(folder: Path, url: URL | None = None) -> Iterator[Guard]:
         StudyError: Another search holds it, or has taken it after the connection to its server had been lost.
         WorkFailedError: The server did not come back.
     """
-    url = url or database_of(folder)
     with ExitStack() as held:
         guard: Guard = lambda study: study  # noqa: E731
         if on_server(url):
@@ -75,7 +74,7 @@ def _said_of(url: URL) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise cant_be_read(url, error) from error
+        raise unreadable(url, error) from error
 
 
 def _server_lock(url: URL, folder: Path) -> SearchLock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,14 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 
 import analysis.plots
+from analysis.dashboard.trials import RankedTrial, ranked_trials
 from ecg_tune.config import TrainingConfig, TrialConfig
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.models import build_model, n_parameters
 from ecg_tune.models.rnn import RNNConfig
+from ecg_tune.study.study import Study
+from ecg_tune.study.summary import StudySummary, summarise
+from ecg_tune.study.trial import Trial
 from ecg_tune.training.model_file import SavedModel, describe_data
 
 FAMILIES = ("rnn", "resnet1d", "alexnet")
@@ -222,3 +226,13 @@ def _config(family: str, params: dict[str, Any]) -> dict[str, Any]:
     own = {name.removeprefix(f"{family}."): value for name, value in params.items() if name != "family"}
     rate = own.pop("learning_rate", 1e-3)
     return {"family": family, "model": own, "training": {"batch_size": 32, "max_epochs": MAX_EPOCHS, "learning_rate": rate}, "image": None}
+
+
+def ranked(study: optuna.Study) -> list[RankedTrial]:
+    """Return an Optuna study's trials as the dashboard shows them."""
+    return ranked_trials(Study(study))
+
+
+def summary_of(study: optuna.Study, trials: Sequence[Trial]) -> StudySummary:
+    """Summarise an Optuna study."""
+    return summarise(Study(study), trials)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from analysis.dashboard.dashboard import write_dashboard
+from ecg_tune.study.study import Study
 
 from .pages import EVIL, Opened, made_up, needs_browser
 
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.browser, needs_browser]
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dashboard(made_up(), tmp_path_factory.mktemp("page") / "dashboard.html")
+    return write_dashboard(Study(made_up()), tmp_path_factory.mktemp("page") / "dashboard.html")
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
@@ -53,7 +54,7 @@ def test_the_copy_button_gives_yaml_that_parses_back(browser: Any, page_file: Pa
 
 
 def test_markup_in_names_is_read_as_text_everywhere(browser: Any, tmp_path: Path) -> None:
-    opened = Opened(browser, write_dashboard(made_up(EVIL, family=f"rnn{EVIL}"), tmp_path / "evil.html"))
+    opened = Opened(browser, write_dashboard(Study(made_up(EVIL, family=f"rnn{EVIL}")), tmp_path / "evil.html"))
     for tab in opened.page.locator("[role=tab]").all():
         tab.click()
     opened.drawn()
@@ -94,6 +95,6 @@ def test_printing_shows_every_tab_at_the_width_of_the_paper(browser: Any, page_f
 
 
 def test_an_empty_study_gives_a_page_without_errors(browser: Any, tmp_path: Path) -> None:
-    opened = Opened(browser, write_dashboard(made_up(n_trials=0), tmp_path / "empty.html"))
+    opened = Opened(browser, write_dashboard(Study(made_up(n_trials=0)), tmp_path / "empty.html"))
     assert opened.complaints == []
     assert "No trial yet" in opened.page.locator("header").inner_text()

@@ -12,6 +12,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from analysis.dashboard.dashboard import write_dashboard
+from ecg_tune.study.study import Study
 
 from .pages import EVIL, Opened, made_up, needs_browser
 
@@ -22,7 +23,7 @@ HISTORY, CURVES, SLICE, TIMELINE = "history-0-0", "curves-0-0", "slices-0-0", "t
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dashboard(made_up(), tmp_path_factory.mktemp("page") / "dashboard.html")
+    return write_dashboard(Study(made_up()), tmp_path_factory.mktemp("page") / "dashboard.html")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_a_trial_clicked_in_one_figure_is_marked_in_the_others_and_opens_its_car
 
 
 def test_the_card_of_a_failed_trial_shows_what_it_said(browser: Any, tmp_path: Path) -> None:
-    page = write_dashboard(made_up(EVIL, family=f"rnn{EVIL}"), tmp_path / "evil.html")
+    page = write_dashboard(Study(made_up(EVIL, family=f"rnn{EVIL}")), tmp_path / "evil.html")
     opened = Opened(browser, Path(page))
     opened.page.evaluate("location.hash = '#trial-5'")
     opened.page.wait_for_selector("#card", state="visible")
@@ -252,7 +253,7 @@ def of_one_parameter(n: int) -> optuna.Study:
     ids=["one trial", "all failed", "all pruned", "mid-run", "two objectives", "one parameter"],
 )
 def test_a_trial_of_any_study_can_be_chosen_without_complaint(browser: Any, study: optuna.Study, tmp_path: Path) -> None:
-    opened = Opened(browser, write_dashboard(study, tmp_path / "dashboard.html"))
+    opened = Opened(browser, write_dashboard(Study(study), tmp_path / "dashboard.html"))
     opened.page.locator("#go").fill("0")
     opened.page.keyboard.press("Enter")
     opened.drawn()

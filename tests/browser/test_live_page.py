@@ -22,7 +22,7 @@ from analysis.dashboard.live_server import LiveServer
 from ecg_tune.cli.status import facts
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import StudyError
-from ecg_tune.study.study import newest_trials, open_study
+from tests.stored import newest_trials, open_study
 
 from .pages import EVIL, Opened, made_up, needs_browser
 

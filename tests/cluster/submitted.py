@@ -12,7 +12,8 @@ from typing import IO
 
 from optuna.trial import FrozenTrial
 
-from ecg_tune.study.study import newest_trials, open_study, study_exists
+from ecg_tune.study.study import Study
+from tests.stored import newest_trials, open_study
 
 from ..faults.processes import wait_for
 from .machine import Machine
@@ -72,7 +73,7 @@ class Submitted:
 
     def rows(self) -> list[FrozenTrial]:
         """Return the rows that count; none when the study is not made yet."""
-        return newest_trials(open_study(self.study)) if study_exists(self.study) else []
+        return newest_trials(open_study(self.study)) if Study.exists(self.study) else []
 
     def ended(self, machine: Machine | None = None) -> list[FrozenTrial]:
         """Return the rows that are closed, those that ended on one machine only if that is given."""

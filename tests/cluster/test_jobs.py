@@ -20,8 +20,8 @@ from socket import create_connection, socket
 import pytest
 
 from ecg_tune.cli.pull import SOURCE
-from ecg_tune.study.study import newest_trials, open_study
 from tests.conftest import make_toy_data
+from tests.stored import newest_trials, open_study
 
 from .tunnel import Tunnel
 
@@ -234,9 +234,9 @@ def test_who_has_no_token_or_another_one_is_refused(head: Head, token: str) -> N
     ],
 )
 def test_what_is_no_address_is_refused(head: Head, submitted: Path, arguments: list[str], message: str) -> None:
-    message = head.ecg_tune(*(argument.format(data=head.home / "data") for argument in arguments), code=2)
-    assert message in message.stderr
-    assert message.stderr.count("\n") == 1
+    done = head.ecg_tune(*(argument.format(data=head.home / "data") for argument in arguments), code=2)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_ray_without_a_token_is_not_started_unless_told(head: Head, submitted: Path) -> None:

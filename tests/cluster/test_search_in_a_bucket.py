@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ecg_tune.study.study import newest_trials, open_study
 from tests.servers import postgresql_binaries
+from tests.stored import newest_trials, open_study
 
 from ..faults.checks import wrong_decisions, wrong_rows
 from ..faults.processes import wait_for

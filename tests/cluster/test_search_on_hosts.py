@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from ecg_tune.study.study import newest_trials, open_study
 from tests.conftest import make_toy_data
+from tests.stored import newest_trials, open_study
 
 from ..faults.checks import changed_rows, wrong_decisions, wrong_rows
 from ..faults.processes import wait_for

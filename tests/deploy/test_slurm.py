@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from ecg_tune.study.study import newest_trials, open_study
 from tests.conftest import make_toy_data
 from tests.faults.conftest import left
+from tests.stored import newest_trials, open_study
 
 from ..faults.processes import MARK, end_all, processes_of, wait_for
 

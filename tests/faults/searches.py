@@ -19,7 +19,8 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from ecg_tune.study.database import DATABASE
-from ecg_tune.study.study import newest_trials, open_study, study_exists
+from ecg_tune.study.study import Study
+from tests.stored import newest_trials, open_study
 
 from .processes import marked
 
@@ -88,7 +89,7 @@ class Search:
 
     def rows(self) -> list[FrozenTrial]:
         """Return the rows that count; none when the study is not made yet."""
-        return newest_trials(open_study(self.study)) if study_exists(self.study) else []
+        return newest_trials(open_study(self.study)) if Study.exists(self.study) else []
 
     def share_done(self) -> float:
         """Return how much of the search lies behind, 0..1."""

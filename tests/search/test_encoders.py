@@ -13,12 +13,13 @@ from ecg_tune.errors import StudyError
 from ecg_tune.models import ResNetConfig, RNNConfig, trial_config
 from ecg_tune.search.encoders import encoders_of
 from ecg_tune.storage import LocalStorage
-from ecg_tune.study.create import create_study
-from ecg_tune.study.study import open_study
+from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.study import Study
 from ecg_tune.training.checkpoints import write_checkpoint
 from ecg_tune.training.learner import Learner, learning_data
 from ecg_tune.training.model_file import load_saved
 from search_spaces import SPACES, SpaceContext, search_space
+from tests.stored import open_study
 
 TRAINING = TrainingConfig(max_epochs=1, crop_s=1.0)
 CONFIGS = {
@@ -33,7 +34,7 @@ def source(toy_data, tmp_path) -> Path:
     import torch
 
     folder = tmp_path / "singles"
-    study = create_study(folder, {"data_fingerprint": toy_data.fingerprint, "minimise": [], "max_epochs": 1})
+    study = Study.create(folder, StudyAttributes(data_fingerprint=toy_data.fingerprint, max_epochs=1))
     loaded = learning_data(toy_data, torch.device("cpu"))
     for number, (family, value) in enumerate((f, v) for v in (0.6, 0.7) for f in CONFIGS):
         learner = Learner(CONFIGS[family], loaded, seed=number)
@@ -41,7 +42,7 @@ def source(toy_data, tmp_path) -> Path:
         path = f"checkpoints/trial_{number:05d}"
         write_checkpoint(LocalStorage(folder), path, 1, learner.state_dict())
         attrs = {"family": family, "config": to_dict(CONFIGS[family]), "path": path, "seed": number}
-        study.add_trial(create_trial(state=TrialState.COMPLETE, value=value, user_attrs=attrs))
+        study.optuna.add_trial(create_trial(state=TrialState.COMPLETE, value=value, user_attrs=attrs))
     return folder
 
 
@@ -82,12 +83,12 @@ def test_the_study_itself_gives_none_until_both_modalities_have_one(toy_data, tm
     folder = tmp_path / "own"
     encoders = encoders_of(folder, toy_data, into=LocalStorage(folder), own=True)
     assert encoders() is None
-    create_study(folder, {"data_fingerprint": toy_data.fingerprint, "minimise": [], "max_epochs": 1})
+    Study.create(folder, StudyAttributes(data_fingerprint=toy_data.fingerprint, max_epochs=1))
     assert encoders() is None
 
 
 def test_another_study_without_such_trials_or_of_other_data_is_refused(source, toy_data, tmp_path):
-    create_study(tmp_path / "empty", {"data_fingerprint": toy_data.fingerprint, "minimise": [], "max_epochs": 1})
+    Study.create(tmp_path / "empty", StudyAttributes(data_fingerprint=toy_data.fingerprint, max_epochs=1))
     with pytest.raises(StudyError, match="has no COMPLETE signal and image trial with its checkpoint"):
         encoders_of(tmp_path / "empty", toy_data, into=LocalStorage(tmp_path / "fusions"))
     open_study(source).set_user_attr("data_fingerprint", "0" * 64)

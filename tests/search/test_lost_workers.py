@@ -23,6 +23,7 @@ from ray.core.generated.autoscaler_pb2 import DRAIN_NODE_REASON_PREEMPTION
 
 from ecg_tune.errors import WorkFailedError
 from ecg_tune.search.runner import run_search
+from ecg_tune.study.study import Study
 from tests.toy_search import TOY_SPACE, Log, settings
 
 pytestmark = pytest.mark.ray
@@ -83,8 +84,7 @@ def searched(study: optuna.Study, log: Log, folder: Path, *, fault: str, faults:
         TOY_SPACE,
         shared,
         settings(**{"trials": 2, "max_epochs": 1, "slots": 1, **wanted}),
-        study=study,
-        folder=folder,
+        study=Study(study, folder),
         view=lambda stats: log,
     )
     return [str(line[1]) for line in log.lines if line[0] == "said"]
@@ -134,5 +134,5 @@ def test_code_that_the_workers_do_not_have_is_named(study: optuna.Study, log: Lo
     absent = importlib.import_module("only_the_driver_has_it").Absent
     with pytest.raises(WorkFailedError, match="No module named 'only_the_driver_has_it'"):
         run_search(
-            absent, TOY_SPACE, {}, settings(retries=0, slots=1, family_failures=1), study=study, folder=tmp_path, view=lambda stats: log
+            absent, TOY_SPACE, {}, settings(retries=0, slots=1, family_failures=1), study=Study(study, tmp_path), view=lambda stats: log
         )

@@ -11,18 +11,19 @@ from optuna.trial import TrialState
 
 from ecg_tune.errors import StudyError
 from ecg_tune.search.engine import SearchEngine
-from ecg_tune.search.resume import extend, import_rows
+from ecg_tune.search.resume import extend, import_trials
 from ecg_tune.search.stopping.budget import Budget
-from ecg_tune.study.study import best_trials, newest_trials
+from ecg_tune.study.study import Study
+from tests.stored import best_trials, newest_trials
 from tests.toy_search import TOY_SPACE, Log, play, result, settings
 
 
 def test_more_epochs_make_new_rows_of_the_complete_ones_only(study, log):
-    play(SearchEngine(study, TOY_SPACE, settings(trials=20), log))
+    play(SearchEngine(Study(study), TOY_SPACE, settings(trials=20), log))
     complete = {t.number: t for t in study.trials if t.state == TrialState.COMPLETE}
     pruned = {t.number: t.datetime_complete for t in study.trials if t.state == TrialState.PRUNED}
     longer = settings(trials=20, max_epochs=9)
-    made = extend(study, TOY_SPACE, longer)
+    made = extend(Study(study), TOY_SPACE, longer)
     assert {old for old, _, _ in made} == set(complete)
     reopened = optuna.load_study(study_name="toy", storage=str(study._storage._backend.url))  # as anybody else would open it
     for old, new, kept in made:
@@ -33,19 +34,19 @@ def test_more_epochs_make_new_rows_of_the_complete_ones_only(study, log):
         assert row.user_attrs["continued_from"] == old
         assert reopened.trials[old].user_attrs["superseded_by"] == new
         assert (row.user_attrs["path"], row.user_attrs["seed"]) == (complete[old].user_attrs["path"], complete[old].user_attrs["seed"])
-    play(SearchEngine(study, TOY_SPACE, longer, log), epochs=9)
+    play(SearchEngine(Study(study), TOY_SPACE, longer, log), epochs=9)
     rows = newest_trials(study)
     assert len(rows) == 20
     assert {t.number: t.datetime_complete for t in rows if t.number in pruned} == pruned
     assert all(max(t.intermediate_values) == 9 for t in rows if t.state == TrialState.COMPLETE)
     assert {t.state for t in rows} == {TrialState.COMPLETE, TrialState.PRUNED}
-    assert extend(study, TOY_SPACE, longer) == []
+    assert extend(Study(study), TOY_SPACE, longer) == []
 
 
 def test_a_schedule_that_depends_on_the_last_epoch_starts_again(study, log):
-    play(SearchEngine(study, TOY_SPACE, settings(trials=2), log))
+    play(SearchEngine(Study(study), TOY_SPACE, settings(trials=2), log))
     space = replace(TOY_SPACE, extended=lambda config, epochs: (config, False))
-    made = extend(study, space, settings(trials=2, max_epochs=9))
+    made = extend(Study(study), space, settings(trials=2, max_epochs=9))
     assert [kept for _, _, kept in made] == [0, 0]
     for _, new, _ in made:
         assert study.trials[new].intermediate_values == {}
@@ -53,18 +54,18 @@ def test_a_schedule_that_depends_on_the_last_epoch_starts_again(study, log):
 
 
 def test_a_driver_killed_while_lengthening_counts_no_trial_twice(study, log, monkeypatch):
-    play(SearchEngine(study, TOY_SPACE, settings(trials=3), log))
+    play(SearchEngine(Study(study), TOY_SPACE, settings(trials=3), log))
     longer = settings(trials=3, max_epochs=9)
 
     def killed(*_: Any, **__: Any) -> None:
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("ecg_tune.search.resume.set_attrs", killed)
+        patch.setattr(Study, "record", killed)
         with pytest.raises(RuntimeError, match="killed"):
-            extend(study, TOY_SPACE, longer)
+            extend(Study(study), TOY_SPACE, longer)
     assert len(newest_trials(study)) == 3
-    extend(study, TOY_SPACE, longer)
+    extend(Study(study), TOY_SPACE, longer)
     assert len(newest_trials(study)) == 3
     assert len([t for t in study.trials if "continued_from" in t.user_attrs]) == 3
 
@@ -72,25 +73,25 @@ def test_a_driver_killed_while_lengthening_counts_no_trial_twice(study, log, mon
 @pytest.mark.parametrize("epochs", [1, 7, 11])
 def test_a_spent_budget_of_epochs_ends_the_search_and_more_of_it_loses_nothing(study, log, epochs):
     whole = optuna.create_study(direction="maximize")
-    play(SearchEngine(whole, TOY_SPACE, settings(), Log()))
+    play(SearchEngine(Study(whole), TOY_SPACE, settings(), Log()))
     short = settings(total_epochs=epochs)
-    play(SearchEngine(study, TOY_SPACE, short, log))
+    play(SearchEngine(Study(study), TOY_SPACE, short, log))
     rows = newest_trials(study)
     assert sum(len(t.intermediate_values) for t in rows) == epochs
     assert all(t.state.is_finished() for t in rows)
     assert [t.user_attrs["ended_by"] for t in rows if t.state == TrialState.PRUNED].count("total_epochs") <= 1
-    assert SearchEngine(study, TOY_SPACE, short, log).next_assignment() is None
-    extend(study, TOY_SPACE, settings())
-    play(SearchEngine(study, TOY_SPACE, settings(), log))
+    assert SearchEngine(Study(study), TOY_SPACE, short, log).next_assignment() is None
+    extend(Study(study), TOY_SPACE, settings())
+    play(SearchEngine(Study(study), TOY_SPACE, settings(), log))
     rows = newest_trials(study)
-    assert sum(len(t.intermediate_values) for t in rows) == Budget(settings(), study.get_trials()).epochs
+    assert sum(len(t.intermediate_values) for t in rows) == Budget(settings(), Study(study).all_trials()).epochs
     assert len(rows) == 12
     assert {t.state for t in rows} <= {TrialState.COMPLETE, TrialState.PRUNED}
     assert "total_epochs" not in {t.user_attrs["ended_by"] for t in rows}
 
 
 def test_several_slots_overrun_an_epoch_budget_by_less_than_their_number(study, log):
-    play(SearchEngine(study, TOY_SPACE, settings(total_epochs=10), log), slots=4)
+    play(SearchEngine(Study(study), TOY_SPACE, settings(total_epochs=10), log), slots=4)
     assert 10 <= sum(len(t.intermediate_values) for t in newest_trials(study)) <= 13
     assert all(t.state.is_finished() for t in newest_trials(study))
 
@@ -98,7 +99,7 @@ def test_several_slots_overrun_an_epoch_budget_by_less_than_their_number(study, 
 def test_wall_time_counts_from_the_start_of_the_run(study, log):
     now = [0.0]
     limited = settings(max_hours=1.0)
-    engine = SearchEngine(study, TOY_SPACE, limited, log, budget=Budget(limited, [], clock=lambda: now[0]))
+    engine = SearchEngine(Study(study), TOY_SPACE, limited, log, budget=Budget(limited, [], clock=lambda: now[0]))
     task = engine.next_assignment()
     assert task is not None
     assert not engine.record(task.number, result(task, 1))
@@ -109,9 +110,9 @@ def test_wall_time_counts_from_the_start_of_the_run(study, log):
     assert (row.state, row.user_attrs["ended_by"]) == (TrialState.PRUNED, "max_hours")
     assert row.intermediate_values.keys() == {1, 2}
     assert engine.next_assignment() is None
-    made = extend(study, TOY_SPACE, limited)
+    made = extend(Study(study), TOY_SPACE, limited)
     assert [kept for _, _, kept in made] == [2]
-    assert SearchEngine(study, TOY_SPACE, limited, log).next_assignment().reported == 2
+    assert SearchEngine(Study(study), TOY_SPACE, limited, log).next_assignment().reported == 2
 
 
 def test_gpu_hours_count_shares_and_earlier_runs(study, log):
@@ -122,14 +123,14 @@ def test_gpu_hours_count_shares_and_earlier_runs(study, log):
     assert budget.spent() is None
     budget.epoch(1, "fast", 0.5, 2.0)
     assert budget.spent() == "gpu_hours"
-    engine = SearchEngine(study, TOY_SPACE, limited, log)
+    engine = SearchEngine(Study(study), TOY_SPACE, limited, log)
     task = engine.next_assignment()
     assert task is not None
     engine.record(task.number, {**result(task, 1), "seconds": 7200.0})  # the driver is killed: the row still knows
-    assert Budget(limited, study.get_trials(), gpus=lambda family: 0.5).spent() == "gpu_hours"
-    SearchEngine(study, TOY_SPACE, limited, log, budget=Budget(limited, study.get_trials(), gpus=lambda family: 0.5)).settle()
-    extend(study, TOY_SPACE, limited)  # and so does the row that goes on with it
-    assert Budget(limited, study.get_trials(), gpus=lambda family: 0.5).spent() == "gpu_hours"
+    assert Budget(limited, Study(study).all_trials(), gpus=lambda family: 0.5).spent() == "gpu_hours"
+    SearchEngine(Study(study), TOY_SPACE, limited, log, budget=Budget(limited, Study(study).all_trials(), gpus=lambda family: 0.5)).settle()
+    extend(Study(study), TOY_SPACE, limited)  # and so does the row that goes on with it
+    assert Budget(limited, Study(study).all_trials(), gpus=lambda family: 0.5).spent() == "gpu_hours"
 
 
 def test_the_time_that_a_budget_leaves_is_counted_at_the_pace_of_this_run():
@@ -147,19 +148,19 @@ def test_the_time_that_a_budget_leaves_is_counted_at_the_pace_of_this_run():
 
 def test_the_trial_that_reaches_the_target_is_complete_and_ends_the_search(study, log):
     aimed = settings(trials=50, target=0.4)
-    play(SearchEngine(study, TOY_SPACE, aimed, log), slots=2)  # the defaults: 0.25, 0.375, 0.4375
+    play(SearchEngine(Study(study), TOY_SPACE, aimed, log), slots=2)  # the defaults: 0.25, 0.375, 0.4375
     rows = newest_trials(study)
     assert [(t.state, t.user_attrs["ended_by"], len(t.intermediate_values)) for t in rows] == [
         (TrialState.COMPLETE, "target", 3),
         (TrialState.COMPLETE, "target", 3),
     ]
     assert rows[0].value == pytest.approx(0.4375)
-    assert SearchEngine(study, TOY_SPACE, aimed, log).next_assignment() is None
+    assert SearchEngine(Study(study), TOY_SPACE, aimed, log).next_assignment() is None
 
 
 def test_who_ran_beside_the_one_that_reached_the_target_is_stopped_early(study, log):
     aimed = settings(trials=50, target=0.4)
-    engine = SearchEngine(study, TOY_SPACE, aimed, log)
+    engine = SearchEngine(Study(study), TOY_SPACE, aimed, log)
     first, second = engine.next_assignment(), engine.next_assignment()
     assert first is not None
     assert second is not None
@@ -171,9 +172,9 @@ def test_who_ran_beside_the_one_that_reached_the_target_is_stopped_early(study, 
 
 
 def test_rows_that_no_worker_took_up_are_closed_when_the_budget_is_spent(study, log):
-    play(SearchEngine(study, TOY_SPACE, settings(), log), steps=5, slots=3)  # killed with three open rows
+    play(SearchEngine(Study(study), TOY_SPACE, settings(), log), steps=5, slots=3)  # killed with three open rows
     spent = settings(total_epochs=5)
-    assert SearchEngine(study, TOY_SPACE, spent, log).next_assignment() is None
+    assert SearchEngine(Study(study), TOY_SPACE, spent, log).next_assignment() is None
     assert all(t.state.is_finished() for t in newest_trials(study))
 
 
@@ -186,16 +187,16 @@ def other_study(**attributes: Any) -> optuna.Study:
 
 def test_another_studys_trials_teach_without_counting(study, log):
     other = other_study()
-    play(SearchEngine(other, TOY_SPACE, settings(trials=10), Log()))
+    play(SearchEngine(Study(other), TOY_SPACE, settings(trials=10), Log()))
     study.set_user_attr("data_fingerprint", "abc")
     study.set_user_attr("metric", "macro_auc")
-    assert import_rows(study, other, TOY_SPACE, settings()) == (10, 0)
-    assert import_rows(study, other, TOY_SPACE, settings()) == (0, 0)
+    assert import_trials(Study(study), Study(other), TOY_SPACE, settings()) == (10, 0)
+    assert import_trials(Study(study), Study(other), TOY_SPACE, settings()) == (0, 0)
     assert [(t.state, t.params, t.intermediate_values) for t in study.trials] == [
         (t.state, t.params, t.intermediate_values) for t in other.trials
     ]
-    engine = SearchEngine(study, TOY_SPACE, settings(trials=5), log)
-    assert engine.rungs.standing == SearchEngine(other, TOY_SPACE, settings(trials=10), Log()).rungs.standing
+    engine = SearchEngine(Study(study), TOY_SPACE, settings(trials=5), log)
+    assert engine.rungs.counts == SearchEngine(Study(other), TOY_SPACE, settings(trials=10), Log()).rungs.counts
     play(engine)
     mine = [t for t in newest_trials(study) if "imported_from" not in t.user_attrs]
     assert len(mine) == 5
@@ -205,7 +206,7 @@ def test_another_studys_trials_teach_without_counting(study, log):
 
 def test_trials_outside_of_this_space_are_left_and_counted(study, log):
     other = other_study()
-    play(SearchEngine(other, TOY_SPACE, settings(trials=10), Log()))
+    play(SearchEngine(Study(other), TOY_SPACE, settings(trials=10), Log()))
     study.set_user_attr("data_fingerprint", "abc")
     study.set_user_attr("metric", "macro_auc")
 
@@ -214,15 +215,15 @@ def test_trials_outside_of_this_space_are_left_and_counted(study, log):
         trial.suggest_float("new", 0.0, 1.0)
         return proposal
 
-    assert import_rows(study, other, replace(TOY_SPACE, suggest=narrow), settings()) == (0, 10)
+    assert import_trials(Study(study), Study(other), replace(TOY_SPACE, suggest=narrow), settings()) == (0, 10)
 
 
 def test_trials_of_another_length_are_imported_as_stopped_ones(study):
     other = other_study(max_epochs=4)
-    play(SearchEngine(other, TOY_SPACE, settings(trials=4, scheduler="none"), Log()))
+    play(SearchEngine(Study(other), TOY_SPACE, settings(trials=4, scheduler="none"), Log()))
     study.set_user_attr("data_fingerprint", "abc")
     study.set_user_attr("metric", "macro_auc")
-    import_rows(study, other, TOY_SPACE, settings(max_epochs=9))
+    import_trials(Study(study), Study(other), TOY_SPACE, settings(max_epochs=9))
     assert {(t.state, t.user_attrs["ended_by"]) for t in study.trials} == {(TrialState.PRUNED, "imported")}
     assert best_trials(study) == []
 
@@ -232,4 +233,4 @@ def test_a_study_whose_values_do_not_compare_is_not_imported(study, name, value)
     study.set_user_attr("data_fingerprint", "abc")
     study.set_user_attr("metric", "macro_auc")
     with pytest.raises(StudyError, match=f"other can't be imported: its {name} is '{value}'"):
-        import_rows(study, other_study(**{name: value}), TOY_SPACE, settings())
+        import_trials(Study(study), Study(other_study(**{name: value})), TOY_SPACE, settings())

@@ -20,10 +20,11 @@ from optuna_dashboard import wsgi
 
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import StudyError
-from ecg_tune.search.stopping.rungs import rungs_of
-from ecg_tune.search.stopping.schedulers import rule_of
-from ecg_tune.study.lock import lock_study, search_runs
-from ecg_tune.study.study import newest_trials, open_study
+from ecg_tune.search.stopping.schedulers import study_rungs
+from ecg_tune.study.database import database_of
+from ecg_tune.study.lock import lock_study
+from ecg_tune.study.study import Study
+from tests.stored import newest_trials, open_study
 
 pytestmark = pytest.mark.ray
 
@@ -75,7 +76,7 @@ def test_an_interrupted_search_says_how_to_go_on(toy_data, tmp_path):
     assert f"go on with: ecg-tune search {tmp_path / 'study'}" in err
     assert "--trials 8" in err
     assert "unfinished: the search was interrupted" in out
-    assert not search_runs(tmp_path / "study")
+    assert not Study.open(tmp_path / "study").search_running
 
 
 def test_the_same_command_goes_on_and_loses_nothing(searched):
@@ -180,7 +181,7 @@ def test_status_tells_the_same_as_the_study(searched):
     assert facts["states"]["PRUNED"] == sum(t.state == TrialState.PRUNED for t in trials)
     assert facts["states"]["RUNNING"] == 0
     assert facts["epochs"] == sum(len(t.intermediate_values) for t in trials)
-    rungs = rungs_of(trials, rule_of(opened.user_attrs))
+    rungs = study_rungs(Study(opened))
     assert sum(facts["rungs"].values()) == sum(len(v) for v in rungs.values.values()) > 0
 
 
@@ -199,7 +200,7 @@ def test_the_study_opens_in_plain_optuna_and_in_optuna_dashboard(searched):
 
 def test_a_second_search_on_a_held_study_is_refused(searched, toy_data):
     study, _, _ = searched
-    with lock_study(study):
+    with lock_study(study, database_of(study)):
         code, _, err = finish(start(study, toy_data, trials=12))
     assert code == 2
     assert "another search is running" in err

@@ -43,7 +43,7 @@ folder = Path(sys.argv[1])
 ray.init(address="local", num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
 settings = SearchSettings(families=("light", "heavy"), trials=8, max_epochs=1, sampler="random", **eval(sys.argv[2]))
 study = optuna.create_study(direction="maximize")
-outcome = run_search(Toy, SearchSpace(suggest), {"folder": folder}, settings, study=study, folder=folder, view=lambda tally: Quiet(),
+outcome = run_search(Toy, SearchSpace(suggest), {"folder": folder}, settings, study=Study(study, folder), view=lambda tally: Quiet(),
                      measure_shares=lambda: {"light": 0.25, "heavy": 1.0})
 print(outcome.done, outcome.spent, len(study.trials))
 """

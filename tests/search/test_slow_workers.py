@@ -13,6 +13,7 @@ import ray
 from ray import tune
 
 from ecg_tune.search.runner import run_search
+from ecg_tune.study.study import Study
 from tests.toy_search import TOY_SPACE, Log, settings
 
 pytestmark = pytest.mark.ray
@@ -53,7 +54,7 @@ def test_a_warm_worker_leaves_alone_a_trial_whose_own_worker_starts(
     shared, wanted = {"folder": tmp_path}, settings(trials=40, max_epochs=1)
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 1024**2)
     try:
-        run_search(SlowToStart, TOY_SPACE, shared, wanted, study=study, folder=tmp_path, view=lambda stats: log)
+        run_search(SlowToStart, TOY_SPACE, shared, wanted, study=Study(study, tmp_path), view=lambda stats: log)
     finally:
         ray.shutdown()
     assert len({row.user_attrs["worker"] for row in study.get_trials()}) == 2

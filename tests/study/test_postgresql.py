@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import json
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -31,16 +33,14 @@ from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.resume import extend
 from ecg_tune.storage import LocalStorage
 from ecg_tune.study import postgresql as server
-from ecg_tune.study.create import create_study
-from ecg_tune.study.database import ADDRESS, DATABASE, connection_settings, database_of, server_url
+from ecg_tune.study.database import ADDRESS, DATABASE, connection_settings, server_url
 from ecg_tune.study.export import copy_to_sqlite
-from ecg_tune.study.lock import lock_study, search_runs
 from ecg_tune.study.postgresql import SearchLock
-from ecg_tune.study.study import best_trials, data_folder, newest_trials, open_study, study_exists
-from ecg_tune.study.transactions import get_row, set_attrs
+from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import load_saved
 from tests.conftest import make_toy_data
 from tests.servers import S3, PostgreSQL, postgresql_running, s3_running
+from tests.stored import best_trials, newest_trials, open_study, set_attrs
 from tests.toy_search import TOY_SPACE, Log, play, settings
 
 from ..faults.processes import end_all, marked, wait_for
@@ -63,8 +63,8 @@ def url(postgresql: PostgreSQL, request: pytest.FixtureRequest) -> str:
     return postgresql.new_database(f"db_{abs(hash(request.node.name))}")
 
 
-def made(folder: Path, url: str, **attributes: object) -> optuna.Study:
-    return create_study(folder, {**ATTRIBUTES, **attributes}, database_of(folder, url))
+def made(folder: Path, url: str | None = None, **attributes: Any) -> optuna.Study:
+    return Study.create(folder, dataclasses.replace(ATTRIBUTES, **attributes), storage=url).optuna
 
 
 def facts(rows: list[FrozenTrial]) -> str:
@@ -76,7 +76,7 @@ def test_the_folder_remembers_where_its_study_is(url, tmp_path):
     study = made(tmp_path / "study", url)
     assert (tmp_path / "study" / ADDRESS).read_text() == f"{url}\n"
     assert not (tmp_path / "study" / DATABASE).exists()
-    assert study_exists(tmp_path / "study")
+    assert Study.exists(tmp_path / "study")
     assert open_study(tmp_path / "study").study_name == "study"
     assert made(tmp_path / "study", url)._study_id == study._study_id
 
@@ -86,33 +86,33 @@ def test_another_machine_goes_on_with_the_study_of_that_name_if_it_fits(url, tmp
     assert len(made(tmp_path / "two" / "study", url).trials) == 1
     with pytest.raises(StudyError, match=r"was searched with metric='same', this is 'other'"):
         made(tmp_path / "three" / "study", url, metric="other")
-    assert not study_exists(tmp_path / "three" / "study")
+    assert not Study.exists(tmp_path / "three" / "study")
 
 
 def test_several_studies_share_a_database(url, tmp_path, log):
     one, two = made(tmp_path / "one", url), made(tmp_path / "two", url)
-    play(SearchEngine(one, TOY_SPACE, settings(trials=3), log))
-    play(SearchEngine(two, TOY_SPACE, settings(trials=2), log))
-    play(SearchEngine(one, TOY_SPACE, settings(trials=5), log))
+    play(SearchEngine(Study(one), TOY_SPACE, settings(trials=3), log))
+    play(SearchEngine(Study(two), TOY_SPACE, settings(trials=2), log))
+    play(SearchEngine(Study(one), TOY_SPACE, settings(trials=5), log))
     assert [len(open_study(tmp_path / name).trials) for name in ("one", "two")] == [5, 2]
-    copy_to_sqlite(one, tmp_path / "copy.db")
+    copy_to_sqlite(Study(one), tmp_path / "copy.db")
     assert optuna.get_all_study_names(f"sqlite:///{tmp_path / 'copy.db'}") == ["one"]
 
 
 def test_a_study_here_equals_the_same_one_in_a_file(url, tmp_path):
     """The same searches, budgets and lengthenings give the same rows, times apart."""
     rows = []
-    for study in (made(tmp_path / "server", url), create_study(tmp_path / "file", ATTRIBUTES)):
-        play(SearchEngine(study, TOY_SPACE, settings(trials=8, total_epochs=9), Log()), slots=3)
-        extend(study, TOY_SPACE, settings(trials=8, max_epochs=6))
-        play(SearchEngine(study, TOY_SPACE, settings(trials=8, max_epochs=6), Log()), slots=2, epochs=6)
+    for study in (made(tmp_path / "server", url), made(tmp_path / "file")):
+        play(SearchEngine(Study(study), TOY_SPACE, settings(trials=8, total_epochs=9), Log()), slots=3)
+        extend(Study(study), TOY_SPACE, settings(trials=8, max_epochs=6))
+        play(SearchEngine(Study(study), TOY_SPACE, settings(trials=8, max_epochs=6), Log()), slots=2, epochs=6)
         rows.append([[getattr(row, fact) for fact in FACTS[:7]] for row in newest_trials(study)])
         assert best_trials(study)
     assert rows[0] == rows[1]
 
 
 def test_a_copy_in_a_file_is_equal_to_the_bit(url, tmp_path):
-    for study in (made(tmp_path / "server", url), create_study(tmp_path / "file", ATTRIBUTES)):
+    for study in (made(tmp_path / "server", url), made(tmp_path / "file")):
         trial = study.ask()
         trial.suggest_float("x", 1e-9, 1.0, log=True)
         trial.suggest_categorical("kind", ("ä", None, 3))
@@ -122,7 +122,7 @@ def test_a_copy_in_a_file_is_equal_to_the_bit(url, tmp_path):
         study.tell(trial, 1 / 3)
         study.tell(study.ask(), state=TrialState.FAIL)
         study.ask()
-        copy_to_sqlite(study, tmp_path / "copy.db")
+        copy_to_sqlite(Study(study), tmp_path / "copy.db")
         copy = optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{tmp_path / 'copy.db'}")
         assert facts(copy.trials) == facts(study.trials)
         assert (copy.user_attrs, copy.directions) == (study.user_attrs, study.directions)
@@ -133,7 +133,7 @@ def test_a_copy_in_a_file_is_equal_to_the_bit(url, tmp_path):
 def test_a_copy_holds_one_moment_while_a_search_writes(url, tmp_path):
     """Of every trial the row and its attributes are written one after the other; a copy never has the second without the first."""
     for folder, database in ((tmp_path / "server", url), (tmp_path / "file", None)):
-        create_study(folder, ATTRIBUTES, database_of(folder, database))
+        made(folder, database)
         study, stop = open_study(folder), threading.Event()
 
         def write(folder: Path = folder, stop: threading.Event = stop) -> None:
@@ -147,7 +147,7 @@ def test_a_copy_holds_one_moment_while_a_search_writes(url, tmp_path):
         try:
             seen = []
             while len(set(seen)) < 5:
-                copy_to_sqlite(study, tmp_path / "copy.db")
+                copy_to_sqlite(Study(study), tmp_path / "copy.db")
                 rows = optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{tmp_path / 'copy.db'}").trials
                 assert all(row.user_attrs == {"a": row.number, "b": row.number} for row in rows[:-1])
                 assert not rows or rows[-1].user_attrs in ({}, {"a": rows[-1].number, "b": rows[-1].number})
@@ -160,8 +160,8 @@ def test_a_copy_holds_one_moment_while_a_search_writes(url, tmp_path):
 def test_a_restarted_server_is_waited_for_and_nothing_is_lost(postgresql, url, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(server, "PAUSE_S", 0.1)
     folder = tmp_path / "study"
-    with lock_study(folder, database_of(folder, url)) as guarded:
-        study = guarded(made(folder, url))
+    with Study.open_or_create(folder, ATTRIBUTES, storage=url) as locked:
+        study = locked.optuna
         trial = study.ask()
         postgresql.stop()
         starter = threading.Timer(1.0, postgresql.start)
@@ -169,15 +169,13 @@ def test_a_restarted_server_is_waited_for_and_nothing_is_lost(postgresql, url, t
         study._storage.set_trial_intermediate_value(trial._trial_id, 1, 0.5)
         starter.join()
         assert "does not answer, waiting for it" in caplog.text
-        assert search_runs(folder)  # the lock was taken again
-        with (
-            pytest.raises(StudyError, match="another search is running on study 'study'"),
-            lock_study(tmp_path / "elsewhere" / "study", database_of(folder)),
-        ):
-            pass
+        assert locked.search_running  # the lock was taken again
+        with pytest.raises(StudyError, match="another search is running on study 'study'"):
+            Study.open_or_create(tmp_path / "elsewhere" / "study", ATTRIBUTES, storage=url)
         study.tell(trial, 0.5)
-    assert not search_runs(folder)
-    assert get_row(open_study(folder), 0).value == 0.5
+    again = Study.open(folder)
+    assert not again.search_running
+    assert again.trial(0).value == 0.5
 
 
 def test_a_server_that_stays_away_ends_the_search_with_one_line(postgresql, url, tmp_path, monkeypatch):
@@ -185,10 +183,9 @@ def test_a_server_that_stays_away_ends_the_search_with_one_line(postgresql, url,
     monkeypatch.setattr(server, "PATIENCE_S", 0.3)
 
     def search() -> None:
-        with lock_study(tmp_path / "study", database_of(tmp_path / "study", url)) as guarded:
-            study = guarded(made(tmp_path / "study", url))
+        with Study.open_or_create(tmp_path / "study", ATTRIBUTES, storage=url) as study:
             postgresql.stop()
-            study.ask()
+            study.optuna.ask()
 
     try:
         with pytest.raises(WorkFailedError, match=r"did not answer for 0 s: .*Connection refused; the same command goes on"):
@@ -201,12 +198,11 @@ def test_a_search_that_lost_its_lock_to_another_writes_nothing_more(postgresql, 
     folder, address = tmp_path / "study", server_url(url)
 
     def search() -> None:
-        with lock_study(folder, database_of(folder, url)) as guarded:
-            study = guarded(made(folder, url))
+        with Study.open_or_create(folder, ATTRIBUTES, storage=url) as study:
             held = f"pid FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = '{name}')"
             postgresql.sql(f"SELECT pg_terminate_backend(pid, 5000) FROM (SELECT {held}) AS l")
             theirs.hold()
-            study.ask()
+            study.optuna.ask()
 
     name, theirs = address.database, SearchLock(address, "study", connection_settings(address))
     with pytest.raises(StudyError, match="another search is running on study 'study'"):
@@ -218,8 +214,8 @@ def test_a_search_that_lost_its_lock_to_another_writes_nothing_more(postgresql, 
 def test_a_call_cut_off_in_its_middle_is_repeated(postgresql, url, tmp_path):
     """The connection of every 17th statement is ended under it, so that every kind of call is hit."""
     folder = tmp_path / "study"
-    with lock_study(folder, database_of(folder, url)) as guarded:
-        study = guarded(made(folder, url))
+    with Study.open_or_create(folder, ATTRIBUTES, storage=url) as locked:
+        study = locked.optuna
         statements = []
 
         def cut(connection, cursor, statement, *_):
@@ -296,7 +292,7 @@ def test_a_driver_that_is_not_installed_is_one_line(toy_data, tmp_path, capsys, 
 
 def test_another_database_than_the_studys_is_refused(postgresql, url, toy_data, tmp_path, capsys):
     made(tmp_path / "server", url)
-    create_study(tmp_path / "file", ATTRIBUTES)
+    made(tmp_path / "file")
     for folder, asked, message in (
         ("server", postgresql.url("other"), f"server's database is {url}, --storage says {postgresql.url('other')}: leave --storage out"),
         ("file", url, "file's database is its study.db: leave --storage"),
@@ -440,7 +436,7 @@ def test_later_commands_find_the_study(remote, capsys, tmp_path):
 
 @pytest.mark.ray
 def test_other_searches_learn_from_it_and_take_its_encoders(remote, toy_data, tmp_path, capsys):
-    data = open_prepared(data_folder(open_study(remote.study), remote.study))
+    data = open_prepared(Study.open(remote.study).data_path)
     found = encoders_of(remote.study, data, into=LocalStorage(tmp_path / "fusions"))()
     assert found is not None
     assert load_saved(found.signal.path).config.family == "cnn1d"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from ecg_tune.errors import ConfigError, DataError, StudyError, UsageError, Work
 from ecg_tune.search.encoders import encoders_of
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.storage import DIGEST, LocalStorage, S3Storage, Storage, open_storage
-from ecg_tune.study.create import create_study
+from ecg_tune.study.checkpoints import check_checkpoints
 from ecg_tune.study.export import copy_encoders
-from ecg_tune.study.retention import CheckpointRetention, check_place, place_of
+from ecg_tune.study.retention import CheckpointRetention
+from ecg_tune.study.schema import read_trial
+from ecg_tune.study.study import Study
 from ecg_tune.training import checkpoints as snapshots
 from ecg_tune.training.checkpoints import newest_checkpoint, write_checkpoint
 from ecg_tune.training.model_file import load_saved, load_weights
@@ -195,30 +198,30 @@ def test_a_place_that_can_not_be_written_is_refused_before_the_start(s3, toy_dat
 
 def searched(folder: Path, where: str, log) -> optuna.Study:
     """Make a study that has run, every trial of which has left a checkpoint at its place."""
-    study = create_study(folder, {**ATTRIBUTES, "checkpoints": where})
-    play(SearchEngine(study, TOY_SPACE, settings(trials=10), log))
-    for row in study.trials:
-        write(b"", place_of(study, folder), f"{row.user_attrs['path']}/epoch_00004-0123456789abcdef.pt")
-    return study
+    study = Study.create(folder, replace(ATTRIBUTES, checkpoints=where))
+    play(SearchEngine(Study(study), TOY_SPACE, settings(trials=10), log))
+    for trial in study.trials():
+        write(b"", study.checkpoints, f"{trial.path}/epoch_00004-0123456789abcdef.pt")
+    return study.optuna
 
 
 def test_checkpoints_are_bounded_wherever_they_are(place, log, tmp_path):
     study = searched(tmp_path / "study", str(place), log)
-    keeper = CheckpointRetention(study, tmp_path / "study")
+    retention = CheckpointRetention(Study(study, tmp_path / "study"))
     kept = best(study, "slow") | best(study, "fast")
     left = {name for name in place.names("study/checkpoints") if place.names(f"study/checkpoints/{name}")}
     assert left == kept
     row = next(row for row in study.trials if row.user_attrs["path"].split("/")[1] not in kept)
     write(b"", place, f"study/{row.user_attrs['path']}/epoch_00004-0123456789abcdef.pt")
-    keeper.ended(row)
+    retention.ended(read_trial(row))
     assert place.names(f"study/{row.user_attrs['path']}") == []
 
 
 def test_what_can_not_be_removed_does_not_end_a_search(s3, log, tmp_path):
-    study = create_study(tmp_path / "study", {**ATTRIBUTES, "checkpoints": s3.uri("x").replace("s3://bucket", "s3://nobodys")})
-    play(SearchEngine(study, TOY_SPACE, settings(trials=2), log))
-    CheckpointRetention(study, tmp_path / "study").ended(study.trials[0])
-    assert [row.state.name for row in study.trials] == ["COMPLETE", "COMPLETE"]
+    study = Study.create(tmp_path / "study", replace(ATTRIBUTES, checkpoints=s3.uri("x").replace("s3://bucket", "s3://nobodys")))
+    play(SearchEngine(Study(study), TOY_SPACE, settings(trials=2), log))
+    CheckpointRetention(study).ended(study.trials()[0])
+    assert [trial.state for trial in study.trials()] == ["COMPLETE", "COMPLETE"]
 
 
 def test_two_studies_share_a_place_and_one_of_the_same_name_is_refused(place, log, tmp_path):
@@ -226,10 +229,10 @@ def test_two_studies_share_a_place_and_one_of_the_same_name_is_refused(place, lo
         searched(tmp_path / name, str(place), log)
     assert place.names("") == ["one", "two"]
     message: list[str] = []
-    check_place(tmp_path / "one", settings(checkpoints=str(place)), message.append)
-    check_place(tmp_path / "three", settings(checkpoints=str(place)), message.append)
+    check_checkpoints(tmp_path / "one", settings(checkpoints=str(place)), message.append)
+    check_checkpoints(tmp_path / "three", settings(checkpoints=str(place)), message.append)
     with pytest.raises(StudyError, match="holds checkpoints of another study of this name: remove them, or give another"):
-        check_place(tmp_path / "elsewhere" / "one", settings(checkpoints=str(place)), message.append)
+        check_checkpoints(tmp_path / "elsewhere" / "one", settings(checkpoints=str(place)), message.append)
     assert message == []
     assert not place.names("three")
 
@@ -237,16 +240,16 @@ def test_two_studies_share_a_place_and_one_of_the_same_name_is_refused(place, lo
 def test_another_place_than_before_is_said(place, log, tmp_path):
     searched(tmp_path / "study", str(place), log)
     message: list[str] = []
-    check_place(tmp_path / "study", settings(), message.append)
+    check_checkpoints(tmp_path / "study", settings(), message.append)
     assert message == []
-    check_place(tmp_path / "study", settings(checkpoints=str(tmp_path / "new")), message.append)
+    check_checkpoints(tmp_path / "study", settings(checkpoints=str(tmp_path / "new")), message.append)
     assert message == [
         f"checkpoints go to {tmp_path / 'new' / 'study'}; so far they went to {place.child('study')}: "
         "without a copy of them open trials begin anew"
     ]
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="can't be written to"):
-        check_place(tmp_path / "study", settings(checkpoints=str(tmp_path / "file")), message.append)
+        check_checkpoints(tmp_path / "study", settings(checkpoints=str(tmp_path / "file")), message.append)
 
 
 def test_a_fusion_starts_from_encoders_in_the_bucket(source, s3, prefix, toy_data):
@@ -262,7 +265,7 @@ def test_a_fusion_starts_from_encoders_in_the_bucket(source, s3, prefix, toy_dat
 
 
 def test_encoders_in_the_bucket_come_home_with_a_study(s3, prefix, tmp_path):
-    made = create_study(tmp_path / "study", {**ATTRIBUTES, "checkpoints": s3.uri(prefix)})
-    write(b"weights", place_of(made, tmp_path / "study"), "encoders/a_00001.pth")
-    copy_encoders(made, tmp_path / "study", tmp_path / "home")
+    study = Study.create(tmp_path / "study", replace(ATTRIBUTES, checkpoints=s3.uri(prefix)))
+    write(b"weights", study.checkpoints, "encoders/a_00001.pth")
+    copy_encoders(study, tmp_path / "home")
     assert (tmp_path / "home/encoders/a_00001.pth").read_bytes() == b"weights"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from analysis.dashboard.figures.style import ABSENT, duration
-from analysis.dashboard.frames import TrialRow, completed
+from analysis.dashboard.trials import RankedTrial, completed
 from analysis.templating import Markup, render
 
 
@@ -63,7 +63,7 @@ class _Line(NamedTuple):
     parameters: str
 
 
-def best_data(trials: Sequence[TrialRow], *, metric: str, class_names: Sequence[str], folder: str, top: int = 20) -> Best:
+def best_data(trials: Sequence[RankedTrial], *, metric: str, class_names: Sequence[str], folder: str, top: int = 20) -> Best:
     """Rank the `top` COMPLETE trials, highest value first (earlier trials first among equals).
 
     Args:
@@ -81,7 +81,7 @@ def best_table(data: Best) -> Markup:
     return render("analysis.dashboard", "best_trials.html", metric=data.metric, class_names=class_names, lines=lines)
 
 
-def _best(rank: int, trial: TrialRow, folder: str) -> BestTrial:
+def _best(rank: int, trial: RankedTrial, folder: str) -> BestTrial:
     return BestTrial(
         rank,
         trial.number,

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from analysis.dashboard.figures.plotly_text import escape, trial_hover
 from analysis.dashboard.figures.style import axis, cached_figure, draw, family_marker, rounded, trial_customdata, value_range
-from analysis.dashboard.frames import TrialRow, best_row, families_of
+from analysis.dashboard.trials import RankedTrial, best_trial, families_of
 
 
 class BestOfFamily(NamedTuple):
@@ -29,9 +29,9 @@ class Classes(NamedTuple):
     best: tuple[BestOfFamily, ...]
 
 
-def classes_data(trials: Sequence[TrialRow], *, class_names: Sequence[str]) -> Classes:
+def classes_data(trials: Sequence[RankedTrial], *, class_names: Sequence[str]) -> Classes:
     """Collect the AUC of every class of each family's best COMPLETE trial, if it recorded them."""
-    best = [best_row(trial for trial in trials if trial.family == family) for family in families_of(trials)]
+    best = [best_trial(trial for trial in trials if trial.family == family) for family in families_of(trials)]
     recorded = [trial for trial in best if trial is not None and trial.per_class_auc]
     found = [BestOfFamily(trial.number, trial.family, float(trial.value or 0.0), trial.per_class_auc or ()) for trial in recorded]
     return Classes(tuple(class_names), tuple(sorted(found, key=lambda one: (-one.value, one.number))))

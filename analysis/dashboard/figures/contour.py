@@ -16,7 +16,7 @@ from analysis.dashboard.figures.pairs import Pair, Scale, pair_of, scale_axis
 from analysis.dashboard.figures.parallel import WORST_TO_BEST
 from analysis.dashboard.figures.plotly_text import escape, escape_template, hover, trial_hover
 from analysis.dashboard.figures.style import STATE_NAMES, draw, metric_name, rounded, short_name, trial_customdata
-from analysis.dashboard.frames import TrialRow
+from analysis.dashboard.trials import RankedTrial
 
 N_GRID = 36
 REACH = 2.0
@@ -41,7 +41,7 @@ class Contour(NamedTuple):
     field: np.ndarray
 
 
-def contour_data(trials: Sequence[TrialRow], *, metric: str, family: str, parameters: tuple[str, str]) -> Contour:
+def contour_data(trials: Sequence[RankedTrial], *, metric: str, family: str, parameters: tuple[str, str]) -> Contour:
     """Smooth the metric of the family's COMPLETE trials over two parameters."""
     pair = pair_of(trials, family, *parameters)
     width = SPREAD * max(len(pair.numbers), 1) ** (-1 / 6)

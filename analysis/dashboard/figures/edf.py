@@ -20,7 +20,7 @@ from analysis.dashboard.figures.style import (
     trial_customdata,
     value_range,
 )
-from analysis.dashboard.frames import TrialRow, completed, families_of
+from analysis.dashboard.trials import RankedTrial, completed, families_of
 
 
 class FamilyDistribution(NamedTuple):
@@ -43,7 +43,7 @@ class Edf(NamedTuple):
     families: tuple[FamilyDistribution, ...]
 
 
-def edf_data(trials: Sequence[TrialRow], *, metric: str) -> Edf:
+def edf_data(trials: Sequence[RankedTrial], *, metric: str) -> Edf:
     """Order the values of each family's COMPLETE trials; for each value, compute the share of the trials that reached at most that."""
     found = []
     for family in families_of(completed(trials)):

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from analysis.dashboard.figures.plotly_text import escape, escape_template, hover
 from analysis.dashboard.figures.style import ABSENT, axis, draw, family_color, whole_ticks
-from analysis.dashboard.frames import TrialRow, families_of
+from analysis.dashboard.trials import RankedTrial, families_of
 from analysis.templating import Markup, render
 
 REASONS = {
@@ -57,7 +57,7 @@ class _Line(NamedTuple):
     message: str
 
 
-def failures_data(trials: Sequence[TrialRow]) -> Failures:
+def failures_data(trials: Sequence[RankedTrial]) -> Failures:
     """Collect the failed trials and count them by reason."""
     failed = [trial for trial in trials if trial.state == "FAIL"]
     found = [Failure(trial.number, trial.family, trial.fail_reason or NO_REASON, trial.failure or "") for trial in failed]

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from analysis.dashboard.figures.plotly_text import escape, trial_hover
 from analysis.dashboard.figures.style import axis, draw, family_line, family_points, metric_name, rounded, trial_customdata, value_range
-from analysis.dashboard.frames import TrialRow, families_of
+from analysis.dashboard.trials import RankedTrial, families_of
 
 TIME_UNITS = (("training seconds", 3600.0, 2 / 60), ("training minutes", 60.0, 2.0), ("training hours", 1.0, math.inf))
 """Name of a unit, how many of it are an hour, and the most hours of a family for which it is taken."""
@@ -55,7 +55,7 @@ class Families(NamedTuple):
     common_budget: float
 
 
-def families_data(trials: Sequence[TrialRow], *, metric: str, budget: str = "epochs") -> Families:
+def families_data(trials: Sequence[RankedTrial], *, metric: str, budget: str = "epochs") -> Families:
     """Follow every family's best value along the budget it used, trials in the order in which they ended.
 
     Args:
@@ -105,7 +105,7 @@ def _unit(data: Families) -> tuple[str, float]:
     return next((unit, size) for unit, size, most_h in TIME_UNITS if longest <= most_h)
 
 
-def _progress(own: Sequence[TrialRow], family: str, budget: str) -> FamilyProgress:
+def _progress(own: Sequence[RankedTrial], family: str, budget: str) -> FamilyProgress:
     used, best = 0.0, -math.inf
     improvements: list[Improvement] = []
     for trial in sorted(own, key=lambda trial: (trial.end is None, trial.end or datetime.max, trial.number)):

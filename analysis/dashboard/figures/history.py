@@ -23,8 +23,9 @@ from analysis.dashboard.figures.style import (
     trial_customdata,
     whole_ticks,
 )
-from analysis.dashboard.frames import STATES, TrialRow, completed, families_of
+from analysis.dashboard.trials import RankedTrial, completed, families_of
 from analysis.templating import Markup, render
+from ecg_tune.study.trial import STATES
 
 MOST_LARGE = 400
 """Points that are drawn large: more would hide each other."""
@@ -74,15 +75,15 @@ class History(NamedTuple):
     break_at: float | None
 
 
-def history_data(trials: Sequence[TrialRow], *, metric: str) -> History:
+def history_data(trials: Sequence[RankedTrial], *, metric: str) -> History:
     """Collect the value that each trial reached, the best so far, and each family's default config beside its best trial."""
     points = [
-        Point(trial.number, trial.reached, trial.family, trial.state, trial.epochs, trial.best_epoch, trial.is_default)
+        Point(trial.number, trial.best_value, trial.family, trial.state, trial.epochs, trial.best_epoch, trial.is_default)
         for trial in trials
-        if trial.reached is not None
+        if trial.best_value is not None
     ]
     best = [(trial.number, trial.best_so_far) for trial in completed(trials) if trial.best_so_far is not None]
-    without = [trial.number for trial in trials if trial.reached is None and trial.end is not None]
+    without = [trial.number for trial in trials if trial.best_value is None and trial.end is not None]
     gains = tuple(_gain(trials, family) for family in families_of(trials))
     break_at = find_break([point.reached for point in points], [gain.default for gain in gains if gain.default is not None])
     return History(metric, tuple(points), tuple(best), gains, tuple(without), break_at)
@@ -110,12 +111,12 @@ def gains_table(data: History) -> Markup:
     return render("analysis.dashboard", "gains.html", gains=data.gains, absent=ABSENT)
 
 
-def _gain(trials: Sequence[TrialRow], family: str) -> Gain:
-    default = next((trial for trial in trials if trial.is_default and trial.family == family and trial.reached is not None), None)
+def _gain(trials: Sequence[RankedTrial], family: str) -> Gain:
+    default = next((trial for trial in trials if trial.is_default and trial.family == family and trial.best_value is not None), None)
     best = max(completed(trials, family), key=lambda trial: (trial.value, -trial.number), default=None)
     return Gain(
         family,
-        default.reached if default else None,
+        default.best_value if default else None,
         default.number if default else None,
         best.value if best else None,
         best.number if best else None,

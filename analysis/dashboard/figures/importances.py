@@ -15,7 +15,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from analysis.dashboard.figures.plotly_text import escape, hover
 from analysis.dashboard.figures.style import PALETTE, axis, cached_figure, draw, family_color, short_name
-from analysis.dashboard.frames import TrialRow, completed, parameters_of
+from analysis.dashboard.trials import RankedTrial, completed, parameters_of
 
 FEWEST_TRIALS = 5
 TRUSTED_TRIALS = 20
@@ -49,7 +49,7 @@ class _ScoredTrial(NamedTuple):
     distributions: tuple[tuple[str, BaseDistribution], ...]
 
 
-def importances_data(trials: Sequence[TrialRow], *, family: str | None = None) -> Importances:
+def importances_data(trials: Sequence[RankedTrial], *, family: str | None = None) -> Importances:
     """Compute Optuna's PED-ANOVA importances from the COMPLETE trials of a family, or of the whole study.
 
     Args:
@@ -89,7 +89,7 @@ def importances_figure(data: Importances) -> go.Figure:
     return draw([bars], height=height, columns={"Parameter": "y", "Share of importance": "x"}, **axes)
 
 
-def _reason_for_none(own: Sequence[TrialRow], family: str | None) -> str:
+def _reason_for_none(own: Sequence[RankedTrial], family: str | None) -> str:
     if len(own) < FEWEST_TRIALS:
         return f"Importances need at least {FEWEST_TRIALS} complete trials; there {'is' if len(own) == 1 else 'are'} {len(own)} so far."
     names = parameters_of(own, family)

@@ -22,7 +22,7 @@ from analysis.dashboard.figures.style import (
     value_range,
     whole_ticks,
 )
-from analysis.dashboard.frames import TrialRow, best_row
+from analysis.dashboard.trials import RankedTrial, best_trial
 
 DRAWN = ("PRUNED", "FAIL", "RUNNING", "COMPLETE")
 MOST_LINES, BEST_LINES, RUNNING_LINES = 60, 10, 20
@@ -77,7 +77,7 @@ class LearningCurves(NamedTuple):
 
 
 def learning_curves_data(
-    trials: Sequence[TrialRow], *, family: str, metric: str, rungs: Sequence[int] = (), most_lines: int = MOST_LINES
+    trials: Sequence[RankedTrial], *, family: str, metric: str, rungs: Sequence[int] = (), most_lines: int = MOST_LINES
 ) -> LearningCurves:
     """Collect one family's learning curves: of all trials that reported an epoch, or of the best ones beside bands of all.
 
@@ -86,7 +86,7 @@ def learning_curves_data(
         most_lines: A family of more trials gets bands.
     """
     own = [trial for trial in trials if trial.family == family and trial.intermediate]
-    best = best_row(own)
+    best = best_trial(own)
     few = len(own) <= most_lines
     curves = [
         Curve(trial.number, trial.state, tuple(trial.intermediate), tuple(trial.intermediate.values()), trial.is_default, trial is best)
@@ -127,9 +127,9 @@ def learning_curves_figure(data: LearningCurves) -> go.Figure:
     return figure
 
 
-def _trials_with_own_line(own: Sequence[TrialRow]) -> list[TrialRow]:
+def _trials_with_own_line(own: Sequence[RankedTrial]) -> list[RankedTrial]:
     """Choose the best trials, the default one, and the newest of those that run."""
-    best = sorted(own, key=lambda trial: (-(trial.reached or 0.0), trial.number))[:BEST_LINES]
+    best = sorted(own, key=lambda trial: (-(trial.best_value or 0.0), trial.number))[:BEST_LINES]
     running = [trial for trial in own if trial.state == "RUNNING"][-RUNNING_LINES:]
     kept = {trial.number for trial in [*best, *running, *(trial for trial in own if trial.is_default)]}
     return [trial for trial in own if trial.number in kept]
@@ -143,7 +143,7 @@ def _bands_message(n_trials: int, n_drawn: int) -> str:
     )
 
 
-def _bands(own: Sequence[TrialRow]) -> Bands:
+def _bands(own: Sequence[RankedTrial]) -> Bands:
     at: dict[int, list[float]] = {}
     for trial in own:
         for epoch, value in trial.intermediate.items():

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.dashboard.figures.plotly_text import escape
 from analysis.dashboard.figures.style import axis, log_axis, short_name
-from analysis.dashboard.frames import TrialRow, completed
+from analysis.dashboard.trials import RankedTrial, completed
 
 
 class Scale(NamedTuple):
@@ -38,7 +38,7 @@ class Pair(NamedTuple):
     values: tuple[float, ...]
 
 
-def pair_of(trials: Sequence[TrialRow], family: str, x: str, y: str) -> Pair:
+def pair_of(trials: Sequence[RankedTrial], family: str, x: str, y: str) -> Pair:
     """Collect the family's COMPLETE trials that have both parameters."""
     own = sorted(
         (trial for trial in completed(trials, family) if x in trial.params and y in trial.params), key=lambda trial: trial.value or 0.0
@@ -57,7 +57,7 @@ def scale_axis(scale: Scale, family: str) -> Mapping[str, Any]:
     return axis(title, type="linear")
 
 
-def _scale(trials: Sequence[TrialRow], name: str) -> Scale:
+def _scale(trials: Sequence[RankedTrial], name: str) -> Scale:
     raw = [trial.params[name] for trial in trials]
     distribution = trials[-1].distributions[name] if trials else None
     offered = getattr(distribution, "choices", None)

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from analysis.dashboard.figures.plotly_text import escape
 from analysis.dashboard.figures.style import cached_figure, draw, metric_name, number, rounded, short_name, trial_customdata
 from analysis.dashboard.figures.ticks import linear_ticks, log_ticks
-from analysis.dashboard.frames import TrialRow, completed, parameters_of
+from analysis.dashboard.trials import RankedTrial, completed, parameters_of
 
 NOT_SET = "not set"
 MOST_AXES = 12
@@ -49,9 +49,9 @@ class Parallel(NamedTuple):
     n_hidden: int = 0
 
 
-def parallel_data(trials: Sequence[TrialRow], *, metric: str, family: str | None = None) -> Parallel:
+def parallel_data(trials: Sequence[RankedTrial], *, metric: str, family: str | None = None) -> Parallel:
     """Place the COMPLETE trials of a family on its parameters' axes, or all trials on the parameters that all of them have."""
-    own = sorted(completed(trials, family), key=lambda trial: trial.reached or 0.0)
+    own = sorted(completed(trials, family), key=lambda trial: trial.best_value or 0.0)
     names = [name for name in parameters_of(own, family) if family is not None or all(name in trial.params for trial in own)]
     common = sorted(names, key=lambda name: -sum(name in trial.params for trial in own))[:MOST_AXES]
     axes = tuple(_axis(name, own) for name in names if name in common)
@@ -89,7 +89,7 @@ def parallel_figure(data: Parallel) -> go.Figure:
     return figure.update_layout(margin={"l": 70, "r": 40, "t": 96, "b": 28})
 
 
-def _axis(name: str, trials: Sequence[TrialRow]) -> Axis:
+def _axis(name: str, trials: Sequence[RankedTrial]) -> Axis:
     values = [trial.params.get(name) for trial in trials]
     distribution = next((trial.distributions[name] for trial in trials if name in trial.distributions), None)
     numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values if v is not None)
@@ -99,7 +99,7 @@ def _axis(name: str, trials: Sequence[TrialRow]) -> Axis:
     return _numbers(name, values, log=log)
 
 
-def _choices(name: str, trials: Sequence[TrialRow], distribution: Any) -> Axis:
+def _choices(name: str, trials: Sequence[RankedTrial], distribution: Any) -> Axis:
     offered = [str(choice) for choice in getattr(distribution, "choices", ())]
     labels = [str(trial.params[name]) if name in trial.params else NOT_SET for trial in trials]
     order = list(dict.fromkeys([*(choice for choice in offered if choice in labels), *sorted(set(labels))]))

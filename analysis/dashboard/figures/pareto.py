@@ -18,7 +18,7 @@ from analysis.dashboard.figures.style import (
     trial_customdata,
     value_range,
 )
-from analysis.dashboard.frames import TrialRow, completed
+from analysis.dashboard.trials import RankedTrial, completed
 from analysis.templating import Markup, render
 
 COSTS = {"parameters": "parameters", "macs": "MACs of a record's prediction", "latency_ms": "latency (ms)"}
@@ -45,7 +45,7 @@ class Pareto(NamedTuple):
         return sorted((trial for trial in self.trials if trial.on_front), key=lambda trial: (-trial.values[0], trial.number))
 
 
-def pareto_data(trials: Sequence[TrialRow], *, objectives: Sequence[str]) -> Pareto:
+def pareto_data(trials: Sequence[RankedTrial], *, objectives: Sequence[str]) -> Pareto:
     """Collect the COMPLETE trials with the values of all objectives.
 
     Args:

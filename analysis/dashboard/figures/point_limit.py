@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from analysis.dashboard.frames import TrialRow
+from analysis.dashboard.trials import RankedTrial
 
 MOST_POINTS = 500
 BEST_KEPT = 100
@@ -18,11 +18,11 @@ class DrawnTrials(NamedTuple):
         message: How many of how many they are, and which; "" when all are drawn.
     """
 
-    trials: tuple[TrialRow, ...]
+    trials: tuple[RankedTrial, ...]
     message: str
 
 
-def limit_trials(trials: Sequence[TrialRow], most: int = MOST_POINTS) -> DrawnTrials:
+def limit_trials(trials: Sequence[RankedTrial], most: int = MOST_POINTS) -> DrawnTrials:
     """Keep the best `BEST_KEPT` trials and as many of the others as fit, taken at equal distances by number.
 
     Args:
@@ -30,7 +30,7 @@ def limit_trials(trials: Sequence[TrialRow], most: int = MOST_POINTS) -> DrawnTr
     """
     if len(trials) <= most:
         return DrawnTrials(tuple(trials), "")
-    ranked = sorted(trials, key=lambda trial: (trial.reached is None, -(trial.reached or 0.0), trial.number))
+    ranked = sorted(trials, key=lambda trial: (trial.best_value is None, -(trial.best_value or 0.0), trial.number))
     best, others = ranked[:BEST_KEPT], sorted(ranked[BEST_KEPT:], key=lambda trial: trial.number)
     room = most - BEST_KEPT
     sample = [others[index * len(others) // room] for index in range(room)]

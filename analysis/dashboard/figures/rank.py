@@ -14,7 +14,7 @@ from analysis.dashboard.figures.pairs import Pair, Scale, pair_of, scale_axis
 from analysis.dashboard.figures.parallel import WORST_TO_BEST
 from analysis.dashboard.figures.plotly_text import escape, escape_template, trial_hover
 from analysis.dashboard.figures.style import STATE_NAMES, cached_figure, draw, metric_name, number, rounded, short_name, trial_customdata
-from analysis.dashboard.frames import TrialRow
+from analysis.dashboard.trials import RankedTrial
 
 N_PARAMETERS = 3
 
@@ -28,7 +28,7 @@ class Rank(NamedTuple):
     ranks: tuple[float, ...]
 
 
-def rank_data(trials: Sequence[TrialRow], *, metric: str, family: str, parameters: Sequence[str]) -> list[Rank]:
+def rank_data(trials: Sequence[RankedTrial], *, metric: str, family: str, parameters: Sequence[str]) -> list[Rank]:
     """Rank the COMPLETE trials on one plane for every pair of the first `N_PARAMETERS` parameters."""
     found = []
     for x, y in combinations(parameters[:N_PARAMETERS], 2):

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from analysis.dashboard.figures.plotly_text import hover
 from analysis.dashboard.figures.style import STATE_COLORS, axis, cached_figure, draw, whole_ticks
-from analysis.dashboard.frames import TrialRow
+from analysis.dashboard.trials import RankedTrial
 
 OUTCOMES = {
     "continued": ("continued or finished", STATE_COLORS["COMPLETE"]),
@@ -43,7 +43,7 @@ class RungSurvival(NamedTuple):
     rungs: tuple[Rung, ...]
 
 
-def rung_survival_data(trials: Sequence[TrialRow], *, family: str, rungs: Sequence[int]) -> RungSurvival:
+def rung_survival_data(trials: Sequence[RankedTrial], *, family: str, rungs: Sequence[int]) -> RungSurvival:
     """Count the family's started trials at the start and at each rung, as `ecg-tune status` does.
 
     A trial reaches a rung when it trains that many epochs. One that its own patience ends before counts there too, with its best value.
@@ -85,7 +85,7 @@ def rung_survival_figure(data: RungSurvival) -> go.Figure:
     return figure.update_layout(legend={"traceorder": "normal"}, uniformtext={"minsize": 12, "mode": "hide"})
 
 
-def _rung(trials: Sequence[TrialRow], epoch: int) -> Rung:
+def _rung(trials: Sequence[RankedTrial], epoch: int) -> Rung:
     reached = [trial for trial in trials if epoch == 0 or epoch in trial.rungs]
     ended_here = [trial for trial in reached if not (trial.state == "COMPLETE" or any(rung > epoch for rung in trial.rungs))]
     pruned, failed, running = (sum(trial.state == state for trial in ended_here) for state in ("PRUNED", "FAIL", "RUNNING"))

@@ -23,7 +23,7 @@ from analysis.dashboard.figures.style import (
     value_range,
 )
 from analysis.dashboard.figures.ticks import linear_ticks
-from analysis.dashboard.frames import TrialRow
+from analysis.dashboard.trials import RankedTrial
 
 
 class SlicePoint(NamedTuple):
@@ -53,13 +53,13 @@ class Slice(NamedTuple):
     y_range: tuple[float, float]
 
 
-def slice_data(trials: Sequence[TrialRow], parameter: str, *, metric: str, family: str | None = None) -> Slice:
+def slice_data(trials: Sequence[RankedTrial], parameter: str, *, metric: str, family: str | None = None) -> Slice:
     """Collect the trials that have `parameter` and reported at least one epoch.
 
     Args:
         family: None for all families.
     """
-    own = [trial for trial in trials if family in (None, trial.family) and trial.reached is not None]
+    own = [trial for trial in trials if family in (None, trial.family) and trial.best_value is not None]
     with_parameter = [trial for trial in own if parameter in trial.params]
     distribution = with_parameter[-1].distributions[parameter] if with_parameter else None
     choices = getattr(distribution, "choices", None)
@@ -67,10 +67,10 @@ def slice_data(trials: Sequence[TrialRow], parameter: str, *, metric: str, famil
     points = []
     for trial in with_parameter:
         raw = trial.params[parameter]
-        points.append(SlicePoint(trial.number, str(raw) if as_text else raw, float(trial.reached or 0.0), trial.state == "COMPLETE"))
+        points.append(SlicePoint(trial.number, str(raw) if as_text else raw, float(trial.best_value or 0.0), trial.state == "COMPLETE"))
     scale = "category" if as_text else "log" if getattr(distribution, "log", False) else "linear"
     categories = tuple(dict.fromkeys([*(str(c) for c in choices or ()), *(p.x for p in points)])) if as_text else ()
-    reached = [trial.reached for trial in own if trial.reached is not None]
+    reached = [trial.best_value for trial in own if trial.best_value is not None]
     return Slice(parameter, family, metric, tuple(points), scale, categories, (min(reached, default=0.0), max(reached, default=1.0)))
 
 

@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 
 from analysis.dashboard.figures.plotly_text import escape, hover, trial_hover
 from analysis.dashboard.figures.style import STATE_COLORS, STATE_NAMES, axis, draw, duration, trial_customdata
-from analysis.dashboard.frames import STATES, TrialRow
+from analysis.dashboard.trials import RankedTrial
+from ecg_tune.study.trial import STATES
 
 UNKNOWN_WORKER = "worker not recorded"
 RUNNING_NOW = "running now"
@@ -58,10 +59,10 @@ class Timeline(NamedTuple):
 class _Span(NamedTuple):
     start: datetime
     end: datetime
-    trials: tuple[TrialRow, ...]
+    trials: tuple[RankedTrial, ...]
 
 
-def timeline_data(trials: Sequence[TrialRow], *, now: datetime | None = None) -> Timeline:
+def timeline_data(trials: Sequence[RankedTrial], *, now: datetime | None = None) -> Timeline:
     """Put the bars of all started trials on lanes, and find the gaps between them.
 
     Args:
@@ -72,7 +73,7 @@ def timeline_data(trials: Sequence[TrialRow], *, now: datetime | None = None) ->
     until = now or max(known, default=None)
     if until is None:
         return Timeline((), (), (), None)
-    lanes: dict[str, list[TrialRow]] = {}
+    lanes: dict[str, list[RankedTrial]] = {}
     for machine, spans in _spans_by_machine(trials, until).items():
         for index, lane in enumerate(_lanes(spans), 1):
             several = len(lane) > 1 or machine in (UNKNOWN_WORKER, RUNNING_NOW)
@@ -113,9 +114,9 @@ def idle_sentence(data: Timeline) -> str:
     return message
 
 
-def _spans_by_machine(trials: Iterable[TrialRow], until: datetime) -> dict[str, list[_Span]]:
+def _spans_by_machine(trials: Iterable[RankedTrial], until: datetime) -> dict[str, list[_Span]]:
     """Group trials by machine, one span for each worker; a trial whose worker is not recorded (yet) is a span of its own."""
-    own: dict[tuple[str, str], list[TrialRow]] = {}
+    own: dict[tuple[str, str], list[RankedTrial]] = {}
     for trial in trials:
         if trial.start is not None and not trial.imported:
             machine = _machine(trial) if trial.worker else RUNNING_NOW if trial.state == "RUNNING" else UNKNOWN_WORKER
@@ -139,7 +140,7 @@ def _lanes(spans: Iterable[_Span]) -> list[list[_Span]]:
     return lanes
 
 
-def _bars(lane: str, trials: Iterable[TrialRow], until: datetime) -> list[Bar]:
+def _bars(lane: str, trials: Iterable[RankedTrial], until: datetime) -> list[Bar]:
     return [
         Bar(trial.number, lane, trial.start, _end(trial, until), trial.state, trial.family, trial.epochs, _worker(trial))
         for trial in trials
@@ -197,15 +198,15 @@ def _state_bars(state: str, bars: Sequence[Bar], *, labelled: bool) -> go.Bar:
     )
 
 
-def _end(trial: TrialRow, until: datetime) -> datetime:
+def _end(trial: RankedTrial, until: datetime) -> datetime:
     return trial.end or max(until, trial.start or until)
 
 
-def _machine(trial: TrialRow) -> str:
+def _machine(trial: RankedTrial) -> str:
     return trial.node or str(trial.worker).rpartition(":")[0] or str(trial.worker)
 
 
-def _worker(trial: TrialRow) -> str:
+def _worker(trial: RankedTrial) -> str:
     if not trial.worker:
         return UNKNOWN_WORKER
     return trial.worker + (f" · {trial.device}" if trial.device and trial.device != "cpu" else "")

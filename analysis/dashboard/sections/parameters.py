@@ -11,9 +11,9 @@ from analysis.dashboard.figures.point_limit import limit_trials
 from analysis.dashboard.figures.rank import rank_data, rank_figure
 from analysis.dashboard.figures.slices import slice_data, slice_figure
 from analysis.dashboard.figures.style import metric_name, short_name
-from analysis.dashboard.frames import TrialRow, completed, parameters_of
 from analysis.dashboard.sections.section import Panel, Section, family_section, plain_section
 from analysis.dashboard.sections.study_data import StudyData
+from analysis.dashboard.trials import RankedTrial, completed, parameters_of
 
 FEWEST_TRIALS = 5
 """A parameter has a slice when at least so many trials have it, or all of a family with fewer trials."""
@@ -44,7 +44,7 @@ def parallel(study: StudyData) -> Section:
 
 def slices(study: StudyData) -> Section:
     def panels(family: str) -> tuple[Panel, ...]:
-        own = [trial for trial in study.trials if trial.family == family and trial.reached is not None]
+        own = [trial for trial in study.trials if trial.family == family and trial.best_value is not None]
         drawn = limit_trials(own)
         names, rare = _common_parameters(own, family)
         data = [slice_data(drawn.trials, name, metric=study.summary.metric, family=family) for name in names]
@@ -79,7 +79,7 @@ def rank(study: StudyData) -> Section:
     return family_section("rank", study, lambda family: _of_most_important(study, family, panels), panel_width=400)
 
 
-def _common_parameters(own: Sequence[TrialRow], family: str) -> tuple[list[str], list[str]]:
+def _common_parameters(own: Sequence[RankedTrial], family: str) -> tuple[list[str], list[str]]:
     """Split a family's parameters into those that enough trials have for a slice, and the short names of the others.
 
     A fusion has dozens of parameters that few trials have.

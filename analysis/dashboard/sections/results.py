@@ -35,7 +35,7 @@ def edf(study: StudyData) -> Section:
 
 def best(study: StudyData) -> Section:
     summary = study.summary
-    data = best_data(study.trials, metric=summary.metric, class_names=summary.class_names, folder=summary.folder)
+    data = best_data(study.trials, metric=summary.metric, class_names=summary.attributes.class_names, folder=summary.folder)
     if not data.trials:
         return empty_section("best", f"{NONE_COMPLETE}, so there is no best one.")
     return plain_section(
@@ -44,7 +44,7 @@ def best(study: StudyData) -> Section:
 
 
 def classes(study: StudyData) -> Section:
-    data = classes_data(study.trials, class_names=study.summary.class_names)
+    data = classes_data(study.trials, class_names=study.summary.attributes.class_names)
     if not data.best:
         return empty_section("classes", "No complete trial recorded the AUC of the classes yet.")
     return plain_section("classes", (Panel(figure=classes_figure(data)),))

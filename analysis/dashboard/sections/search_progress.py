@@ -9,9 +9,9 @@ from analysis.dashboard.figures.learning_curves import learning_curves_data, lea
 from analysis.dashboard.figures.rung_survival import rung_survival_data, rung_survival_figure
 from analysis.dashboard.figures.style import ABSENT, duration
 from analysis.dashboard.figures.timeline import idle_sentence, timeline_data, timeline_figure
-from analysis.dashboard.frames import completed, families_of
 from analysis.dashboard.sections.section import NOTHING_REPORTED, Panel, Section, empty_section, plain_section
 from analysis.dashboard.sections.study_data import StudyData
+from analysis.dashboard.trials import completed, families_of
 
 MOST_NAMED = 20
 
@@ -35,7 +35,8 @@ def learning_curves(study: StudyData) -> Section:
     if not families:
         return empty_section("curves", NOTHING_REPORTED)
     summary = study.summary
-    curves = [learning_curves_data(study.trials, family=family, metric=summary.metric, rungs=summary.rungs) for family in families]
+    rungs = summary.attributes.rungs
+    curves = [learning_curves_data(study.trials, family=family, metric=summary.metric, rungs=rungs) for family in families]
     return plain_section(
         "curves", [Panel(title=data.family, figure=learning_curves_figure(data), note=data.message) for data in curves], panel_width=420
     )
@@ -43,11 +44,11 @@ def learning_curves(study: StudyData) -> Section:
 
 def rungs(study: StudyData) -> Section:
     started = families_of(trial for trial in study.trials if trial.state != "WAITING")
-    if not study.summary.rungs:
+    if not study.summary.attributes.rungs:
         return empty_section("rungs", "This study recorded no rungs: its trials are not stopped early.")
     if not started:
         return empty_section("rungs", "No trial has started yet.")
-    data = [rung_survival_data(study.trials, family=family, rungs=study.summary.rungs) for family in started]
+    data = [rung_survival_data(study.trials, family=family, rungs=study.summary.attributes.rungs) for family in started]
     return plain_section("rungs", [Panel(title=one.family, figure=rung_survival_figure(one)) for one in data], panel_width=340)
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from analysis.dashboard.frames import families_of
 from analysis.dashboard.sections.captions import CAPTIONS
 from analysis.dashboard.sections.study_data import StudyData
+from analysis.dashboard.trials import families_of
 from analysis.templating import Markup
 
 NOTHING_REPORTED = "No trial has reported an epoch yet."

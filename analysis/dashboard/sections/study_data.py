@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import cached_property
 
 from analysis.dashboard.figures.importances import Importances, importances_data
-from analysis.dashboard.frames import TrialRow, families_of
-from analysis.dashboard.summary import StudySummary
+from analysis.dashboard.trials import RankedTrial, families_of
+from ecg_tune.study.summary import StudySummary
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class StudyData:
         now: Where the bars of unfinished trials end; None when no search is running, they then end at the last known time.
     """
 
-    trials: Sequence[TrialRow]
+    trials: Sequence[RankedTrial]
     summary: StudySummary
     now: datetime | None
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from optuna.trial import FrozenTrial
 
 from ecg_tune.search.assignment import Assignment
 from ecg_tune.search.preview.virtual_time import Curve
+from ecg_tune.study.trial import Trial
 
 Curves = Callable[[Assignment], Curve]
 
@@ -52,17 +52,15 @@ class Course:
     epoch_s: float
 
 
-def courses_of(rows: Iterable[FrozenTrial]) -> dict[str, list[Course]]:
+def courses_of(trials: Iterable[Trial]) -> dict[str, list[Course]]:
     """Return the courses of a study's ended trials by family; a failed one ends with a value that is not finite."""
     courses: dict[str, list[Course]] = {}
-    for row in rows:
-        values, attrs = [value for _, value in sorted(row.intermediate_values.items())], row.user_attrs
-        if not row.state.is_finished() or not values or not attrs.get("seconds"):
+    for trial in trials:
+        if not trial.finished or not trial.intermediate or not trial.seconds:
             continue
-        ended_by, epoch_s = attrs.get("ended_by"), float(attrs["seconds"]) / len(values)
-        values += [math.nan] if ended_by == "failed" else []
-        course = Course(tuple(values), ended_by in ("patience", "failed"), epoch_s)
-        courses.setdefault(str(attrs.get("family")), []).append(course)
+        failed = [math.nan] if trial.ended_by == "failed" else []
+        course = Course((*trial.intermediate.values(), *failed), trial.ended_by in ("patience", "failed"), trial.seconds / trial.epochs)
+        courses.setdefault(trial.family, []).append(course)
     return courses
 
 

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.assignment import Assignment
 from ecg_tune.search.engine import SearchEngine
-from ecg_tune.study.study import count_states
 
 Curve = Sequence[tuple[float, float]]
 """What a trial would report if nothing cut it: (value, seconds) of each epoch. A value that is not finite ends it as failed."""
@@ -118,8 +117,8 @@ def simulate(engine: SearchEngine, curve: Callable[[Assignment], Curve], *, slot
         if step.new:
             epochs += 1
             reached.setdefault(step.assignment.family, Counter())[step.epoch] += 1
-    states = {state: count for state, count in count_states(engine.study).items() if count}
-    return Timeline(epochs, elapsed_s, busy_s, states, {family: dict(counts) for family, counts in reached.items()})
+    states = Counter(str(trial.state) for trial in engine.study.trials())
+    return Timeline(epochs, elapsed_s, busy_s, dict(states), {family: dict(counts) for family, counts in reached.items()})
 
 
 def steps(engine: Driven, curve: Callable[[Assignment], Curve], *, slots: int, clock: Clock | None = None) -> Iterator[Step]:

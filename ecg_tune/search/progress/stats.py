@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-Ranking = Mapping[str, Mapping[int, int]]
-"""Family → {epoch of a rung: trials that stand there}, both ascending."""
+RungCounts = Mapping[str, Mapping[int, int]]
+"""Family → {epoch of a rung: trials that reached it}, both ascending."""
 
 
 class GpuUse(NamedTuple):
@@ -26,10 +26,10 @@ class SearchStats:
 
     Attributes:
         trials: Trials the study shall have in the end.
-        states: Ended rows of the study by state, those of earlier runs included.
+        states: Finished trials of the study by state, those of earlier runs included.
         running: Trial number → (family, last epoch, last value).
         best: (value, trial number, family) of the best COMPLETE trial.
-        standing: Gives what stands at the rungs now.
+        rung_counts: Counts the trials that reached each rung by now.
         gpus: Gives the use of the GPUs that the driver can see; must answer at once.
         budget_left_s: Gives the seconds until a budget ends the search; None when none will.
     """
@@ -40,7 +40,7 @@ class SearchStats:
     states: Counter[str] = field(default_factory=Counter)
     running: dict[int, tuple[str, int, float | None]] = field(default_factory=dict)
     best: tuple[float, int, str] | None = None
-    standing: Callable[[], Ranking] = dict
+    rung_counts: Callable[[], RungCounts] = dict
     gpus: Callable[[], Sequence[GpuUse]] = tuple
     budget_left_s: Callable[[], float | None] = lambda: None
     since: float = field(default_factory=time.monotonic)

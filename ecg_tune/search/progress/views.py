@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ecg_tune.search.progress.stats import Ranking, SearchStats
+from ecg_tune.search.progress.stats import RungCounts, SearchStats
 
 
 class PlainProgress:
@@ -80,14 +80,14 @@ class LiveProgress:
 
     def _view(self) -> Group:
         """Return what stays in place; made here and not by the refreshing thread, to which the tally might change under its hands."""
-        stats, standing = self.stats, self.stats.standing()
+        stats, rung_counts = self.stats, self.stats.rung_counts()
         facts = [stats.best_so_far(), f"{len(stats.running)} of {stats.slots} slots busy", stats.left()]
         parts: list[RenderableType] = [Text(stats.counts()), Text(", ".join(fact for fact in facts if fact))]
         if gpus := stats.gpus():
             parts.append(Text("GPUs: " + ", ".join(f"{gpu.busy:.0%} busy {gpu.used_gb:.0f}/{gpu.total_gb:.0f} GB" for gpu in gpus)))
-        if standing:
-            parts += _rungs(standing)
-        return Group(*parts, *self._running(rows=max(self.console.height - 10 - len(standing), 4)))
+        if rung_counts:
+            parts += _rungs(rung_counts)
+        return Group(*parts, *self._running(rows=max(self.console.height - 10 - len(rung_counts), 4)))
 
     def _running(self, rows: int) -> list[RenderableType]:
         """Return the table of running trials, cut to what the terminal holds."""
@@ -140,10 +140,10 @@ class JsonProgress:
         print(json.dumps({"time": stamp, "event": event, **facts}), file=self.console.file, flush=True)
 
 
-def _rungs(standing: Ranking) -> list[RenderableType]:
+def _rungs(rung_counts: RungCounts) -> list[RenderableType]:
     """Return how many trials of each family stand at each rung, as many families a line as fit."""
-    epochs = sorted({epoch for counts in standing.values() for epoch in counts})
-    each = [f"{family} {'→'.join(str(counts.get(epoch, 0)) for epoch in epochs)}" for family, counts in standing.items()]
+    epochs = sorted({epoch for counts in rung_counts.values() for epoch in counts})
+    each = [f"{family} {'→'.join(str(counts.get(epoch, 0)) for epoch in epochs)}" for family, counts in rung_counts.items()]
     heading = Text(f"trials at the rungs (epoch {'→'.join(map(str, epochs))}):")
     return [heading, Columns([Text("  " + text, no_wrap=True) for text in each], padding=(0, 2))]
 

@@ -1,6 +1,6 @@
-"""Two evolution strategies whose state is a function of the rows: nothing is kept between trials, nothing is pickled.
+"""Two evolution strategies whose state is a function of the trials: nothing is kept between trials, nothing is pickled.
 
-Both model what every row they see has in common and give the rest (conditional parameters; for CMA-ES also categoricals) to
+Both model what every trial they see has in common and give the rest (conditional parameters; for CMA-ES also categoricals) to
 an independent sampler.
 """
 
@@ -32,38 +32,39 @@ POPULATION = 8
 """Of the genetic algorithm. Optuna's 50 would leave a family of a usual study in its first, random generation."""
 
 
-def closed_rows(study: Study) -> list[FrozenTrial]:
-    """Return the rows to learn from, by number."""
+def finished_trials(study: Study) -> list[FrozenTrial]:
+    """Return the trials to learn from, by number."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 class CmaEs(BaseSampler):
-    """Covariance matrix adaptation (Hansen & Ostermeier, 2001) on the numeric parameters that all rows have.
+    """Covariance matrix adaptation (Hansen & Ostermeier, 2001) on the numeric parameters that all trials have.
 
-    The first rows, as many as a generation has, are drawn by the independent sampler; the best of them is where it starts. The
-    optimizer is rebuilt for every trial: the later rows, in order of number, are told to it generation by generation, also those
+    The first trials, as many as a generation has, are sampled by the independent sampler; the best of them is where it starts. The
+    optimizer is rebuilt for every trial: the later trials, in order of number, are told to it generation by generation, also those
     that it did not propose itself. A run that has converged starts again at a random place.
 
     Optuna's `CmaEsSampler` keeps its optimizer as a pickle in the trials' attributes, and a study's file must never be unpickled.
 
     Args:
-        independent: Draws the first rows, categoricals and conditional parameters.
+        independent: Samples the first trials, categoricals and conditional parameters.
     """
 
     def __init__(self, seed: int, *, independent: BaseSampler) -> None:
         self.seed, self.independent = seed, independent
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        space = intersection_search_space(closed_rows(study))
+        space = intersection_search_space(finished_trials(study))
         return {name: d for name, d in space.items() if not isinstance(d, CategoricalDistribution) and not d.single()}
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        rows = closed_rows(study)
-        if not search_space or len(rows) < _generation_size(len(search_space)):
+        trials = finished_trials(study)
+        if not search_space or len(trials) < _generation_size(len(search_space)):
             return {}
         sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
         told = [
-            (np.array([to_unit(row.params[name], d) for name, d in search_space.items()]), sign * float(row.value or 0.0)) for row in rows
+            (np.array([to_unit(trial.params[name], d) for name, d in search_space.items()]), sign * float(trial.value or 0.0))
+            for trial in trials
         ]
         place = _optimizer(told, self.seed).ask()
         return {name: from_unit(float(unit), d) for (name, d), unit in zip(search_space.items(), place, strict=True)}
@@ -97,10 +98,10 @@ def _generation_size(n_parameters: int) -> int:
 
 
 class Genetic(NSGAIISampler):
-    """NSGA-II (Deb et al., 2002): crossover (BLX-α; Eshelman & Schaffer, 1993) and mutation of the best rows.
+    """NSGA-II (Deb et al., 2002): crossover (BLX-α; Eshelman & Schaffer, 1993) and mutation of the best trials.
 
-    A generation is every `POPULATION` rows, in order of number; the parents are the best of all earlier generations: by
-    non-dominated rank, then by crowding distance. The rows of the first generation are drawn by the independent sampler.
+    A generation is every `POPULATION` trials, in order of number; the parents are the best of all earlier generations: by
+    non-dominated rank, then by crowding distance. The trials of the first generation are sampled by the independent sampler.
 
     Args:
         independent: Draws conditional parameters and the first generation. A mutated parameter is drawn at random.
@@ -114,10 +115,10 @@ class Genetic(NSGAIISampler):
         self._modelled: set[str] = set()
 
     def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
-        return len(closed_rows(study)) // POPULATION
+        return len(finished_trials(study)) // POPULATION
 
     def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
-        earlier = closed_rows(study)[: generation * POPULATION]
+        earlier = finished_trials(study)[: generation * POPULATION]
         return self._elite_population_selection_strategy(study, earlier) if earlier else []
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Samplers: one row each.
+"""Samplers: one entry each.
 
 A new sampler is made for every trial, seeded by the study's seed and the trial's number: with one slot a continued search
-then draws what an uninterrupted one would have drawn, and no sampler state has to be kept. What a sampler sees of the study
-is the matter of `ecg_tune.search.sampling.history`.
+then samples what an uninterrupted one would have sampled, and no sampler state has to be kept. What a sampler sees of the study
+is decided in `ecg_tune.search.sampling.history`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def trial_seed(seed: int, number: int) -> int:
 def tpe(seed: int, number: int) -> BaseSampler:
     """Return the tree-structured Parzen estimator (Bergstra et al., 2011), multivariate, grouped by condition.
 
-    It learns from COMPLETE rows by value and, below all of them, from PRUNED ones by how far they came. Rows that are
-    running count as bad ones, so that parallel trials spread. The first 10 rows are drawn at random.
+    It learns from COMPLETE trials by value and, below all of them, from PRUNED ones by how far they came. Trials that are
+    running count as bad ones, so that parallel trials spread. The first 10 are sampled at random.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # of `group`
@@ -43,7 +43,7 @@ def tpe(seed: int, number: int) -> BaseSampler:
 def gp(seed: int, number: int) -> BaseSampler:
     """Return Bayesian optimisation by a Gaussian process (Matérn 5/2) with log expected improvement (Ament et al., 2023).
 
-    It models what every row of the family has, categoricals too. Conditional parameters are drawn by TPE, one at a time. Rows
+    It models what every trial of the family has, categoricals too. Conditional parameters are sampled by TPE, one at a time. Trials
     that are running count as draws of the process, so that parallel trials spread. Several objectives: expected hypervolume.
     """
     independent = tpe(seed, number)
@@ -71,14 +71,14 @@ def random(seed: int, number: int) -> BaseSampler:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of `SAMPLERS`.
+class SamplerSpec:
+    """An entry of `SAMPLERS`.
 
     Attributes:
         make: Returns the sampler of one trial, from the study's seed and the trial's number.
-        bound: Closed rows that it sees at most; 0 when it learns nothing.
-        joint: It can model a space in which the family is a choice. If not, families take turns, and it sees one family's rows.
-        knows_pruned: It has its own use for PRUNED rows. If not, they are shown as COMPLETE with their best value.
+        bound: Finished trials that it sees at most; 0 when it learns nothing.
+        joint: It can model a space in which the family is a choice. If not, families take turns, and it sees one family's trials.
+        knows_pruned: It has its own use for PRUNED trials. If not, they are shown as COMPLETE with their best value.
         several_objectives: It can follow more than one objective.
     """
 
@@ -89,17 +89,17 @@ class Row:
     several_objectives: bool = True
 
 
-SAMPLERS: dict[str, Row] = {
-    "tpe": Row(tpe, bound=500, joint=True, knows_pruned=True),
-    "gp": Row(gp, bound=150),
-    "cmaes": Row(cmaes, bound=500, several_objectives=False),
-    "nsgaii": Row(nsgaii, bound=500),
-    "qmc": Row(qmc, bound=0, joint=True),
-    "random": Row(random, bound=0, joint=True),
+SAMPLERS: dict[str, SamplerSpec] = {
+    "tpe": SamplerSpec(tpe, bound=500, joint=True, knows_pruned=True),
+    "gp": SamplerSpec(gp, bound=150),
+    "cmaes": SamplerSpec(cmaes, bound=500, several_objectives=False),
+    "nsgaii": SamplerSpec(nsgaii, bound=500),
+    "qmc": SamplerSpec(qmc, bound=0, joint=True),
+    "random": SamplerSpec(random, bound=0, joint=True),
 }
 
 
-class Given(BaseSampler):
+class FixedSampler(BaseSampler):
     """Gives parameters their known values, and asks another sampler for the rest.
 
     Args:

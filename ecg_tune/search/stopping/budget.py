@@ -5,16 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from optuna.trial import FrozenTrial
-
 from ecg_tune.config import SearchSettings
-
-BUDGETS = ("max_hours", "total_epochs", "gpu_hours")
-"""Values of `ended_by` of a trial that was stopped, with its checkpoint, when that budget was spent."""
-TARGET = "target"
-"""`ended_by` of the trial that reached the target value, and of those that ran beside it."""
-
-ENDS = (*BUDGETS, TARGET)
+from ecg_tune.study.summary import trained
+from ecg_tune.study.trial import TARGET, Trial
 
 
 class Budget:
@@ -24,7 +17,7 @@ class Budget:
     progress are finished, so that with n slots up to n - 1 epochs more are trained than `total_epochs` says.
 
     Args:
-        rows: All of the study's rows, superseded ones too.
+        trials: All of the study's, superseded ones too.
         gpus: Share of a GPU that a trial of a family holds.
         clock: Seconds.
     """
@@ -32,7 +25,7 @@ class Budget:
     def __init__(
         self,
         settings: SearchSettings,
-        rows: Iterable[FrozenTrial],
+        trials: Iterable[Trial],
         *,
         gpus: Callable[[str], float] = lambda family: 0.0,
         clock: Callable[[], float] = time.monotonic,
@@ -40,12 +33,11 @@ class Budget:
         self.settings, self.gpus, self.clock = settings, gpus, clock
         self.since, self.epochs, self.gpu_s, self.reached = clock(), 0, 0.0, False
         self.seconds: dict[int, float] = {}
-        for row in _trained(list(rows)):
-            family = str(row.user_attrs.get("family", ""))
-            self.epochs += len(row.intermediate_values)
-            self.seconds[row.number] = float(row.user_attrs.get("seconds") or 0.0)
-            self.gpu_s += gpus(family) * self.seconds[row.number]
-            self.reached |= self.reaches(max(row.intermediate_values.values(), default=float("-inf")))
+        for trial in trained(trials):
+            self.epochs += trial.epochs
+            self.seconds[trial.number] = trial.seconds or 0.0
+            self.gpu_s += gpus(trial.family) * self.seconds[trial.number]
+            self.reached |= self.reaches(max(trial.intermediate.values(), default=float("-inf")))
         self.epochs_before, self.gpu_s_before = self.epochs, self.gpu_s
 
     def epoch(self, number: int, family: str, value: float, seconds: float) -> None:
@@ -86,9 +78,3 @@ class Budget:
     def reaches(self, value: float) -> bool:
         """Return whether a value is good enough to end the search."""
         return self.settings.target is not None and value >= self.settings.target
-
-
-def _trained(rows: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Return the rows whose epochs were trained in this study, each once: a lengthened row that went on holds its older one's."""
-    went_on = {row.user_attrs["continued_from"] for row in rows if row.user_attrs.get("goes_on")}
-    return [row for row in rows if row.number not in went_on and "imported_from" not in row.user_attrs]

@@ -1,4 +1,4 @@
-"""Rungs: the epochs at which a trial is compared with the others of its family, and what stands there.
+"""Rungs: the epochs at which a trial is compared with the others of its family, and the values that trials reached there with.
 
 Compared is within one family: families learn at different speeds, and across them a slow but good one would always be cut.
 The rungs are a function of the study's rows (family, number, values by epoch, `ended_by`) and the rule, so no restart
@@ -14,19 +14,20 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 import numpy as np
-from optuna.trial import FrozenTrial
+
+from ecg_tune.study.trial import Trial
 
 
 @dataclass(frozen=True)
 class Rule:
-    """When a trial is cut. The four rules of `ecg_tune.search.stopping.schedulers` are four fillings of it.
+    """When a trial is pruned. The four rules of `ecg_tune.search.stopping.schedulers` are four fillings of it.
 
     Attributes:
         brackets: The rungs of each bracket, ascending epochs below the last one.
         shares: Of how many trials each bracket gets how many.
-        quantile: A trial is cut if its best value is below this quantile (0..1) of what stands at the rung.
-        min_results: Other trials that must stand at the rung before anything is cut there.
-        averages: What stands is the mean of the values since the first rung, not the best value so far.
+        quantile: A trial is pruned if its best value is below this quantile (0..1) of the values at the rung.
+        min_results: Other trials that must have reached the rung before any is pruned there.
+        averages: A trial's value at a rung is its mean since the first rung, not the best value so far.
         marks: The rungs worth showing to a person.
     """
 
@@ -49,19 +50,19 @@ class Rule:
         place = zlib.crc32(str(number).encode()) % sum(self.shares)
         return next(bracket for bracket, end in enumerate(accumulate(self.shares)) if place < end)
 
-    def cuts(self, standing: Sequence[float], value: float) -> bool:
-        """Return whether a trial whose best value is `value` stops, given what stands at the rung."""
-        if len(standing) < max(self.min_results, 1):
+    def prunes(self, others: Sequence[float], value: float) -> bool:
+        """Return whether a trial whose best value is `value` stops, given the values of the others at the rung."""
+        if len(others) < max(self.min_results, 1):
             return False
-        return bool(value < np.percentile(standing, 100 * self.quantile))
+        return bool(value < np.percentile(others, 100 * self.quantile))
 
 
 @dataclass
 class Rungs:
-    """What stands at each rung. Filled from a study's rows, then kept up to date result by result.
+    """The value of each trial at each rung. Filled from a study's trials, then kept up to date result by result.
 
     Attributes:
-        values: (family, epoch of the rung) → {trial number: what stands there}; several brackets share a dictionary.
+        values: (family, epoch of the rung) → {trial number: its value there}; several brackets share a dictionary.
         best: Best value so far of each trial, by number.
     """
 
@@ -71,39 +72,39 @@ class Rungs:
     _sums: dict[int, tuple[float, int]] = field(default_factory=dict)
 
     def enter(self, family: str, number: int, epoch: int, value: float) -> bool:
-        """Record an epoch's result, in order of epochs, and return whether the trial is cut there."""
+        """Record an epoch's result, in order of epochs, and return whether the trial is pruned there."""
         self.record(family, number, epoch, value)
         return self.judge(family, number, epoch)
 
     def record(self, family: str, number: int, epoch: int, value: float) -> None:
         """Record an epoch's result without asking: a rebuilt study was judged long ago."""
-        assert math.isfinite(value), "the book fails such trials"
+        assert math.isfinite(value), "the engine fails such trials"
         self.best[number] = max(value, self.best.get(number, value))
         levels = self._levels(number)
         if self.rule.averages and levels and epoch >= levels[0]:
             total, count = self._sums.get(number, (0.0, 0))
             self._sums[number] = (total + value, count + 1)
         if epoch in levels:
-            self.values.setdefault((family, epoch), {})[number] = self._stands(number)
+            self.values.setdefault((family, epoch), {})[number] = self._value_at(number)
 
     def judge(self, family: str, number: int, epoch: int) -> bool:
-        """Return whether a trial is cut at the epoch it stands at now. Changes nothing."""
+        """Return whether a trial is pruned at the epoch that it has reached. Changes nothing."""
         rung = self.values.get((family, epoch), {})
         if number not in rung:
             return False
         bracket = self.rule.bracket(number)
         others = [value for other, value in rung.items() if other != number and self.rule.bracket(other) == bracket]
-        return self.rule.cuts(others, self.best[number])
+        return self.rule.prunes(others, self.best[number])
 
     def end(self, family: str, number: int, epoch: int) -> None:
-        """Let a trial that ended by its own patience after `epoch` stand at its higher rungs with its best value."""
+        """Let a trial that ended by its own patience after `epoch` count at its higher rungs with its best value."""
         for level in self._levels(number):
             if level > epoch:
                 self.values.setdefault((family, level), {})[number] = self.best[number]
 
     @property
-    def standing(self) -> dict[str, dict[int, int]]:
-        """How many trials of each family stand at each rung worth showing: family → {epoch: count}, both ascending."""
+    def counts(self) -> dict[str, dict[int, int]]:
+        """How many trials of each family reached each rung worth showing: family → {epoch: count}, both ascending."""
         counts: dict[str, dict[int, int]] = {}
         for (family, epoch), rung in sorted(self.values.items()):
             if epoch in self.rule.marks:
@@ -113,20 +114,19 @@ class Rungs:
     def _levels(self, number: int) -> tuple[int, ...]:
         return self.rule.brackets[self.rule.bracket(number)]
 
-    def _stands(self, number: int) -> float:
+    def _value_at(self, number: int) -> float:
         if not self.rule.averages:
             return self.best[number]
         total, count = self._sums[number]
         return total / count
 
 
-def rungs_of(rows: Iterable[FrozenTrial], rule: Rule) -> Rungs:
-    """Return the rungs of a study's rows, from nothing but the study."""
+def rungs_of(trials: Iterable[Trial], rule: Rule) -> Rungs:
+    """Rebuild the rungs from a study's trials."""
     rungs = Rungs(rule)
-    for row in rows:
-        family, values = str(row.user_attrs.get("family", "")), dict(sorted(row.intermediate_values.items()))
-        for epoch, value in values.items():
-            rungs.record(family, row.number, epoch, value)
-        if values and row.user_attrs.get("ended_by") == "patience":
-            rungs.end(family, row.number, max(values))
+    for trial in trials:
+        for epoch, value in trial.intermediate.items():
+            rungs.record(trial.family, trial.number, epoch, value)
+        if trial.intermediate and trial.ended_by == "patience":
+            rungs.end(trial.family, trial.number, trial.last_epoch)
     return rungs

@@ -1,13 +1,14 @@
-"""Early stopping: one row each. What is compared with what is in `ecg_tune.search.stopping.rungs`."""
+"""Early stopping: one scheduler each. `ecg_tune.search.stopping.rungs` says which trials are compared, and where."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from ecg_tune.config import SearchSettings, from_dict
-from ecg_tune.search.stopping.rungs import Rule
+from ecg_tune.search.stopping.rungs import Rule, Rungs, rungs_of
+from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.study import Study
 
 
 def rung_levels(grace: int, factor: int, max_epochs: int) -> tuple[int, ...]:
@@ -20,16 +21,16 @@ def rung_levels(grace: int, factor: int, max_epochs: int) -> tuple[int, ...]:
 
 
 def asha(settings: SearchSettings) -> Rule:
-    """Return asynchronous successive halving (Li et al., 2020): at every rung one in `reduction_factor` goes on."""
+    """Return asynchronous successive halving (Li et al., 2020): at every rung the best 1/`reduction_factor` go on."""
     levels = rung_levels(settings.grace, settings.reduction_factor, settings.epochs)
     return Rule(brackets=(levels,), quantile=1 - 1 / settings.reduction_factor, min_results=settings.min_results, marks=levels)
 
 
 def hyperband(settings: SearchSettings) -> Rule:
-    """Return asynchronous Hyperband (Li et al., 2018, 2020): successive halving in brackets that start to cut later and later.
+    """Return asynchronous Hyperband (Li et al., 2018, 2020): successive halving in brackets that start to prune later and later.
 
     Bracket b has the rungs from grace·factorᵇ on, and of s = brackets - 1 - b a share of ⌈brackets·factorˢ/(s + 1)⌉ trials, as
-    in the paper and Optuna's `HyperbandPruner`. The first rung of the last bracket may be the last epoch: it cuts nothing.
+    in the paper and Optuna's `HyperbandPruner`. The first rung of the last bracket may be the last epoch: it prunes nothing.
     """
     levels, factor = rung_levels(settings.grace, settings.reduction_factor, settings.epochs), settings.reduction_factor
     n_brackets = max(1, len(rung_levels(settings.grace, factor, settings.epochs + 1)))
@@ -46,7 +47,7 @@ def hyperband(settings: SearchSettings) -> Rule:
 def median(settings: SearchSettings) -> Rule:
     """Return the median stopping rule (Golovin et al., 2017), at every epoch from the grace epoch on.
 
-    A trial is cut if its best value so far is below the median of the others' means over the epochs from grace to this one.
+    A trial is pruned if its best value so far is below the median of the others' means over the epochs from grace to this one.
     """
     levels = tuple(range(settings.grace, settings.epochs))
     marks = rung_levels(settings.grace, settings.reduction_factor, settings.epochs)
@@ -61,10 +62,15 @@ def none(settings: SearchSettings) -> Rule:
 SCHEDULERS: dict[str, Callable[[SearchSettings], Rule]] = {"asha": asha, "hyperband": hyperband, "median": median, "none": none}
 
 
-def rule_of(attributes: Mapping[str, Any]) -> Rule:
-    """Return the rule that a study was last searched with, from its attributes; one that does not say has no rungs."""
+def rule_of(attributes: StudyAttributes) -> Rule:
+    """Return the rule that a study was last searched with; one that does not say has no rungs."""
     named = ("scheduler", "profile", "max_epochs", "grace_epochs", "reduction_factor", "min_results")
-    settings = {name: value for name, value in attributes.get("settings", {}).items() if name in named}
+    settings = {name: value for name, value in (attributes.settings or {}).items() if name in named}
     if settings.get("scheduler") not in SCHEDULERS:
         return none(SearchSettings())
     return SCHEDULERS[settings["scheduler"]](from_dict(SearchSettings, settings))
+
+
+def study_rungs(study: Study) -> Rungs:
+    """Rebuild the rungs of a study under the rule that it was last searched with."""
+    return rungs_of(study.trials(), rule_of(study.attributes))

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from analysis.dashboard.dashboard import write_dashboard
+from analysis.dashboard.dashboard import dashboard_html, write_dashboard
 from analysis.dashboard.figure_json import inline_json
-from analysis.dashboard.frames import trial_rows
 from analysis.dashboard.sections import CAPTIONS, StudyData, sections_of
-from analysis.dashboard.summary import summarise
+from ecg_tune.study.study import Study
+from tests.analysis.conftest import ranked, summary_of
 
 Maker = Callable[..., optuna.Study]
 SIX_MB = 6_000_000
@@ -58,8 +59,8 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.shown).split())
 
 
-def page_of(study: optuna.Study, tmp_path: Path, **options: Any) -> Page:
-    return Page(write_dashboard(study, tmp_path / "dashboard.html", **options).read_text(encoding="utf-8"))
+def page_of(study: optuna.Study, tmp_path: Path) -> Page:
+    return Page(write_dashboard(Study(study), tmp_path / "dashboard.html").read_text(encoding="utf-8"))
 
 
 def test_the_page_names_the_study_its_data_and_its_best_trial(searched_study: optuna.Study, tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_the_page_names_the_study_its_data_and_its_best_trial(searched_study: op
 
 
 def test_one_file_holds_everything_and_asks_the_network_for_nothing(searched_study: optuna.Study, tmp_path: Path) -> None:
-    out = write_dashboard(searched_study, tmp_path / "new" / "dashboard.html")
+    out = write_dashboard(Study(searched_study), tmp_path / "new" / "dashboard.html")
     assert out.stat().st_size < SIX_MB
     assert [path.name for path in out.parent.iterdir()] == ["dashboard.html"]
     page = Page(out.read_text(encoding="utf-8"))
@@ -98,7 +99,7 @@ def test_one_file_holds_everything_and_asks_the_network_for_nothing(searched_stu
 
 
 def test_two_hundred_long_trials_stay_below_six_megabytes(toy_study: Maker, tmp_path: Path) -> None:
-    out = write_dashboard(toy_study(n_trials=200, states=(TrialState.COMPLETE,)), tmp_path / "dashboard.html")
+    out = write_dashboard(Study(toy_study(n_trials=200, states=(TrialState.COMPLETE,))), tmp_path / "dashboard.html")
     assert out.stat().st_size < SIX_MB
 
 
@@ -108,8 +109,14 @@ def test_every_place_for_a_figure_has_one_and_the_other_way_round(searched_study
     assert all(figure["data"] and "template" not in figure["layout"] for figure in page.figures.values())
 
 
-def states_page(toy_study: Maker, tmp_path: Path, n_trials: int, *states: TrialState, **options: Any) -> str:
-    return page_of(toy_study(n_trials=n_trials, states=states), tmp_path, **options).text
+def states_page(toy_study: Maker, tmp_path: Path, n_trials: int, *states: TrialState) -> str:
+    return page_of(toy_study(n_trials=n_trials, states=states), tmp_path).text
+
+
+def running_page(toy_study: Maker, n_trials: int, *states: TrialState) -> str:
+    study = toy_study(n_trials=n_trials, states=states)
+    trials = ranked(study)
+    return Page(dashboard_html(trials, summary_of(study, trials), now=datetime.now(), search_running=True)).text
 
 
 def test_an_empty_study_gives_a_page_that_explains_itself(toy_study: Maker, tmp_path: Path) -> None:
@@ -148,8 +155,8 @@ def test_a_study_with_one_parameter_is_drawn(toy_study: Maker, tmp_path: Path) -
 
 def test_a_running_search_is_told_from_one_that_was_left_unfinished(toy_study: Maker, tmp_path: Path) -> None:
     states = (TrialState.COMPLETE, TrialState.RUNNING)
-    assert "Search running. 3 trials were in progress" in states_page(toy_study, tmp_path, 6, *states, search_running=True)
-    assert "Search running. 1 trial was in progress" in states_page(toy_study, tmp_path, 2, *states, search_running=True)
+    assert "Search running. 3 trials were in progress" in running_page(toy_study, 6, *states)
+    assert "Search running. 1 trial was in progress" in running_page(toy_study, 2, *states)
     assert "Unfinished. 3 trials never ended" in states_page(toy_study, tmp_path, 6, *states)
 
 
@@ -194,8 +201,8 @@ def test_inline_json_can_not_close_its_script_element() -> None:
 
 def test_writing_again_replaces_the_page(toy_study: Maker, tmp_path: Path) -> None:
     out = tmp_path / "dashboard.html"
-    write_dashboard(toy_study(n_trials=0), out)
-    assert write_dashboard(toy_study(n_trials=1), out) == out
+    write_dashboard(Study(toy_study(n_trials=0)), out)
+    assert write_dashboard(Study(toy_study(n_trials=1)), out) == out
     assert "1 complete" in Page(out.read_text(encoding="utf-8")).text
 
 
@@ -206,8 +213,8 @@ def test_a_parameter_that_few_trials_have_gets_no_slice_and_is_named() -> None:
         params = {name: 0.5 for name in space if name == "rnn.rate" or number < 2}
         recorded = {"user_attrs": {"family": "rnn"}, "intermediate_values": {1: 0.6}}
         study.add_trial(create_trial(value=number / 9, params=params, distributions={name: space[name] for name in params}, **recorded))
-    trials = trial_rows(study)
-    (slices,) = (one for one in sections_of(StudyData(trials, summarise(study, trials), None)) if one.key == "slices")
+    trials = ranked(study)
+    (slices,) = (one for one in sections_of(StudyData(trials, summary_of(study, trials), None)) if one.key == "slices")
     noted, drawn = slices.tabs[0].panels
     assert noted.note == "Without a slice, because fewer than 5 trials have them: rare."
     assert drawn.figure.layout.xaxis.title.text == "rate"
@@ -216,8 +223,8 @@ def test_a_parameter_that_few_trials_have_gets_no_slice_and_is_named() -> None:
 def test_trials_that_took_no_time_have_no_timeline_and_it_is_said() -> None:
     study = optuna.create_study(direction="maximize")
     study.add_trial(create_trial(value=0.7, user_attrs={"family": "rnn"}))
-    trials = [replace(trial, end=trial.start) for trial in trial_rows(study)]
-    (timeline,) = (one for one in sections_of(StudyData(trials, summarise(study, trials), None)) if one.key == "timeline")
+    trials = [replace(trial, end=trial.start) for trial in ranked(study)]
+    (timeline,) = (one for one in sections_of(StudyData(trials, summary_of(study, trials), None)) if one.key == "timeline")
     assert timeline.tabs[0].panels[0].empty == "No trial recorded how long it took."
 
 

@@ -27,21 +27,22 @@ from analysis.dashboard.figures.slices import slice_data, slice_figure
 from analysis.dashboard.figures.style import FAMILY_ORDER, family_color, family_line, family_symbol, log_axis
 from analysis.dashboard.figures.ticks import linear_ticks, log_ticks
 from analysis.dashboard.figures.timeline import timeline_data, timeline_figure
-from analysis.dashboard.frames import TrialRow, completed, parameters_of, trial_rows
+from analysis.dashboard.trials import RankedTrial, completed, parameters_of
+from tests.analysis.conftest import ranked
 
 METRIC = "macro_auc"
 Maker = Callable[..., optuna.Study]
 
 
 @pytest.fixture(scope="session")
-def trials(searched_study: optuna.Study) -> list[TrialRow]:
-    return trial_rows(searched_study)
+def trials(searched_study: optuna.Study) -> list[RankedTrial]:
+    return ranked(searched_study)
 
 
-def study_of(*trials: optuna.trial.FrozenTrial) -> list[TrialRow]:
+def study_of(*trials: optuna.trial.FrozenTrial) -> list[RankedTrial]:
     study = optuna.create_study(direction="maximize")
     study.add_trials(list(trials))
-    return trial_rows(study)
+    return ranked(study)
 
 
 def curve(epochs: int) -> dict[int, float]:
@@ -55,7 +56,7 @@ def ended(minutes: int, **options: object) -> optuna.trial.FrozenTrial:
     return trial
 
 
-def test_history_is_the_one_optuna_draws(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
+def test_history_is_the_one_optuna_draws(searched_study: optuna.Study, trials: list[RankedTrial]) -> None:
     drawn = optuna.visualization.plot_optimization_history(searched_study)
     ours = history_data(trials, metric=METRIC)
     assert [p.number for p in ours.points if p.state == "COMPLETE"] == list(drawn.data[0].x)
@@ -64,7 +65,7 @@ def test_history_is_the_one_optuna_draws(searched_study: optuna.Study, trials: l
     assert dict(ours.best) == {number: best[number] for number, _ in ours.best}
 
 
-def test_history_compares_each_familys_default_with_its_best(trials: list[TrialRow]) -> None:
+def test_history_compares_each_familys_default_with_its_best(trials: list[RankedTrial]) -> None:
     gains = {gain.family: gain for gain in history_data(trials, metric=METRIC).gains}
     assert [gain.default_trial for gain in gains.values()] == [0, 1, 2]
     for family, gain in gains.items():
@@ -73,10 +74,10 @@ def test_history_compares_each_familys_default_with_its_best(trials: list[TrialR
         assert gain.gained >= 0
 
 
-def test_every_history_point_carries_its_trial_number(trials: list[TrialRow]) -> None:
+def test_every_history_point_carries_its_trial_number(trials: list[RankedTrial]) -> None:
     markers = [trace for trace in history_figure(history_data(trials, metric=METRIC)).data if trace.mode == "markers"]
     numbers = [point[0] for trace in markers for point in trace.customdata]
-    assert sorted(numbers) == [trial.number for trial in trials if trial.reached is not None]
+    assert sorted(numbers) == [trial.number for trial in trials if trial.best_value is not None]
 
 
 def test_parameters_that_few_trials_have_are_named_in_the_doubts_of_the_importances() -> None:
@@ -94,7 +95,7 @@ def test_lines_of_families_differ_in_more_than_colour() -> None:
     assert len({family_color(family) for family in FAMILY_ORDER}) == len(FAMILY_ORDER)
 
 
-def test_learning_curves_hold_every_reported_epoch(trials: list[TrialRow]) -> None:
+def test_learning_curves_hold_every_reported_epoch(trials: list[RankedTrial]) -> None:
     data = learning_curves_data(trials, family="rnn", metric=METRIC, rungs=(3, 9, 27))
     assert {c.number: dict(zip(c.epochs, c.values, strict=True)) for c in data.curves} == {
         trial.number: trial.intermediate for trial in trials if trial.family == "rnn" and trial.intermediate
@@ -117,20 +118,20 @@ def test_a_trial_at_a_rung_continued_was_stopped_failed_or_runs() -> None:
             create_trial(state=TrialState.PRUNED, user_attrs={"family": "vgg"}, intermediate_values=curve(3)),
         ]
     )
-    trials = trial_rows(study)
+    trials = ranked(study)
     start, three, nine = rung_survival_data(trials, family="rnn", rungs=(3, 9)).rungs
     assert start[1:] == (5, 4, 0, 1, 0)
     assert three[1:] == (4, 2, 1, 0, 1)
     assert nine[1:] == (2, 1, 1, 0, 0)
 
 
-def test_each_outcome_at_the_rungs_is_one_part_of_the_bars(trials: list[TrialRow]) -> None:
+def test_each_outcome_at_the_rungs_is_one_part_of_the_bars(trials: list[RankedTrial]) -> None:
     data = rung_survival_data(trials, family="alexnet", rungs=(3, 9))
     figure = rung_survival_figure(data)
     assert [sum(heights) for heights in zip(*(trace.y for trace in figure.data), strict=True)] == [rung.reached for rung in data.rungs]
 
 
-def test_overall_importances_are_those_of_plain_optuna(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
+def test_overall_importances_are_those_of_plain_optuna(searched_study: optuna.Study, trials: list[RankedTrial]) -> None:
     data = importances_data(trials)
     plain = get_param_importances(searched_study, evaluator=PedAnovaImportanceEvaluator())
     assert dict(data.importances) == pytest.approx(plain)
@@ -138,7 +139,7 @@ def test_overall_importances_are_those_of_plain_optuna(searched_study: optuna.St
     assert data.warning == ""
 
 
-def test_a_familys_importances_are_those_of_plain_optuna_on_its_trials(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
+def test_a_familys_importances_are_those_of_plain_optuna_on_its_trials(searched_study: optuna.Study, trials: list[RankedTrial]) -> None:
     plain = optuna.create_study(direction="maximize")
     plain.add_trials([t for t in searched_study.trials if t.user_attrs["family"] == "resnet1d" and t.state == TrialState.COMPLETE])
     names = [name for name in plain.trials[0].params if name != "family"]
@@ -151,7 +152,7 @@ def test_a_familys_importances_are_those_of_plain_optuna_on_its_trials(searched_
 
 @pytest.mark.parametrize(("n_trials", "reason"), [(0, "there are 0 so far"), (4, "there are 4 so far")])
 def test_importances_of_too_few_trials_are_explained_not_shown(toy_study: Maker, n_trials: int, reason: str) -> None:
-    data = importances_data(trial_rows(toy_study(n_trials=n_trials, states=(TrialState.COMPLETE,))))
+    data = importances_data(ranked(toy_study(n_trials=n_trials, states=(TrialState.COMPLETE,))))
     assert (data.importances, reason in data.missing) == ((), True)
 
 
@@ -165,7 +166,7 @@ def test_importances_of_equal_values_or_fewer_than_two_parameters_are_explained(
     assert "no searched parameter" in importances_data(study_of(*(create_trial(value=i / 9) for i in range(9)))).missing
 
 
-def test_parallel_axes_place_each_complete_trial(trials: list[TrialRow]) -> None:
+def test_parallel_axes_place_each_complete_trial(trials: list[RankedTrial]) -> None:
     data = parallel_data(trials, metric=METRIC, family="rnn")
     axes = {axis.name: axis for axis in data.axes}
     by_number = {trial.number: trial for trial in trials}
@@ -178,7 +179,7 @@ def test_parallel_axes_place_each_complete_trial(trials: list[TrialRow]) -> None
     assert len(parallel_figure(data).data[0].dimensions) == len(axes) + 1
 
 
-def test_of_many_parameters_those_that_most_trials_have_get_an_axis(trials: list[TrialRow], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_parameters_those_that_most_trials_have_get_an_axis(trials: list[RankedTrial], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = parallel_data(trials, metric=METRIC, family="rnn")
     monkeypatch.setattr("analysis.dashboard.figures.parallel.MOST_AXES", len(whole.axes) - 1)
     data = parallel_data(trials, metric=METRIC, family="rnn")
@@ -186,7 +187,7 @@ def test_of_many_parameters_those_that_most_trials_have_get_an_axis(trials: list
     assert (whole.n_hidden, data.n_hidden) == (0, 1)
 
 
-def test_a_parameter_that_a_trial_does_not_have_is_shown_as_not_set(trials: list[TrialRow]) -> None:
+def test_a_parameter_that_a_trial_does_not_have_is_shown_as_not_set(trials: list[RankedTrial]) -> None:
     data = parallel_data(trials, metric=METRIC, family="rnn")
     axis = next(axis for axis in data.axes if axis.name == "rnn.attention_heads")
     by_number = {trial.number: trial for trial in trials}
@@ -195,18 +196,18 @@ def test_a_parameter_that_a_trial_does_not_have_is_shown_as_not_set(trials: list
     assert [position == axis.limits[0] for position in axis.positions] == without
 
 
-def test_slices_hold_each_trials_value_of_the_parameter(trials: list[TrialRow]) -> None:
+def test_slices_hold_each_trials_value_of_the_parameter(trials: list[RankedTrial]) -> None:
     for name in parameters_of(trials, "alexnet"):
         data = slice_data(trials, name, metric=METRIC, family="alexnet")
-        having = {trial.number: trial for trial in trials if name in trial.params and trial.reached is not None}
-        assert {p.number: p.y for p in data.points} == {n: trial.reached for n, trial in having.items()}
+        having = {trial.number: trial for trial in trials if name in trial.params and trial.best_value is not None}
+        assert {p.number: p.y for p in data.points} == {n: trial.best_value for n, trial in having.items()}
         assert {p.number: p.x for p in data.points} == {n: trial.params[name] for n, trial in having.items()}
         assert slice_figure(data).layout.xaxis.type == data.scale
     assert slice_data(trials, "alexnet.learning_rate", metric=METRIC, family="alexnet").scale == "log"
     assert slice_data(trials, "alexnet.image_kind", metric=METRIC, family="alexnet").categories == ("gasf", "gadf", "mtf")
 
 
-def test_timeline_has_one_lane_a_worker_and_one_bar_a_trial(trials: list[TrialRow]) -> None:
+def test_timeline_has_one_lane_a_worker_and_one_bar_a_trial(trials: list[RankedTrial]) -> None:
     data = timeline_data(trials)
     assert set(data.lanes) == {f"{trial.worker} · {trial.device}" for trial in trials}
     assert sorted((bar.number, bar.start, bar.end) for bar in data.bars) == [(trial.number, trial.start, trial.end) for trial in trials]
@@ -239,12 +240,12 @@ def test_families_are_compared_where_all_had_the_same_budget() -> None:
     assert len(families_figure(data).data) == 2
 
 
-def test_the_epochs_of_all_families_are_those_of_the_study(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
+def test_the_epochs_of_all_families_are_those_of_the_study(searched_study: optuna.Study, trials: list[RankedTrial]) -> None:
     data = families_data(trials, metric=METRIC)
     assert sum(family.budget_used for family in data.families) == sum(t.user_attrs["epochs"] for t in searched_study.trials)
 
 
-def test_failures_are_counted_by_reason(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
+def test_failures_are_counted_by_reason(searched_study: optuna.Study, trials: list[RankedTrial]) -> None:
     data = failures_data(trials)
     failed = searched_study.get_trials(states=(TrialState.FAIL,))
     assert [(f.number, f.reason, f.message) for f in data.failures] == [
@@ -260,7 +261,7 @@ def test_a_failure_without_reason_says_so() -> None:
     assert failures_data(study_of(create_trial(state=TrialState.FAIL))).reasons == ("reason not recorded",)
 
 
-def test_best_trials_are_optunas_highest_values_with_yaml_that_parses_back(searched_study: optuna.Study, trials: list[TrialRow]) -> None:
+def test_best_trials_are_optunas_highest_values_with_yaml_that_parses_back(searched_study: optuna.Study, trials: list[RankedTrial]) -> None:
     data = best_data(trials, metric=METRIC, class_names=("NORM", "MI", "STTC", "CD", "HYP"), folder="my study")
     complete = searched_study.get_trials(states=(TrialState.COMPLETE,))
     highest = sorted(complete, key=lambda t: -(t.value or 0))[:20]
@@ -283,7 +284,7 @@ def test_ticks_are_round_numbers_inside_the_axis() -> None:
 
 def test_a_figure_is_drawn_anew_only_for_other_data_and_making_a_page_leaves_it_as_it_was(searched_study: optuna.Study) -> None:
     def drawn(n_trials: int) -> go.Figure:
-        return slice_figure(slice_data(trial_rows(searched_study)[:n_trials], "rnn.dropout", metric="macro_auc", family="rnn"))
+        return slice_figure(slice_data(ranked(searched_study)[:n_trials], "rnn.dropout", metric="macro_auc", family="rnn"))
 
     first, text = drawn(20), drawn(20).to_json()
     figure_json(first, "slice")

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from analysis.dashboard.dashboard import write_dashboard
 from analysis.dashboard.figures.rung_survival import rung_survival_data
-from analysis.dashboard.frames import trial_rows
-from analysis.dashboard.summary import summarise
 from ecg_tune.cli.main import app
-from ecg_tune.study.study import open_study
+from ecg_tune.study.study import Study
+from tests.analysis.conftest import ranked, summary_of
+from tests.stored import open_study
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def status(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def page(folder: Path) -> str:
-    text = write_dashboard(open_study(folder), folder / "dashboard.html", folder=folder).read_text(encoding="utf-8")
+    text = write_dashboard(Study.open(folder), folder / "dashboard.html").read_text(encoding="utf-8")
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", re.sub(r"<(script|style)[^>]*>.*?</\1>", " ", text, flags=re.S))).split())
 
 
@@ -80,7 +80,7 @@ def test_status_page_and_optuna_name_the_same_best_trial(folder: Path, status: d
 
 def test_the_summary_holds_what_status_says_of_the_data(folder: Path, status: dict[str, Any]) -> None:
     study = open_study(folder)
-    summary = summarise(study, trial_rows(study))
+    summary = summary_of(study, ranked(study))
     assert summary.synthetic == status["synthetic"]
     assert summary.fingerprint == status["data_fingerprint"]
     assert (summary.split, list(summary.leads), summary.max_epochs) == (status["split"], status["leads"], status["max_epochs"])
@@ -90,7 +90,7 @@ def test_the_summary_holds_what_status_says_of_the_data(folder: Path, status: di
 
 def test_the_rungs_hold_as_many_trials_as_status_says(folder: Path, status: dict[str, Any]) -> None:
     study = open_study(folder)
-    rows, rungs = trial_rows(study), study.user_attrs["rungs"]
+    rows, rungs = ranked(study), study.user_attrs["rungs"]
     drawn = {
         f"{family}@{rung.epoch}": rung.stood
         for family in study.user_attrs["families"]
@@ -101,8 +101,8 @@ def test_the_rungs_hold_as_many_trials_as_status_says(folder: Path, status: dict
 
 
 def test_each_failure_and_default_of_status_is_in_the_rows(folder: Path, status: dict[str, Any]) -> None:
-    rows = trial_rows(open_study(folder))
+    rows = ranked(open_study(folder))
     failed = [{"number": row.number, "family": row.family, "reason": row.fail_reason} for row in rows if row.state == "FAIL"]
     assert failed == status["failures"]
-    defaults = [(row.number, row.state, row.reached, dict(row.params)) for row in rows if row.is_default]
+    defaults = [(row.number, row.state, row.best_value, dict(row.params)) for row in rows if row.is_default]
     assert defaults == [(one["number"], one["state"], one["value"], one["params"]) for one in status["defaults"]]

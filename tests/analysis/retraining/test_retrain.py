@@ -25,7 +25,7 @@ from ecg_tune.errors import DataError, StudyError
 from ecg_tune.metrics import macro_auc
 from ecg_tune.models.cnn1d import CNN1DConfig
 from ecg_tune.models.rnn import RNNConfig
-from ecg_tune.study.study import best_trials
+from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import build_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
 
@@ -39,7 +39,7 @@ def tiny_config(family: str, *, max_epochs: int = 2) -> TrialConfig:
     return TrialConfig(family, model, training)
 
 
-def tiny_study(data: PreparedData, *, max_epochs: int = 2) -> optuna.Study:
+def tiny_study(data: PreparedData, *, max_epochs: int = 2) -> Study:
     """Return a study in memory with the trials of `VALUES`, whose values are MADE UP."""
     study = optuna.create_study(study_name="tiny", direction="maximize")
     study.set_user_attr("data_fingerprint", data.fingerprint)
@@ -47,7 +47,7 @@ def tiny_study(data: PreparedData, *, max_epochs: int = 2) -> optuna.Study:
     for family, value in VALUES:
         attrs = {"config": to_dict(tiny_config(family, max_epochs=max_epochs)), "family": family}
         study.add_trial(create_trial(state=TrialState.COMPLETE, value=value, user_attrs=attrs))
-    return study
+    return Study(study)
 
 
 def planned(data: PreparedData, *, top: int, per_family: bool) -> list[tuple[str, int]]:
@@ -67,7 +67,7 @@ def test_the_top_of_each_family_gives_every_family_its_best_in_the_order_of_the_
 
 def test_named_trials_are_taken_best_first_and_one_that_is_not_complete_is_refused(toy_data: PreparedData) -> None:
     study = tiny_study(toy_data)
-    study.add_trial(create_trial(state=TrialState.PRUNED, user_attrs={"family": "rnn"}))
+    study.optuna.add_trial(create_trial(state=TrialState.PRUNED, user_attrs={"family": "rnn"}))
     assert [trial.number for trial in named_trials(study, [4, 2, 4])] == [2, 4]
     for number, message in ((6, "is PRUNED"), (99, "does not exist")):
         with pytest.raises(StudyError, match=f"trial {number} {message}, a COMPLETE one is wanted"):
@@ -117,9 +117,9 @@ def test_an_interrupted_retraining_goes_on_with_what_is_finished(toy_data: Prepa
             yield job, function(job)
 
     with pytest.raises(KeyboardInterrupt):
-        retrain(study, toy_data, tmp_path, best_trials(study, 1), seeds=3, map=interrupted)
+        retrain(study, toy_data, tmp_path, study.best(1), seeds=3, map=interrupted)
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["RNNModel_trial2_seed0.pth"]
-    retrain(study, toy_data, tmp_path, best_trials(study, 1), seeds=3, map=noted)
+    retrain(study, toy_data, tmp_path, study.best(1), seeds=3, map=noted)
     assert [job.seed for job in trained] == [0, 1, 2]
 
 
@@ -196,7 +196,7 @@ def test_a_model_trained_on_validation_without_its_reference_model_is_refused(on
 
 def test_retraining_on_train_again_describes_the_reference_models(on_both: tuple[Path, dict], toy_data: PreparedData) -> None:
     study = tiny_study(toy_data)
-    manifest = retrain(study, toy_data, on_both[0], best_trials(study, 1), seeds=1)
+    manifest = retrain(study, toy_data, on_both[0], study.best(1), seeds=1)
     assert [row["file"] for row in manifest["models"][0]["seeds"]] == ["RNNModel_trial2_seed0.pth"]
     assert load_saved(on_both[0] / "models" / "RNNModel_best.pth").trained_on == "train"
 
@@ -235,6 +235,6 @@ def test_an_ensemble_of_the_same_models_stays_and_one_of_other_models_goes(
     retrain(study, toy_data, tmp_path, chosen_trials(study, top=1, per_family=True), seeds=1)
     assert set(load_ensemble(file).chosen_from) == {"RNNModel_trial2_seed0.pth", "CNN1D_trial4_seed0.pth"}
     assert {path.name for path in file.parent.glob("Ensemble*")} == {ENSEMBLE_FILE, "Ensemble_seed0.json"}
-    manifest = retrain(study, toy_data, tmp_path, best_trials(study, 1), seeds=2)
+    manifest = retrain(study, toy_data, tmp_path, study.best(1), seeds=2)
     assert manifest["ensemble"] is None, "one model has nobody to join"
     assert list(file.parent.glob("Ensemble*")) == []

@@ -16,9 +16,9 @@ from ecg_tune.data.prepared.describe import describe
 from ecg_tune.data.prepared.ledger import LEDGER
 from ecg_tune.data.prepared.remote_copy import cache_folder
 from ecg_tune.errors import DataError, UsageError
+from ecg_tune.search.attributes import study_attributes
 from ecg_tune.storage import S3Storage
-from ecg_tune.study.create import create_study, study_attributes
-from ecg_tune.study.study import data_folder
+from ecg_tune.study.study import Study
 from tests.servers import S3, s3_running
 
 OPEN = {f"{split}/{file}" for split in ("train", "validation") for file in ("signals.npy", "labels.npy", "records.npz")}
@@ -102,8 +102,8 @@ def test_a_command_takes_it_and_a_study_remembers_it(uri: str, tmp_path: Path) -
     trained = ["train", "cnn1d", "--data", uri, "--profile", "small", "--max-epochs", "1", "--out", str(tmp_path / "checkpoints")]
     assert run(trained) == 0
     assert (tmp_path / "checkpoints/CNN1D_best.pth").is_file()
-    made = create_study(tmp_path / "study", study_attributes(open_prepared(uri), SearchSettings()))
-    assert open_prepared(data_folder(made, tmp_path / "study")).location == uri
+    study = Study.create(tmp_path / "study", study_attributes(open_prepared(uri), SearchSettings()))
+    assert open_prepared(study.data_path).location == uri
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_command_takes_it_and_a_study_remembers_it(uri: str, tmp_path: Path) -
 def test_what_cant_be_used_is_one_line(s3: S3, where: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = s3.uri("nothing") if where == "{s3}/nothing" else where
     assert run(["search", str(tmp_path / "study"), "--data", where]) == 2
-    message = capsys.readouterr().err
-    assert message in message
-    assert message.count("\n") == 1
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
     assert not (tmp_path / "study").exists()

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ecg_tune.search.assignment import Assignment
 from ecg_tune.search.preview.curves import Course, assumed_curves, courses_of, resampled_curves
+from ecg_tune.study.schema import read_trial
 
 EPOCHS = 6
 
@@ -48,7 +49,7 @@ def test_a_studys_courses_keep_their_seconds_and_say_which_would_have_gone_on():
         row([0.5, 0.6], "", state=TrialState.RUNNING),
         row([0.4], "max_epochs", family="cnn1d", seconds=7.0),
     ])  # fmt: skip
-    courses = courses_of(study.trials)
+    courses = courses_of(map(read_trial, study.trials))
     assert courses["cnn1d"] == [Course((0.4,), whole=False, epoch_s=7.0)]
     assert [(len(c.values), c.whole, c.epoch_s) for c in courses["rnn"]] == [(2, False, 2.0), (3, True, 2.0), (2, True, 2.0)]
     assert math.isnan(courses["rnn"][2].values[-1])

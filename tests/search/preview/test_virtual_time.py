@@ -14,6 +14,7 @@ from ecg_tune.search.assignment import Assignment
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.virtual_time import Clock, Curve, Silent, Timeline, simulate, steps
 from ecg_tune.search.stopping.budget import Budget
+from ecg_tune.study.study import Study
 from tests.toy_search import TOY_SPACE, Log
 
 EPOCHS = 4
@@ -21,7 +22,7 @@ EPOCHS = 4
 
 def engine(**changes: Any) -> SearchEngine:
     settings = {"families": ("slow", "fast"), "trials": 12, "max_epochs": EPOCHS, "grace_epochs": 1, "seed": 3, "sampler": "random"}
-    return SearchEngine(optuna.create_study(direction="maximize"), TOY_SPACE, SearchSettings(**{**settings, **changes}), Log())
+    return SearchEngine(Study(optuna.create_study(direction="maximize")), TOY_SPACE, SearchSettings(**{**settings, **changes}), Log())
 
 
 def curve(task: Assignment) -> Curve:
@@ -31,13 +32,13 @@ def curve(task: Assignment) -> Curve:
 
 
 def rows(driven: SearchEngine) -> list[tuple[Any, ...]]:
-    return [(t.params, t.state, t.intermediate_values, t.user_attrs["ended_by"]) for t in driven.study.trials]
+    return [(t.params, t.state, t.intermediate_values, t.user_attrs["ended_by"]) for t in driven.study.optuna.trials]
 
 
 def test_the_timeline_counts_what_the_study_holds():
     driven = engine(trials=30)
     timeline = simulate(driven, curve, slots=3)
-    trials = driven.study.trials
+    trials = driven.study.optuna.trials
     assert driven.done
     assert timeline.epochs == sum(len(t.intermediate_values) for t in trials)
     assert timeline.states == {s: sum(t.state.name == s for t in trials) for s in ("COMPLETE", "PRUNED")}
@@ -82,7 +83,7 @@ def test_a_curve_that_ends_early_is_patience_and_one_that_is_not_finite_a_failur
 
     driven = engine(trials=2)
     timeline = simulate(driven, ending, slots=2)
-    patient, failed = driven.study.trials
+    patient, failed = driven.study.optuna.trials
     assert (patient.state, patient.user_attrs["ended_by"]) == (TrialState.COMPLETE, "patience")
     assert (failed.state, failed.user_attrs["fail_reason"]) == (TrialState.FAIL, "nan")
     assert failed.intermediate_values == {1: 0.5}
@@ -96,10 +97,10 @@ def test_a_search_left_at_any_epoch_goes_on_where_it_stood(n_steps):
     course = steps(driven, curve, slots=1)
     for _ in range(n_steps):
         next(course)
-    held = sum(len(t.intermediate_values) for t in driven.study.trials)
+    held = sum(len(t.intermediate_values) for t in driven.study.optuna.trials)
     again = SearchEngine(driven.study, TOY_SPACE, driven.settings, Log())
     timeline = simulate(again, curve, slots=1)
-    assert held + timeline.epochs == sum(len(t.intermediate_values) for t in whole.study.trials)
+    assert held + timeline.epochs == sum(len(t.intermediate_values) for t in whole.study.optuna.trials)
     assert rows(again) == rows(whole)
 
 
@@ -107,7 +108,7 @@ def test_a_budget_of_time_counts_virtual_seconds():
     clock = Clock()
     settings = SearchSettings(families=("slow", "fast"), trials=100, max_epochs=EPOCHS, max_hours=10 / 3600, sampler="random")
     study = optuna.create_study(direction="maximize")
-    driven = SearchEngine(study, TOY_SPACE, settings, Silent(), budget=Budget(settings, [], clock=clock))
+    driven = SearchEngine(Study(study), TOY_SPACE, settings, Silent(), budget=Budget(settings, [], clock=clock))
     timeline = simulate(driven, curve, slots=2, clock=clock)
     assert 10 <= timeline.elapsed_s < 10 + 2
     assert {t.user_attrs["ended_by"] for t in study.trials} >= {"max_hours"}

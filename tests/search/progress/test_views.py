@@ -129,7 +129,7 @@ def crowded(height: int = 24) -> LiveProgress:
     counts = SearchStats(
         trials=1000, max_epochs=50, slots=40, since=0.0,
         states=Counter(COMPLETE=102, PRUNED=640, FAIL=13), best=(0.91234, 511, "cnn1d_rnn"),
-        standing=lambda: standing, gpus=lambda: [GpuUse(0.834, 61.2, 139.8)] * 4,
+        rung_counts=lambda: standing, gpus=lambda: [GpuUse(0.834, 61.2, 139.8)] * 4,
     )  # fmt: skip
     view = LiveProgress(counts, console(terminal=True, height=height))
     for number in range(755, 790):

@@ -12,6 +12,7 @@ from ecg_tune.errors import ConfigError
 from ecg_tune.search.sampling.history import SamplerHistory
 from ecg_tune.search.sampling.samplers import SAMPLERS
 from ecg_tune.search.space import Proposal
+from ecg_tune.study.schema import read_trial
 
 FAMILIES = ("net", "tree")
 LEARNING = [name for name, row in SAMPLERS.items() if row.bound]
@@ -64,7 +65,7 @@ def searched(view, n):
     rows = []
     for number in range(n):
         rows.append(ended(number, view.propose(number, suggest, families=FAMILIES), n_objectives=len(view.directions)))
-        view.add(rows[-1])
+        view.add(read_trial(rows[-1]))
     return rows
 
 
@@ -90,7 +91,7 @@ def test_proposals_are_complete_valid_and_the_same_after_a_restart(sampler):
         assert again.params == suggested.params
     restarted = new_view(sampler)
     for suggested in rows:
-        restarted.add(suggested)
+        restarted.add(read_trial(suggested))
     proposal = view.propose(30, suggest, families=FAMILIES)
     assert restarted.propose(30, suggest, families=FAMILIES) == proposal
     assert view.propose(30, suggest, families=FAMILIES) == proposal
@@ -100,11 +101,11 @@ def test_proposals_are_complete_valid_and_the_same_after_a_restart(sampler):
 def test_failed_rows_teach_nothing(sampler):
     view, other = new_view(sampler), new_view(sampler)
     for suggested in searched(view, 24):
-        other.add(suggested)
+        other.add(read_trial(suggested))
     for number in range(24, 30):
         failed = row(number, {"family": "net", "net.rate": 0.05, "net.kind": "plain", "net.depth": 2}, TrialState.FAIL, steps={1: 0.9})
-        other.add(row(number, failed.params, TrialState.RUNNING))
-        other.add(failed)
+        other.add(read_trial(row(number, failed.params, TrialState.RUNNING)))
+        other.add(read_trial(failed))
     fixed = {"family": "net"}
     assert other.propose(30, suggest, families=FAMILIES, fixed=fixed) == view.propose(30, suggest, families=FAMILIES, fixed=fixed)
 
@@ -139,7 +140,7 @@ def test_a_sampler_that_learns_gets_better(sampler, direction):
         params = view.propose(number, x_only, families=("one",))
         assert set(params) == {"x"}
         distance.append(abs(params["x"] - 0.8))
-        view.add(row(number, params, value=sign * distance[-1], space=x_only))
+        view.add(read_trial(row(number, params, value=sign * distance[-1], space=x_only)))
     assert np.mean(distance[-10:]) < 0.5 * np.mean(distance[:10])
 
 
@@ -148,7 +149,7 @@ def test_what_a_sampler_sees_is_bounded_and_holds_the_best(sampler):
     view = new_view(sampler, bound=40)
     values = np.random.default_rng(0).random(400)
     for number, value in enumerate(values):
-        view.add(row(number, {"family": "tree", "tree.rate": 0.01, "tree.depth": 3}, value=float(value)))
+        view.add(read_trial(row(number, {"family": "tree", "tree.rate": 0.01, "tree.depth": 3}, value=float(value))))
         seen = {kept.number for kept in view.seen("tree")}
         assert len(seen) <= 40
         assert not any(kept.system_attrs for kept in view.seen("tree"))  # a study's file may hold pickles
@@ -161,7 +162,7 @@ def test_the_pareto_front_survives_the_bound():
     for number in range(200):
         on_front = number % 25 == 0
         values = [number / 200, number / 200] if on_front else [number / 200, 2.0]
-        view.add(row(number, {"family": "tree", "tree.rate": 0.01, "tree.depth": 3}, values=values))
+        view.add(read_trial(row(number, {"family": "tree", "tree.rate": 0.01, "tree.depth": 3}, values=values)))
     assert set(range(0, 200, 25)) <= {kept.number for kept in view.seen("tree")}
 
 
@@ -171,9 +172,9 @@ def test_pruned_rows_keep_tpe_away():
         for number in range(60):
             x = number / 60
             if x >= 0.5:
-                view.add(row(number, {"x": x}, value=0.5, space=x_only))
+                view.add(read_trial(row(number, {"x": x}, value=0.5, space=x_only)))
             elif pruned:
-                view.add(row(number, {"x": x}, TrialState.PRUNED, steps={1: 0.1}, space=x_only))
+                view.add(read_trial(row(number, {"x": x}, TrialState.PRUNED, steps={1: 0.1}, space=x_only)))
         return np.mean([view.propose(60 + n, x_only, families=("one",))["x"] < 0.5 for n in range(30)])
 
     assert share_low(pruned=True) < 0.1 < share_low(pruned=False)
@@ -183,8 +184,8 @@ def test_pruned_rows_keep_tpe_away():
 @pytest.mark.parametrize("sampler", [name for name in LEARNING if name != "tpe"])
 def test_samplers_that_know_no_pruning_see_the_best_value_so_far(sampler, direction, best):
     view = SamplerHistory(sampler, seed=0, families=("one",), directions=(direction,))
-    view.add(row(0, {"x": 0.1}, TrialState.PRUNED, steps={1: 0.2, 2: 0.5, 3: 0.4, 4: math.nan}, space=x_only))
-    view.add(row(1, {"x": 0.1}, TrialState.PRUNED, space=x_only))
+    view.add(read_trial(row(0, {"x": 0.1}, TrialState.PRUNED, steps={1: 0.2, 2: 0.5, 3: 0.4, 4: math.nan}, space=x_only)))
+    view.add(read_trial(row(1, {"x": 0.1}, TrialState.PRUNED, space=x_only)))
     (seen,) = view.seen("one")
     assert (seen.number, seen.state, seen.value) == (0, TrialState.COMPLETE, best)
 
@@ -202,7 +203,7 @@ def test_a_pruned_row_without_all_objectives_is_left_out():
     view = new_view("tpe", directions=("maximize", "minimize"))
     params = {"family": "tree", "tree.rate": 0.01, "tree.depth": 3}
     for number, attrs in enumerate([{}, {"objectives": [0.5]}, {"objectives": [0.5, math.nan]}, {"objectives": [0.5, 3]}]):
-        view.add(row(number, params, TrialState.PRUNED, steps={1: 0.5}, attrs=attrs))
+        view.add(read_trial(row(number, params, TrialState.PRUNED, steps={1: 0.5}, attrs=attrs)))
     assert [(seen.number, seen.state, seen.values) for seen in view.seen("tree")] == [(3, TrialState.COMPLETE, [0.5, 3.0])]
 
 
@@ -224,17 +225,17 @@ def test_tpe_goes_on_trying_all_families():
     for number in range(60):
         params = view.propose(number, suggest, families=FAMILIES)
         suggested.append(params["family"])
-        view.add(row(number, params, value=float(params["family"] == "tree")))
+        view.add(read_trial(row(number, params, value=float(params["family"] == "tree"))))
     assert 10 <= suggested[30:].count("net") < 20
 
 
 def test_a_closed_row_replaces_its_running_copy_and_a_lengthened_one_its_older_row():
     view, params = new_view("tpe"), {"family": "tree", "tree.rate": 0.01, "tree.depth": 3}
-    view.add(row(0, params, TrialState.RUNNING))
+    view.add(read_trial(row(0, params, TrialState.RUNNING)))
     assert [seen.state for seen in view.seen("tree")] == [TrialState.RUNNING]
-    view.add(row(0, params, value=0.5))
+    view.add(read_trial(row(0, params, value=0.5)))
     assert [seen.state for seen in view.seen("tree")] == [TrialState.COMPLETE]
-    view.add(row(1, params, TrialState.RUNNING, attrs={"continued_from": 0}))
+    view.add(read_trial(row(1, params, TrialState.RUNNING, attrs={"continued_from": 0})))
     assert [seen.number for seen in view.seen("tree")] == [1]
 
 
@@ -242,8 +243,8 @@ def test_a_closed_row_replaces_its_running_copy_and_a_lengthened_one_its_older_r
 def test_running_rows_change_what_is_proposed_next(sampler):
     view = SamplerHistory(sampler, seed=0, families=("one",))
     for number in range(20):
-        view.add(row(number, {"x": number / 20}, value=-abs(number / 20 - 0.5), space=x_only))
+        view.add(read_trial(row(number, {"x": number / 20}, value=-abs(number / 20 - 0.5), space=x_only)))
     alone = view.propose(25, x_only, families=("one",))
     for number in range(20, 25):
-        view.add(row(number, alone, TrialState.RUNNING, space=x_only))
+        view.add(read_trial(row(number, alone, TrialState.RUNNING, space=x_only)))
     assert view.propose(25, x_only, families=("one",)) != alone

@@ -10,7 +10,7 @@ from optuna.samplers import RandomSampler
 
 from ecg_tune.errors import ConfigError
 from ecg_tune.search.sampling.evolution import CmaEs
-from ecg_tune.search.sampling.samplers import SAMPLERS, Given, trial_seed
+from ecg_tune.search.sampling.samplers import SAMPLERS, FixedSampler, trial_seed
 from ecg_tune.search.sampling.sobol import Sobol
 
 
@@ -42,13 +42,13 @@ def test_what_a_row_says_agrees(name):
 
 
 def test_given_values_are_taken_and_the_rest_is_drawn():
-    params = branching(asked(Given({"family": "b"}, RandomSampler(seed=0))))
+    params = branching(asked(FixedSampler({"family": "b"}, RandomSampler(seed=0))))
     assert params["family"] == "b"
     assert 1e-4 <= params["b.rate"] <= 1.0
 
 
 def test_a_value_that_nobody_gives_is_named():
-    trial = asked(Given({"family": "b"}))
+    trial = asked(FixedSampler({"family": "b"}))
     with pytest.raises(ConfigError, match=r"no value for b\.rate"):
         branching(trial)
 
@@ -62,7 +62,7 @@ def test_a_value_that_nobody_gives_is_named():
     ],
 )
 def test_a_given_value_outside_of_the_space_is_refused(given, message):
-    trial = asked(Given(given, RandomSampler(seed=0)))
+    trial = asked(FixedSampler(given, RandomSampler(seed=0)))
     with pytest.raises(ConfigError, match=message):
         branching(trial)
 

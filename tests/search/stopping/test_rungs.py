@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.stopping.rungs import Rule, Rungs, rungs_of
 from ecg_tune.search.stopping.schedulers import SCHEDULERS
+from ecg_tune.study.schema import read_trial
 
 ONE_LEVEL = Rule(brackets=((1,),), quantile=2 / 3, min_results=3, marks=(1,))
 THREE_LEVELS = replace(ONE_LEVEL, brackets=((1, 3, 9),), marks=(1, 3, 9))
@@ -41,8 +42,8 @@ def test_nothing_is_cut_before_enough_others_stand():
 def test_one_in_factor_goes_on():
     standing = [0.1 * k for k in range(10)]
     cutoff = float(np.percentile(standing, 200 / 3))
-    assert not ONE_LEVEL.cuts(standing, cutoff)
-    assert ONE_LEVEL.cuts(standing, cutoff - 1e-9)
+    assert not ONE_LEVEL.prunes(standing, cutoff)
+    assert ONE_LEVEL.prunes(standing, cutoff - 1e-9)
 
 
 def test_a_family_is_compared_with_itself_only():
@@ -61,7 +62,7 @@ def test_a_bracket_is_compared_with_itself_only():
     for epoch in (1, 2, 3):
         assert not rungs.enter("one", early[0], epoch, 0.1)
     assert rungs.enter("one", late[3], 3, 0.1)
-    assert rungs.standing == {"one": {1: 1, 3: 5}}
+    assert rungs.counts == {"one": {1: 1, 3: 5}}
 
 
 def test_between_the_rungs_nobody_is_cut():
@@ -87,7 +88,7 @@ def test_a_trial_that_ended_by_patience_stands_at_higher_rungs_with_its_best():
         rungs.enter("one", 0, epoch, value)
     rungs.end("one", 0, 4)
     assert rungs.values[("one", 9)] == {0: 0.7}
-    assert rungs.standing == {"one": {1: 1, 3: 1, 9: 1}}
+    assert rungs.counts == {"one": {1: 1, 3: 1, 9: 1}}
 
 
 def test_under_the_median_rule_means_stand_and_after_patience_the_best():
@@ -96,7 +97,7 @@ def test_under_the_median_rule_means_stand_and_after_patience_the_best():
         rungs.enter("one", 0, epoch, value)
     rungs.end("one", 0, 3)
     assert rungs.values == {("one", 2): {0: 0.8}, ("one", 3): {0: pytest.approx(0.6)}, ("one", 4): {0: 0.8}, ("one", 5): {0: 0.8}}
-    assert rungs.standing == {"one": {2: 1, 4: 1}}
+    assert rungs.counts == {"one": {2: 1, 4: 1}}
 
 
 def test_judging_again_gives_the_same_answer_and_changes_nothing():
@@ -109,7 +110,7 @@ def test_judging_again_gives_the_same_answer_and_changes_nothing():
 
 
 def test_a_value_that_is_no_number_is_the_books_to_fail():
-    with pytest.raises(AssertionError, match="the book fails such trials"):
+    with pytest.raises(AssertionError, match="the engine fails such trials"):
         Rungs(ONE_LEVEL).enter("one", 0, 1, float("nan"))
 
 
@@ -119,7 +120,7 @@ def test_rungs_come_back_from_nothing_but_the_study():
     study.add_trial(create_trial(state=TrialState.PRUNED, value=0.2, intermediate_values={1: 0.2}, user_attrs=attrs))
     study.add_trial(create_trial(value=0.6, intermediate_values={3: 0.9, 1: 0.6}, user_attrs={**attrs, "ended_by": "patience"}))
     study.add_trial(create_trial(state=TrialState.FAIL, intermediate_values={1: 0.3}, user_attrs=attrs))
-    rungs = rungs_of(study.trials, THREE_LEVELS)
+    rungs = rungs_of(map(read_trial, study.trials), THREE_LEVELS)
     assert rungs.values == {("one", 1): {0: 0.2, 1: 0.6, 2: 0.3}, ("one", 3): {1: 0.9}, ("one", 9): {1: 0.9}}
 
 
@@ -167,8 +168,8 @@ def test_rungs_rebuilt_from_the_rows_equal_those_kept_result_by_result(name, see
     for step in range(1, 401):
         stream.step()
         if step % 50 == 0:
-            again = rungs_of(stream.trials(), rule)
-            assert (again.values, again.best, again.standing) == (kept.values, kept.best, kept.standing)
+            again = rungs_of(map(read_trial, stream.trials()), rule)
+            assert (again.values, again.best, again.counts) == (kept.values, kept.best, kept.counts)
             for number in stream.running:
                 row = stream.rows[number]
                 where = (row["family"], number, len(row["values"]))
@@ -183,11 +184,11 @@ def test_a_search_that_restarts_before_every_result_decides_as_one_that_never_st
 
     def decide(family: str, number: int, epoch: int, value: float) -> bool:
         stream.rows[number]["values"].pop(epoch)
-        restarted = rungs_of(stream.trials(), rule)
+        restarted = rungs_of(map(read_trial, stream.trials()), rule)
         stream.rows[number]["values"][epoch] = value
         cut = kept.enter(family, number, epoch, value)
         assert restarted.enter(family, number, epoch, value) == cut
-        assert rungs_of(stream.trials(), rule).judge(family, number, epoch) == cut
+        assert rungs_of(map(read_trial, stream.trials()), rule).judge(family, number, epoch) == cut
         return cut
 
     stream = Stream(11, decide, kept.end)

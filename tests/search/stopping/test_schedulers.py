@@ -14,6 +14,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, MedianStoppingRule, Tri
 from ecg_tune.config import SearchSettings, to_dict
 from ecg_tune.search.stopping.rungs import Rule, Rungs
 from ecg_tune.search.stopping.schedulers import SCHEDULERS, hyperband, median, none, rule_of, rung_levels
+from ecg_tune.study.attributes import StudyAttributes
 
 EPOCHS = 28
 RAYS = {"time_attr": "epoch", "metric": "value", "mode": "max"}
@@ -128,7 +129,7 @@ def test_median_compares_at_every_epoch_from_the_grace_epoch_on():
 def test_no_stopping_cuts_nothing_and_has_no_rungs():
     rungs = Rungs(none(settings()))
     assert not any(rungs.enter("one", number, 1, 1.0 - 0.1 * number) for number in range(9))
-    assert (rungs.values, rungs.standing) == ({}, {})
+    assert (rungs.values, rungs.counts) == ({}, {})
     assert set(rungs.best) == set(range(9))
 
 
@@ -166,10 +167,10 @@ def test_the_brackets_of_a_small_study_are_mixed_from_the_start():
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_a_study_says_by_which_rule_it_was_searched(name):
     chosen = settings(scheduler=name, reduction_factor=4, min_results=7)
-    assert rule_of({"settings": to_dict(chosen)}) == SCHEDULERS[name](chosen)
-    assert rule_of({"settings": {**to_dict(chosen), "of_a_later_version": 1}}) == SCHEDULERS[name](chosen)
+    assert rule_of(StudyAttributes(settings=to_dict(chosen))) == SCHEDULERS[name](chosen)
+    assert rule_of(StudyAttributes(settings={**to_dict(chosen), "of_a_later_version": 1})) == SCHEDULERS[name](chosen)
 
 
 def test_a_study_that_does_not_say_has_no_rungs():
-    assert rule_of({}).levels == ()
-    assert rule_of({"settings": {"scheduler": "of a later version"}}).levels == ()
+    assert rule_of(StudyAttributes()).levels == ()
+    assert rule_of(StudyAttributes(settings={"scheduler": "of a later version"})).levels == ()

@@ -8,7 +8,7 @@ from optuna.trial import create_trial
 
 from analysis.dashboard.figures.broken_axis import axis_of, find_break
 from analysis.dashboard.figures.history import History, history_data, history_figure
-from analysis.dashboard.frames import trial_rows
+from tests.analysis.conftest import ranked
 
 SQUEEZED = [0.5 + 0.02 * step for step in range(15)] + [0.861, 0.872, 0.886, 0.889, 0.892]
 
@@ -18,7 +18,7 @@ def history(values: list[float]) -> History:
     study.add_trials(
         [create_trial(value=value, user_attrs={"family": "rnn", "is_default": place == 0}) for place, value in enumerate(values)]
     )
-    return history_data(trial_rows(study), metric="macro_auc")
+    return history_data(ranked(study), metric="macro_auc")
 
 
 def test_an_axis_is_broken_at_a_round_value_below_the_best_quarter() -> None:

@@ -8,17 +8,16 @@ from typing import Any
 import optuna
 import pytest
 
-from analysis.dashboard.frames import trial_rows
 from analysis.dashboard.sections import StudyData, sections_of
-from analysis.dashboard.summary import summarise
+from tests.analysis.conftest import ranked, summary_of
 
 NO_TRIAL = ("best so far", "middle 80 %", "middle 50 %", "median", "a family's default config")
 
 
 @pytest.fixture(scope="module")
 def traces(searched_study: optuna.Study) -> list[tuple[str, Any]]:
-    trials = trial_rows(searched_study)
-    data = StudyData(trials, summarise(searched_study, trials), None)
+    trials = ranked(searched_study)
+    data = StudyData(trials, summary_of(searched_study, trials), None)
     return [(section.key, trace) for section in sections_of(data) for trace in _traces(section)]
 
 

@@ -11,13 +11,14 @@ from optuna.trial import TrialState
 from analysis.dashboard.figures.edf import edf_data, edf_figure
 from analysis.dashboard.figures.learning_curves import LEVELS, learning_curves_data, learning_curves_figure
 from analysis.dashboard.figures.point_limit import limit_trials
-from analysis.dashboard.frames import completed, trial_rows
+from analysis.dashboard.trials import completed
+from tests.analysis.conftest import ranked
 
 Maker = Callable[..., optuna.Study]
 
 
 def test_few_trials_all_have_their_line_and_many_are_bands_with_the_best_above(searched_study: optuna.Study) -> None:
-    trials = trial_rows(searched_study)
+    trials = ranked(searched_study)
     own = [trial for trial in trials if trial.family == "rnn" and trial.intermediate]
     assert learning_curves_data(trials, family="rnn", metric="auc").bands is None
     data = learning_curves_data(trials, family="rnn", metric="auc", most_lines=len(own) - 1)
@@ -26,7 +27,7 @@ def test_few_trials_all_have_their_line_and_many_are_bands_with_the_best_above(s
         values = [trial.intermediate[epoch] for trial in own if epoch in trial.intermediate]
         assert data.bands.n_trials[place] == len(values)
         np.testing.assert_allclose([level[place] for level in data.bands.quantiles], np.quantile(values, LEVELS))
-    best = sorted(own, key=lambda trial: -(trial.reached or 0))[:10]
+    best = sorted(own, key=lambda trial: -(trial.best_value or 0))[:10]
     assert {trial.number for trial in best} <= {curve.number for curve in data.curves}
     assert f"{len(own)} trials: the bands hold the middle 50 % and 80 %" in data.message
     traces = learning_curves_figure(data).data
@@ -35,7 +36,7 @@ def test_few_trials_all_have_their_line_and_many_are_bands_with_the_best_above(s
 
 
 def test_running_trials_keep_their_line_among_many(toy_study: Maker) -> None:
-    trials = trial_rows(toy_study(n_trials=60, families=("rnn",), states=(TrialState.PRUNED, TrialState.PRUNED, TrialState.RUNNING)))
+    trials = ranked(toy_study(n_trials=60, families=("rnn",), states=(TrialState.PRUNED, TrialState.PRUNED, TrialState.RUNNING)))
     running = {trial.number for trial in trials if trial.state == "RUNNING" and trial.intermediate}
     data = learning_curves_data(trials, family="rnn", metric="auc", most_lines=20)
     assert running
@@ -43,17 +44,17 @@ def test_running_trials_keep_their_line_among_many(toy_study: Maker) -> None:
 
 
 def test_of_many_points_the_best_stay_and_the_rest_is_thinned_evenly(searched_study: optuna.Study) -> None:
-    trials = [trial for trial in trial_rows(searched_study) if trial.reached is not None] * 4
+    trials = [trial for trial in ranked(searched_study) if trial.best_value is not None] * 4
     assert limit_trials(trials, most=len(trials)) == (tuple(trials), "")
     kept = limit_trials(trials, most=150)
-    ranked = sorted((trial.reached or 0 for trial in trials), reverse=True)
+    ordered = sorted((trial.best_value or 0 for trial in trials), reverse=True)
     assert len(kept.trials) == 150
-    assert sum((trial.reached or 0) >= ranked[99] for trial in kept.trials) >= 100
+    assert sum((trial.best_value or 0) >= ordered[99] for trial in kept.trials) >= 100
     assert kept.message.startswith(f"Of {len(trials)} trials 150 are drawn: the best 100")
 
 
 def test_the_distribution_ends_at_one_and_equals_share_a_step(searched_study: optuna.Study) -> None:
-    trials = trial_rows(searched_study)
+    trials = ranked(searched_study)
     for one in edf_data(trials, metric="auc").families:
         values = np.array([trial.value for trial in completed(trials, one.family)])
         np.testing.assert_allclose(one.shares, [(values <= value).mean() for value in one.values])

@@ -10,7 +10,8 @@ from optuna.trial import create_trial
 
 from analysis.dashboard.figures.contour import contour_data, contour_figure
 from analysis.dashboard.figures.rank import rank_data, rank_figure
-from analysis.dashboard.frames import TrialRow, completed, trial_rows
+from analysis.dashboard.trials import RankedTrial, completed
+from tests.analysis.conftest import ranked
 
 SPACE = {
     "m.x": FloatDistribution(0, 1),
@@ -19,12 +20,12 @@ SPACE = {
 }
 
 
-def plane(*points: tuple[float, float, str, float]) -> list[TrialRow]:
+def plane(*points: tuple[float, float, str, float]) -> list[RankedTrial]:
     study = optuna.create_study(direction="maximize")
     for x, rate, kind, value in points:
         params = {"m.x": x, "m.rate": rate, "m.kind": kind}
         study.add_trial(create_trial(value=value, params=params, distributions=SPACE, user_attrs={"family": "m"}))
-    return trial_rows(study)
+    return ranked(study)
 
 
 def test_the_field_lies_between_its_trials_and_is_empty_where_none_is_near() -> None:
@@ -61,7 +62,7 @@ def test_ranks_count_from_the_best_and_equals_share_theirs() -> None:
 
 
 def test_the_best_rank_has_the_strongest_colour(searched_study: optuna.Study) -> None:
-    trials = trial_rows(searched_study)
+    trials = ranked(searched_study)
     one = rank_data(trials, metric="auc", family="rnn", parameters=["rnn.dropout", "rnn.cell"])[0]
     marker = rank_figure(one).data[0].marker
     assert (marker.colorscale[-1], marker.cmax, max(marker.color)) == ((1.0, "#d9480f"), -1, -1)

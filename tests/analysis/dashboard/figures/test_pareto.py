@@ -6,7 +6,7 @@ import optuna
 from optuna.trial import TrialState, create_trial
 
 from analysis.dashboard.figures.pareto import pareto_data, pareto_figure, pareto_table
-from analysis.dashboard.frames import trial_rows
+from tests.analysis.conftest import ranked
 
 OBJECTIVES = ("macro_auc", "parameters", "latency_ms")
 
@@ -21,24 +21,24 @@ def made_up(*values: tuple[float, ...], metric: str = "maximize") -> optuna.Stud
 
 def test_the_front_is_optunas() -> None:
     study = made_up((0.8, 1e4, 2.0), (0.9, 1e6, 2.5), (0.7, 2e4, 3.0), (0.85, 1e5, 9.0), (0.8, 1e4, 2.0), (0.85, 1e5, 8.0))
-    data = pareto_data(trial_rows(study), objectives=OBJECTIVES)
+    data = pareto_data(ranked(study), objectives=OBJECTIVES)
     assert {trial.number for trial in data.front} == {trial.number for trial in study.best_trials} == {0, 1, 4, 5}
     assert [trial.number for trial in data.front] == [1, 5, 0, 4]
     assert len(data.trials) == 6
 
 
 def test_every_complete_trial_is_drawn_and_two_objectives_have_a_line_along_the_front() -> None:
-    two = pareto_figure(pareto_data(trial_rows(made_up((0.8, 1e4), (0.9, 1e6), (0.7, 2e4))), objectives=OBJECTIVES[:2]), 1)
+    two = pareto_figure(pareto_data(ranked(made_up((0.8, 1e4), (0.9, 1e6), (0.7, 2e4))), objectives=OBJECTIVES[:2]), 1)
     line = next(trace for trace in two.data if trace.mode == "lines")
     assert (list(line.x), list(line.y)) == ([1e4, 1e6], [0.8, 0.9])
     assert sorted(point[0] for trace in two.data if trace.mode == "markers" for point in trace.customdata) == [0, 1, 2]
     assert two.layout.xaxis.type == "log"
-    three = pareto_figure(pareto_data(trial_rows(made_up((0.8, 1e4, 1.0), (0.9, 2e4, 1.0))), objectives=OBJECTIVES), 2)
+    three = pareto_figure(pareto_data(ranked(made_up((0.8, 1e4, 1.0), (0.9, 2e4, 1.0))), objectives=OBJECTIVES), 2)
     assert {trace.mode for trace in three.data} == {"markers"}
 
 
 def test_the_table_holds_the_front_only() -> None:
-    table = pareto_table(pareto_data(trial_rows(made_up((0.8, 12345.0), (0.7, 20000.0))), objectives=OBJECTIVES[:2]))
+    table = pareto_table(pareto_data(ranked(made_up((0.8, 12345.0), (0.7, 20000.0))), objectives=OBJECTIVES[:2]))
     assert table.count("data-trial=") == 1
     assert "0.8000" in table
     assert "12,345" in table

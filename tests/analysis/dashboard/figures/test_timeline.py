@@ -10,7 +10,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.dashboard.figures.timeline import RUNNING_NOW, idle_sentence, timeline_data, timeline_figure
-from analysis.dashboard.frames import TrialRow, trial_rows
+from analysis.dashboard.trials import RankedTrial
+from tests.analysis.conftest import ranked
 
 START = datetime(2026, 1, 1)
 
@@ -24,10 +25,10 @@ def ran(begin: int, end: int | None, worker: str | None, **attrs: Any) -> Frozen
     return trial
 
 
-def trials_of(*trials: FrozenTrial) -> list[TrialRow]:
+def trials_of(*trials: FrozenTrial) -> list[RankedTrial]:
     study = optuna.create_study(direction="maximize")
     study.add_trials(list(trials))
-    return trial_rows(study)
+    return ranked(study)
 
 
 def test_the_time_between_two_trials_of_a_worker_is_a_gap() -> None:

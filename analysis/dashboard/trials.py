@@ -1,0 +1,91 @@
+"""The trials that a dashboard shows: those of the study, each with its place among the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ecg_tune.errors import StudyError
+from ecg_tune.search.stopping.schedulers import study_rungs
+from ecg_tune.study.ranking import best_of
+from ecg_tune.study.study import Study
+from ecg_tune.study.trial import Trial
+
+AnyTrial = TypeVar("AnyTrial", bound=Trial)
+
+
+@dataclass(frozen=True)
+class RankedTrial(Trial):
+    """A trial and how it compares with the study's others.
+
+    Attributes:
+        on_front: COMPLETE, and no other trial is at least as good in every objective and better in one; False with one objective.
+        best_so_far: Highest value of the COMPLETE trials up to this number (as Optuna's history counts); None before the first.
+        rungs: The rungs that it reached, at which early stopping compares it, in epochs, ascending.
+    """
+
+    on_front: bool = False
+    best_so_far: float | None = None
+    rungs: tuple[int, ...] = ()
+
+
+def ranked_trials(study: Study) -> list[RankedTrial]:
+    """Return the study's trials that count, by number.
+
+    Raises:
+        StudyError: The first objective is minimised; these figures show it as a metric, higher is better. Or a value is infinite.
+    """
+    if study.directions[0] != "maximize":
+        raise StudyError(f"study {study.name!r} minimises, and the dashboard shows a maximised metric: open it in optuna-dashboard")
+    families = study.attributes.families
+    unnamed = families[0] if len(families) == 1 else "model"
+    reached = _rungs_reached(study)
+    front = {trial.number for trial in study.pareto()} if len(study.directions) > 1 else set()
+    trials: list[RankedTrial] = []
+    best: float | None = None
+    for trial in study.trials():
+        if trial.value is not None:
+            if not math.isfinite(trial.value):
+                raise StudyError(
+                    f"trial {trial.number} of study {study.name!r} is COMPLETE with the value {trial.value}: nothing can draw it"
+                )
+            best = trial.value if best is None else max(best, trial.value)
+        fields = {field.name: getattr(trial, field.name) for field in dataclasses.fields(trial)}
+        fields["family"] = trial.family or unnamed
+        rungs = tuple(sorted(reached.get(trial.number, ())))
+        trials.append(RankedTrial(**fields, on_front=trial.number in front, best_so_far=best, rungs=rungs))
+    return trials
+
+
+def families_of(trials: Iterable[Trial]) -> list[str]:
+    """Return the families that occur, in order of their first trial."""
+    return list(dict.fromkeys(trial.family for trial in trials))
+
+
+def completed(trials: Iterable[AnyTrial], family: str | None = None) -> list[AnyTrial]:
+    """Return the COMPLETE trials, of one family or of all."""
+    return [trial for trial in trials if trial.value is not None and family in (None, trial.family)]
+
+
+def best_trial(trials: Iterable[AnyTrial]) -> AnyTrial | None:
+    """Return the COMPLETE trial with the highest value (the earliest of equals, as Optuna), or None."""
+    return next(iter(best_of(trials)), None)
+
+
+def parameters_of(trials: Iterable[Trial], family: str | None = None) -> list[str]:
+    """Return the names of the searched parameters in order of first use; within one family without the choice of the family itself."""
+    names = dict.fromkeys(name for trial in trials if family in (None, trial.family) for name in trial.params)
+    return [name for name in names if family is None or name != "family"]
+
+
+def _rungs_reached(study: Study) -> dict[int, set[int]]:
+    """Return the rungs that each trial reached, by its number: those that the search itself and `ecg-tune status` count."""
+    rungs = study_rungs(study)
+    reached: dict[int, set[int]] = {}
+    for (_, epoch), values in rungs.values.items():
+        for number in values if epoch in rungs.rule.marks else ():
+            reached.setdefault(number, set()).add(epoch)
+    return reached

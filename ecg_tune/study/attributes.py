@@ -1,0 +1,51 @@
+"""What a study says of itself: the data it was searched on, and the settings of its search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StudyAttributes:
+    """A study's own facts. A field is None, or empty, where the study does not say: somebody else may have made it.
+
+    Attributes:
+        data_path: Where the data lay when it was searched: a folder, or s3://BUCKET/PREFIX.
+        split: Scheme of the split, e.g. "official".
+        n_records: Records of "train" and "validation".
+        minimise: Objectives beside the metric.
+        space: What the user changed in the search space.
+        rungs: Epochs at which trials are compared, ascending.
+        settings: All settings of the last search, plain data; None when no search made the study.
+        checkpoints: Where checkpoints lie when that is not the study's folder: a folder, or s3://BUCKET/PREFIX.
+        format: Version of the format in which the study is written, see `ecg_tune.study.schema`.
+    """
+
+    data_fingerprint: str | None = None
+    data_path: str | None = None
+    split: str | None = None
+    leads: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    n_records: Mapping[str, int] = field(default_factory=dict)
+    synthetic: bool = False
+    metric: str | None = None
+    minimise: tuple[str, ...] = ()
+    profile: str | None = None
+    families: tuple[str, ...] = ()
+    max_epochs: int | None = None
+    space: Mapping[str, Any] = field(default_factory=dict)
+    memory_gb: float | None = None
+    rungs: tuple[int, ...] = ()
+    scheduler: str | None = None
+    sampler: str | None = None
+    seed: int | None = None
+    settings: Mapping[str, Any] | None = None
+    checkpoints: str | None = None
+    format: int = 0
+
+    @property
+    def made_by_search(self) -> bool:
+        """Whether `ecg-tune search` made the study, and lived long enough to say so."""
+        return self.settings is not None

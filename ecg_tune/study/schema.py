@@ -1,0 +1,160 @@
+"""How trials and studies are written into Optuna's attributes: the names, the format's version, and older formats.
+
+Nobody else reads or writes `user_attrs`. Format 1 is version 0.2's; a study without a number is in format 0, version 0.1's. It
+is migrated when it is read, and written in the new format by the next search on it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from ecg_tune.errors import StudyError
+from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.trial import Trial
+
+FORMAT = 1
+
+TRIAL_NAMES = {
+    name: {"epochs_trained": "epochs", "resumes": "goes_on"}.get(name, name)
+    for name in (
+        "family", "config", "seed", "is_default", "path", "queued", "continued_from", "resumes", "superseded_by", "imported_from",
+        "seconds", "epochs_trained", "device", "node", "worker", "n_parameters", "micro_batch", "micro_batch_after_oom",
+        "per_class_auc", "best_epoch", "checkpoint", "objectives", "ended_by", "fail_reason", "failure",
+    )
+}  # fmt: skip
+"""Field of `Trial` → name of the attribute that holds it. Everything else of a trial has a place of its own in Optuna."""
+
+STUDY_NAMES = tuple(field.name for field in dataclasses.fields(StudyAttributes))
+
+
+def trial_attributes(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Name fields of `Trial` as a study holds them. NaN and infinities become null, which JSON has instead.
+
+    Raises:
+        TypeError: A name that is no field, or one that Optuna itself keeps.
+    """
+    if unknown := set(changes) - set(TRIAL_NAMES):
+        raise TypeError(f"no attribute of a trial: {', '.join(sorted(unknown))}")
+    return {TRIAL_NAMES[name]: _plain(value) for name, value in changes.items()}
+
+
+def read_trial(frozen: FrozenTrial) -> Trial:
+    """Read a trial out of Optuna's."""
+    attributes = frozen.user_attrs
+    fields = {name: attributes[stored] for name, stored in TRIAL_NAMES.items() if attributes.get(stored) is not None}
+    fields |= {"family": _family(frozen), "is_default": bool(fields.get("is_default")), "resumes": bool(fields.get("resumes"))}
+    if "per_class_auc" in fields:
+        fields["per_class_auc"] = tuple(math.nan if value is None else float(value) for value in fields["per_class_auc"])
+    if "objectives" in fields:
+        fields["objectives"] = tuple(math.nan if value is None else float(value) for value in fields["objectives"])
+    return Trial(
+        number=frozen.number,
+        state=frozen.state.name,  # type: ignore[arg-type]  # the same five names
+        params=frozen.params,
+        distributions=frozen.distributions,
+        intermediate={epoch: value for epoch, value in sorted(frozen.intermediate_values.items()) if math.isfinite(value)},
+        values=tuple(frozen.values) if frozen.state == TrialState.COMPLETE else (),
+        start=frozen.datetime_start,
+        end=frozen.datetime_complete,
+        id=frozen._trial_id,
+        **fields,
+    )
+
+
+def frozen_trial(trial: Trial) -> FrozenTrial:
+    """Write a trial as one of Optuna's, to be added to a study.
+
+    Raises:
+        ValueError: A parameter is outside of what it was sampled from, or a COMPLETE trial has no value.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(Trial)}
+    fields = {name: getattr(trial, name) for name in TRIAL_NAMES}
+    known = {name: value for name, value in fields.items() if name == "is_default" or value not in (defaults[name], {})}
+    return create_trial(
+        state=TrialState[trial.state],
+        values=list(trial.values) or None,
+        params=dict(trial.params),
+        distributions=dict(trial.distributions),
+        user_attrs=trial_attributes(known),
+        intermediate_values=dict(trial.intermediate),
+    )
+
+
+def fixed_params(frozen: FrozenTrial) -> dict[str, Any]:
+    """Return the parameters that somebody gave with Optuna's `enqueue_trial`, else those that were sampled."""
+    return dict(frozen.system_attrs.get("fixed_params", frozen.params))
+
+
+def read_study(study: optuna.Study) -> StudyAttributes:
+    """Read what a study says of itself, whichever version wrote it.
+
+    Raises:
+        StudyError: A newer version wrote it.
+    """
+    attributes = dict(study.user_attrs)
+    written = attributes.get("format") or 0
+    if written > FORMAT:
+        raise StudyError(
+            f"study {study.study_name!r} was written by a newer ecg-tune (format {written}, this one reads up to {FORMAT}): update ecg-tune"
+        )
+    for version in range(written, FORMAT):
+        attributes = MIGRATIONS[version](attributes)
+    known = {name: attributes[name] for name in STUDY_NAMES if attributes.get(name) is not None}
+    for name in ("leads", "class_names", "minimise", "families", "rungs"):
+        known[name] = tuple(known.get(name, ()))
+    return StudyAttributes(**known)
+
+
+def study_attributes(attributes: StudyAttributes) -> dict[str, Any]:
+    """Name a study's facts as it holds them, in today's format. What is None is left out: the study goes on saying what it said."""
+    named = {name: _plain(getattr(attributes, name)) for name in STUDY_NAMES}
+    return {name: value for name, value in named.items() if value is not None} | {"format": FORMAT}
+
+
+def write_study(study: optuna.Study, attributes: StudyAttributes) -> None:
+    """Write what a study says of itself."""
+    for name, value in study_attributes(attributes).items():
+        study.set_user_attr(name, value)
+
+
+def forget_checkpoints(study: optuna.Study) -> None:
+    """Let a study look for its checkpoints in its own folder."""
+    if read_study(study).checkpoints:
+        study.set_user_attr("checkpoints", None)
+
+
+def _from_0_to_1(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Name settings as version 0.2 does."""
+    if (settings := attributes.get("settings")) is None:
+        return attributes
+    settings = dict(settings)
+    if "silence_s" in settings:
+        settings["stall_timeout_s"] = settings.pop("silence_s")
+    if (share := settings.pop("gpu_share", None)) is not None:
+        settings["gpus_per_trial"] = share
+    return {**attributes, "settings": settings}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0_to_1}
+"""Format → function that writes a study's attributes as the next format does."""
+
+
+def _family(frozen: FrozenTrial) -> str:
+    params = {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
+    recorded = frozen.user_attrs.get("family") or params.get("family")
+    return str(recorded or next((name.split(".")[0] for name in params if "." in name), ""))
+
+
+def _plain(value: Any) -> Any:
+    """Write a value as JSON holds it: lists for tuples, null for NaN and infinities."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return dict(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

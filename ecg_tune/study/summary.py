@@ -1,0 +1,132 @@
+"""How far a study got, and on what: the facts that `status` and the dashboard show beside every number of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.ranking import best_of, pareto_front
+from ecg_tune.study.study import Study
+from ecg_tune.study.trial import STATES, Trial
+
+RungCounts = Mapping[str, Mapping[int, int]]
+"""Family → {epoch of a rung: trials that reached it}."""
+
+
+class BudgetUse(NamedTuple):
+    """A limit of the search and how much of it is used.
+
+    Attributes:
+        name: The setting's: "trials", "total_epochs", "gpu_hours", "max_hours" or "target".
+        used: None where the study does not record it.
+    """
+
+    name: str
+    used: float | None
+    limit: float
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """A study in numbers. Trials that were extended count once, by their newest.
+
+    Attributes:
+        attributes: What the study says of its data and settings.
+        folder: Where it lies, for the commands that are shown.
+        counts: State → trials; every state that occurs, in the order of `STATES`.
+        epochs: Epochs that this study trained, as its budget counts them: those of imported trials are not among them, those
+            of a trial that was started again are.
+        seconds: Training time of the same trials.
+        best: The COMPLETE trial with the highest metric.
+        defaults: The trials of the families' default configs.
+        failures: The FAIL trials.
+        front: With several objectives, the COMPLETE trials that no other one dominates.
+        objectives: What the study searches for: the metric, then what it minimises.
+        imported: Trials that were taken from other studies; `counts` holds them too.
+        rung_counts: Trials that reached each rung.
+        budgets: The limits that the search was last given.
+    """
+
+    name: str
+    folder: str
+    attributes: StudyAttributes
+    counts: Mapping[str, int]
+    epochs: int
+    seconds: float
+    best: Trial | None
+    defaults: tuple[Trial, ...]
+    failures: tuple[Trial, ...]
+    front: tuple[Trial, ...]
+    objectives: tuple[str, ...]
+    imported: int
+    rung_counts: RungCounts
+    budgets: tuple[BudgetUse, ...]
+
+    @property
+    def metric(self) -> str:
+        """The validation metric that is maximised; "value" where the study does not say."""
+        return self.objectives[0]
+
+    @property
+    def n_trials(self) -> int:
+        """Trials that count."""
+        return sum(self.counts.values())
+
+
+def summarise(study: Study, trials: Sequence[Trial] | None = None, *, rung_counts: RungCounts | None = None) -> StudySummary:
+    """Count what a study holds.
+
+    Args:
+        trials: `study.trials()`, where they are read already.
+        rung_counts: Of `ecg_tune.search.stopping.rungs`, which knows who is compared where.
+    """
+    trials = study.trials() if trials is None else trials
+    attributes, here = study.attributes, trained(study.all_trials())
+    seen, best = Counter(trial.state for trial in trials), best_of(trials)
+    minimised = [*attributes.minimise, *(f"objective {n}" for n in range(len(attributes.minimise) + 2, len(study.directions) + 1))]
+    return StudySummary(
+        name=study.name,
+        folder=str(study.folder or study.name),
+        attributes=attributes,
+        counts={state: seen[state] for state in STATES if seen[state]},
+        epochs=sum(trial.epochs for trial in here),
+        seconds=sum(trial.seconds or 0.0 for trial in here),
+        best=best[0] if best else None,
+        defaults=tuple(trial for trial in trials if trial.is_default),
+        failures=tuple(trial for trial in trials if trial.state == "FAIL"),
+        front=tuple(pareto_front(trials, study.directions)) if minimised else (),
+        objectives=(attributes.metric or "value", *minimised),
+        imported=sum(trial.imported for trial in trials),
+        rung_counts=rung_counts or {},
+        budgets=_budgets(attributes, trials, here),
+    )
+
+
+def trained(trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials whose epochs were trained in their study, each epoch once: a trial that resumed an older one holds its epochs.
+
+    Args:
+        trials: All of the study's, superseded ones too.
+    """
+    trials = list(trials)
+    resumed = {trial.continued_from for trial in trials if trial.resumes}
+    return [trial for trial in trials if trial.number not in resumed and not trial.imported]
+
+
+def _budgets(attributes: StudyAttributes, trials: Sequence[Trial], here: Sequence[Trial]) -> tuple[BudgetUse, ...]:
+    """Return the search's limits, counted as the search itself counts; none for a study that no search made."""
+    settings = attributes.settings or {}
+    share = settings.get("gpus_per_trial")
+    if share is None:
+        share = float(any((trial.device or "").startswith("cuda") for trial in trials))
+    used: dict[str, float | None] = {
+        "trials": sum(not trial.imported for trial in trials),
+        "total_epochs": sum(trial.epochs for trial in here),
+        "gpu_hours": None if share == "auto" else share * sum(trial.seconds or 0.0 for trial in here) / 3600,
+        "max_hours": None,
+        "target": max((trial.best_value for trial in trials if trial.best_value is not None), default=None),
+    }
+    return tuple(BudgetUse(name, used[name], settings[name]) for name in used if settings.get(name) is not None)

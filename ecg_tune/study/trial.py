@@ -1,0 +1,128 @@
+"""A trial of a study, as everybody reads it: the search, `status`, retraining, imports and the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from optuna.distributions import BaseDistribution
+
+State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
+STATES: tuple[State, ...] = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
+
+BUDGETS = ("max_hours", "total_epochs", "gpu_hours")
+"""Budgets of a search. A trial that was stopped because one was spent has its name in `ended_by`, and keeps its checkpoint."""
+TARGET = "target"
+"""`ended_by` of the trial that reached the target value, and of those that ran beside it."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial as its study holds it. A field is None, or empty, where the study does not say.
+
+    Attributes:
+        state: COMPLETE, PRUNED (stopped early), FAIL, RUNNING (also when its search was interrupted) or WAITING.
+        family: Recorded, else sampled, else read off the parameters' prefix ("rnn.hidden_size"); "" when nothing says it.
+        params: Sampled parameters, e.g. {"rnn.hidden_size": 64}.
+        distributions: What each parameter was sampled from.
+        intermediate: Epoch (from 1) → metric after it, in order of epochs; values that are not finite are left out.
+        values: One value an objective, the metric first; () unless the trial is COMPLETE.
+        config: The resolved settings that were trained, plain data.
+        seed: Of the training.
+        path: Folder of its checkpoints, relative to `Study.checkpoints`.
+        queued: Key of the queued config that it tries; "" for a sampled trial.
+        continued_from: Number of the trial that this one extends: the same config, trained for more epochs.
+        resumes: Whether it goes on from that trial's last epoch, and does not start again.
+        superseded_by: Number of the trial that extends this one.
+        imported_from: "STUDY#NUMBER" of a trial that was taken from another study.
+        seconds: Training time so far.
+        epochs_trained: Epochs that were run, as the worker counted them.
+        micro_batch: Records at once, when the batch was split.
+        micro_batch_after_oom: Records at once in its second try, after memory ran out.
+        per_class_auc: (n_classes,) validation AUC at the best epoch; NaN for a class without positives.
+        checkpoint: Its last checkpoint's file.
+        objectives: Values of all objectives, also of a trial that was stopped; () in a study of one.
+        ended_by: "max_epochs", "patience", the scheduler's name, a budget of `BUDGETS`, "target", "failed", or "imported".
+        fail_reason: "nan", "oom", "error", "timeout" or "preempted".
+        failure: The failure's text.
+        start, end: When it began and ended; `end` is None while it has not.
+        id: The database's own number of it; -1 for a trial that is not in a database yet.
+    """
+
+    number: int
+    state: State
+    family: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
+    intermediate: Mapping[int, float] = field(default_factory=dict)
+    values: tuple[float, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    is_default: bool = False
+    path: str | None = None
+    queued: str = ""
+    continued_from: int | None = None
+    resumes: bool = False
+    superseded_by: int | str | None = None
+    imported_from: str | None = None
+    seconds: float | None = None
+    epochs_trained: int | None = None
+    device: str | None = None
+    node: str | None = None
+    worker: str | None = None
+    n_parameters: int | None = None
+    micro_batch: int | None = None
+    micro_batch_after_oom: int | None = None
+    per_class_auc: tuple[float, ...] | None = None
+    best_epoch: int | None = None
+    checkpoint: str | None = None
+    objectives: tuple[float, ...] = ()
+    ended_by: str | None = None
+    fail_reason: str | None = None
+    failure: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    id: int = -1
+
+    @property
+    def value(self) -> float | None:
+        """The metric of a COMPLETE trial, its first objective; None for every other."""
+        return self.values[0] if self.values else None
+
+    @property
+    def best_value(self) -> float | None:
+        """The value, or for a trial without one the best metric of any epoch; None when there is neither."""
+        return self.value if self.value is not None else max(self.intermediate.values(), default=None)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs whose metric the study holds."""
+        return len(self.intermediate)
+
+    @property
+    def last_epoch(self) -> int:
+        """The last epoch whose metric the study holds, 0 before the first."""
+        return max(self.intermediate, default=0)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, in whichever way."""
+        return self.state in ("COMPLETE", "PRUNED", "FAIL")
+
+    @property
+    def imported(self) -> bool:
+        """Whether it was trained by another study."""
+        return self.imported_from is not None
+
+    @property
+    def stopped_by_budget(self) -> bool:
+        """Whether it was stopped when a budget was spent or the target reached: it may be extended later."""
+        return self.ended_by in (*BUDGETS, TARGET)
+
+    @property
+    def failure_line(self) -> str:
+        """Which trial failed, why, and the last line of its text."""
+        lines = (self.failure or "").strip().splitlines()
+        return f"trial {self.number} failed ({self.fail_reason}): {lines[-1] if lines else ''}"
