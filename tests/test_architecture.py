@@ -162,6 +162,15 @@ def test_a_file_fits_on_a_few_screens(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_function_has_at_most_40_lines_without_its_docstring(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for function in (n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))):
+        docstring = function.body[0] if ast.get_docstring(function) is not None else None
+        in_docstring = docstring.end_lineno - docstring.lineno + 1 if docstring else 0
+        assert function.end_lineno - function.lineno + 1 - in_docstring <= 40, f"{function.name}, line {function.lineno}"
+
+
 LIGHT = {
     "light": {
         "ecg_tune.cli.main": ("torch", "ray", "optuna", "pandas", "plotly", "matplotlib", "numpy"),

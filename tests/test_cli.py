@@ -14,6 +14,7 @@ import optuna
 import pytest
 import typer
 
+from ecg_tune.cli.help import plain_notes
 from ecg_tune.cli.main import COMMANDS, app, run
 from ecg_tune.cli.options import read_yaml
 from ecg_tune.cli.remote import command_arguments
@@ -305,3 +306,10 @@ def test_a_repeated_option_is_given_on_to_a_cluster_as_often_as_it_was_given() -
     context = command.make_context("retrain", given)
     words = command_arguments(context, {"address": "auto"})
     assert " ".join(words) == "retrain study --seeds 3 --per-family --trial 4 --trial 2 --on train --device auto --address auto"
+
+
+def test_notes_on_options_read_alike(capsys):
+    assert plain_notes("Do it.  [default: 3]  [x>=1]") == "Do it.  [default: 3; range: 1 or more]"
+    assert plain_notes("Do it.  [default: 0.9; 0.01<=x<=1.0]") == "Do it.  [default: 0.9; range: 0.01..1.0]"
+    assert run(["retrain", "--help"]) == 0
+    assert "Retrain the best N trials. [default: 3; range: 1 or more]" in " ".join(capsys.readouterr().out.split())

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
+from ecg_tune.cli.help import plain_notes
 from ecg_tune.cli.main import app
 from ecg_tune.config import AugmentConfig, DataConfig, ImageConfig, SearchSettings, TrainingConfig
 from ecg_tune.config.reference import SettingRow, setting_rows
@@ -108,7 +109,7 @@ def option_row(option: Any) -> tuple[str, str]:
     """Return an option's flags with its value's name, and its help with default and range."""
     context = typer.Context(typer.main.get_command(app))
     left, right = option.get_help_record(context) or ("", "")
-    return code(left), right.replace("[", "\\[")  # else a link to Markdown
+    return code(left), plain_notes(right).replace("[", "\\[")  # else a link to Markdown
 
 
 def settings_page() -> str:

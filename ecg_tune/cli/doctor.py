@@ -22,32 +22,48 @@ from ecg_tune.search.resources import plan
 
 EXAMPLE = "Example: ecg-tune doctor studies/a --data DATA --address http://127.0.0.1:8265"
 
+SharedFolder = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="FOLDER", help="Folder that every machine must be able to write and see: of the study, or of its --checkpoints."
+    ),
+]
+PlannedData = Annotated[
+    str | None,
+    typer.Option("--data", metavar="DIR", help="Prepared data of the planned search: a folder, or s3://BUCKET/PREFIX."),
+]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="auto|HOST:PORT|URL",
+        help="Ray cluster to check, or URL of its Ray Jobs.  [default: RAY_ADDRESS, else this machine]",
+    ),
+]
+CpusPerTrial = Annotated[
+    int, typer.Option("--cpus-per-trial", min=1, metavar="N", help="CPU threads that a trial of the planned search takes.")
+]
+GpusPerTrial = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-trial",
+        min=0.0,
+        metavar="N",
+        help="GPUs that a trial of the planned search takes.  [default: 1 if there is a GPU, else 0]",
+    ),
+]
+
 WIDTH = 150
 SHOWN = ("python", "ray", "torch", "ecg-tune")
 
 
 def doctor(
     context: typer.Context,
-    shared: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="FOLDER", help="Folder that every machine must be able to write and see: of the study, or of its --checkpoints."
-        ),
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="DIR", help="Prepared data of the planned search: a folder, or s3://BUCKET/PREFIX.")
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|HOST:PORT|URL", help="Ray cluster to check, or URL of its Ray Jobs.  [default: RAY_ADDRESS, else this machine]"
-        ),
-    ] = None,
-    cpus_per_trial: Annotated[int, typer.Option(min=1, metavar="N", help="CPU threads that a trial of the planned search takes.")] = 1,
-    gpus_per_trial: Annotated[
-        float | None,
-        typer.Option(min=0.0, metavar="N", help="GPUs that a trial of the planned search takes.  [default: 1 if there is a GPU, else 0]"),
-    ] = None,
+    shared: SharedFolder = None,
+    data: PlannedData = None,
+    address: ClusterAddress = None,
+    cpus_per_trial: CpusPerTrial = 1,
+    gpus_per_trial: GpusPerTrial = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     insecure: Insecure = False,
 ) -> None:

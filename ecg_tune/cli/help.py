@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from typer.core import TyperCommand
@@ -20,8 +21,15 @@ class GroupedCommand(TyperCommand):
             if record is not None:
                 is_argument = parameter.param_type_name == "argument"
                 group = "Arguments" if is_argument else getattr(parameter, "rich_help_panel", None) or "Options"
-                sections[group].append(record)
+                sections[group].append((record[0], plain_notes(record[1])))
         for name, records in sections.items():
             if records:
                 with formatter.section(name):
                     formatter.write_dl(records)
+
+
+def plain_notes(text: str) -> str:
+    """Write typer's notes on an option as ours: "[default: 3]  [x>=1]" becomes "[default: 3; range: 1 or more]"."""
+    text = re.sub(r"([-\d.]+)<=x<=([-\d.]+)", r"range: \1..\2", text)
+    text = re.sub(r"\bx>=([-\d.]+)", r"range: \1 or more", text)
+    return re.sub(r"\]\s+\[", "; ", text)

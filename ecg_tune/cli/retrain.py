@@ -28,38 +28,45 @@ from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
 TOP = 3
+Top = Annotated[int | None, typer.Option("--top", min=1, metavar="N", help=f"Retrain the best N trials.  [default: {TOP}]")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, metavar="N", help="Trainings of each trial, each with another seed.")]
+PerFamily = Annotated[bool, typer.Option("--per-family", help="Take the best N trials of each family, not of the whole study.")]
+Trials = Annotated[
+    list[int] | None,
+    typer.Option("--trial", min=0, metavar="N", help="Retrain this trial, e.g. one of the Pareto front. May be repeated."),
+]
+Splits = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="SPLIT",
+        help="Splits to train on: train, or train+validation. For the second, a reference model that is trained on train "
+        "alone tells when to stop and which thresholds fit.",
+    ),
+]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="auto|HOST:PORT|URL",
+        help="Train on all machines of this Ray cluster. With a URL of Ray Jobs, STUDY is a path on the cluster.  "
+        "[default: RAY_ADDRESS, else this machine]",
+    ),
+]
 EXAMPLE = "Example: ecg-tune retrain STUDY --top 2 --per-family --seeds 3"
 
 
 def retrain(
     context: typer.Context,
     study: StudyFolder,
-    top: Annotated[int | None, typer.Option(min=1, metavar="N", help=f"Retrain the best N trials.  [default: {TOP}]")] = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Trainings of each trial, each with another seed.")] = 3,
-    per_family: Annotated[
-        bool, typer.Option("--per-family", help="Take the best N trials of each family, not of the whole study.")
-    ] = False,
-    trial: Annotated[
-        list[int] | None,
-        typer.Option(min=0, metavar="N", help="Retrain this trial, e.g. one of the Pareto front. May be repeated."),
-    ] = None,
-    on: Annotated[
-        str,
-        typer.Option(
-            metavar="SPLIT",
-            help="Splits to train on: train, or train+validation. For the second, a reference model that is trained on train "
-            "alone tells when to stop and which thresholds fit.",
-        ),
-    ] = "train",
+    top: Top = None,
+    seeds: Seeds = 3,
+    per_family: PerFamily = False,
+    trial: Trials = None,
+    on: Splits = "train",
     data: StudyData = None,
     device: Device = "auto",
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|HOST:PORT|URL",
-            help="Train on all machines of this Ray cluster. With a URL of Ray Jobs, STUDY is a path on the cluster.",
-        ),
-    ] = None,
+    address: ClusterAddress = None,
     insecure: Insecure = False,
 ) -> None:
     """Retrain the best trials of a study with several seeds.
