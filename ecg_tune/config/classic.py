@@ -1,4 +1,4 @@
-"""The settings under their classic upper-case names, for scripts written against those.
+"""Settings under their classic upper-case names, for scripts that use those.
 
 `Config` decides nothing itself: the training values come from `TrainingConfig`, the paths from the layout of a prepared
 data set. It is importable as `ecg_tune.config.Config`.
@@ -15,12 +15,12 @@ from ecg_tune.config.trial import CLASS_NAMES, TrainingConfig
 
 @dataclass(frozen=True)
 class Config:
-    """A frozen view over the real settings.
+    """Frozen view of the settings under their classic names.
 
     Attributes:
         data_dir: A prepared data set (`ecg-tune data prepare`).
         save_dir: Folder of the checkpoints `<Name>_best.pth`.
-        training: What the upper-case training names read.
+        training: Settings behind the upper-case training names.
         hidden_size: Width of the recurrent layers (classic default 128).
         num_layers: Recurrent layers (classic default 2).
         dropout: 0..1 (classic default 0.3).
@@ -49,7 +49,7 @@ class Config:
 
     @property
     def TRAIN_SIGNAL_PATH(self) -> Path:  # noqa: N802
-        """Return the file of (n_records, n_samples, n_leads) int16 microvolts; VAL_ and TEST_ are alike."""
+        """File of the signals: (n_records, n_samples, n_leads), int16 microvolts. VAL_ and TEST_ have the same form."""
         return self.data_dir / "train" / "signals.npy"
 
     @property
@@ -58,12 +58,12 @@ class Config:
 
     @property
     def TEST_SIGNAL_PATH(self) -> Path:  # noqa: N802
-        """Return where the sealed part lies; read it through `analysis.get_test_loader`, which keeps the ledger."""
+        """File of the sealed test split. Read it through `analysis.get_test_loader`, which keeps the ledger."""
         return self.data_dir / "test" / "signals.npy"
 
     @property
     def TRAIN_IMAGE_PATH(self) -> Path:  # noqa: N802
-        """Return the signal file: images are computed from it on the device, batch by batch; VAL_ and TEST_ are alike."""
+        """File of the signals: images are computed from it on the device, batch by batch. VAL_ and TEST_ do the same."""
         return self.TRAIN_SIGNAL_PATH
 
     @property
@@ -76,7 +76,7 @@ class Config:
 
     @property
     def TRAIN_LABEL_PATH(self) -> Path:  # noqa: N802
-        """Return the file of (n_records, n_classes) uint8 multi-hot labels; VAL_ and TEST_ are alike."""
+        """File of the labels: (n_records, n_classes), uint8, multi-hot. VAL_ and TEST_ have the same form."""
         return self.data_dir / "train" / "labels.npy"
 
     @property
@@ -125,7 +125,7 @@ class Config:
 
     @property
     def DEVICE(self) -> str:  # noqa: N802
-        """Return the device's name. Torch is loaded only when this is read."""
+        """Name of the torch device. Torch is imported only when this is read."""
         if self.device != "auto":
             return self.device
         import torch  # settings are read where only the standard library is

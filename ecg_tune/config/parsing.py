@@ -1,7 +1,7 @@
-"""Settings to and from plain data, and the checks they share.
+"""Turn settings into plain data and back, and check their values.
 
 `from_dict` builds a frozen settings class from YAML, JSON or a checkpoint and refuses unknown keys with the nearest valid
-one. It is our own, not pydantic: checkpoints are read where only torch and numpy are installed, and one way is enough.
+one. It is our own and not pydantic, because checkpoints are read where only torch and numpy are installed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return a hint naming the valid name nearest to `name`, and all of them."""
+    """Suggest the valid name that is nearest to `name`, and list all of them."""
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
@@ -41,15 +41,15 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """Return a frozen settings object as plain data that JSON and `torch.save` keep (tuples become lists)."""
+    """Turn a frozen settings object into plain data that JSON and `torch.save` can hold (tuples become lists)."""
     return typing.cast(dict[str, Any], _plain(dataclasses.asdict(config)))
 
 
 def from_dict(cls: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
-    """Build a frozen settings class from plain data.
+    """Build a settings object from plain data.
 
     Args:
-        cls: A dataclass of this module (nested dataclasses are built too).
+        cls: A frozen dataclass of settings; nested ones are built too.
         data: Keys are field names; missing ones take their default.
         where: What to call the source in messages, e.g. a file name.
 
@@ -71,7 +71,7 @@ def from_dict(cls: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
-    """Return `value` as the annotated type, or raise `ConfigError`."""
+    """Convert `value` to the annotated type, or raise `ConfigError`."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
@@ -99,7 +99,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 
 
 def _one_of(kinds: list[Any], value: Any, where: str) -> Any:
-    """Return `value` as the first of several types that fits."""
+    """Convert `value` to the first of several types that takes it."""
     if len(kinds) == 1:
         return _value(kinds[0], value, where)
     for kind in kinds:
