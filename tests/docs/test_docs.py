@@ -21,7 +21,9 @@ from ecg_tune.cli.main import app
 from ecg_tune.config import SearchSettings, TrainingConfig
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md"), *(ROOT / "examples").rglob("*.md")]
+)
 GENERATED = {"docs/reference/commands.md", "docs/reference/settings.md"}
 """Pages that the site's build writes, see `docs/hooks/reference_pages.py`."""
 ROOTS = "ecg_tune|search_spaces|trainables|analysis|tests|benchmarks|docs|deploy|examples"
