@@ -112,7 +112,7 @@ def check_fit(candidates: Sequence[Candidate], data: PreparedData) -> None:
     Raises:
         DataError: Another fingerprint, leads, sampling rate, length or class order; names both sides.
     """
-    ours: dict[str, Any] = {
+    expected: dict[str, Any] = {
         "fingerprint": data.fingerprint,
         "leads": list(data.leads),
         "sampling_rate_hz": data.sampling_rate_hz,
@@ -122,10 +122,10 @@ def check_fit(candidates: Sequence[Candidate], data: PreparedData) -> None:
     for candidate in candidates:
         for path, saved in zip(candidate.files, candidate.seeds, strict=True):
             for key in ("leads", "sampling_rate_hz", "n_samples", "class_names", "fingerprint"):
-                theirs = saved.data[key]
-                if theirs != ours[key]:
+                value = saved.data[key]
+                if value != expected[key]:
                     raise DataError(
-                        f"{path} was trained on data with {key} {_short(theirs)}, but {data.folder} has {_short(ours[key])}: "
+                        f"{path} was trained on data with {key} {_short(value)}, but {data.folder} has {_short(expected[key])}: "
                         "pass the data it was trained on with --data, or retrain"
                     )
             if len(saved.thresholds.get("f1", ())) != len(data.class_names):

@@ -113,10 +113,10 @@ def choose_ensemble(
     chosen_from = digests_of(candidates)
     ensembles = []
     for place in range(n_seeds):
-        joined = tuple(_member(members[name], place, weight) for name, weight in weights.items())
+        files = tuple(_member(members[name], place, weight) for name, weight in weights.items())
         mean = weighted_mean([probabilities[name][place] for name in weights], list(weights.values()))
         saved = [members[name].seeds[place] for name in weights]
-        ensembles.append(_fitted(joined, saved, mean, labels, target=sensitivity_target, chosen_from=chosen_from))
+        ensembles.append(_fit_on_validation(files, saved, mean, labels, target=sensitivity_target, chosen_from=chosen_from))
     return tuple(ensembles)
 
 
@@ -134,7 +134,7 @@ def weights_text(ensemble: SavedEnsemble) -> str:
     return ", ".join(f"{member.name} {member.weight:.3f}" for member in ensemble.members)
 
 
-def _fitted(
+def _fit_on_validation(
     members: tuple[Member, ...],
     saved: Sequence[SavedModel],
     mean: Array,
@@ -174,5 +174,5 @@ def _member(candidate: Candidate, place: int, weight: float) -> Member:
 
 
 def _score(labels: NDArray[np.generic], seeds: Array) -> float:
-    """Return the mean over seeds of the macro AUC, -1 where it is undefined."""
+    """Average the macro AUC over seeds, -1 where it is undefined."""
     return float(np.nan_to_num(np.mean([macro_auc(labels, probabilities) for probabilities in seeds]), nan=-1.0))

@@ -18,7 +18,7 @@ FARTHEST = 50.0  # a shift of the logits beyond which every probability is 0 or 
 
 
 def logits(probabilities: Array) -> Array:
-    """Return the logits of probabilities, finite: those of 0 and 1 are taken at `CLIP`."""
+    """Turn probabilities into logits, finite: 0 and 1 are first moved to `CLIP` and 1 - `CLIP`."""
     return np.asarray(logit(np.clip(probabilities, CLIP, 1 - CLIP)), dtype=np.float64)
 
 

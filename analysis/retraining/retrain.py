@@ -150,7 +150,7 @@ def _finish(
 
 
 def _local(device: str) -> str:
-    """Return the device for predictions in this process: the trainings' own, or the CPU where only other machines have GPUs."""
+    """Pick the device for predictions in this process: that of the trainings, or the CPU where only other machines have GPUs."""
     return device if not device.startswith("cuda") or torch.cuda.is_available() else "cpu"
 
 

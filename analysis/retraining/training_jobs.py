@@ -52,7 +52,7 @@ class Job:
         return self.trial, self.seed
 
     def refit(self, reference: SavedModel, path: Path) -> Job:
-        """Return the training on train and validation that follows this one.
+        """Plan the training on train and validation that follows this one.
 
         Args:
             reference: What this job trained.
