@@ -22,7 +22,7 @@ from analysis.evaluation.predictions import ModelPredictions, SeedPredictions
 from analysis.evaluation.statistics.bootstrap import intervals, mean_over_seeds, patient_weights
 from analysis.evaluation.statistics.calibration_table import calibration_table
 from analysis.evaluation.statistics.decision import decision_table
-from analysis.evaluation.statistics.paired import ComparedModel, paired_table
+from analysis.evaluation.statistics.paired_tests import ComparedModel, paired_table
 from analysis.evaluation.statistics.subgroups import subgroup_table
 from analysis.retraining.ensemble import greedy_weights
 from analysis.retraining.platt import platt_parameters

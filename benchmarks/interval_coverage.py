@@ -22,7 +22,7 @@ from scipy.stats import norm
 
 from analysis.evaluation.metrics import ECGMetrics
 from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, intervals, mean_over_seeds, patient_weights
-from analysis.evaluation.statistics.paired import ComparedModel, paired_table
+from analysis.evaluation.statistics.paired_tests import ComparedModel, paired_table
 
 NAMES = ("NORM", "MI", "STTC", "CD", "HYP")
 PREVALENCE = np.array([0.44, 0.25, 0.24, 0.23, 0.12])  # about PTB-XL's

@@ -18,7 +18,7 @@ from search_spaces import alexnet, cnn1d, cnn1d_rnn, fusion, resnet, resnet1d, r
 from search_spaces.configs import checked_configs
 from search_spaces.custom import check_rules, customised, default_under
 from search_spaces.memory import state_gb
-from search_spaces.shared import Space, SpaceContext
+from search_spaces.suggestions import Space, SpaceContext
 
 __all__ = ["SPACES", "Space", "SpaceContext", "in_order", "resolve", "search_space"]
 

@@ -11,7 +11,7 @@ from ecg_tune.models.alexnet import AlexNetConfig, final_side
 from ecg_tune.models.image_attention import ATTENTIONS
 from search_spaces.memory import affordable
 from search_spaces.resnet import IMAGE_DEFAULTS, IMAGE_TRAINING_DEFAULTS, SMALL_STEM_PIXELS
-from search_spaces.shared import Space, SpaceContext, crop, image, prefixed, training
+from search_spaces.suggestions import Space, SpaceContext, crop, image, prefixed, training
 
 LARGEST_PIXELS = 224
 FAMILY = "alexnet"

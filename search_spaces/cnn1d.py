@@ -7,7 +7,7 @@ from optuna.trial import BaseTrial
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.cnn1d import CNN1DConfig
 from search_spaces.memory import affordable
-from search_spaces.shared import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, crop, prefixed, training
+from search_spaces.suggestions import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, crop, prefixed, training
 
 FAMILY = "cnn1d"
 

@@ -10,7 +10,7 @@ from ecg_tune.config import ImageConfig, TrialConfig
 from ecg_tune.models.fusion import FusionConfig
 from ecg_tune.search.space import TrainedEncoders
 from search_spaces import alexnet, cnn1d, cnn1d_rnn, resnet, resnet1d, rnn, vgg
-from search_spaces.shared import TRAINING_DEFAULTS, Space, SpaceContext, crop, image, prefixed, training
+from search_spaces.suggestions import TRAINING_DEFAULTS, Space, SpaceContext, crop, image, prefixed, training
 
 FAMILY = "fusion"
 SIGNAL = {"rnn": rnn, "cnn1d": cnn1d, "resnet1d": resnet1d, "cnn1d_rnn": cnn1d_rnn}

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from ecg_tune.config import ModelConfig
 from ecg_tune.errors import ConfigError
 from ecg_tune.models import build_model, n_parameters
-from search_spaces.shared import SpaceContext
+from search_spaces.suggestions import SpaceContext
 
 BYTES_A_PARAMETER = 20
 """Weight, gradient, Adam's two moments and the best epoch's copy, in single precision. Activations are not in it: when

@@ -8,7 +8,7 @@ from ecg_tune.config import TrialConfig
 from ecg_tune.models.image_attention import ATTENTIONS
 from ecg_tune.models.resnet import ResNetConfig
 from search_spaces.memory import affordable
-from search_spaces.shared import TRAINING_DEFAULTS, Space, SpaceContext, crop, image, prefixed, training
+from search_spaces.suggestions import TRAINING_DEFAULTS, Space, SpaceContext, crop, image, prefixed, training
 
 FAMILY = "resnet"
 SHAPES = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet10": (1, 1, 1, 1), "three_stages": (1, 1, 1)}

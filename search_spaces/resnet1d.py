@@ -7,7 +7,7 @@ from optuna.trial import BaseTrial
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.resnet1d import ResNet1DConfig
 from search_spaces.memory import affordable
-from search_spaces.shared import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, crop, prefixed, training
+from search_spaces.suggestions import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, crop, prefixed, training
 
 FAMILY = "resnet1d"
 KERNELS = {"5-3": (5, 3), "7-5-3": (7, 5, 3), "11-7": (11, 7)}

@@ -7,7 +7,7 @@ from optuna.trial import BaseTrial
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.rnn import RNNConfig
 from search_spaces.memory import affordable
-from search_spaces.shared import TRAINING_DEFAULTS, Space, SpaceContext, crop, prefixed, training
+from search_spaces.suggestions import TRAINING_DEFAULTS, Space, SpaceContext, crop, prefixed, training
 
 FAMILY = "rnn"
 

@@ -9,7 +9,7 @@ from ecg_tune.models.image_attention import ATTENTIONS
 from ecg_tune.models.vgg import VGGConfig, final_side
 from search_spaces.memory import affordable
 from search_spaces.resnet import IMAGE_DEFAULTS, IMAGE_TRAINING_DEFAULTS
-from search_spaces.shared import Space, SpaceContext, crop, image, prefixed, training
+from search_spaces.suggestions import Space, SpaceContext, crop, image, prefixed, training
 
 LARGEST_PIXELS = 224
 FAMILY = "vgg"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import io
 import json
+import re
 import subprocess
 import sys
 import tokenize
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -140,7 +143,7 @@ def test_there_is_no_import_cycle():
         visit(name, ())
 
 
-def test_only_the_evaluation_and_the_export_open_the_test_part():
+def test_only_the_evaluation_and_the_export_open_the_test_split():
     callers = {path.relative_to(ROOT).as_posix() for path in SOURCES if "open_test(" in path.read_text(encoding="utf-8")}
     assert callers - {"ecg_tune/data/prepared/dataset.py"} <= {"analysis/evaluation/evaluate.py", "ecg_tune/data/exchange.py"}
 
@@ -196,3 +199,74 @@ def test_heavy_libraries_stay_unloaded(group):
         code += f"importlib.import_module({module!r}); loaded[{module!r}] = [n for n in {banned!r} if n in sys.modules]\n"
     done = subprocess.run([sys.executable, "-c", f"{code}print(json.dumps(loaded))"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == {module: [] for module in LIGHT[group]}
+
+
+BANNED_NAMES = frozenset(
+    (
+        *("again", "another", "given", "here", "known", "made", "mine", "new", "old", "other", "others", "ours", "same", "there"),
+        *("common", "helper", "helpers", "misc", "rest", "stuff", "things", "tools", "util", "utils"),
+        *("book", "cut", "folder", "keeper", "parcel", "part", "parts", "place", "row", "rows", "silence", "snapshots", "spread", "tally"),
+        *("ask", "asking", "copying", "drawn", "making", "told", "twin", "watching"),
+    )
+)
+"""No name of a module: pronouns and their like, rooms for everything, and words that the field does not use for these things."""
+PARTICIPLES = {"prepared"}
+"""The one allowed: "prepared data" is the name of the thing."""
+
+
+def test_a_module_is_named_by_a_noun_of_the_field():
+    names = {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
+    assert names & BANNED_NAMES == set()
+    assert {name for name in names if name.endswith("ed") and "_" not in name} <= PARTICIPLES
+
+
+PLAIN = (
+    "ecg_tune/cluster",
+    "ecg_tune/data",
+    "ecg_tune/training",
+    "ecg_tune/transforms",
+    "ecg_tune/errors.py",
+    "ecg_tune/metrics.py",
+    "ecg_tune/storage.py",
+)
+"""Where no docstring begins with a riddle like "Return what …"."""
+
+
+def test_a_docstring_is_no_riddle():
+    paths = [path for path in SOURCES if path.relative_to(ROOT).as_posix().startswith(PLAIN)]
+    documented = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
+    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, documented)]
+    riddles = re.compile(r"(Return|Say|Give|Tell) (what|where|which|how|all that)\b")
+    assert [text for node in nodes if riddles.match(text := ast.get_docstring(node) or "")] == []
+
+
+def normalised(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def required(lines: list[str]) -> set[str]:
+    """Return the normalised names of distributions in lines like `ray[default,tune]==2.60.0  # why`."""
+    return {normalised(re.match(r"[A-Za-z0-9._-]+", line)[0]) for line in lines if line.strip() and not line.startswith("#")}
+
+
+def imported_distributions(paths: list[Path]) -> set[str]:
+    """Return the normalised names of the distributions that files import, those inside functions included."""
+    owners = packages_distributions()
+    modules = {module.split(".")[0] for path in paths for module in imports(path)} - set(sys.stdlib_module_names)
+    return {normalised(owner) for module in modules if module not in PACKAGES for owner in owners.get(module, [module])[:1]}
+
+
+PINNED_FOR_TESTS = {"pyts"}
+"""Imported by tests and benchmarks alone: the reference of images, too slow to import for anything else."""
+
+
+def test_what_is_imported_is_declared_and_what_is_pinned_is_imported():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = required((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines())
+    ranges = required([*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)])
+    imported = imported_distributions(SOURCES)
+    assert imported - pinned == set(), "imported, but not in requirements.txt"
+    assert imported - ranges == set(), "imported, but not in pyproject.toml"
+    assert pinned - imported == PINNED_FOR_TESTS, "pinned, but not imported"
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    assert all(re.search(rf"^\s*(from|import) {name}\b", tests, re.M) for name in PINNED_FOR_TESTS)

@@ -16,7 +16,7 @@ from analysis.evaluation.provenance import Provenance
 from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, intervals, mean_over_seeds
 from analysis.evaluation.statistics.calibration_table import calibration_table
 from analysis.evaluation.statistics.decision import decision_table
-from analysis.evaluation.statistics.paired import ComparedModel, paired_table
+from analysis.evaluation.statistics.paired_tests import ComparedModel, paired_table
 from analysis.evaluation.statistics.subgroups import subgroup_table
 from analysis.evaluation.tables import Intervals
 from analysis.retraining.candidates import Candidate, Ranking

@@ -15,7 +15,7 @@ import typer
 
 from ecg_tune.cli.options import given
 from ecg_tune.config import SearchSettings
-from ecg_tune.config.deprecated import RENAMED, rename_settings
+from ecg_tune.config.deprecations import RENAMED, rename_settings
 from ecg_tune.config.reference import SettingRow, help_text, setting_rows
 from ecg_tune.config.setting import flag_of, settings_of
 

@@ -10,7 +10,7 @@ from typing import Any
 from ecg_tune.cli.flags import warn_deprecated
 from ecg_tune.cli.options import read_yaml, split_commas
 from ecg_tune.config import SearchSettings, from_dict
-from ecg_tune.config.deprecated import rename_settings
+from ecg_tune.config.deprecations import rename_settings
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import ConfigError
 from ecg_tune.search.encoders import encoders_of

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ecg_tune.config.deprecated import RENAMED
+from ecg_tune.config.deprecations import RENAMED
 from ecg_tune.config.parsing import to_dict
 from ecg_tune.config.search import SearchSettings
 from ecg_tune.config.setting import Setting, settings_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from ecg_tune.config.deprecated import rename_settings
+from ecg_tune.config.deprecations import rename_settings
 from ecg_tune.config.parsing import from_dict
 from ecg_tune.config.setting import ABOVE_ZERO, check_different, check_settings, setting
 from ecg_tune.config.trial import PROFILES

@@ -16,7 +16,7 @@ from ecg_tune.cli.main import app, run
 from ecg_tune.cli.settings import read_settings
 from ecg_tune.config import AugmentConfig, DataConfig, ImageConfig, SearchSettings, TrainingConfig, from_dict, stored_settings
 from ecg_tune.config import search as names
-from ecg_tune.config.deprecated import RENAMED, rename_settings
+from ecg_tune.config.deprecations import RENAMED, rename_settings
 from ecg_tune.config.reference import help_text, setting_rows
 from ecg_tune.config.schema import class_schema, search_schema
 from ecg_tune.config.search import GROUPS

@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 
 from ecg_tune.config import TrialConfig
 from ecg_tune.models import CNN1DConfig, Family, create_cnn1d
-from search_spaces.shared import Space, TRAINING_DEFAULTS, crop, prefixed, training
+from search_spaces.suggestions import Space, TRAINING_DEFAULTS, crop, prefixed, training
 from trainables import LearnerTrainable
 
 

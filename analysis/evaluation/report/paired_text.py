@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.evaluation.metrics import number
 from analysis.evaluation.provenance import WIDTH
-from analysis.evaluation.statistics.paired import AUC, MACRO, RIGHT
+from analysis.evaluation.statistics.paired_tests import AUC, MACRO, RIGHT
 
 MOST_PAIRS = 10  # nobody reads a longer list: with more pairs, only those with the chosen model are shown
 RULES = (
@@ -26,7 +26,7 @@ def paired_lines(table: pd.DataFrame, *, best: str) -> list[str]:
     """Write the section; one line says so when there is no pair.
 
     Args:
-        table: Of `analysis.evaluation.statistics.paired.paired_table`.
+        table: Of `analysis.evaluation.statistics.paired_tests.paired_table`.
         best: The model chosen on validation.
     """
     if table.empty:

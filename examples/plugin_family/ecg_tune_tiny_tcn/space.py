@@ -7,7 +7,7 @@ from optuna.trial import BaseTrial
 from ecg_tune.config import TrialConfig
 from ecg_tune_tiny_tcn.model import TinyTCNConfig
 from search_spaces.memory import affordable
-from search_spaces.shared import TRAINING_DEFAULTS, Space, SpaceContext, crop, prefixed, training
+from search_spaces.suggestions import TRAINING_DEFAULTS, Space, SpaceContext, crop, prefixed, training
 
 FAMILY = "tiny_tcn"
 DEEPEST = {"full": 7, "small": 5}

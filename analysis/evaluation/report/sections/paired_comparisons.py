@@ -8,7 +8,7 @@ from analysis.evaluation.metrics import number
 from analysis.evaluation.report.elements import Cell, Element, Paragraph, ReportSection, Table
 from analysis.evaluation.report.paired_text import MOST_PAIRS, RULES, p_text
 from analysis.evaluation.result import PAIRED, EvaluationResult
-from analysis.evaluation.statistics.paired import AUC, MACRO, RIGHT
+from analysis.evaluation.statistics.paired_tests import AUC, MACRO, RIGHT
 
 KEY, TITLE = "paired", "Paired comparisons"
 GROUPS = {"_macro": (MACRO, "Quantity"), "_auc": ((AUC,), "Class"), "_right": ((RIGHT,), "Class")}

@@ -15,7 +15,7 @@ from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, mea
 from analysis.evaluation.statistics.clusters import mean_standard_error
 from analysis.evaluation.statistics.delong import correlated_aucs, placements
 from analysis.evaluation.statistics.mcnemar import mcnemar_mid_p
-from analysis.evaluation.statistics.paired import AUC, RIGHT, ComparedModel, difference_p, holm, paired_table
+from analysis.evaluation.statistics.paired_tests import AUC, RIGHT, ComparedModel, difference_p, holm, paired_table
 
 NAMES = ("MI", "HYP")
 
