@@ -23,10 +23,11 @@ import numpy as np
 import optuna
 import torch
 from optuna.trial import FixedTrial
+from torch import nn
 
 from ecg_tune.config import CLASS_NAMES, PROFILES, TrialConfig, to_dict
 from ecg_tune.data.loaders import DeviceSplit
-from ecg_tune.models import EncoderClassifier, build_model, n_parameters, trial_config
+from ecg_tune.models import MODELS, EncoderClassifier, build_model, n_parameters, trial_config
 from ecg_tune.training.learner import Learner, LearningData
 from ecg_tune.training.model_file import load_weights, save_atomic
 from ecg_tune.training.predictor import Predictor, model_inputs
@@ -80,6 +81,8 @@ def check_network(family: str) -> None:
         for made, width in ((network.encode(*inputs), network.n_features), (network(*inputs), n_classes)):
             assert made.shape == (n_records, width), f"expected the shape {(n_records, width)}, but got {tuple(made.shape)}"
             assert made.isfinite().all(), "features or logits are not finite"
+    if MODELS[family].inputs == "image":
+        assert isinstance(network.encoder, nn.Sequential), "a network on images needs `encoder`, an nn.Sequential, for Grad-CAM"
 
 
 def check_predictor(family: str) -> None:

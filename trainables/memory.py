@@ -1,4 +1,4 @@
-"""How much GPU memory a trial of each family takes, measured on a GPU of the cluster."""
+"""Measure the GPU memory of a trial of each family on a GPU of the cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from ecg_tune.training.learner import learning_data
 
 
 def peak_memories(configs: Mapping[str, TrialConfig], data: PreparedData) -> tuple[dict[str, int], int]:
-    """Return the bytes that each config takes at its peak, and those that the GPU has. Needs a running Ray with a GPU."""
+    """Measure the peak bytes of each config, and the memory of the GPU. Needs a running Ray with a GPU.
+
+    Returns:
+        Bytes by family, and the bytes of the whole GPU.
+    """
     remote = ray.remote(num_gpus=1)(_measure)
     return ray.get([remote.remote(dict(configs), data.in_memory())])[0]
 

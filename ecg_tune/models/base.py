@@ -20,6 +20,9 @@ class EncoderClassifier(nn.Module):
     by `Family.inputs`, and gives logits, one a class: a record may belong to several classes, so that there is no softmax.
     A batch may hold a single record, also while training. NaN is never replaced: the learner must see it to fail the trial.
 
+    A network on images keeps its layers up to the features in `encoder`, an `nn.Sequential` that ends with pooling and flattening:
+    Grad-CAM, which explains predictions in the evaluation, colours the last map before them.
+
     Weights are saved by the names of parameters, and the optimiser's state by their order: renaming a submodule, or creating
     it earlier or later in the constructor, makes old model files or checkpoints unreadable.
 

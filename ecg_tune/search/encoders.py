@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import StudyError, WorkFailedError
-from ecg_tune.models import MODELS, trial_config
+from ecg_tune.models import MODELS, check_family, trial_config
 from ecg_tune.search.space import TrainedEncoder, TrainedEncoders
 from ecg_tune.storage import Storage
 from ecg_tune.study.study import Study
@@ -51,6 +51,7 @@ def encoders_of(source: Path, data: PreparedData, *, into: Storage, own: bool = 
 def _best(source: Path, inputs: str, data: PreparedData, into: Storage) -> TrainedEncoder | None:
     study = Study.open(source)
     for trial in study.best():
+        check_family(trial.family)
         if MODELS[trial.family].inputs == inputs and trial.path is not None:
             name = f"{source.resolve().name}_{trial.number:05d}.pth"
             if name in into.names(ENCODERS) or _copied(study.checkpoints, trial, data, into, f"{ENCODERS}/{name}"):
