@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ecg_tune.data.prepared.dataset import PreparedData
-from ecg_tune.study.study import open_study
+from ecg_tune.study.study import Study
 from tests.plugins.package import TWO, WORKING, write_package
 
 pytestmark = pytest.mark.ray
@@ -40,10 +40,10 @@ def test_a_search_over_two_families_runs_each_trial_in_its_familys_class_also_wh
     for n_trials, n_epochs in ((4, "1"), (6, "2")):
         ecg_tune(site, *search, "--trials", str(n_trials), "--max-epochs", n_epochs, cwd=tmp_path)
         ran = [json.loads(line) for line in (tmp_path / "study" / "ran.jsonl").read_text().splitlines()]
-        trials = open_study(tmp_path / "study").trials
-        families = {trial.number: trial.user_attrs["family"] for trial in trials}
+        trials = Study.open(tmp_path / "study").all_trials()
+        families = {trial.number: trial.family for trial in trials}
         assert set(families.values()) == {"alpha", "beta"}
-        assert all(trial.state.name == "COMPLETE" for trial in trials)
+        assert all(trial.state == "COMPLETE" for trial in trials)
         assert {line["number"] for line in ran} == set(families)
         assert all(line["class"] == f"{families[line['number']].title()}Trainable" for line in ran)
     workers = {line["pid"]: {other["class"] for other in ran if other["pid"] == line["pid"]} for line in ran}
