@@ -27,7 +27,7 @@ const follow = ({ focus = false } = {}) => {
   });
   if (trial && chosen !== before) announce(spokenTrial(trial));
   if (trial && focus) byId("card-name").focus();
-  if (chosen !== before) touch();
+  if (chosen !== before) redraw();
 };
 // The card narrows the page and tabs change with the family: what one looks at stays where it is.
 const inPlace = change => {

@@ -36,12 +36,12 @@ const described = () => {  // what paper says of the filter
   const epochs = least === null ? most !== null && `at most ${most} epochs` : most === null ? `${least} epochs or more` : `${least} to ${most} epochs`;
   return [[...filter.families].join(", "), states.join(", "), epochs].filter(part => part).join("; ");
 };
-const whole = input => {
+const wholeNumber = input => {
   const right = Number.isInteger(input.valueAsNumber) && input.valueAsNumber >= 0;
   input.toggleAttribute("aria-invalid", !right && (input.value !== "" || input.validity.badInput));
   return right ? input.valueAsNumber : null;
 };
-const changed = () => { refilter(); fillCard(trials.get(chosen)); touch(); };
+const changed = () => { refilter(); fillCard(trials.get(chosen)); redraw(); };
 
 byId("filter").addEventListener("click", event => {
   const chip = event.target.closest(".chip");
@@ -53,7 +53,7 @@ byId("filter").addEventListener("click", event => {
 });
 byId("filter").addEventListener("input", event => {
   if (event.target.id === "go") return;
-  Object.assign(filter, { least: whole(byId("least")), most: whole(byId("most")) });
+  Object.assign(filter, { least: wholeNumber(byId("least")), most: wholeNumber(byId("most")) });
   changed();
 });
 byId("reset").addEventListener("click", () => {
@@ -67,7 +67,7 @@ byId("reset").addEventListener("click", () => {
 byId("go").addEventListener("keydown", event => { if (event.key === "Enter") go(event); });
 byId("go").addEventListener("change", event => go(event));
 const go = event => {
-  const number = whole(event.target);
+  const number = wholeNumber(event.target);
   if (number === null) return;
   const wrong = trials.has(number) ? "" : `There is no trial ${number}.`;
   event.target.toggleAttribute("aria-invalid", Boolean(wrong));
@@ -85,12 +85,12 @@ const setTheme = name => {
 };
 byId("theme").addEventListener("click", () => {
   const next = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme || "") + 1) % THEMES.length];
-  kept.set("ecg-tune theme", next);
+  settings.set("ecg-tune theme", next);
   setTheme(next);
-  touchDrawn();
+  redrawShown();
 });
-system.addEventListener("change", () => touchDrawn());
-setTheme(THEMES.includes(kept.get("ecg-tune theme")) ? kept.get("ecg-tune theme") : "");
+system.addEventListener("change", () => redrawShown());
+setTheme(THEMES.includes(settings.get("ecg-tune theme")) ? settings.get("ecg-tune theme") : "");
 
 const showTab = (section, index) => {
   all("[role=tab]", section).forEach((tab, i) => {
@@ -98,7 +98,7 @@ const showTab = (section, index) => {
     tab.tabIndex = i === index ? 0 : -1;
   });
   all("[role=tabpanel]", section).forEach((panel, i) => { panel.hidden = i !== index; });
-  touch(all(".plot", section));
+  redraw(all(".plot", section));
 };
 const openTabs = label => all("section").forEach(section => {
   const tabs = all("[role=tab]", section), index = tabs.findIndex(tab => tab.textContent === label);

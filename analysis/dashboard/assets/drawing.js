@@ -42,14 +42,14 @@ const paint = plot => {
 // Drawing takes its turn: what is on the screen first, then what is less than a screen away; the rest when one scrolls there.
 const waiting = new Set();
 let working = false;
-const touch = (which = plots()) => {
+const redraw = (which = plots()) => {
   which.forEach(plot => waiting.add(plot));
   if (working) return;
   working = true;
   document.body.dataset.ready = "false";
   setTimeout(work, 0);
 };
-const touchDrawn = () => { touch(plots().filter(plot => drawn.has(plot))); if (chosen !== null) drawCurve(trials.get(chosen)); };
+const redrawShown = () => { redraw(plots().filter(plot => drawn.has(plot))); if (chosen !== null) drawCurve(trials.get(chosen)); };
 const distance = plot => {
   const { top, bottom } = plot.getBoundingClientRect();
   return top > innerHeight ? top - innerHeight : bottom < 0 ? -bottom : 0;
@@ -69,7 +69,7 @@ const work = () => {
   if (working) setTimeout(work, 0);
   else document.body.dataset.ready = "true";
 };
-for (const moved of ["scroll", "resize"]) addEventListener(moved, () => { if (waiting.size) touch([]); }, { passive: true });
+for (const moved of ["scroll", "resize"]) addEventListener(moved, () => { if (waiting.size) redraw([]); }, { passive: true });
 const paintAll = () => { plots().filter(visible).forEach(plot => { waiting.delete(plot); paint(plot); }); };
 
 // A pointer chooses what it points at; arrow keys go through the figure's trials.
@@ -77,7 +77,7 @@ const listen = plot => {
   let hovered = null;
   const under = data => data.points ? numberAt(data.points[0].customdata) : numberAt(drawn.get(plot).data[0].customdata?.[data.curveNumber]);
   plot.on("plotly_relayout", changes => noteZoom(plot, changes));
-  plot.on("plotly_doubleclick", () => { zooms.delete(plot); touch([plot]); });
+  plot.on("plotly_doubleclick", () => { zooms.delete(plot); redraw([plot]); });
   plot.on("plotly_click", data => { const number = under(data); if (Number.isInteger(number)) choose(number, plot); });
   if (drawn.get(plot).data[0]?.type !== "parcoords") return;  // these tell what is hovered, not what is clicked
   plot.on("plotly_hover", data => { hovered = under(data); });

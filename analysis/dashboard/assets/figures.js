@@ -74,8 +74,8 @@ const shown = figure => {
 const system = window.matchMedia("(prefers-color-scheme: dark)");
 let printing = false;
 const dark = () => {
-  const asked = document.documentElement.dataset.theme;
-  return !printing && (asked ? asked === "dark" : system.matches);
+  const wanted = document.documentElement.dataset.theme;
+  return !printing && (wanted ? wanted === "dark" : system.matches);
 };
 const theme = () => {
   const night = dark();

@@ -10,7 +10,7 @@ const notice = text => {
   if (byId("notice").textContent !== text) byId("notice").textContent = text;
   byId("notice").hidden = !text;
 };
-const take = news => {
+const apply = news => {
   if (news.markup && document.body.hasAttribute("data-waiting")) return location.reload();  // the first state there is
   if (news.replaced) return location.replace(location.pathname + location.search);  // zoom, filter and choice were another study's
   since = news.version;
@@ -27,12 +27,12 @@ const take = news => {
   refilter();
   follow();
   const changed = new Set(Object.keys(news.figures || {}));
-  touch(plots().filter(plot => changed.has(plot.dataset.figure) || !drawn.has(plot)));
+  redraw(plots().filter(plot => changed.has(plot.dataset.figure) || !drawn.has(plot)));
   document.body.dataset.version = since;
   return undefined;
 };
 
-const LOST = "The server of this page does not answer any more: what you see is its last state. Start it again, and this page goes on.";
+const LOST = "The server of this page does not answer any more: what you see is its last state. Start the server again, and this page follows it.";
 let serverNotice = byId("notice").textContent, pause = PAUSE_S, timer = null;
 
 const fetched = async () => {  // {} when there is no news, null when there is no answer
@@ -48,7 +48,7 @@ const ask = async () => {
   clearTimeout(timer);
   try {
     const news = await fetched();
-    if (news?.version) take(news);
+    if (news?.version) apply(news);
     pause = news ? PAUSE_S : Math.min(2 * pause, LONGEST_PAUSE_S);
     notice(news ? serverNotice : LOST);
   } finally {

@@ -8,11 +8,11 @@ const setPrinting = now => {
     else { panel.hidden = panel.dataset.was === "hidden"; }
   });
   if (now) paintAll();
-  else touchDrawn();
+  else redrawShown();
 };
 window.addEventListener("beforeprint", () => setPrinting(true));
 window.addEventListener("afterprint", () => setPrinting(false));
-new ResizeObserver(() => { if (!printing) touchDrawn(); }).observe(byId("main"));
+new ResizeObserver(() => { if (!printing) redrawShown(); }).observe(byId("main"));
 new ResizeObserver(() => {  // a heading that one jumps to stands below the bar
   document.documentElement.style.setProperty("--bar", `${byId("bar").offsetHeight}px`);
 }).observe(byId("bar"));
@@ -24,4 +24,4 @@ new ResizeObserver(() => all(".plot-scroll").forEach(fade)).observe(byId("main")
 
 refilter();
 follow();
-touch();
+redraw();

@@ -35,7 +35,7 @@ const element = (tag, attributes = {}, ...children) => {
   return made;
 };
 const announce = text => { byId("said").textContent = text; };
-const kept = {  // a browser may refuse to remember
+const settings = {  // remembered by the browser, which may refuse
   get: name => { try { return localStorage.getItem(name); } catch (refused) { console.info(refused.name); return null; } },
   set: (name, value) => { try { localStorage.setItem(name, value); } catch (refused) { console.info(refused.name); } },
 };

@@ -11,10 +11,10 @@ const MOST_LINES = 1000;
 const fillTable = details => {
   const figure = figures[details.closest(".panel").querySelector(".plot").dataset.figure];
   const parallel = Boolean(figure.data[0]?.dimensions), columns = columnsOf(figure);
-  const whole = figure.data.map(filtered).flatMap(trace => parallel ? dimensionLines(trace) : pointLines(trace, Object.values(columns)));
+  const everyLine = figure.data.map(filtered).flatMap(trace => parallel ? dimensionLines(trace) : pointLines(trace, Object.values(columns)));
   const names = parallel ? ["Trial", "Parameters", facts.metric] : Object.keys(columns);
-  const used = names.flatMap((_, i) => whole.some(cells => shortened(cells[i]) !== "") ? [i] : []);
-  const heads = used.map(i => plain(names[i])), lines = whole.map(cells => used.map(i => cells[i]));
+  const used = names.flatMap((_, i) => everyLine.some(cells => shortened(cells[i]) !== "") ? [i] : []);
+  const heads = used.map(i => plain(names[i])), lines = everyLine.map(cells => used.map(i => cells[i]));
   const row = (cells, tag) => element("tr", {}, ...cells.map(cell => element(tag, {}, shortened(cell))));
   const body = element("tbody", {}, ...lines.slice(0, MOST_LINES).map(cells => row(cells, "td")));
   const more = lines.length > MOST_LINES ? `The first ${MOST_LINES} of ${lines.length} lines.` : `${lines.length} lines.`;
