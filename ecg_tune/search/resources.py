@@ -14,7 +14,7 @@ Node = Mapping[str, float]
 """Ray's resources of one machine, e.g. {"CPU": 16.0, "GPU": 1.0}."""
 
 HEADROOM = 1.25
-"""Memory given beyond the measured: the widest draw of a space is larger than its default, and allocators fragment."""
+"""Memory given beyond the measured: the widest config of a space is larger than its default, and allocators fragment."""
 
 
 @dataclass(frozen=True)

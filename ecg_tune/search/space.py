@@ -1,4 +1,4 @@
-"""What the engine knows of a search space: nothing but how to draw from it."""
+"""What the engine knows of a search space: nothing but how to sample from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ecg_tune.config import ImageConfig, ModelConfig
 
 @dataclass(frozen=True)
 class Proposal:
-    """One drawn trial: the family whose rungs it stands at, and its complete config as plain data."""
+    """One sampled trial: the family with which it is compared at rungs, and its complete config as plain data."""
 
     family: str
     config: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Learning curves for a search in virtual time: drawn from an earlier study's trials, or assumed."""
+"""Learning curves for a search in virtual time: resampled from an earlier study's trials, or assumed."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def courses_of(trials: Iterable[Trial]) -> dict[str, list[Course]]:
 
 
 def resampled_curves(courses: Mapping[str, Sequence[Course]], *, epochs: int, seed: int) -> Curves:
-    """Return curves that are drawn, with replacement, from an earlier study's trials of the same family.
+    """Return curves that are resampled, with replacement, from an earlier study's trials of the same family.
 
-    One that was cut goes on with the steps of another that ran longer; where none did, it stays where it was.
+    One that was stopped goes on with the steps of another that ran longer; where none did, it stays where it was.
 
     Args:
-        courses: At least one for every family that may be drawn.
+        courses: At least one for every family that may be sampled.
         epochs: That a trial may run.
     """
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
 """Virtual time: a search driven by simulated workers, so that its course is known before anything is paid.
 
-The book, its sampler and its stopping rule are the real ones; only the epochs are made up. What a book does here it would
+The engine, its sampler and its stopping rule are the real ones; only the epochs are made up. What the engine does here it would
 do in a real search whose trials had these curves.
 """
 
@@ -18,7 +18,7 @@ from ecg_tune.search.assignment import Assignment
 from ecg_tune.search.engine import SearchEngine
 
 Curve = Sequence[tuple[float, float]]
-"""What a trial would report if nothing cut it: (value, seconds) of each epoch. A value that is not finite ends it as failed."""
+"""What a trial would report if nothing stopped it: (value, seconds) of each epoch. A value that is not finite ends it as failed."""
 
 
 class Driven(Protocol):
@@ -66,7 +66,7 @@ class Timeline:
         epochs: Epochs that gave a value, all trials together; those of an earlier run are not among them.
         elapsed_s: Virtual seconds from the start to the last trial's end.
         busy_s: Virtual seconds of all workers together.
-        states: Rows of the study by state, at the end.
+        states: Trials of the study by state, at the end.
         reached: Family → epoch → trials that finished it.
     """
 
@@ -108,7 +108,7 @@ def simulate(engine: SearchEngine, curve: Callable[[Assignment], Curve], *, slot
     Args:
         curve: What a trial would report, from its first epoch on; called once, when the trial is handed out.
         slots: Trials that run at once.
-        clock: Is kept at the virtual time; the one that the book's budget looks at.
+        clock: Is kept at the virtual time; the one that the engine's budget looks at.
     """
     epochs, elapsed_s, busy_s = 0, 0.0, 0.0
     reached: dict[str, Counter[int]] = {}
@@ -122,7 +122,7 @@ def simulate(engine: SearchEngine, curve: Callable[[Assignment], Curve], *, slot
 
 
 def steps(engine: Driven, curve: Callable[[Assignment], Curve], *, slots: int, clock: Clock | None = None) -> Iterator[Step]:
-    """Yield the epochs of a search in the order in which they would end; the book knows each before it is yielded."""
+    """Yield the epochs of a search in the order in which they would end; the engine knows each before it is yielded."""
     workers: list[_Worker] = []
     started = 0
     clock = clock or Clock()
@@ -162,7 +162,7 @@ def _begun(assignment: Assignment, curve: Curve, now_s: float, started: int) -> 
 
 
 def _finish_epoch(engine: Driven, worker: _Worker) -> Step:
-    """Tell the book what the worker's epoch gave, as `EngineScheduler` and `EngineSearcher` do with real results."""
+    """Tell the engine what the worker's epoch gave, as `EngineScheduler` and `EngineSearcher` do with real results."""
     assignment, epoch = worker.assignment, worker.epoch + 1
     value, seconds = worker.curve[worker.epoch]
     seconds = seconds if epoch > assignment.reported else 0.0
@@ -173,8 +173,8 @@ def _finish_epoch(engine: Driven, worker: _Worker) -> Step:
         result |= {"fail_reason": "nan", "failure": f"value is {value} in epoch {epoch}", "epochs": worker.epoch}
     elif complete:
         result["ended_by"] = "max_epochs" if epoch == engine.settings.epochs else "patience"
-    cut = not failed and engine.record(assignment.number, result)
-    ended = failed or complete or cut
+    stopped = not failed and engine.record(assignment.number, result)
+    ended = failed or complete or stopped
     if ended:
         engine.close(assignment.number, result)
     return Step(assignment, epoch, value, seconds, worker.due_s, ended)

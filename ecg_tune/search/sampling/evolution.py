@@ -104,7 +104,7 @@ class Genetic(NSGAIISampler):
     non-dominated rank, then by crowding distance. The trials of the first generation are sampled by the independent sampler.
 
     Args:
-        independent: Draws conditional parameters and the first generation. A mutated parameter is drawn at random.
+        independent: Samples conditional parameters and the first generation. A mutated parameter is sampled at random.
     """
 
     def __init__(self, seed: int, *, independent: BaseSampler) -> None:

@@ -44,7 +44,7 @@ def gp(seed: int, number: int) -> BaseSampler:
     """Return Bayesian optimisation by a Gaussian process (Matérn 5/2) with log expected improvement (Ament et al., 2023).
 
     It models what every trial of the family has, categoricals too. Conditional parameters are sampled by TPE, one at a time. Trials
-    that are running count as draws of the process, so that parallel trials spread. Several objectives: expected hypervolume.
+    that are running count as samples of the process, so that parallel trials spread. Several objectives: expected hypervolume.
     """
     independent = tpe(seed, number)
     return GPSampler(seed=trial_seed(seed, number), independent_sampler=independent, warn_independent_sampling=False)
@@ -66,7 +66,7 @@ def qmc(seed: int, number: int) -> BaseSampler:
 
 
 def random(seed: int, number: int) -> BaseSampler:
-    """Return independent draws (Bergstra & Bengio, 2012)."""
+    """Return independent random sampling (Bergstra & Bengio, 2012)."""
     return RandomSampler(seed=trial_seed(seed, number))
 
 
@@ -104,8 +104,8 @@ class FixedSampler(BaseSampler):
 
     Args:
         params: The known values.
-        rest: Draws what is not known. Without it everything must be.
-        names: All that a trial may ask for, so that `rest` need not draw the parameters of other families.
+        rest: Samples what is not known. Without it everything must be.
+        names: All that a trial may ask for, so that `rest` need not sample the parameters of other families.
     """
 
     def __init__(self, params: Mapping[str, Any], rest: BaseSampler | None = None, *, names: Container[str] = ()) -> None:
@@ -122,7 +122,7 @@ class FixedSampler(BaseSampler):
         """Return the parameter's value.
 
         Raises:
-            ConfigError: It is not known and nothing draws it, or the space does not hold it.
+            ConfigError: It is not known and nothing samples it, or the space does not hold it.
         """
         if param_name in self.params:
             return _checked(param_name, self.params[param_name], param_distribution)

@@ -12,15 +12,15 @@ from optuna.trial import FrozenTrial
 from ecg_tune.search.sampling.unit_interval import from_unit
 
 N_DIMENSIONS = 128
-"""More than any family draws; a parameter beyond uses coordinates again."""
+"""More than any family has; a parameter beyond uses coordinates again."""
 
 
 class Sobol(BaseSampler):
     """The scrambled Sobol sequence (Sobol, 1967; Owen, 1998): trial `number` is its point of that index.
 
-    A trial uses the coordinates in the order in which it draws its parameters. So the family takes the first one, all families
+    A trial uses the coordinates in the order in which it asks for its parameters. So the family takes the first one, all families
     share the next ones, and within each branch of the space the points are as evenly spread as in a space without conditions.
-    It is not Optuna's `QMCSampler`, which draws at random what the first trial of the study did not have.
+    It is not Optuna's `QMCSampler`, which samples at random what the first trial of the study did not have.
 
     Args:
         seed: Of the scrambling; the same for all trials of a study.

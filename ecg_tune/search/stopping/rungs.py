@@ -1,8 +1,8 @@
 """Rungs: the epochs at which a trial is compared with the others of its family, and the values that trials reached there with.
 
-Compared is within one family: families learn at different speeds, and across them a slow but good one would always be cut.
-The rungs are a function of the study's rows (family, number, values by epoch, `ended_by`) and the rule, so no restart
-forgets them. A NaN never gets here: the trainable reports it as a failure, and the book fails the row without a value.
+Compared is within one family: families learn at different speeds, and across them a slow but good one would always be pruned.
+The rungs are a function of the study's trials (family, number, values by epoch, `ended_by`) and the rule, so no restart
+forgets them. A NaN never gets here: the trainable reports it as a failure, and the engine fails the trial without a value.
 """
 
 from __future__ import annotations
