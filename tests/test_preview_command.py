@@ -37,7 +37,7 @@ def searched(toy_data, tmp_path_factory) -> Path:
     def curve(task: Any) -> Curve:
         return [(0.6 + 0.01 * epoch + 0.001 * task.number, 3600.0 if task.family == "cnn1d" else 7200.0) for epoch in range(4)]
 
-    engine = SearchEngine(Study(study), space, settings, Silent())
+    engine = SearchEngine(study, space, settings, Silent())
     simulate(engine, curve, slots=2)
     return folder
 

@@ -21,10 +21,12 @@ Studies = Annotated[list[Path], typer.Argument(metavar="STUDY...", help="Folders
 def dashboard(
     context: typer.Context,
     studies: Studies,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where the page goes; default STUDY/dashboard.html.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write.  [default: STUDY/dashboard.html]")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Show live pages that follow the searches, until Ctrl-C.")] = False,
-    host: Annotated[str, typer.Option(help="Where to serve; beyond this machine the address holds a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8123,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Address to serve on. On any other than this machine's own, the link holds a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port to serve on; 0 takes a free one.")] = 8123,
     address: JobsAddress = None,
     insecure: Insecure = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`ecg-tune pull`: bring a study home from the cluster."""
+"""`ecg-tune pull`: copy a study from a cluster to this machine."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from ecg_tune.study.study import Study
 
 EXAMPLE = "Example: ecg-tune pull studies/a --address http://127.0.0.1:8265 --out a"
 SOURCE = "PULLED_FROM.txt"
-"""File in a study that was brought home; the next pull may replace that one, and no other."""
+"""File in a study that was copied from a cluster; the next pull may replace such a study, and no other."""
 STAYS = ("ray", "checkpoints", "study.url")
 
 
 def pull(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="Folder of the study on the cluster.")],
-    address: Annotated[str, typer.Option(metavar="URL", help="Jobs address, mostly a tunnel's end.")] = "http://127.0.0.1:8265",
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where it goes; default the study's name.")] = None,
-    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Bring the kept checkpoints too: a search can go on here.")] = False,
+    address: Annotated[str, typer.Option(metavar="URL", help="Address of Ray Jobs, mostly the end of a tunnel.")] = "http://127.0.0.1:8265",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write to.  [default: the study's name]")] = None,
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="Copy the kept checkpoints too, so that the search can resume on this machine.")
+    ] = False,
     insecure: Insecure = False,
 ) -> None:
     """Copy a study from a cluster to this machine.

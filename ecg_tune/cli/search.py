@@ -1,4 +1,4 @@
-"""`ecg-tune search`: make a study, or go on with it."""
+"""`ecg-tune search`: make a study, or resume one."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ from trainables import FamilyTrainable, Shared, classes_of
 from trainables.memory import peak_memories
 
 JOB_COMMAND = "ECG_TUNE_COMMAND"
-"""In the environment of a job: the command to give again where it was sent from."""
+"""Environment variable of a job: the command that submitted it, to be named as the one to run again."""
 JOB_ADDRESS = "ECG_TUNE_ADDRESS"
-"""And the address to give with other commands there."""
+"""Environment variable of a job: the address that commands on the submitting machine use."""
 EXAMPLE = "Example: ecg-tune search STUDY --data DATA --families rnn,resnet,fusion --profile small --trials 12 --max-epochs 4"
 
 
@@ -83,7 +83,7 @@ def search(
     say_refused_families()
     classes_of(settings.families)  # a trainable that can't be used is refused before a study is made
     address = address or os.environ.get("RAY_ADDRESS")
-    view, asked = _view(progress), trackers(mlflow, wandb, folder=study)
+    view, logs = _view(progress), trackers(mlflow, wandb, folder=study)
     quiet = progress == "jsonl"
     say = partial(_print, quiet=quiet)
     check_checkpoints(study, settings, say)
@@ -99,9 +99,9 @@ def search(
         _import(opened, sources, space, settings, say)
         if address:
             _check_cluster(opened, say)
-        outcome = _run(opened, prepared, settings, space, view=view, trackers=asked, joined=bool(address))
-    told = {**flags, **given(address=address, insecure=insecure or None, progress=progress, mlflow=mlflow, wandb=wandb)}
-    again = os.environ.get(JOB_COMMAND) or command_line("search", study, data, config, told)
+        outcome = _run(opened, prepared, settings, space, view=view, trackers=logs, joined=bool(address))
+    repeated = {**flags, **given(address=address, insecure=insecure or None, progress=progress, mlflow=mlflow, wandb=wandb)}
+    again = os.environ.get(JOB_COMMAND) or command_line("search", study, data, config, repeated)
     with Study.open(study) as opened:
         say(summary(opened))
         _end(opened, study, outcome, again, say)
@@ -117,19 +117,19 @@ def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, 
 def _end(study: Study, folder: Path, outcome: Outcome, again: str, say: Callable[[str], None]) -> None:
     """Say what to do next, and with which exit code the command ends."""
     if not outcome.done:
-        raise StoppedError(f"interrupted; go on with: {again}")
+        raise StoppedError(f"interrupted; resume with: {again}")
     if not outcome.spent and not study.best(1):
         raise WorkFailedError(f"no trial was completed; {study.last_failure()}")
     say(_next(folder, outcome, again))
 
 
 def _next(study: Path, outcome: Outcome, again: str) -> str:
-    """Return what to do after a search that ended."""
+    """Suggest what to do after a search that ended."""
     if outcome.spent:
         budget = flag_of(SearchSettings, outcome.spent)
-        return f"ended by {budget}; go on with: {again}  (with a larger {budget})"
-    there = f" --address {address}" if (address := os.environ.get(JOB_ADDRESS)) else ""
-    following = f"ecg-tune dashboard {study}{there}; ecg-tune retrain {study} --top 2{there}"
+        return f"ended by {budget}; resume with: {again}  (with a larger {budget})"
+    option = f" --address {address}" if (address := os.environ.get(JOB_ADDRESS)) else ""
+    following = f"ecg-tune dashboard {study}{option}; ecg-tune retrain {study} --top 2{option}"
     return f"more trials: the same command with a larger --trials\nnext: {following}"
 
 

@@ -138,7 +138,7 @@ def submitted(head: Head) -> Path:
     again = " ".join(map(str, sent))
     head.ecg_tune(*sent)  # sent again it finds all trials there
     stopped = head.ecg_tune(*sent[:4], "--trials", 6, *sent[6:], "--total-epochs", 1)
-    assert f"go on with: ecg-tune {again.replace('--trials 4', '--trials 6')}" in stopped.stdout
+    assert f"resume with: ecg-tune {again.replace('--trials 4', '--trials 6')}" in stopped.stdout
     return head.home / "study"
 
 

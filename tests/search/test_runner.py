@@ -73,7 +73,7 @@ def test_an_interrupted_search_says_how_to_go_on(toy_data, tmp_path):
     process = start(tmp_path / "study", toy_data, trials=8)
     code, out, err = interrupt_after(process, tmp_path / "study", 3, by=signal.SIGTERM)
     assert code == 130, err
-    assert f"go on with: ecg-tune search {tmp_path / 'study'}" in err
+    assert f"resume with: ecg-tune search {tmp_path / 'study'}" in err
     assert "--trials 8" in err
     assert "unfinished: the search was interrupted" in out
     assert not Study.open(tmp_path / "study").search_running
@@ -160,7 +160,7 @@ def test_a_spent_budget_ends_the_search_with_0_and_says_how_to_go_on(toy_data, t
     events = [json.loads(line) for line in out.splitlines()]
     assert [e["event"] for e in events][-1] == "finished"
     assert 5 <= sum(e["event"] == "epoch" for e in events) <= 6
-    assert "ended by --total-epochs; go on with: ecg-tune search" in err
+    assert "ended by --total-epochs; resume with: ecg-tune search" in err
     rows = newest_trials(open_study(tmp_path / "study"))
     assert all(t.state.is_finished() for t in rows)
     assert {t.user_attrs["ended_by"] for t in rows} <= {"max_epochs", "asha", "total_epochs"}
