@@ -16,6 +16,7 @@ from ecg_tune.data.prepared.dataset import SPLIT_NAMES, PreparedData, Split, ope
 from tests.rays import SharedRay, ray_running
 
 ROOT = Path(__file__).parents[1]
+os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it once a process, when it is imported
 NO_RAY = "/dev/null/this test starts a Ray - mark it with @pytest.mark.ray"
 
 

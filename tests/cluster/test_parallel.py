@@ -32,6 +32,7 @@ def test_a_call_never_asks_for_more_memory_than_a_machine_has() -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("joined_ray")
 def test_results_come_as_calls_end_and_a_lost_call_gives_an_error() -> None:
     def work(item: str) -> str:
         if item == "dies":
