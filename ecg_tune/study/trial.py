@@ -35,7 +35,7 @@ class Trial:
         queued: Key of the queued config that it tries; "" for a sampled trial.
         continued_from: Number of the trial that this one extends: the same config, trained for more epochs.
         resumes: Whether it goes on from that trial's last epoch, and does not start again.
-        superseded_by: Number of the trial that extends this one.
+        superseded_by: Number of the trial that extends this one; "queue" when its parameters were taken over by the queue.
         imported_from: "STUDY#NUMBER" of a trial that was taken from another study.
         seconds: Training time so far.
         epochs_trained: Epochs that were run, as the worker counted them.
