@@ -29,7 +29,7 @@ ALLOWED = {
     "ecg_tune.models": BASE | {"ecg_tune.transforms"},
     "ecg_tune.data": BASE | {"ecg_tune.transforms"},
     "ecg_tune.training": BASE | {"ecg_tune.transforms", "ecg_tune.models", "ecg_tune.data"},
-    "ecg_tune.study": BASE | {"ecg_tune.training"},
+    "ecg_tune.study": BASE,
     "ecg_tune.cluster": BASE | {"ecg_tune.data"},
     "ecg_tune.search": BASE | {"ecg_tune.data", "ecg_tune.models", "ecg_tune.training", "ecg_tune.study", "ecg_tune.cluster"},
 }

@@ -5,6 +5,7 @@ from ecg_tune.config.parsing import check_choice, check_range, from_dict, neares
 from ecg_tune.config.search import SearchSettings, stored_settings
 from ecg_tune.config.trial import (
     CLASS_NAMES,
+    ENCODERS,
     LEAD_NAMES,
     PROFILES,
     AugmentConfig,
@@ -17,6 +18,7 @@ from ecg_tune.config.trial import (
 
 __all__ = [
     "CLASS_NAMES",
+    "ENCODERS",
     "LEAD_NAMES",
     "PROFILES",
     "AugmentConfig",

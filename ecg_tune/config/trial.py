@@ -12,6 +12,8 @@ from ecg_tune.config.setting import check_different, check_settings, setting
 
 CLASS_NAMES = ("NORM", "MI", "STTC", "CD", "HYP")
 LEAD_NAMES = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
+ENCODERS = "encoders"
+"""Folder, in a study or in the storage of its checkpoints, with the model files that fusions start from."""
 PROFILES = ("full", "small")
 
 

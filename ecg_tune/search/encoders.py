@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from ecg_tune.config import ENCODERS
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import StudyError, WorkFailedError
 from ecg_tune.models import MODELS, check_family, trial_config
@@ -14,7 +15,6 @@ from ecg_tune.storage import Storage
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
 from ecg_tune.training.checkpoints import newest_checkpoint
-from ecg_tune.training.encoders import ENCODERS
 from ecg_tune.training.model_file import SavedModel, describe_data, write_model
 
 

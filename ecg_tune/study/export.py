@@ -15,13 +15,13 @@ from sqlalchemy import Connection, Select, Table, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from ecg_tune.config import ENCODERS
 from ecg_tune.storage import Storage
 from ecg_tune.study import schema
 from ecg_tune.study.checkpoints import CHECKPOINTS
 from ecg_tune.study.database import SQLITE_WAIT_S, open_database, unreadable
 from ecg_tune.study.study import Study
 from ecg_tune.study.transactions import database
-from ecg_tune.training.encoders import ENCODERS
 
 N_ROWS = 1000
 """Rows that are held in memory at a time."""

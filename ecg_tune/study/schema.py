@@ -14,6 +14,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ecg_tune.config.deprecations import rename_settings
 from ecg_tune.errors import StudyError
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.trial import Trial
@@ -131,14 +132,8 @@ def forget_checkpoints(study: optuna.Study) -> None:
 
 def _from_0_to_1(attributes: dict[str, Any]) -> dict[str, Any]:
     """Name settings as version 0.2 does."""
-    if (settings := attributes.get("settings")) is None:
-        return attributes
-    settings = dict(settings)
-    if "silence_s" in settings:
-        settings["stall_timeout_s"] = settings.pop("silence_s")
-    if (share := settings.pop("gpu_share", None)) is not None:
-        settings["gpus_per_trial"] = share
-    return {**attributes, "settings": settings}
+    settings = attributes.get("settings")
+    return attributes if settings is None else {**attributes, "settings": rename_settings(settings)}
 
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0_to_1}

@@ -8,14 +8,11 @@ from typing import Any
 
 from torch import nn
 
-from ecg_tune.config import ImageConfig, TrialConfig
+from ecg_tune.config import ENCODERS, ImageConfig, TrialConfig
 from ecg_tune.errors import ConfigError
 from ecg_tune.models import MODELS, FusionConfig
 from ecg_tune.models.fusion import Fusion
 from ecg_tune.training.model_file import SavedModel, load_saved
-
-ENCODERS = "encoders"
-"""Folder, in a study or in the storage of its checkpoints, with the model files that fusions start from."""
 
 
 def load_encoders(model: nn.Module, config: TrialConfig) -> None:

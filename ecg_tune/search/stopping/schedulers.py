@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ecg_tune.config import SearchSettings, from_dict
+from ecg_tune.config import SearchSettings, stored_settings
 from ecg_tune.search.stopping.rungs import Rule, Rungs, rungs_of
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.study import Study
@@ -65,10 +65,10 @@ SCHEDULERS: dict[str, Callable[[SearchSettings], Rule]] = {"asha": asha, "hyperb
 def rule_of(attributes: StudyAttributes) -> Rule:
     """Return the rule that a study was last searched with; one that does not say has no rungs."""
     named = ("scheduler", "profile", "max_epochs", "grace_epochs", "reduction_factor", "min_results")
-    settings = {name: value for name, value in (attributes.settings or {}).items() if name in named}
+    settings = attributes.settings or {}
     if settings.get("scheduler") not in SCHEDULERS:
         return none(SearchSettings())
-    return SCHEDULERS[settings["scheduler"]](from_dict(SearchSettings, settings))
+    return SCHEDULERS[settings["scheduler"]](stored_settings(settings, named))
 
 
 def study_rungs(study: Study) -> Rungs:
