@@ -13,12 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import optuna
 from made_up_study import make_study
-from optuna.trial import TrialState
 
 import analysis.dashboard.live
 from analysis.dashboard.live import LiveStudy
+from ecg_tune.study.study import Study
 
 
 def main() -> None:
@@ -57,8 +56,8 @@ class LiveCost(NamedTuple):
 def live_cost(folder: Path, *, polls: int = 200) -> LiveCost:
     """Measure on a study that may be written to: a trial is added to it, which runs and reports."""
     analysis.dashboard.live.CHECK_INTERVAL_S, analysis.dashboard.live.CPU_SHARE = 0.0, float("inf")
-    study = _open(folder)
-    number = study.ask().number
+    study = Study.open(folder)
+    number = study.optuna.ask().number
     _report(study, number, 1)
     live = LiveStudy(folder)
     first_s, page = _timed(live.html)
@@ -71,17 +70,11 @@ def live_cost(folder: Path, *, polls: int = 200) -> LiveCost:
     return LiveCost(first_s, len(page.encode()), update_s, len(update.encode()), len(gzip.compress(update.encode(), 4)), poll_s)
 
 
-def _open(folder: Path) -> optuna.Study:
-    storage = f"sqlite:///{folder / 'study.db'}"
-    return optuna.load_study(study_name=optuna.get_all_study_names(storage)[0], storage=storage)
-
-
-def _report(study: optuna.Study, number: int, epoch: int) -> None:
-    trial = study.trials[number]
-    assert trial.state == TrialState.RUNNING
-    if epoch == 1:
-        study._storage.set_trial_user_attr(trial._trial_id, "family", study.user_attrs["families"][0])
-    study._storage.set_trial_intermediate_value(trial._trial_id, epoch, 0.7 + epoch / 100)
+def _report(study: Study, number: int, epoch: int) -> None:
+    trial = study.trial(number)
+    assert trial.state == "RUNNING"
+    family = {"family": study.attributes.families[0]} if epoch == 1 else {}
+    study.record(trial, epochs={epoch: 0.7 + epoch / 100}, **family)
 
 
 def _timed(do: Callable[[], Any]) -> tuple[float, Any]:

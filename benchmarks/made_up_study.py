@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ecg_tune.config import SearchSettings, to_dict
 from ecg_tune.search.sampling.samplers import trial_seed
 from ecg_tune.search.stopping.schedulers import SCHEDULERS
+from ecg_tune.study.schema import read_trial
 from ecg_tune.study.study import Study
 from search_spaces import SpaceContext, search_space
 
@@ -127,7 +128,7 @@ def _rows(settings: SearchSettings, stopped: float) -> list[FrozenTrial]:
         worker = int(np.argmin([moment.timestamp() for moment in free]))
         row = _row(trial, proposal, number, state, _curve(proposal.family, trial.params, n_epochs, rng), worker)
         row.datetime_start = free[worker]
-        row.datetime_complete = free[worker] = free[worker] + timedelta(seconds=row.user_attrs["seconds"] + 4)
+        row.datetime_complete = free[worker] = free[worker] + timedelta(seconds=(read_trial(row).seconds or 0) + 4)
         rows.append(row)
     return rows
 
