@@ -157,7 +157,7 @@ def test_retraining_needs_no_test_record(path, tmp_path):
     ("flags", "message"),
     [
         (["--families", "rnn,resnet"], r"was searched with families="),
-        (["--families", "rnn,resnet,fusion", "--max-epochs", "1"], r"max_epochs=2, this is 1: trials can be lengthened, not shortened"),
+        (["--families", "rnn,resnet,fusion", "--max-epochs", "1"], r"max_epochs=2, this is 1: trials can be extended, not shortened"),
         (["--families", "rnn,resnet,fusion", "--max-epochs", "2", "--metric", "macro_f1"], r"metric='macro_auc', this is 'macro_f1'"),
     ],
 )

@@ -50,7 +50,7 @@ class SearchSpace:
         suggest: A pure function of the trial's parameters.
         defaults: Parameters of the configs that every study tries first, one a family.
         queued: Parameters of the configs that the user wants tried next.
-        lengthened: Maps a trial's config and a later last epoch to its config with that, and whether the shorter training is the
+        extended: Maps a trial's config and a later last epoch to its config with that, and whether the shorter training is the
             beginning of the longer one; it is not where the schedule depends on the last epoch.
     """
 

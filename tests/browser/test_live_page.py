@@ -22,6 +22,7 @@ from analysis.dashboard.live_server import LiveServer
 from ecg_tune.cli.status import facts
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import StudyError
+from ecg_tune.study.study import Study
 from tests.stored import newest_trials, open_study
 
 from .pages import EVIL, Opened, made_up, needs_browser
@@ -130,7 +131,7 @@ def test_a_page_follows_a_real_search_and_keeps_what_the_reader_did(
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=500)[0] is not None
     assert process.returncode == 130
-    told = facts(open_study(study), study)
+    told = facts(Study.open(study))
     page.wait_for_function(f"{COUNT} === {told['trials']} && !document.getElementById('head').textContent.includes('Search running')")
     shown = page.locator("#head").inner_text()
     assert f"{told['best']['value']:.4f}" in shown

@@ -145,7 +145,7 @@ def test_a_larger_max_epochs_lengthens_the_complete_trials_and_only_them(searche
     for old in complete:
         new = extended[old.number]
         assert new.params == old.params
-        assert f"trial {old.number} is lengthened as trial {new.number}" in out
+        assert f"trial {old.number} is extended as trial {new.number}" in out
         if old.user_attrs["config"]["training"]["schedule"] == "plateau":
             assert {epoch: new.intermediate_values[epoch] for epoch in old.intermediate_values} == old.intermediate_values
     assert {t.number: t.datetime_complete for t in rows if t.number in before} == {

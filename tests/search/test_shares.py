@@ -19,6 +19,7 @@ from ecg_tune.config import SearchSettings
 from ecg_tune.search.preview.virtual_time import Silent
 from ecg_tune.search.runner import run_search
 from ecg_tune.search.space import Proposal, SearchSpace
+from ecg_tune.study.study import Study
 
 class Quiet(Silent):
     def __enter__(self): return self

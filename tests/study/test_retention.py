@@ -65,7 +65,7 @@ def test_open_trials_and_those_that_wait_for_budget_are_left_alone(study, log, t
     assert waiting <= left(tmp_path)
 
 
-def test_a_trial_lengthened_from_the_start_leaves_nothing_of_its_older_row(study, folder):
+def test_a_trial_extended_from_the_start_leaves_nothing_of_its_older_one(study, folder):
     from dataclasses import replace
 
     extend(Study(study), replace(TOY_SPACE, extended=lambda config, epochs: (config, False)), settings(trials=25, max_epochs=9))

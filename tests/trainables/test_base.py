@@ -205,7 +205,7 @@ def test_two_checkpoints_of_a_trial_are_kept(shared):
     assert [file.name[:11] for file in snapshots(shared)] == ["epoch_00003", "epoch_00004"]
 
 
-def test_a_lengthened_trial_goes_on_where_the_shorter_one_had_ended(shared, tmp_path):
+def test_an_extended_trial_resumes_where_the_shorter_one_had_ended(shared, tmp_path):
     expected = values(worker(dataclasses.replace(shared, checkpoints=LocalStorage(tmp_path / "whole")), task(max_epochs=5)), 5)
     values(worker(shared, task(max_epochs=3)), 3)
     assert values(worker(shared, task(max_epochs=5, reported=3)), 2) == expected[3:]

@@ -229,7 +229,7 @@ def test_tpe_goes_on_trying_all_families():
     assert 10 <= suggested[30:].count("net") < 20
 
 
-def test_a_closed_row_replaces_its_running_copy_and_a_lengthened_one_its_older_row():
+def test_a_finished_trial_replaces_its_running_copy_and_an_extension_its_older_trial():
     view, params = new_view("tpe"), {"family": "tree", "tree.rate": 0.01, "tree.depth": 3}
     view.add(read_trial(row(0, params, TrialState.RUNNING)))
     assert [seen.state for seen in view.seen("tree")] == [TrialState.RUNNING]
