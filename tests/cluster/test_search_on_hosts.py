@@ -59,7 +59,7 @@ def test_the_doctor_names_all_that_is_wrong_and_its_remedy(cluster: OnPremCluste
         (f"{one.address} can't write /tmp/mine", "put the study on a folder that every machine mounts at the same path"),
         (f"/dev/shm of {one.address} has 0.1 GB for an object store of 0.2 GB", "enlarge it"),
         (f"{other.address} has 1 GPUs by nvidia-smi, Ray counts 0", "start Ray after the driver is loaded"),
-        (f"the data folder on {one.address} holds", "copy the driver's there or remove it"),
+        (f"the data folder on {one.address} holds", "copy the driver's data there, or remove that folder"),
         (f"{other.address} offers port 8265 to the network", "start the head with --dashboard-host=127.0.0.1"),
     ):
         assert re.search(f"{re.escape(what)}.*\n.*{re.escape(remedy)}", message.stdout), message.stdout + message.stderr
