@@ -199,7 +199,7 @@ def test_a_place_that_can_not_be_written_is_refused_before_the_start(s3, toy_dat
 def searched(folder: Path, where: str, log) -> optuna.Study:
     """Make a study that has run, every trial of which has left a checkpoint at its place."""
     study = Study.create(folder, replace(ATTRIBUTES, checkpoints=where))
-    play(SearchEngine(Study(study), TOY_SPACE, settings(trials=10), log))
+    play(SearchEngine(study, TOY_SPACE, settings(trials=10), log))
     for trial in study.trials():
         write(b"", study.checkpoints, f"{trial.path}/epoch_00004-0123456789abcdef.pt")
     return study.optuna
@@ -219,7 +219,7 @@ def test_checkpoints_are_bounded_wherever_they_are(place, log, tmp_path):
 
 def test_what_can_not_be_removed_does_not_end_a_search(s3, log, tmp_path):
     study = Study.create(tmp_path / "study", replace(ATTRIBUTES, checkpoints=s3.uri("x").replace("s3://bucket", "s3://nobodys")))
-    play(SearchEngine(Study(study), TOY_SPACE, settings(trials=2), log))
+    play(SearchEngine(study, TOY_SPACE, settings(trials=2), log))
     CheckpointRetention(study).ended(study.trials()[0])
     assert [trial.state for trial in study.trials()] == ["COMPLETE", "COMPLETE"]
 
