@@ -6,15 +6,12 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ecg_tune.errors import StudyError
 from ecg_tune.search.stopping.schedulers import study_rungs
-from ecg_tune.study.ranking import best_of
+from ecg_tune.study.ranking import AnyTrial, best_of
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
-
-AnyTrial = TypeVar("AnyTrial", bound=Trial)
 
 
 @dataclass(frozen=True)

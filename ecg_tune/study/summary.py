@@ -13,7 +13,7 @@ from ecg_tune.study.study import Study
 from ecg_tune.study.trial import STATES, Trial
 
 RungCounts = Mapping[str, Mapping[int, int]]
-"""Family → {epoch of a rung: trials that reached it}."""
+"""Family → {epoch of a rung: trials that reached it}, both ascending."""
 
 
 class BudgetUse(NamedTuple):

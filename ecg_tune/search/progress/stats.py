@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-RungCounts = Mapping[str, Mapping[int, int]]
-"""Family → {epoch of a rung: trials that reached it}, both ascending."""
+from ecg_tune.study.summary import RungCounts
 
 
 class GpuUse(NamedTuple):

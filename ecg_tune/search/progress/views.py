@@ -13,7 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ecg_tune.search.progress.stats import RungCounts, SearchStats
+from ecg_tune.search.progress.stats import SearchStats
+from ecg_tune.study.summary import RungCounts
 
 
 class PlainProgress:
