@@ -1,4 +1,4 @@
-"""The search methods that `efficiency.py` compares, with the same three methods: this project's engine and Ray Tune's own classes."""
+"""The search methods that `efficiency.py` compares, behind the same methods: this project's engine, Ray Tune's classes, Optuna's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from optuna.samplers import BaseSampler
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler, TPESampler
+from optuna.trial import TrialState
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
@@ -17,7 +20,6 @@ from ecg_tune.search.assignment import Assignment
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.virtual_time import Silent
 from ecg_tune.search.space import SearchSpace
-from ecg_tune.search.stopping.rungs import Rungs
 from ecg_tune.study.study import Study
 
 ENDLESS = 100_000
@@ -34,22 +36,6 @@ class OurEngine(SearchEngine):
     def params(self, number: int) -> dict[str, Any]:
         """Look up the parameters that the sampler suggested."""
         return self.study.optuna.get_trials(deepcopy=False)[number].params
-
-
-class PooledEngine(OurEngine):
-    """The project's engine, but with one set of rungs for the trials of all families."""
-
-    def __init__(self, space: SearchSpace, **settings: Any) -> None:
-        super().__init__(space, **settings)
-        self.rungs: Rungs = _Pooled(self.rule)
-
-
-class _Pooled(Rungs):
-    def enter(self, family: str, number: int, epoch: int, value: float) -> bool:
-        return super().enter("", number, epoch, value)
-
-    def end(self, family: str, number: int, epoch: int) -> None:
-        super().end("", number, epoch)
 
 
 class RayEngine:
@@ -70,6 +56,7 @@ class RayEngine:
         **scheduler: Any,
     ) -> None:
         self.settings = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed)
+        self.only = families[0]
         self.suggested: list[dict[str, Any]] = []
         logging.getLogger("ray.tune").setLevel(logging.ERROR)
         suggester: dict[str, Any] = {"sampler": sampler(seed)} if sampler else {"seed": seed}
@@ -85,7 +72,7 @@ class RayEngine:
         trial = self.searcher._ot_trials[str(number)]
         self.suggested.append(trial.params)
         self.scheduler.on_trial_add(None, _stub(number))
-        return Assignment(number, trial.params["family"], {}, 0, "", 0)
+        return Assignment(number, trial.params.get("family", self.only), {}, 0, "", 0)
 
     def record(self, number: int, result: Mapping[str, Any]) -> bool:
         """Pass a result on: a trial's last one goes to neither, one that stops it not to the searcher."""
@@ -114,3 +101,42 @@ def _stub(number: int) -> Any:
 
 def _flat(result: Mapping[str, Any]) -> dict[str, Any]:
     return {**result, "training_iteration": result["epoch"]}
+
+
+class OptunaEngine:
+    """Optuna's TPE with one of its pruners, as its tutorial has it: `ask`, `report`, `should_prune`, `tell`."""
+
+    def __init__(
+        self, space: SearchSpace, *, families: tuple[str, ...], epochs: int, seed: int, pruner: Callable[[int], BasePruner]
+    ) -> None:
+        self.settings = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed)
+        self.space, self.only = space, families[0]
+        self.study = optuna.create_study(direction="maximize", sampler=TPESampler(seed=seed), pruner=pruner(epochs))
+        self.trials: dict[int, optuna.Trial] = {}
+
+    def next_assignment(self) -> Assignment:
+        """Sample a trial."""
+        trial = self.study.ask()
+        self.space.suggest(trial)
+        self.trials[trial.number] = trial
+        return Assignment(trial.number, str(trial.params.get("family", self.only)), {}, 0, "", 0)
+
+    def record(self, number: int, result: Mapping[str, Any]) -> bool:
+        """Report a value and return whether the pruner stops the trial."""
+        self.trials[number].report(float(result["value"]), int(result["epoch"]))
+        return not result["complete"] and self.trials[number].should_prune()
+
+    def close(self, number: int, result: Mapping[str, Any]) -> None:
+        """End a trial: with its best value, as pruned, or as failed."""
+        trial = self.trials[number]
+        reported = self.study._storage.get_trial(trial._trial_id).intermediate_values
+        if result.get("fail_reason"):
+            self.study.tell(trial, state=TrialState.FAIL)
+        elif result["complete"]:
+            self.study.tell(trial, max(reported.values()))
+        else:
+            self.study.tell(trial, state=TrialState.PRUNED)
+
+    def params(self, number: int) -> dict[str, Any]:
+        """Look up the parameters that the sampler suggested."""
+        return self.trials[number].params

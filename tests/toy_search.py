@@ -42,6 +42,9 @@ class Log:
     def epoch(self, number: int, family: str, epoch: int, value: float) -> None:
         self.lines.append(("epoch", number, epoch, value))
 
+    def paused(self, number: int, family: str, epoch: int, reason: str) -> None:
+        self.lines.append(("paused", number, epoch, reason))
+
     def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
         self.lines.append(("finished", number, state, reason))
 

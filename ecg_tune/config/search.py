@@ -18,8 +18,8 @@ GRACE: Mapping[str, int] = {"full": 3, "small": 1}
 """Profile → first rung."""
 
 METRICS = ("macro_auc", "macro_auc_pr", "macro_f1")
-SAMPLERS = ("tpe", "gp", "cmaes", "nsgaii", "qmc", "random")
-SCHEDULERS = ("asha", "hyperband", "median", "none")
+SAMPLERS = ("tpe", "parzen", "gp", "cmaes", "nsgaii", "qmc", "random")
+SCHEDULERS = ("forecast", "asha", "hyperband", "median", "none")
 OBJECTIVES = ("parameters", "macs", "latency_ms")
 """Names only; what they stand for is in `ecg_tune.metrics`, `ecg_tune.search` and `ecg_tune.models.cost`. A test compares them."""
 
@@ -84,25 +84,32 @@ class SearchSettings:
     )
     sampler: str = _flag(
         "tpe",
-        "How the next configuration is chosen. tpe, gp, cmaes and nsgaii learn from earlier trials; qmc and random only spread trials.",
+        "How the next configuration is chosen. tpe, parzen, gp, cmaes and nsgaii learn from earlier trials; qmc and random only spread "
+        "trials.",
         choices=SAMPLERS,
         group=STOPPING,
     )
     scheduler: str = _flag(
-        "asha",
-        "How weak trials are stopped early: asha and hyperband compare them at rungs, median with the median; none stops no trial.",
+        "forecast",
+        "How weak trials give way: forecast pauses every trial at rungs and resumes the one that promises most for its epochs; asha and "
+        "hyperband stop the weak ones at rungs, median those below the median; none stops no trial.",
         choices=SCHEDULERS,
         group=STOPPING,
     )
     grace_epochs: int | None = _flag(
         None,
-        "Epochs that every trial runs before it can be stopped (the first rung of ASHA).",
+        "Epochs that every trial runs before it can be paused or stopped: the first rung.",
         limits=(1, 100_000),
         unset=_by_profile(GRACE),
         group=STOPPING,
     )
-    reduction_factor: int = _flag(3, "Keep the best 1/N of the trials at each rung (η in ASHA).", limits=(2, 100), group=STOPPING)
-    min_results: int = _flag(3, "Trials of a family that must reach a rung before any is stopped there.", limits=(1, 1000), group=STOPPING)
+    reduction_factor: int = _flag(3, "asha, hyperband: keep the best 1/N of the trials at each rung (η).", limits=(2, 100), group=STOPPING)
+    min_results: int = _flag(
+        3,
+        "asha, hyperband, median: trials of a family that must reach a rung before any is stopped there.",
+        limits=(1, 1000),
+        group=STOPPING,
+    )
     seed: int = _flag(
         0,
         "Seed of the sampler, the initial weights and the data order. With --slots 1, equal seeds give equal trials.",

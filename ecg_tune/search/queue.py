@@ -46,6 +46,11 @@ class Queue:
         items += [Item(fixed_params(frozen[number]), f"row {number}") for number in left_open]
         self.items = [item for item in items if item.key not in known]
 
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What the next trial is given."""
+        return self.items[0].params if self.items else {}
+
     def next(self) -> Item:
         """Return the next one; an empty one when all were tried."""
         return self.items.pop(0) if self.items else Item()

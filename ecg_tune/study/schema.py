@@ -26,7 +26,7 @@ TRIAL_NAMES = {
     for name in (
         "family", "config", "seed", "is_default", "path", "queued", "continued_from", "resumes", "superseded_by", "imported_from",
         "seconds", "epochs_trained", "device", "node", "worker", "n_parameters", "micro_batch", "micro_batch_after_oom",
-        "per_class_auc", "best_epoch", "checkpoint", "objectives", "ended_by", "fail_reason", "failure",
+        "per_class_auc", "best_epoch", "checkpoint", "objectives", "decisions", "forecast", "ended_by", "fail_reason", "failure",
     )
 }  # fmt: skip
 """Field of `Trial` → name of the attribute that holds it. Everything else of a trial has a place of its own in Optuna."""
@@ -54,6 +54,7 @@ def read_trial(frozen: FrozenTrial) -> Trial:
         fields["per_class_auc"] = tuple(math.nan if value is None else float(value) for value in fields["per_class_auc"])
     if "objectives" in fields:
         fields["objectives"] = tuple(math.nan if value is None else float(value) for value in fields["objectives"])
+    fields |= {name: tuple(fields[name]) for name in ("decisions", "forecast") if name in fields}
     return Trial(
         number=frozen.number,
         state=frozen.state.name,  # type: ignore[arg-type]  # the same five names

@@ -44,6 +44,8 @@ class Trial:
         per_class_auc: (n_classes,) validation AUC at the best epoch; NaN for a class without positives.
         checkpoint: Its last checkpoint's file.
         objectives: Values of all objectives, also of a trial that was stopped; () in a study of one.
+        decisions: Why it paused and resumed, in order, under `--scheduler forecast`; see `ecg_tune.search.stopping.pauses`.
+        forecast: Of its best value at the last epoch, mean and standard deviation, when it was pruned for it.
         ended_by: "max_epochs", "patience", the scheduler's name, a budget of `BUDGETS`, "target", "failed", or "imported".
         fail_reason: "nan", "oom", "error", "timeout" or "preempted".
         failure: The failure's text.
@@ -79,6 +81,8 @@ class Trial:
     best_epoch: int | None = None
     checkpoint: str | None = None
     objectives: tuple[float, ...] = ()
+    decisions: tuple[Mapping[str, Any], ...] = ()
+    forecast: tuple[float, ...] | None = None
     ended_by: str | None = None
     fail_reason: str | None = None
     failure: str | None = None

@@ -42,7 +42,7 @@ class Step:
         value: What it reported; not finite when the trial failed in it.
         seconds: What it cost.
         at_s: When it ended, in virtual seconds since the start.
-        ended: Whether the trial was closed here.
+        ended: Whether the trial was closed here, or waits.
     """
 
     assignment: Assignment
@@ -88,6 +88,8 @@ class Silent:
 
     def epoch(self, number: int, family: str, epoch: int, value: float) -> None: ...
 
+    def paused(self, number: int, family: str, epoch: int, reason: str) -> None: ...
+
     def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None: ...
 
     def message(self, text: str) -> None: ...
@@ -106,7 +108,7 @@ def simulate(engine: SearchEngine, curve: Callable[[Assignment], Curve], *, slot
     """Run a whole search in virtual time.
 
     Args:
-        curve: What a trial would report, from its first epoch on; called once, when the trial is handed out.
+        curve: What a trial would report, from its first epoch on; called once, when the trial is handed out first.
         slots: Trials that run at once.
         clock: Is kept at the virtual time; the one that the engine's budget looks at.
     """
@@ -124,11 +126,14 @@ def simulate(engine: SearchEngine, curve: Callable[[Assignment], Curve], *, slot
 def steps(engine: Driven, curve: Callable[[Assignment], Curve], *, slots: int, clock: Clock | None = None) -> Iterator[Step]:
     """Yield the epochs of a search in the order in which they would end; the engine knows each before it is yielded."""
     workers: list[_Worker] = []
+    curves: dict[int, Curve] = {}
     started = 0
     clock = clock or Clock()
     while True:
         while len(workers) < slots and (assignment := engine.next_assignment()):
-            heapq.heappush(workers, _begun(assignment, curve(assignment), clock.now_s, started))
+            if assignment.number not in curves:
+                curves[assignment.number] = curve(assignment)
+            heapq.heappush(workers, _begun(assignment, curves[assignment.number], clock.now_s, started))
             started += 1
         if not workers:
             return

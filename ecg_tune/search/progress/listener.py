@@ -14,6 +14,9 @@ class Listener(Protocol):
     def epoch(self, number: int, family: str, epoch: int, value: float) -> None:
         """A trial finished an epoch."""
 
+    def paused(self, number: int, family: str, epoch: int, reason: str) -> None:
+        """A trial waits at a rung; its worker is free."""
+
     def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
         """A trial's row was closed."""
 

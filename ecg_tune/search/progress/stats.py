@@ -27,6 +27,7 @@ class SearchStats:
         trials: Trials the study shall have in the end.
         states: Finished trials of the study by state, those of earlier runs included.
         running: Trial number → (family, last epoch, last value).
+        waiting: Numbers of trials that pause at a rung.
         best: (value, trial number, family) of the best COMPLETE trial.
         rung_counts: Counts the trials that reached each rung by now.
         gpus: Gives the use of the GPUs that the driver can see; must answer at once.
@@ -38,6 +39,7 @@ class SearchStats:
     slots: int = 1
     states: Counter[str] = field(default_factory=Counter)
     running: dict[int, tuple[str, int, float | None]] = field(default_factory=dict)
+    waiting: set[int] = field(default_factory=set)
     best: tuple[float, int, str] | None = None
     rung_counts: Callable[[], RungCounts] = dict
     gpus: Callable[[], Sequence[GpuUse]] = tuple
@@ -49,6 +51,7 @@ class SearchStats:
 
     def started(self, number: int, family: str, continued_at: int) -> None:
         """Take in that a trial began."""
+        self.waiting.discard(number)
         self.running[number] = (family, continued_at, None)
 
     def epoch(self, number: int, family: str, epoch: int, value: float) -> None:
@@ -56,8 +59,14 @@ class SearchStats:
         self.running[number] = (family, epoch, value)
         self.epochs += 1
 
+    def paused(self, number: int) -> None:
+        """Take in that a trial waits."""
+        self.running.pop(number, None)
+        self.waiting.add(number)
+
     def finished(self, number: int, family: str, state: str, value: float | None) -> None:
-        """Take in that a row was closed."""
+        """Take in that a trial ended."""
+        self.waiting.discard(number)
         _, epoch, _ = self.running.pop(number, (family, 0, None))
         self.states[state] += 1
         self.ended += 1
@@ -80,7 +89,8 @@ class SearchStats:
         """Return the trials by state."""
         parts = [f"{sum(self.states.values())}/{self.trials} trials"]
         parts += [f"{self.states[state]} {state}" for state in ("COMPLETE", "PRUNED", "FAIL") if self.states[state]]
-        return ", ".join([*parts, f"{len(self.running)} running"])
+        waiting = [f"{len(self.waiting)} waiting"] if self.waiting else []
+        return ", ".join([*parts, f"{len(self.running)} running", *waiting])
 
     def best_so_far(self) -> str:
         """Return the best trial; "" while there is none."""

@@ -37,6 +37,10 @@ class PlainProgress:
         self.stats.epoch(number, family, epoch, value)
         self._line(f"trial {number} ({family}) epoch {epoch}/{self.stats.max_epochs}: {value:.4f}")
 
+    def paused(self, number: int, family: str, epoch: int, reason: str) -> None:
+        self.stats.paused(number)
+        self._line(reason)
+
     def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
         self.stats.finished(number, family, state, value)
         known = (self.stats.counts(), self.stats.best_so_far(), self.stats.left())
@@ -70,6 +74,11 @@ class LiveProgress:
     def epoch(self, number: int, family: str, epoch: int, value: float) -> None:
         self.stats.epoch(number, family, epoch, value)
         self.live.update(self._view())
+
+    def paused(self, number: int, family: str, epoch: int, reason: str) -> None:
+        self.stats.paused(number)
+        self.live.update(self._view())
+        self.message(reason)
 
     def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
         self.stats.finished(number, family, state, value)
@@ -122,6 +131,10 @@ class JsonProgress:
     def epoch(self, number: int, family: str, epoch: int, value: float) -> None:
         self.stats.epoch(number, family, epoch, value)
         self._object("epoch", number=number, family=family, epoch=epoch, value=value)
+
+    def paused(self, number: int, family: str, epoch: int, reason: str) -> None:
+        self.stats.paused(number)
+        self._object("paused", number=number, family=family, epoch=epoch, reason=reason)
 
     def finished(self, number: int, family: str, state: str, value: float | None, reason: str) -> None:
         self.stats.finished(number, family, state, value)

@@ -23,6 +23,7 @@ from ecg_tune.errors import ConfigError
 from ecg_tune.search.sampling.samplers import SAMPLERS, FixedSampler
 from ecg_tune.search.sampling.thinning import thinned
 from ecg_tune.search.space import Proposal
+from ecg_tune.search.stopping.forecast import Forecasts
 from ecg_tune.study.trial import Trial
 
 N_REDRAWS = 8
@@ -43,6 +44,8 @@ class SamplerHistory:
       away. In a study of several objectives they are COMPLETE with their `objectives`, or left out where these are not known.
     - A sampler that can't model the choice of the family sees one family's trials, without the `family` parameter; the family
       with the fewest trials is next. To a sampler that learns the choice itself, that happens every `TURN_EVERY` trials.
+    - With forecasts (`--scheduler forecast`) a sampler sees one family's trials, each one with a value as COMPLETE with its forecast at
+      the last epoch, whether it runs, waits or ended; the family is given.
     - Finished trials beyond the bound are thinned, see `ecg_tune.search.sampling.thinning`.
 
     Args:
@@ -51,13 +54,21 @@ class SamplerHistory:
         families: All families of the study, in the order of the `family` parameter's choices.
         directions: "maximize" or "minimize", one an objective.
         bound: Finished trials that are kept at most (per family where families take turns); by default the sampler's own.
+        forecasts: Gives the values that trials are shown with.
 
     Raises:
         ConfigError: The sampler follows one objective only, and there are several.
     """
 
     def __init__(
-        self, sampler: str, *, seed: int, families: Sequence[str], directions: Sequence[str] = ("maximize",), bound: int | None = None
+        self,
+        sampler: str,
+        *,
+        seed: int,
+        families: Sequence[str],
+        directions: Sequence[str] = ("maximize",),
+        bound: int | None = None,
+        forecasts: Forecasts | None = None,
     ) -> None:
         self.spec, self.seed, self.families = SAMPLERS[sampler], seed, tuple(families)
         if len(directions) > 1 and not self.spec.several_objectives:
@@ -65,6 +76,8 @@ class SamplerHistory:
             raise ConfigError(f"{sampler} follows one objective, but got {len(directions)}: choose one of {others}")
         self.directions = tuple(StudyDirection[direction.upper()] for direction in directions)
         self.bound = self.spec.bound if bound is None else min(bound, self.spec.bound)
+        self.forecasts = forecasts
+        self.joint = self.spec.joint and forecasts is None
         self._family: dict[int, str] = {}
         self._running: dict[int, FrozenTrial] = {}
         self._finished: dict[str, dict[int, FrozenTrial]] = {}
@@ -120,11 +133,14 @@ class SamplerHistory:
         """Return the trials that a sampler sees when it samples one of `family`, by number."""
         group = self._group(family)
         running = {number: trial for number, trial in self._running.items() if self._group(self._family[number]) == group}
-        return _by_number(self._finished.get(group, {}) | running)
+        trials = _by_number(self._finished.get(group, {}) | running)
+        if self.forecasts is not None:
+            self._show_forecasts(trials, self.forecasts)
+        return trials
 
     def _next_family(self, sampler: BaseSampler, number: int, allowed: Container[str]) -> str:
         """Choose the family. It is the first choice of a trial and decides which others there are."""
-        in_turn = not self.spec.joint or (self.bound and number % TURN_EVERY == 0)
+        in_turn = not self.joint or (self.bound and number % TURN_EVERY == 0)
         if not in_turn:
             trial, choices = self._new_trial(sampler, number, ""), CategoricalDistribution(self.families)
             for _ in range(N_REDRAWS):
@@ -144,7 +160,16 @@ class SamplerHistory:
 
     def _group(self, family: str) -> str:
         """Name the trials that are modelled together."""
-        return "" if self.spec.joint else family
+        return "" if self.joint else family
+
+    def _show_forecasts(self, trials: list[FrozenTrial], forecasts: Forecasts) -> None:
+        """Give every trial that has a value its forecast; those that run without any stay RUNNING."""
+        known = [trial for trial in trials if forecasts.known(trial.number)]
+        means, _ = forecasts.forecast([trial.number for trial in known])
+        for trial, mean in zip(known, means, strict=True):
+            others = [] if len(self.directions) == 1 else list(trial.values or ())[1:]
+            if len(others) == len(self.directions) - 1:
+                trial.state, trial.values = TrialState.COMPLETE, [float(mean), *others]
 
     def _drop(self, number: int | None) -> None:
         if number in self._family:
@@ -153,13 +178,16 @@ class SamplerHistory:
     def _shown(self, trial: Trial) -> FrozenTrial | None:
         """Return a trial as the sampler shall see it; None when it teaches nothing."""
         state, values = TrialState[trial.state], list(trial.values) or None
-        if state == TrialState.PRUNED and (len(self.directions) > 1 or not self.spec.knows_pruned):
+        forecast = self.forecasts is not None
+        if state == TrialState.PRUNED and (forecast or len(self.directions) > 1 or not self.spec.knows_pruned):
             state, values = TrialState.COMPLETE, self._values_of_pruned(trial)
             if values is None:
                 return None
         if state not in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING) or not trial.params:
             return None
-        names = [name for name in trial.params if self.spec.joint or name != "family"]
+        if state == TrialState.RUNNING:
+            values = list(trial.objectives) or None  # known from its first pause on
+        names = [name for name in trial.params if self.joint or name != "family"]
         return FrozenTrial(
             number=trial.number,
             state=state,

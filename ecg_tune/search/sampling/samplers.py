@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial
 
 from ecg_tune.errors import ConfigError
 from ecg_tune.search.sampling.evolution import CmaEs, Genetic
+from ecg_tune.search.sampling.parzen import Parzen
 from ecg_tune.search.sampling.sobol import Sobol
 
 
@@ -48,6 +49,11 @@ def gp(seed: int, number: int) -> BaseSampler:
     """
     independent = tpe(seed, number)
     return GPSampler(seed=trial_seed(seed, number), independent_sampler=independent, warn_independent_sampling=False)
+
+
+def parzen(seed: int, number: int) -> BaseSampler:
+    """Return a Parzen estimator with wide kernels, see `Parzen`; it follows one objective."""
+    return Parzen(trial_seed(seed, number), independent=random(seed, number))
 
 
 def cmaes(seed: int, number: int) -> BaseSampler:
@@ -91,6 +97,7 @@ class SamplerSpec:
 
 SAMPLERS: dict[str, SamplerSpec] = {
     "tpe": SamplerSpec(tpe, bound=500, joint=True, knows_pruned=True),
+    "parzen": SamplerSpec(parzen, bound=500, several_objectives=False),
     "gp": SamplerSpec(gp, bound=150),
     "cmaes": SamplerSpec(cmaes, bound=500, several_objectives=False),
     "nsgaii": SamplerSpec(nsgaii, bound=500),

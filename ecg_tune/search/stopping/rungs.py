@@ -29,6 +29,7 @@ class Rule:
         min_results: Other trials that must have reached the rung before any is pruned there.
         averages: A trial's value at a rung is its mean since the first rung, not the best value so far.
         marks: The rungs worth showing to a person.
+        pauses: No trial is pruned at a rung; each waits there until its forecast is the best (`ecg_tune.search.stopping.forecast`).
     """
 
     brackets: tuple[tuple[int, ...], ...] = ((),)
@@ -37,6 +38,7 @@ class Rule:
     min_results: int = 1
     averages: bool = False
     marks: tuple[int, ...] = ()
+    pauses: bool = False
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -52,7 +54,7 @@ class Rule:
 
     def prunes(self, others: Sequence[float], value: float) -> bool:
         """Return whether a trial whose best value is `value` stops, given the values of the others at the rung."""
-        if len(others) < max(self.min_results, 1):
+        if self.pauses or len(others) < max(self.min_results, 1):
             return False
         return bool(value < np.percentile(others, 100 * self.quantile))
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from ecg_tune.config import SearchSettings, stored_settings
+from ecg_tune.search.stopping import forecast as forecasts
 from ecg_tune.search.stopping.rungs import Rule, Rungs, rungs_of
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.study import Study
@@ -18,6 +19,12 @@ def rung_levels(grace: int, factor: int, max_epochs: int) -> tuple[int, ...]:
         levels.append(grace)
         grace *= factor
     return tuple(levels)
+
+
+def forecast(settings: SearchSettings) -> Rule:
+    """Return the rule under which trials wait at rungs, and those with the largest expected improvement an epoch resume."""
+    levels = forecasts.rung_levels(settings.grace, settings.epochs)
+    return Rule(brackets=(levels,), marks=levels, pauses=True)
 
 
 def asha(settings: SearchSettings) -> Rule:
@@ -59,7 +66,13 @@ def none(settings: SearchSettings) -> Rule:
     return Rule()
 
 
-SCHEDULERS: dict[str, Callable[[SearchSettings], Rule]] = {"asha": asha, "hyperband": hyperband, "median": median, "none": none}
+SCHEDULERS: dict[str, Callable[[SearchSettings], Rule]] = {
+    "forecast": forecast,
+    "asha": asha,
+    "hyperband": hyperband,
+    "median": median,
+    "none": none,
+}
 
 
 def rule_of(attributes: StudyAttributes) -> Rule:

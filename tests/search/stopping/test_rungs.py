@@ -174,7 +174,7 @@ def test_rungs_rebuilt_from_the_rows_equal_those_kept_result_by_result(name, see
                 row = stream.rows[number]
                 where = (row["family"], number, len(row["values"]))
                 assert again.judge(*where) == kept.judge(*where)
-    assert (stream.cut > 10) == (name != "none")
+    assert (stream.cut > 10) == (name not in ("none", "forecast"))
 
 
 @pytest.mark.parametrize("name", ["asha", "hyperband", "median"])

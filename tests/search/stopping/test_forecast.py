@@ -1,0 +1,247 @@
+"""Forecasts: the rules as they are written, and that all of them follow from the study's trials."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from ecg_tune.search.engine import SearchEngine
+from ecg_tune.search.stopping import pauses
+from ecg_tune.search.stopping.forecast import DECAY, Forecasts, robust_spread, rung_levels
+from ecg_tune.search.stopping.pauses import Decision
+from ecg_tune.study.study import Study
+from ecg_tune.study.trial import Trial
+from tests.toy_search import TOY_SPACE, Log, play, settings
+
+E = 10
+FAMILIES = ("slow", "fast")
+
+
+def forecast_settings(**changes):
+    return settings(**{"scheduler": "forecast", "max_epochs": E, "trials": 20, **changes})
+
+
+def played(study: optuna.Study | Study, *, steps: int | None = None, slots: int = 1, **changes) -> SearchEngine:
+    study = study if isinstance(study, Study) else Study(study)
+    engine = SearchEngine(study, TOY_SPACE, forecast_settings(**changes), Log())
+    play(engine, steps=steps, slots=slots, epochs=changes.get("max_epochs", E))
+    return engine
+
+
+def random_trials(rng: np.random.Generator, n: int, levels: tuple[int, ...]) -> list[Trial]:
+    trials = []
+    for number in range(n):
+        whole, length = rng.random() < 0.2, int(rng.integers(1, E + 1))
+        length = E if whole else min(length, E - 1)
+        curve = np.cumsum(rng.random(length) * 0.1) + rng.random() * 0.3
+        values = {epoch: float(value) for epoch, value in enumerate(curve + rng.normal(0, 0.02, length), 1)}
+        patient = whole and rng.random() < 0.5
+        values = {e: v for e, v in values.items() if e <= 4} if patient else values
+        state = "COMPLETE" if whole else "FAIL" if rng.random() < 0.1 else "RUNNING"
+        best = (max(values.values()),) if whole else ()
+        trials.append(Trial(number, state, family=FAMILIES[number % 2], intermediate=values, values=best))
+    return trials
+
+
+@pytest.mark.parametrize(
+    ("grace", "epochs", "levels"),
+    [(1, 27, (1, 2, 3, 4, 6, 9, 13, 19)), (3, 50, (3, 4, 6, 9, 13, 19, 28, 42)), (1, 2, (1,)), (1, 1, ()), (5, 5, ())],
+)
+def test_each_rung_is_half_as_far_again(grace, epochs, levels):
+    assert rung_levels(grace, epochs) == levels
+
+
+def expected_gains(trials: list[Trial], levels: tuple[int, ...]) -> list[dict[str, tuple[float, float]]]:
+    """Compute mean and variance of each step's gain, family by family, in plain loops."""
+    seen = [t for t in trials if t.state != "FAIL" and t.intermediate]
+
+    def at(trial: Trial, epoch: int) -> float | None:
+        if trial.last_epoch >= epoch:
+            return max(v for e, v in trial.intermediate.items() if e <= epoch)
+        return max(trial.intermediate.values()) if trial.state == "COMPLETE" else None
+
+    first = np.array([value for t in seen if (value := at(t, levels[0])) is not None])
+    spread, floor = robust_spread(first)
+    steps, before, variance_before, own_before = [], None, 0.0, dict.fromkeys(FAMILIES, 0.0)
+    for low, high in zip(levels, (*levels[1:], E), strict=True):
+        gains = {f: [] for f in FAMILIES}
+        for t in seen:
+            if (b := at(t, high)) is not None and (a := at(t, low)) is not None:
+                gains[t.family].append(max(b, floor) - max(a, floor))
+        every = [g for own in gains.values() for g in own]
+        prior = spread if before is None else DECAY * before
+        mean, variance = prior, spread**2 if before is None else DECAY * variance_before
+        if every:
+            mean = sum(every) / len(every)
+            variance = (sum((g - mean) ** 2 for g in every) + 0.5 * prior**2) / (len(every) + 0.5)
+        pace = {f: 1.0 if before is None or before <= 1e-9 else min(3.0, max(0.3, own_before[f] / before)) for f in FAMILIES}
+        own = {f: (sum(gains[f]) + mean * pace[f]) / (len(gains[f]) + 1) for f in FAMILIES}
+        inner = [g - sum(gains[f]) / len(gains[f]) for f in FAMILIES for g in gains[f]]
+        within = max(sum(g * g for g in inner) / max(1, len(inner) - 1) if len(inner) > 2 else variance, 1e-10)
+        steps.append({f: (own[f], within + max(variance, within) / (len(gains[f]) + 1)) for f in FAMILIES})
+        before, variance_before, own_before = mean, variance, own
+    return steps
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 40])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_forecast_is_the_best_value_and_what_its_family_gains_from_there(seed, n):
+    levels = rung_levels(1, E)
+    trials = random_trials(np.random.default_rng(seed), n, levels)
+    forecasts, steps = Forecasts.of(trials, levels, E, FAMILIES), expected_gains(trials, levels)
+    for trial in trials:
+        if trial.state == "FAIL":
+            assert not forecasts.known(trial.number)
+            continue
+        mean, sd = forecasts.of_trial(trial.number)
+        if trial.state == "COMPLETE":
+            assert (mean, sd) == (max(trial.intermediate.values()), 0.0)
+            continue
+        low = max(level for level in levels if level <= trial.last_epoch)
+        at = levels.index(low)
+        high = (*levels[1:], E)[at]
+        way = (math.log(trial.last_epoch) - math.log(low)) / (math.log(high) - math.log(low))
+        left = [
+            sum(s[trial.family][i] for s in steps[at:]) * (1 - way) + sum(s[trial.family][i] for s in steps[at + 1 :]) * way for i in (0, 1)
+        ]
+        _, floor = robust_spread(np.array([t.intermediate[1] for t in trials if t.state != "FAIL"]))
+        assert mean == pytest.approx(max(*trial.intermediate.values(), floor) + left[0])
+        assert sd == pytest.approx(0.6 * math.sqrt(left[1]))
+
+
+def test_values_that_explode_in_the_first_epoch_spread_nothing():
+    values = np.linspace(0.5, 0.7, 20)
+    spread, _ = robust_spread(values)
+    wild, wild_floor = robust_spread(np.append(values, [-1e9, -1e12]))
+    assert wild < 2 * spread
+    assert wild_floor > -1.0
+    trials = [Trial(n, "RUNNING", family="slow", intermediate={1: v, 2: v + 0.05}) for n, v in enumerate(values)]
+    exploded = Trial(20, "RUNNING", family="slow", intermediate={1: -1e9, 2: 0.4})
+    calm, shaken = (Forecasts.of(some, (1, 2, 3), E, FAMILIES) for some in (trials, [*trials, exploded]))
+    assert shaken.of_trial(3)[0] == pytest.approx(calm.of_trial(3)[0], abs=0.1)
+
+
+def test_equal_first_values_have_the_standard_deviation_as_spread():
+    assert robust_spread(np.array([0.5] * 8 + [0.9])) == (pytest.approx(0.4 / 3), -math.inf)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_every_choice_follows_from_the_study_alone(study, slots):
+    """At every decision the forecasts rebuilt from the database choose what those kept result by result choose."""
+    engine = SearchEngine(Study(study), TOY_SPACE, forecast_settings(), Log())
+    kept, checked = engine.forecasts.choose, []
+
+    def both(waiting, running, **how):
+        again = Forecasts.of(engine.study.trials(), engine.rule.levels, E, FAMILIES)
+        for number in engine.trials:  # an epoch is written after it is judged
+            again.add(engine.trials[number])
+        late = [n for n in [*waiting, *running] if again._epoch[again._row[n]] < engine.forecasts._epoch[engine.forecasts._row[n]]]
+        for number in late:
+            row = engine.forecasts._row[number]
+            again.report(number, int(engine.forecasts._epoch[row]), float(engine.rungs.best[number]))
+        choice = kept(waiting, running, **how)
+        assert again.choose(waiting, running, **how) == choice
+        checked.append(choice)
+        return choice
+
+    engine.forecasts.choose = both
+    play(engine, slots=slots, epochs=E)
+    assert len(checked) > 20
+    assert engine.done
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 9, 17, 23, 40])
+def test_a_search_killed_anywhere_and_resumed_equals_an_uninterrupted_one(study, steps):
+    whole = optuna.create_study(direction="maximize")
+    played(whole)
+    played(study, steps=steps)  # the driver vanishes: nobody closes anything
+    engine = played(optuna.load_study(study_name="toy", storage=study._storage))
+    assert engine.done
+    for one, other in zip(whole.trials, engine.study.optuna.trials, strict=True):
+        assert (one.params, one.intermediate_values, one.state) == (other.params, other.intermediate_values, other.state)
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_nothing_waits_at_the_end_and_every_family_has_a_whole_trial(study, slots):
+    engine = played(study, slots=slots)
+    trials = engine.study.trials()
+    assert engine.done
+    assert not engine.waiting
+    assert {trial.state for trial in trials} == {"COMPLETE", "PRUNED"}
+    assert {trial.family for trial in trials if trial.state == "COMPLETE"} == set(FAMILIES)
+    pruned = [trial for trial in trials if trial.state == "PRUNED"]
+    assert all(trial.ended_by == "forecast" and trial.last_epoch in engine.rule.levels for trial in pruned)
+    assert all(trial.forecast is not None and len(trial.forecast) == 2 for trial in pruned)
+    assert max(trials, key=lambda trial: trial.best_value).state == "COMPLETE"
+
+
+def test_a_trial_says_why_it_waited_and_resumed(study):
+    engine = played(study)
+    stories = {trial.number: [Decision.stored(decision) for decision in trial.decisions] for trial in engine.study.trials()}
+    assert any(decision.resumes for story in stories.values() for decision in story)
+    for number, story in stories.items():
+        assert [decision.resumes for decision in story] == [at % 2 == 1 for at in range(len(story))], "it pauses and resumes in turn"
+        for decision in story:
+            text = decision.text(number, E)
+            assert text.startswith(f"trial {number} {'resumes after' if decision.resumes else 'waits at'} epoch {decision.epoch}: ")
+            assert f"forecast {decision.mean:.4f} ± {decision.sd:.4f} at epoch {E}" in text
+
+
+def test_the_least_promising_waiting_trial_is_pruned_when_too_many_wait(study, monkeypatch):
+    monkeypatch.setattr("ecg_tune.search.engine.MOST_WAITING", 3)
+    engine = SearchEngine(Study(study), TOY_SPACE, forecast_settings(trials=40), Log())
+    most = []
+    wait = engine._wait
+
+    def counted(number):
+        wait(number)
+        most.append(len(engine.waiting))
+
+    engine._wait = counted
+    play(engine, epochs=E)
+    assert max(most) == 3
+    assert engine.done
+    assert pauses.MOST_WAITING == 100
+
+
+def test_a_lost_worker_lets_its_trial_wait_at_a_rung_and_else_be_handed_out_next(study):
+    engine = SearchEngine(Study(study), TOY_SPACE, forecast_settings(), Log())
+    first, second = engine.next_assignment(), engine.next_assignment()
+    engine.retry_lost(first.number, "killed", counted=True)
+    assert engine.next_assignment().number == first.number  # it has no epoch yet
+    for epoch in (1, 2, 3, 4, 5):
+        engine.forecasts.choose = lambda *a, **k: type("C", (), {"number": second.number, "family": "fast", "reason": "worth"})()
+        engine.record(second.number, {"epoch": epoch, "value": 0.9, "complete": False, "epochs": epoch})
+    engine.retry_lost(second.number, "killed", counted=True)
+    assert (engine.unfinished, engine.waiting) == ([second.number], [])
+
+
+def test_a_spent_budget_ends_waiting_trials_which_a_larger_one_resumes(study):
+    played(study, total_epochs=15)
+    stopped = [t for t in Study(study).trials() if t.state == "PRUNED"]
+    assert stopped
+    assert all(t.ended_by == "total_epochs" for t in stopped)
+
+
+def test_the_sampler_sees_forecasts(study):
+    engine = SearchEngine(Study(study), TOY_SPACE, forecast_settings(), Log())
+    play(engine, steps=25, epochs=E)
+    shown = [trial for family in FAMILIES for trial in engine.history.seen(family)]
+    assert {trial.number for trial in shown} >= set(engine.waiting)
+    for trial in shown:
+        if engine.forecasts.known(trial.number):
+            assert trial.state == TrialState.COMPLETE
+            assert trial.value == pytest.approx(engine.forecasts.of_trial(trial.number)[0])
+        assert "family" not in trial.params
+
+
+@pytest.mark.parametrize(("first", "then"), [("asha", "forecast"), ("forecast", "asha")])
+def test_a_study_may_change_its_scheduler(study, first, then):
+    played(study, steps=20, scheduler=first)
+    engine = played(optuna.load_study(study_name="toy", storage=study._storage), scheduler=then)
+    assert engine.done
+    assert {trial.state for trial in engine.study.trials()} == {"COMPLETE", "PRUNED"}
