@@ -56,7 +56,10 @@ EPOCHS = 4
 
 
 def settings(**changes: Any) -> SearchSettings:
-    return SearchSettings(**{"families": ("slow", "fast"), "trials": 12, "max_epochs": EPOCHS, "grace_epochs": 1, "seed": 3, **changes})
+    """Return settings of a toy search, by ASHA where nothing else is said."""
+    return SearchSettings(
+        **{"scheduler": "asha", "families": ("slow", "fast"), "trials": 12, "max_epochs": EPOCHS, "grace_epochs": 1, "seed": 3, **changes}
+    )
 
 
 def result(task: Assignment, epoch: int, *, epochs: int = EPOCHS, **changes: Any) -> dict[str, Any]:

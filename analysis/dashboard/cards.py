@@ -56,6 +56,8 @@ def _card(trial: RankedTrial) -> Card:
         "epochs": trial.epochs,
         "seconds": None if trial.seconds is None else round(trial.seconds, 1),
         "ended_by": trial.ended_by,
+        "waits": trial.paused or None,
+        "story": list(trial.story) or None,
         "fail_reason": trial.fail_reason,
         "failure": trial.failure[-MOST_TEXT:] if trial.failure else None,
         "continued_from": trial.continued_from,

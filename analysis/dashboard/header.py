@@ -56,7 +56,9 @@ def _warnings(summary: StudySummary, *, now: datetime, more: str) -> Iterable[tu
         yield "SYNTHETIC", "The records are simulated. No number on this page says anything about real patients."
     running = summary.counts.get("RUNNING", 0)
     if more:
-        yield "Search running", f"{_trials(running)} {'was' if running == 1 else 'were'} in progress at {now:%H:%M}; {more}."
+        busy = running - summary.waiting
+        waiting = f", {summary.waiting:,} waited at a rung" if summary.waiting else ""
+        yield "Search running", f"{_trials(busy)} {'was' if busy == 1 else 'were'} in progress{waiting} at {now:%H:%M}; {more}."
     elif running:
         yield "Unfinished", f"{_trials(running)} never ended and no search is running: run the same search command again to resume."
     if not summary.counts:
@@ -75,8 +77,9 @@ def _tiles(summary: StudySummary) -> Iterable[Tile]:
         default = ", its default config" if best.is_default else ""
         yield Tile(f"Best {metric_name(summary.metric)}", f"{best.value:.4f}", f"trial {best.number}, {best.family}{default}")
     states = ", ".join(f"{count:,} {STATE_NAMES[state]}" for state, count in summary.counts.items())
+    waiting = f"; {summary.waiting:,} of the running wait at a rung" if summary.waiting else ""
     imported = f"; {summary.imported:,} of them imported" if summary.imported else ""
-    yield Tile("Trials", f"{sum(summary.counts.values()):,}", (states or "none") + imported)
+    yield Tile("Trials", f"{sum(summary.counts.values()):,}", (states or "none") + waiting + imported)
     time = f"{duration(summary.seconds)} of training" if summary.seconds else "training time not recorded"
     yield Tile("Epochs trained", f"{summary.epochs:,}", time)
     if summary.budgets:

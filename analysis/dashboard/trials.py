@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ecg_tune.errors import StudyError
-from ecg_tune.search.stopping.schedulers import study_rungs
+from ecg_tune.search.stopping.schedulers import study_forecasts, study_rungs
+from ecg_tune.search.stopping.story import story
 from ecg_tune.study.ranking import AnyTrial, best_of
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
@@ -22,11 +23,14 @@ class RankedTrial(Trial):
         on_front: COMPLETE, and no other trial is at least as good in every objective and better in one; False with one objective.
         best_so_far: Highest value of the COMPLETE trials up to this number (as Optuna's history counts); None before the first.
         rungs: The rungs that it reached, at which early stopping compares it, in epochs, ascending.
+        story: Why it waited and resumed, a line each; () where trials do not wait.
+        forecast: Of a trial that waits, as of now.
     """
 
     on_front: bool = False
     best_so_far: float | None = None
     rungs: tuple[int, ...] = ()
+    story: tuple[str, ...] = ()
 
 
 def ranked_trials(study: Study) -> list[RankedTrial]:
@@ -41,9 +45,10 @@ def ranked_trials(study: Study) -> list[RankedTrial]:
     unnamed = families[0] if len(families) == 1 else "model"
     reached = _rungs_reached(study)
     front = {trial.number for trial in study.pareto()} if len(study.directions) > 1 else set()
+    counted, forecasts, last_epoch = study.trials(), study_forecasts(study), study.attributes.max_epochs
     trials: list[RankedTrial] = []
     best: float | None = None
-    for trial in study.trials():
+    for trial in counted:
         if trial.value is not None:
             if not math.isfinite(trial.value):
                 raise StudyError(
@@ -53,6 +58,10 @@ def ranked_trials(study: Study) -> list[RankedTrial]:
         fields = {field.name: getattr(trial, field.name) for field in dataclasses.fields(trial)}
         fields["family"] = trial.family or unnamed
         rungs = tuple(sorted(reached.get(trial.number, ())))
+        if trial.decisions and last_epoch:
+            fields["story"] = tuple(story(trial, counted, epochs=last_epoch)[1:])
+        if trial.paused and forecasts is not None:
+            fields["forecast"] = forecasts.of_trial(trial.number)
         trials.append(RankedTrial(**fields, on_front=trial.number in front, best_so_far=best, rungs=rungs))
     return trials
 

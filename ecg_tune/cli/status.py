@@ -10,17 +10,20 @@ import typer
 
 from ecg_tune.cli.options import StudyFolder
 from ecg_tune.cli.remote import Insecure, JobsAddress, run_remotely
+from ecg_tune.errors import UsageError
 from ecg_tune.search.stopping.schedulers import study_rungs
+from ecg_tune.search.stopping.story import story
 from ecg_tune.study.study import Study
 from ecg_tune.study.summary import summarise
 from ecg_tune.study.trial import STATES, Trial
 
-EXAMPLE = "Example: ecg-tune status STUDY --json"
+EXAMPLE = "Example: ecg-tune status STUDY --why 17"
 
 
 def status(
     context: typer.Context,
     study: StudyFolder,
+    why: Annotated[int | None, typer.Option("--why", metavar="N", help="Tell the whole story of trial N instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     address: JobsAddress = None,
     insecure: Insecure = False,
@@ -30,7 +33,24 @@ def status(
         run_remotely(context, address, insecure=insecure)
         return
     with Study.open(study) as opened:
+        if why is not None:
+            lines = _story(opened, why)
+            print(json.dumps(lines, indent=1) if as_json else "\n".join(lines))
+            return
         print(json.dumps(facts(opened), indent=1) if as_json else summary(opened))
+
+
+def _story(study: Study, number: int) -> list[str]:
+    """Return the story of one trial.
+
+    Raises:
+        UsageError: The study has no trial of this number.
+    """
+    everything = {trial.number: trial for trial in study.all_trials()}
+    if number not in everything:
+        there = f"it has trials 0 to {max(everything)}" if everything else "it has no trials yet"
+        raise UsageError(f"{study.name} has no trial {number}: {there}")
+    return story(everything[number], study.trials(), epochs=study.attributes.max_epochs or everything[number].last_epoch)
 
 
 def facts(study: Study) -> dict[str, Any]:
@@ -41,6 +61,7 @@ def facts(study: Study) -> dict[str, Any]:
         "study": known.name,
         "search_running": study.search_running,
         "states": {state: known.counts.get(state, 0) for state in STATES},
+        "waiting": known.waiting,
         "trials": known.n_trials,
         "imported": known.imported,
         "epochs": known.epochs,
@@ -65,7 +86,9 @@ def facts(study: Study) -> dict[str, Any]:
 def summary(study: Study) -> str:
     """Write the same as a few lines of text."""
     known = facts(study)
-    states = ", ".join(f"{count} {name}" for name, count in known["states"].items() if count) or "no trials yet"
+    waiting = f" ({known['waiting']} of them waiting at a rung)" if known["waiting"] else ""
+    counts = {name: f"{count} {name}" + (waiting if name == "RUNNING" else "") for name, count in known["states"].items() if count}
+    states = ", ".join(counts.values()) or "no trials yet"
     n_records = known["n_records"]
     synthetic = "  SYNTHETIC data" if known["synthetic"] else ""
     imported = f"; {known['imported']} of the trials imported" if known["imported"] else ""

@@ -46,6 +46,11 @@ def assignment_of(trial: Trial) -> Assignment:
     )  # fmt: skip
 
 
-def last_facts(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a trial's last result says of it, as fields of `Trial`."""
-    return {field: result[name] for name, field in RESULT_FIELDS.items() if name in result}
+def last_facts(result: Mapping[str, Any], *, best: float) -> dict[str, Any]:
+    """Return what a trial's last result says of it, as fields of `Trial`.
+
+    Args:
+        best: Its best value, the first of its objectives where there are several.
+    """
+    facts = {field: result[name] for name, field in RESULT_FIELDS.items() if name in result}
+    return facts | ({"objectives": (best, *result["costs"])} if result.get("costs") else {})

@@ -46,6 +46,7 @@ class StudySummary:
         front: With several objectives, the COMPLETE trials that no other one dominates.
         objectives: What the study searches for: the metric, then what it minimises.
         imported: Trials that were taken from other studies; `counts` holds them too.
+        waiting: Trials that wait at a rung; `counts` has them as RUNNING.
         rung_counts: Trials that reached each rung.
         budgets: The limits that the search was last given.
     """
@@ -62,6 +63,7 @@ class StudySummary:
     front: tuple[Trial, ...]
     objectives: tuple[str, ...]
     imported: int
+    waiting: int
     rung_counts: RungCounts
     budgets: tuple[BudgetUse, ...]
 
@@ -100,6 +102,7 @@ def summarise(study: Study, trials: Sequence[Trial] | None = None, *, rung_count
         front=tuple(pareto_front(trials, study.directions)) if minimised else (),
         objectives=(attributes.metric or "value", *minimised),
         imported=sum(trial.imported for trial in trials),
+        waiting=sum(trial.paused for trial in trials),
         rung_counts=rung_counts or {},
         budgets=_budgets(attributes, trials, here),
     )

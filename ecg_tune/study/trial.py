@@ -44,7 +44,7 @@ class Trial:
         per_class_auc: (n_classes,) validation AUC at the best epoch; NaN for a class without positives.
         checkpoint: Its last checkpoint's file.
         objectives: Values of all objectives, also of a trial that was stopped; () in a study of one.
-        decisions: Why it paused and resumed, in order, under `--scheduler forecast`; see `ecg_tune.search.stopping.pauses`.
+        decisions: Why it paused and resumed, in order, under `--scheduler forecast`; see `ecg_tune.search.stopping.decision`.
         forecast: Of its best value at the last epoch, mean and standard deviation, when it was pruned for it.
         ended_by: "max_epochs", "patience", the scheduler's name, a budget of `BUDGETS`, "target", "failed", or "imported".
         fail_reason: "nan", "oom", "error", "timeout" or "preempted".
@@ -114,6 +114,12 @@ class Trial:
     def finished(self) -> bool:
         """Whether it has ended, in whichever way."""
         return self.state in ("COMPLETE", "PRUNED", "FAIL")
+
+    @property
+    def paused(self) -> bool:
+        """Whether it waits at a rung for its turn (`--scheduler forecast`)."""
+        last = self.decisions[-1] if self.decisions else {}
+        return self.state == "RUNNING" and last.get("resumes") is False and last.get("epoch") == self.last_epoch
 
     @property
     def imported(self) -> bool:

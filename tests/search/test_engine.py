@@ -177,7 +177,7 @@ def test_a_success_between_failures_keeps_a_family(study, log):
         task = engine.next_assignment()
         assert task is not None
         engine.close(task.number, failed() if turn % 4 == 0 else {**result(task, EPOCHS)})
-    assert engine.dropped == []
+    assert engine.failures.dropped == []
 
 
 def test_a_trial_out_of_memory_is_tried_once_more_with_half_the_micro_batch(study, log):

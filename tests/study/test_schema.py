@@ -20,7 +20,8 @@ WHOLE = Trial(
     values=(0.7,), config={"family": "rnn"}, seed=7, is_default=True, path="checkpoints/trial_00000", queued="default 0", continued_from=4,
     resumes=True, superseded_by=9, imported_from="other#3", seconds=1.5, epochs_trained=2, device="cpu", node="host", worker="host:1",
     n_parameters=10, micro_batch=8, micro_batch_after_oom=4, per_class_auc=(0.5, 1.0), best_epoch=2, checkpoint="checkpoints/a.pt",
-    objectives=(0.7, 10.0), ended_by="patience", fail_reason="nan", failure="text",
+    objectives=(0.7, 10.0), decisions=({"epoch": 1, "resumes": False},), forecast=(0.71, 0.01),
+    ended_by="patience", fail_reason="nan", failure="text",
 )  # fmt: skip
 """No trial has all of this at once."""
 

@@ -62,6 +62,7 @@ const fillCard = trial => {
   byId("card-name").textContent = `Trial ${trial.number}`;
   byId("card-facts").replaceChildren(...cardFacts(trial).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
   byId("card-failure").replaceChildren(...cardFailure(trial));
+  byId("card-story").replaceChildren(...cardStory(trial));
   byId("card-classes").replaceChildren(...cardClasses(trial));
   const texts = { params: trial.params, config: trial.config };
   for (const [part, text] of Object.entries(texts)) {
@@ -73,7 +74,7 @@ const fillCard = trial => {
   card.scrollTop = again ? place : 0;
 };
 const cardFacts = trial => [
-  ["State", facts.states[trial.state][0] + (trial.ended_by ? `, ended by ${trial.ended_by}` : "")],
+  ["State", (trial.waits ? "waits at a rung" : facts.states[trial.state][0]) + (trial.ended_by ? `, ended by ${trial.ended_by}` : "")],
   ["Filter", passes(trial.number) ? null : "hides this trial in the figures"],
   ["Family", trial.family + (trial.default ? " (its default config)" : "")],
   ["Value", trial.value === undefined ? null : trial.value.toFixed(4) + (trial.best_epoch ? ` at epoch ${trial.best_epoch}` : "")],
@@ -87,6 +88,10 @@ const cardFacts = trial => [
 const cardFailure = trial => trial.state !== "FAIL" ? [] : [
   element("h3", {}, `Failure: ${trial.fail_reason || "reason not recorded"}`),
   trial.failure ? element("pre", { class: "message", tabindex: "0" }, trial.failure) : element("p", { class: "soft" }, "It left no message."),
+];
+const cardStory = trial => !trial.story ? [] : [
+  element("h3", {}, "Why it waited and resumed"),
+  element("ol", { class: "story" }, ...trial.story.map(line => element("li", {}, line))),
 ];
 const cardClasses = trial => {
   if (!trial.per_class_auc) return [];

@@ -16,6 +16,7 @@ SECTIONS = (
     search_progress.history,
     search_progress.learning_curves,
     search_progress.rungs,
+    search_progress.forecasts,
     search_progress.families,
     parameters.importances,
     parameters.parallel,

@@ -18,6 +18,11 @@ CAPTIONS = {
         "A bar counts the trials that reached a rung; its colours show what happened to them there. A trial that its own patience ended "
         "counts at the later rungs too, with its best value.",
     ),
+    "forecasts": (
+        "Forecasts",
+        "A line is a trial that waits at a rung: its best value so far, then its forecast at the last epoch with one standard deviation to "
+        "each side. A free worker resumes the trial with the largest expected improvement over the dotted line for each epoch left.",
+    ),
     "comparison": (
         "Families",
         "The best value of a family against the budget it used, its stopped and failed trials included. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis.dashboard.figures.failures import failures_data, failures_figure, failures_table
 from analysis.dashboard.figures.families import Families, families_data, families_figure
+from analysis.dashboard.figures.forecast_fan import ForecastFan, forecast_fan_data, forecast_fan_figure
 from analysis.dashboard.figures.history import gains_table, history_data, history_figure
 from analysis.dashboard.figures.learning_curves import learning_curves_data, learning_curves_figure
 from analysis.dashboard.figures.rung_survival import rung_survival_data, rung_survival_figure
@@ -50,6 +51,30 @@ def rungs(study: StudyData) -> Section:
         return empty_section("rungs", "No trial has started yet.")
     data = [rung_survival_data(study.trials, family=family, rungs=study.summary.attributes.rungs) for family in started]
     return plain_section("rungs", [Panel(title=one.family, figure=rung_survival_figure(one)) for one in data], panel_width=340)
+
+
+def forecasts(study: StudyData) -> Section:
+    attributes = study.summary.attributes
+    if attributes.scheduler != "forecast" or not attributes.max_epochs:
+        return empty_section("forecasts", "This study's trials do not wait for forecasts: it was searched with another scheduler.")
+    data = forecast_fan_data(study.trials, metric=study.summary.metric, last_epoch=attributes.max_epochs)
+    if not data.fans:
+        return empty_section("forecasts", "No trial waits at a rung.")
+    return plain_section("forecasts", (Panel(figure=forecast_fan_figure(data), note=_forecast_note(data, study)),))
+
+
+def _forecast_note(data: ForecastFan, study: StudyData) -> str:
+    """Say how many trials wait, and at which rungs fewer than half have gone on."""
+    shown = (
+        f"{len(data.fans)} of {data.n_waiting} waiting trials are drawn, the most promising. " if data.n_waiting > len(data.fans) else ""
+    )
+    behind = []
+    for rung in study.summary.attributes.rungs:
+        reached = [trial for trial in study.trials if rung in trial.rungs and trial.state != "FAIL"]
+        beyond = sum(trial.state == "COMPLETE" or trial.last_epoch > rung or not (trial.finished or trial.paused) for trial in reached)
+        if any(trial.paused and trial.last_epoch == rung for trial in reached) and beyond < len(reached) // 2:
+            behind.append(f"epoch {rung}: {beyond} of {len(reached)}")
+    return shown + (f"Fewer than half have gone on from {'; '.join(behind)}." if behind else "")
 
 
 def families(study: StudyData) -> Section:

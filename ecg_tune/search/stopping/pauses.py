@@ -1,98 +1,74 @@
-"""Why a trial paused or resumed: what the study keeps of each decision, and how a person reads it."""
+"""The trials that wait at rungs for their forecast, and the decisions about them. Under other schedulers none waits."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Sequence
 
-from ecg_tune.search.stopping.forecast import Choice, Forecasts
+from ecg_tune.search.stopping.choice import Choice, Chooser
+from ecg_tune.search.stopping.decision import Decision
+from ecg_tune.search.stopping.forecast import Forecasts
+from ecg_tune.study.trial import Trial
 
 MOST_WAITING = 100
 """Trials that may wait, each with a checkpoint; the least promising one is pruned when there are more."""
 
-REASONS = {
-    "worth": "it has the largest expected improvement for each epoch left",
-    "share": "its family had less than its share of epochs",
-    "halving": "fewer than half of the trials at its epoch have resumed",
-    "best": "it has the best value so far",
-    "whole": "no trial of its family has been trained to the end",
-}
-"""Reason of a `Choice` → why that trial resumes."""
 
-
-@dataclass(frozen=True)
-class Decision:
-    """A trial pauses, or resumes.
+class PausedTrials:
+    """Who waits follows from the study: an open trial that no worker has and whose last epoch is a rung.
 
     Attributes:
-        epoch: The rung.
-        resumes: Whether it resumes.
-        value: Its best value so far.
-        mean, sd: Its forecast at the last epoch.
-        best: Best value of the search then.
-        reason: Why it resumes, a key of `REASONS`; of a trial that pauses, why the worker does something else.
-        other: The trial that the worker takes instead; None when it starts a new one, or nothing.
-        other_family: Of that one; "" for nothing.
-        other_mean, other_sd: Forecast of `other`.
+        waiting: Their numbers.
+        pausing: Numbers of those whose worker is about to be free.
     """
 
-    epoch: int
-    resumes: bool
-    value: float
-    mean: float
-    sd: float
-    best: float
-    reason: str
-    other: int | None = None
-    other_family: str = ""
-    other_mean: float | None = None
-    other_sd: float | None = None
+    def __init__(self, forecasts: Forecasts, *, pauses: bool) -> None:
+        self.forecasts, self.pauses = forecasts, pauses
+        self.waiting, self.pausing = list[int](), set[int]()
 
-    def plain(self) -> dict[str, Any]:
-        """Return what the study keeps."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+    def takes(self, trial: Trial) -> bool:
+        """Return whether a trial without a worker waits, and let it."""
+        waits = self.pauses and trial.last_epoch in self.forecasts.levels and self.forecasts.known(trial.number)
+        self.pausing.discard(trial.number)
+        if waits:
+            self.waiting.append(trial.number)
+        return waits
 
-    @classmethod
-    def stored(cls, plain: Mapping[str, Any]) -> Decision:
-        """Read what a study keeps, also when a newer version wrote more."""
-        return cls(**{field.name: plain[field.name] for field in dataclasses.fields(cls) if field.name in plain})
-
-    def text(self, number: int, epochs: int) -> str:
-        """Say it in one line.
+    def choose(self, running: Collection[int], may_add: Sequence[str], *, also: int | None = None) -> Choice | None:
+        """Choose what a free worker does; None when nothing is worth its epochs any more.
 
         Args:
-            number: The trial's.
-            epochs: The last epoch.
+            running: Trials that a worker has.
+            may_add: Families of which a trial may be added.
+            also: A trial that has just reached a rung, as if it waited already.
         """
-        forecast = f"forecast {self.mean:.4f} ± {self.sd:.4f} at epoch {epochs}, best {self.best:.4f}"
-        if self.resumes:
-            return f"trial {number} resumes after epoch {self.epoch}: {REASONS.get(self.reason, self.reason)}: {forecast}"
-        return f"trial {number} waits at epoch {self.epoch}: {self.value:.4f}, {forecast}; {self._instead()}"
+        waiting = self.waiting if also is None else [*self.waiting, also]
+        chooser = Chooser(self.forecasts, waiting, [number for number in running if number != also])
+        return chooser.choose(may_add) if may_add else chooser.choose_last()
 
-    def _instead(self) -> str:
-        if self.other is not None:
-            return f"trial {self.other} resumes, forecast {self.other_mean:.4f} ± {self.other_sd:.4f}"
-        return (
-            f"a new trial starts{f' ({self.other_family})' if self.other_family else ''}" if self.reason else "nothing is worth its epochs"
-        )
+    def reached(self, number: int, epoch: int, running: Collection[int], may_add: Sequence[str]) -> Decision | None:
+        """Return why a trial waits at the epoch that it reached; None when it goes on at once."""
+        if not self.pauses or epoch not in self.forecasts.levels:
+            return None
+        choice = self.choose(running, may_add, also=number)
+        if choice is not None and choice.number == number:
+            return None
+        self.pausing.add(number)
+        decision = self._decision(number, epoch, reason="" if choice is None else choice.reason)
+        if choice is None or choice.number is None:
+            return dataclasses.replace(decision, other_family="" if choice is None else choice.family)
+        mean, sd = self.forecasts.of_trial(choice.number)
+        return dataclasses.replace(decision, other=choice.number, other_family=choice.family, other_mean=mean, other_sd=sd)
 
+    def resume(self, trial: Trial, reason: str) -> Decision:
+        """Let a waiting trial resume, and say why."""
+        self.waiting.remove(trial.number)
+        return dataclasses.replace(self._decision(trial.number, trial.last_epoch, reason=reason), resumes=True)
 
-def pause(forecasts: Forecasts, number: int, epoch: int, choice: Choice | None) -> Decision:
-    """Describe why a trial waits: its worker does what was chosen."""
-    mean, sd = forecasts.of_trial(number)
-    decision = Decision(epoch, False, forecasts.best_of(number), mean, sd, forecasts.best, "" if choice is None else choice.reason)
-    if choice is None:
-        return decision
-    if choice.number is None:
-        return dataclasses.replace(decision, other_family=choice.family)
-    other_mean, other_sd = forecasts.of_trial(choice.number)
-    return dataclasses.replace(decision, other=choice.number, other_family=choice.family, other_mean=other_mean, other_sd=other_sd)
+    def surplus(self) -> int | None:
+        """Return the least promising trial when more wait than may."""
+        return Chooser(self.forecasts, self.waiting, ()).least_promising() if len(self.waiting) > MOST_WAITING else None
 
-
-def resume(forecasts: Forecasts, choice: Choice, epoch: int) -> Decision:
-    """Describe why a waiting trial resumes."""
-    assert choice.number is not None, "a new trial does not resume"
-    mean, sd = forecasts.of_trial(choice.number)
-    return Decision(epoch, True, forecasts.best_of(choice.number), mean, sd, forecasts.best, choice.reason)
+    def _decision(self, number: int, epoch: int, *, reason: str) -> Decision:
+        mean, sd = self.forecasts.of_trial(number)
+        return Decision(epoch, False, self.forecasts.best_of(number), mean, sd, self.forecasts.best, reason)

@@ -84,6 +84,15 @@ def rule_of(attributes: StudyAttributes) -> Rule:
     return SCHEDULERS[settings["scheduler"]](stored_settings(settings, named))
 
 
+def study_forecasts(study: Study) -> forecasts.Forecasts | None:
+    """Rebuild the forecasts of a study; None where its trials do not wait for theirs."""
+    attributes = study.attributes
+    rule = rule_of(attributes)
+    if not rule.pauses or not attributes.max_epochs:
+        return None
+    return forecasts.Forecasts.of(study.trials(), rule.levels, attributes.max_epochs, attributes.families)
+
+
 def study_rungs(study: Study) -> Rungs:
     """Rebuild the rungs of a study under the rule that it was last searched with."""
     return rungs_of(study.trials(), rule_of(study.attributes))

@@ -15,6 +15,7 @@ from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.virtual_time import Clock, Curve, Silent, Timeline, simulate, steps
 from ecg_tune.search.stopping.budget import Budget
 from ecg_tune.study.study import Study
+from ecg_tune.study.trial import Trial
 from tests.toy_search import TOY_SPACE, Log
 
 EPOCHS = 4
@@ -64,11 +65,26 @@ def test_no_worker_ever_waits_while_trials_are_left():
 def test_time_never_runs_backwards_and_a_trials_epochs_are_its_seconds_apart():
     last: dict[int, float] = {}
     now_s = 0.0
-    for step in steps(engine(trials=30), curve, slots=3):
+    for step in steps(engine(trials=30, scheduler="asha"), curve, slots=3):
         assert step.at_s >= now_s
         now_s, number = step.at_s, step.assignment.number
         assert step.at_s == pytest.approx(last.get(number, step.at_s - step.seconds) + step.seconds)
         last[number] = step.at_s
+
+
+def test_a_trial_that_waited_resumes_with_the_next_epoch_of_its_curve():
+    driven, values, waits = engine(trials=30), dict[int, list[float]](), 0
+    for step in steps(driven, curve, slots=3):
+        values.setdefault(step.assignment.number, []).append(step.value)
+        waits += step.ended and step.epoch < EPOCHS
+    assert waits > 10
+    assert driven.done
+    for trial in driven.study.trials():
+        assert list(trial.intermediate.values()) == values[trial.number] == [value for value, _ in curve_of(trial)][: trial.epochs]
+
+
+def curve_of(trial: Trial) -> Curve:
+    return curve(Assignment(trial.number, trial.family, dict(trial.config), 0, "", 0))
 
 
 def test_equal_curves_give_equal_searches():

@@ -10,9 +10,11 @@ import pytest
 from optuna.trial import TrialState
 
 from ecg_tune.search.engine import SearchEngine
-from ecg_tune.search.stopping import pauses
-from ecg_tune.search.stopping.forecast import DECAY, Forecasts, robust_spread, rung_levels
-from ecg_tune.search.stopping.pauses import Decision
+from ecg_tune.search.stopping.choice import Choice
+from ecg_tune.search.stopping.decision import Decision
+from ecg_tune.search.stopping.forecast import Forecasts, rung_levels
+from ecg_tune.search.stopping.gains import DECAY, robust_spread
+from ecg_tune.search.stopping.pauses import PausedTrials
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
 from tests.toy_search import TOY_SPACE, Log, play, settings
@@ -133,22 +135,24 @@ def test_equal_first_values_have_the_standard_deviation_as_spread():
 def test_every_choice_follows_from_the_study_alone(study, slots):
     """At every decision the forecasts rebuilt from the database choose what those kept result by result choose."""
     engine = SearchEngine(Study(study), TOY_SPACE, forecast_settings(), Log())
-    kept, checked = engine.forecasts.choose, []
+    kept, checked = engine.paused.choose, []
 
-    def both(waiting, running, **how):
-        again = Forecasts.of(engine.study.trials(), engine.rule.levels, E, FAMILIES)
-        for number in engine.trials:  # an epoch is written after it is judged
-            again.add(engine.trials[number])
-        late = [n for n in [*waiting, *running] if again._epoch[again._row[n]] < engine.forecasts._epoch[engine.forecasts._row[n]]]
-        for number in late:
-            row = engine.forecasts._row[number]
-            again.report(number, int(engine.forecasts._epoch[row]), float(engine.rungs.best[number]))
-        choice = kept(waiting, running, **how)
-        assert again.choose(waiting, running, **how) == choice
+    def both(running, may_add, **how):
+        reaching = how.get("also")
+        again = PausedTrials(Forecasts.of(engine.study.trials(), engine.rule.levels, E, FAMILIES), pauses=True)
+        if reaching is not None:  # its epoch is judged before it is written
+            again.forecasts.report(reaching, engine.trials[reaching].last_epoch + 1, engine.rungs.best[reaching])
+        busy = {*running, *engine.paused.pausing}
+        for trial in engine.study.trials():
+            if not trial.finished and trial.number not in busy:
+                again.takes(trial)
+        choice = kept(running, may_add, **how)
+        assert again.choose(running, may_add, **how) == choice
+        assert sorted(again.waiting) == sorted(engine.paused.waiting)
         checked.append(choice)
         return choice
 
-    engine.forecasts.choose = both
+    engine.paused.choose = both
     play(engine, slots=slots, epochs=E)
     assert len(checked) > 20
     assert engine.done
@@ -170,7 +174,7 @@ def test_nothing_waits_at_the_end_and_every_family_has_a_whole_trial(study, slot
     engine = played(study, slots=slots)
     trials = engine.study.trials()
     assert engine.done
-    assert not engine.waiting
+    assert not engine.paused.waiting
     assert {trial.state for trial in trials} == {"COMPLETE", "PRUNED"}
     assert {trial.family for trial in trials if trial.state == "COMPLETE"} == set(FAMILIES)
     pruned = [trial for trial in trials if trial.state == "PRUNED"]
@@ -192,20 +196,19 @@ def test_a_trial_says_why_it_waited_and_resumed(study):
 
 
 def test_the_least_promising_waiting_trial_is_pruned_when_too_many_wait(study, monkeypatch):
-    monkeypatch.setattr("ecg_tune.search.engine.MOST_WAITING", 3)
+    monkeypatch.setattr("ecg_tune.search.stopping.pauses.MOST_WAITING", 3)
     engine = SearchEngine(Study(study), TOY_SPACE, forecast_settings(trials=40), Log())
     most = []
     wait = engine._wait
 
     def counted(number):
         wait(number)
-        most.append(len(engine.waiting))
+        most.append(len(engine.paused.waiting))
 
     engine._wait = counted
     play(engine, epochs=E)
     assert max(most) == 3
     assert engine.done
-    assert pauses.MOST_WAITING == 100
 
 
 def test_a_lost_worker_lets_its_trial_wait_at_a_rung_and_else_be_handed_out_next(study):
@@ -214,10 +217,10 @@ def test_a_lost_worker_lets_its_trial_wait_at_a_rung_and_else_be_handed_out_next
     engine.retry_lost(first.number, "killed", counted=True)
     assert engine.next_assignment().number == first.number  # it has no epoch yet
     for epoch in (1, 2, 3, 4, 5):
-        engine.forecasts.choose = lambda *a, **k: type("C", (), {"number": second.number, "family": "fast", "reason": "worth"})()
+        engine.paused.choose = lambda running, may_add, **how: Choice(second.number, second.family, "worth")
         engine.record(second.number, {"epoch": epoch, "value": 0.9, "complete": False, "epochs": epoch})
     engine.retry_lost(second.number, "killed", counted=True)
-    assert (engine.unfinished, engine.waiting) == ([second.number], [])
+    assert (engine.unfinished, engine.paused.waiting) == ([second.number], [])
 
 
 def test_a_spent_budget_ends_waiting_trials_which_a_larger_one_resumes(study):
@@ -230,8 +233,8 @@ def test_a_spent_budget_ends_waiting_trials_which_a_larger_one_resumes(study):
 def test_the_sampler_sees_forecasts(study):
     engine = SearchEngine(Study(study), TOY_SPACE, forecast_settings(), Log())
     play(engine, steps=25, epochs=E)
-    shown = [trial for family in FAMILIES for trial in engine.history.seen(family)]
-    assert {trial.number for trial in shown} >= set(engine.waiting)
+    shown = [trial for family in FAMILIES for trial in engine.additions.history.seen(family)]
+    assert {trial.number for trial in shown} >= set(engine.paused.waiting)
     for trial in shown:
         if engine.forecasts.known(trial.number):
             assert trial.state == TrialState.COMPLETE
