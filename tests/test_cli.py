@@ -98,7 +98,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["dashboard", "{nowhere}"], "is not a study"),
         (["retrain", "{nowhere}"], "is not a study"),
         (["retrain", "{nowhere}", "--trial", "4", "--top", "2"], "--trial 4 names what to retrain: leave --top and --per-family out"),
-        (["retrain", "{nowhere}", "--on", "test"], "unknown part to retrain on 'test'"),
+        (["retrain", "{nowhere}", "--on", "test"], "unknown split to retrain on 'test'"),
         (["evaluate", "{nowhere}", "--data", "{data}"], "nowhere"),
         (["evaluate", "{nowhere}"], "give the prepared data of its checkpoints with --data DIR"),
         (["bogus"], "No such command 'bogus'"),

@@ -97,7 +97,7 @@ def evaluate(
     weights = patient_weights(test.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
     result = compute_result(candidates, predictions, test, weights, provenance, sensitivity_target=sensitivity_target, out=out)
     tables = _more_tables(candidates, predictions, ensembles, data, test, weights, best=result.best, device=device)
-    tell("explaining a few answers")
+    tell("explaining a few predictions")
     tables[EXPLANATIONS], explained = explain(candidates, data, test, predictions, device=device)
     result = dataclasses.replace(result, tables=result.tables | tables, explanations=tuple(explained))
     tell(f"writing {out}")
@@ -114,7 +114,7 @@ def _before_opening(
     check_reference_models(candidates)
     provenance = provenance_of(data, study=study, bootstrap=bootstrap)
     if provenance.n_patients < 2:
-        raise DataError(f"the test part holds {provenance.n_patients} patient: intervals resample patients, an evaluation needs 2 or more")
+        raise DataError(f"the test split holds {provenance.n_patients} patient: intervals resample patients, an evaluation needs 2 or more")
     check_runs(candidates, data, device)
     trained_on = ", ".join(sorted({saved.trained_on for candidate in candidates for saved in candidate.seeds}))
     return candidates, dataclasses.replace(provenance, trained_on=trained_on)

@@ -80,7 +80,7 @@ def retrain(
         run_remotely(context, address, insecure=insecure, changes={"address": "auto"})
         return
 
-    check_choice("part to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
+    check_choice("split to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
     opened = Study.open(study)
     prepared = open_prepared(data or opened.data_path).in_memory()
     print(headline(prepared))

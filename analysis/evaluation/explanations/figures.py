@@ -18,7 +18,7 @@ EXPLANATION_FIGURE = "21_explanations_{}.png"
 MOST_CHANNELS = 3
 SMOOTH_S = 0.08
 FOR_AND_AGAINST = LinearSegmentedColormap.from_list("for and against", ["#0072B2", "#B4BAC1", "#D55E00"])
-LABEL = "Illustrative: explanations show what moved one answer, not that the model is right or why."
+LABEL = "Illustrative: explanations show what moved one prediction, not that the model is right or why."
 
 
 def explanation_figure(explanation: ModelExplanation, *, class_names: Sequence[str], ids: Sequence[int], note: str = "") -> Figure:

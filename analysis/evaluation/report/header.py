@@ -65,5 +65,5 @@ def _test_tiles(result: EvaluationResult) -> list[Tile]:
     provenance = result.provenance
     return [
         Tile("Test records", str(provenance.n_records), f"of {provenance.n_patients} patients, split {provenance.split_scheme}"),
-        Tile("Test part opened", str(len(provenance.openings)), opened_text(provenance)),
+        Tile("Test split opened", str(len(provenance.openings)), opened_text(provenance)),
     ]
