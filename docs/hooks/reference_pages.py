@@ -114,7 +114,7 @@ def option_row(option: Any) -> tuple[str, str]:
 
 def settings_page() -> str:
     """Write the page of all settings."""
-    return "\n".join([SETTINGS_HEAD, *(settings_section(title, *what) for title, what in SECTIONS.items())])
+    return "\n".join([SETTINGS_HEAD, *(settings_section(title, *section) for title, section in SECTIONS.items())])
 
 
 def settings_section(title: str, settings: type, where: str) -> str:

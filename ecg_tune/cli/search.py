@@ -14,7 +14,7 @@ from rich.console import Console
 
 from ecg_tune.cli.families import say_refused_families
 from ecg_tune.cli.flags import command_line, takes_settings
-from ecg_tune.cli.options import StudyFolder, given, headline
+from ecg_tune.cli.options import StudyFolder, headline, without_none
 from ecg_tune.cli.search_options import (
     ClusterToJoin,
     ImportedStudies,
@@ -89,8 +89,8 @@ def search(
     check_checkpoints(study, settings, say)
     space = make_space(settings, prepared, study)
     attributes = study_attributes(prepared, settings)
-    sources = _comparable(study, attributes, import_study or [])
-    _announce(prepared, settings, study, here=not address, quiet=quiet)
+    sources = _open_sources(study, attributes, import_study or [])
+    _announce(prepared, settings, study, local=not address, quiet=quiet)
     with (
         Study.open_or_create(study, attributes, storage=settings.storage) as opened,
         terminate_as_interrupt(),
@@ -100,17 +100,17 @@ def search(
         if address:
             _check_cluster(opened, say)
         outcome = _run(opened, prepared, settings, space, view=view, trackers=logs, joined=bool(address))
-    repeated = {**flags, **given(address=address, insecure=insecure or None, progress=progress, mlflow=mlflow, wandb=wandb)}
+    repeated = {**flags, **without_none(address=address, insecure=insecure or None, progress=progress, mlflow=mlflow, wandb=wandb)}
     again = os.environ.get(JOB_COMMAND) or command_line("search", study, data, config, repeated)
     with Study.open(study) as opened:
         say(summary(opened))
         _end(opened, study, outcome, again, say)
 
 
-def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, here: bool, quiet: bool) -> None:
+def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, local: bool, quiet: bool) -> None:
     """Say what is searched on and, before a new search on this machine, what an epoch of the full profile costs."""
     _print(headline(prepared), quiet=quiet)
-    if settings.profile == "full" and not Study.exists(study) and not quiet and here:
+    if settings.profile == "full" and not Study.exists(study) and not quiet and local:
         _say_cost(prepared, settings)
 
 
@@ -146,7 +146,7 @@ def _view(progress: str | None) -> Callable[..., Any]:
     return lambda stats: VIEWS[name](stats, console)
 
 
-def _comparable(folder: Path, attributes: StudyAttributes, sources: Sequence[Path]) -> dict[Path, Study]:
+def _open_sources(folder: Path, attributes: StudyAttributes, sources: Sequence[Path]) -> dict[Path, Study]:
     """Open the studies to import from; what does not fit is refused before a study is made that says how it is searched."""
     opened = {}
     for source in sources:
@@ -160,8 +160,8 @@ def _comparable(folder: Path, attributes: StudyAttributes, sources: Sequence[Pat
 def _import(study: Study, sources: Mapping[Path, Study], space: SearchSpace, settings: SearchSettings, say: Callable[[str], None]) -> None:
     """Take the trials of other studies that fit."""
     for folder, source in sources.items():
-        taken, misfits = import_trials(study, source, space, settings)
-        say(f"imported {taken} trials of {folder}, {misfits} do not fit this space")
+        n_imported, n_misfits = import_trials(study, source, space, settings)
+        say(f"imported {n_imported} trials of {folder}, {n_misfits} do not fit this space")
 
 
 def _run(

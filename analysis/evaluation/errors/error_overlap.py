@@ -126,11 +126,11 @@ def overlap_figure(table: pd.DataFrame, *, best: str, class_names: Sequence[str]
 
 
 def _draw_matrix(axes: Axes, rows: pd.DataFrame, names: Sequence[str], title: str) -> None:
-    place = {name: i for i, name in enumerate(names)}
+    index = {name: i for i, name in enumerate(names)}
     values, wrong = np.full((len(names), len(names)), np.nan), dict.fromkeys(names, 0)
     for row in rows.itertuples():
-        if row.A in place and row.B in place:
-            values[place[row.A], place[row.B]] = values[place[row.B], place[row.A]] = row.Overlap
+        if row.A in index and row.B in index:
+            values[index[row.A], index[row.B]] = values[index[row.B], index[row.A]] = row.Overlap
             wrong |= {row.A: row.Wrong_A, row.B: row.Wrong_B}
     top = float(np.nanmax(values, initial=0.2))
     axes.imshow(np.ma.masked_invalid(values), vmin=0, vmax=top, cmap=colormaps["cividis"].with_extremes(bad="#EEEEEE"), aspect="auto")

@@ -93,11 +93,11 @@ def calibration(positive: NDArray[np.bool_], probabilities: Array, weights: Arra
 def mean_calibration(calibrations: Sequence[Calibration]) -> Calibration:
     """Average over seeds or classes; undefined in one is undefined in the mean."""
     return Calibration(
-        {name: float(np.mean([one.values[name] for one in calibrations])) for name in calibrations[0].values},
-        {name: np.mean([one.resamples[name] for one in calibrations], axis=0) for name in calibrations[0].resamples},
-        np.mean([one.below for one in calibrations], axis=0),
-        np.mean([one.above for one in calibrations], axis=0),
-        {name: np.mean([one.influence[name] for one in calibrations], axis=0) for name in calibrations[0].influence},
+        {name: float(np.mean([item.values[name] for item in calibrations])) for name in calibrations[0].values},
+        {name: np.mean([item.resamples[name] for item in calibrations], axis=0) for name in calibrations[0].resamples},
+        np.mean([item.below for item in calibrations], axis=0),
+        np.mean([item.above for item in calibrations], axis=0),
+        {name: np.mean([item.influence[name] for item in calibrations], axis=0) for name in calibrations[0].influence},
     )
 
 
