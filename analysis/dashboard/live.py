@@ -84,7 +84,7 @@ class LiveStudy:
 
     @property
     def version(self) -> str:
-        """Names the present state; a browser that has it sends this when it asks again."""
+        """Name of the present state. The browser sends it with its next request."""
         return f"{self._server}.{self._state.version}"
 
     def html(self, home: str = "") -> str:

@@ -66,7 +66,7 @@ class LiveServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """What to open in a browser."""
+        """Address to open in a browser."""
         everywhere = self.host in ("", "0.0.0.0", "::")
         name = socket.gethostname() if everywhere else f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{name}:{self.server_address[1]}/" + (f"?token={self.token}" if self.token else "")
@@ -200,5 +200,5 @@ def _line(link: str, study: LiveStudy) -> _Line:
 
 
 def _token_query(token: str) -> str:
-    """Make the part of a link that brings the token; "" without one."""
+    """Write the query of a link that carries the token; "" without a token."""
     return f"?token={quote(token)}" if token else ""

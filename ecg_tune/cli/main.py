@@ -86,7 +86,7 @@ class Commands(TyperGroup):
         self.commands = LoadedCommands()  # type: ignore[assignment]  # typer only reads it
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of all commands, in the order of `ecg-tune --help`."""
+        """List the names of all commands, in the order of `ecg-tune --help`."""
         return list(COMMANDS)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

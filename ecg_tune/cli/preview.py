@@ -75,7 +75,7 @@ def preview(
 
 
 def _slots(settings: SearchSettings) -> tuple[int, float]:
-    """Return the trials at once and the GPUs of each: as given, else what this machine would take."""
+    """Count the trials that run at once and the GPUs of each: as set, else as many as fit on this machine."""
     if settings.measures_gpus:
         raise UsageError("--gpus-per-trial auto is measured when the search starts: give a number and --slots to preview it")
     machine = {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
@@ -86,7 +86,11 @@ def _slots(settings: SearchSettings) -> tuple[int, float]:
 def _curves(
     settings: SearchSettings, prepared: PreparedData, costs_from: Path | None
 ) -> tuple[dict[str, str], Callable[[int], Curves], dict[str, float]]:
-    """Return what is assumed, in words; a function from a simulation's number to its curves; seconds an epoch by family."""
+    """Choose costs and learning curves: measured and assumed, or taken from an earlier study.
+
+    Returns:
+        The sources in words; a function that makes the curves of the n-th simulation; seconds an epoch by family.
+    """
     if costs_from is None:
         costs = _probe_costs(settings, prepared)
         source = {"costs": "a short probe of each family's classic config on this machine, one at a time", "curves": f"assumed: {ASSUMED}"}
@@ -113,7 +117,7 @@ def _probe_costs(settings: SearchSettings, prepared: PreparedData) -> dict[str, 
 def _simulate(
     folder: Path, prepared: PreparedData, settings: SearchSettings, space: SearchSpace, curves: Curves, n: int, *, slots: int, gpus: float
 ) -> tuple[Timeline, float]:
-    """Return one course of the search and the gigabytes that its checkpoints take."""
+    """Simulate the search once; return its timeline and the gigabytes that its checkpoints take."""
     clock, study = Clock(), _copy_study(folder, prepared, settings)
     seeded = dataclasses.replace(settings, seed=settings.seed + n)
     extend(study, space, seeded)
@@ -123,10 +127,10 @@ def _simulate(
 
 
 def _copy_study(folder: Path, prepared: PreparedData, settings: SearchSettings) -> Study:
-    """Return a study in memory: a copy of the one that is there, or an empty one.
+    """Copy the study into memory; start with an empty one where none exists.
 
     Raises:
-        UsageError: The study that is there was searched with something else.
+        UsageError: The existing study was searched with other data or settings.
     """
     source = Study.open(folder) if Study.exists(folder) else None
     if source is not None and source.all_trials():
@@ -137,7 +141,7 @@ def _copy_study(folder: Path, prepared: PreparedData, settings: SearchSettings) 
 
 
 def _disk_gb(study: Study, n_leads: int, slots: int) -> float:
-    """Return at most how much checkpoints take: those of the largest trials that run at once, and of each family's best."""
+    """Estimate the most disk space of checkpoints: the largest trials that run at once, and the best of each family."""
     sizes: dict[str, list[float]] = {}
     for trial in study.all_trials():
         if trial.config:
@@ -149,7 +153,7 @@ def _disk_gb(study: Study, n_leads: int, slots: int) -> float:
 
 
 def _facts(courses: list[Timeline], settings: SearchSettings, slots: int, gpus: float) -> dict[str, Any]:
-    """Return the simulations as plain data: [mean, lowest, highest] of each number."""
+    """Summarise the simulations as plain data: [mean, lowest, highest] of each number."""
     marks = [*SCHEDULERS[settings.scheduler](settings).marks, settings.epochs]
     families = {
         family: {
@@ -175,7 +179,7 @@ def _spread(values: list[float] | list[int]) -> list[float]:
 
 
 def _text(facts: Mapping[str, Any], settings: SearchSettings) -> str:
-    """Return the same as lines for people."""
+    """Format the facts as lines for people."""
     plan_text = f"{facts['slots']} at once, {settings.sampler} + {settings.scheduler}"
     head = [
         f"{settings.trials} trials of at most {settings.epochs} epochs, {plan_text}",

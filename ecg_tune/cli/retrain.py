@@ -117,7 +117,7 @@ def _trainers(address: str | None, *, insecure: bool, device: str, single: bool)
 
 
 def _parallel_trainings(device: str) -> int:
-    """Return how many trainings this machine could run at once: one on a named GPU, one a GPU, one a core."""
+    """Count the trainings that this machine can run at once: one on a named GPU, else one a GPU or one a core."""
     if device == "cuda":
         return torch.cuda.device_count()
     return 1 if device.startswith("cuda") else os.cpu_count() or 1

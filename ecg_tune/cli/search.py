@@ -115,7 +115,7 @@ def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, 
 
 
 def _end(study: Study, folder: Path, outcome: Outcome, again: str, say: Callable[[str], None]) -> None:
-    """Say what to do next, and with which exit code the command ends."""
+    """Print what to do next, or end the command with an error."""
     if not outcome.done:
         raise StoppedError(f"interrupted; resume with: {again}")
     if not outcome.spent and not study.best(1):
@@ -147,7 +147,7 @@ def _view(progress: str | None) -> Callable[..., Any]:
 
 
 def _open_sources(folder: Path, attributes: StudyAttributes, sources: Sequence[Path]) -> dict[Path, Study]:
-    """Open the studies to import from; what does not fit is refused before a study is made that says how it is searched."""
+    """Open the studies to import from. Refuse those that don't fit, before the new study is created."""
     opened = {}
     for source in sources:
         if source.resolve() == folder.resolve():
@@ -158,7 +158,7 @@ def _open_sources(folder: Path, attributes: StudyAttributes, sources: Sequence[P
 
 
 def _import(study: Study, sources: Mapping[Path, Study], space: SearchSpace, settings: SearchSettings, say: Callable[[str], None]) -> None:
-    """Take the trials of other studies that fit."""
+    """Import the trials of other studies that fit this space."""
     for folder, source in sources.items():
         n_imported, n_misfits = import_trials(study, source, space, settings)
         say(f"imported {n_imported} trials of {folder}, {n_misfits} do not fit this space")
@@ -174,7 +174,7 @@ def _run(
     trackers: Sequence[Any],
     joined: bool,
 ) -> Outcome:
-    """Search, with the trainable of the families."""
+    """Run the search; each trial is trained by its family's trainable."""
     shared = Shared(prepared.in_memory(), study.checkpoints, settings.metric, settings.cpus_per_trial, settings.minimise)
     return run_search(
         FamilyTrainable,
@@ -190,7 +190,7 @@ def _run(
 
 
 def _check_cluster(study: Study, say: Callable[[str], None]) -> None:
-    """Do the part of `ecg-tune doctor` that takes seconds: refuse what would make the search fail, say what else is odd."""
+    """Run the quick checks of `ecg-tune doctor`: refuse what would make the search fail, report what else looks wrong."""
     storage = study.checkpoints
     examination = examine(folders=[storage.root] if isinstance(storage, LocalStorage) else [])
     for complaint in examination.complaints:
@@ -200,7 +200,7 @@ def _check_cluster(study: Study, say: Callable[[str], None]) -> None:
 
 
 def _measurer(prepared: PreparedData, settings: SearchSettings) -> Callable[[], Mapping[str, float]]:
-    """Return a function that measures, on a GPU of the cluster, what share each family's default needs."""
+    """Make a function that measures on a GPU of the cluster which share of it each family's default config needs."""
     context = SpaceContext(settings.profile, settings.epochs)
     configs = {family: resolve(family, SPACES[family].defaults[settings.profile], context) for family in settings.families}
 

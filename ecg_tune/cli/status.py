@@ -63,7 +63,7 @@ def facts(study: Study) -> dict[str, Any]:
 
 
 def summary(study: Study) -> str:
-    """Write the same as a few lines of text."""
+    """Format the facts as a few lines of text."""
     values = facts(study)
     states = ", ".join(f"{count} {name}" for name, count in values["states"].items() if count) or "no trials yet"
     n_records = values["n_records"]
