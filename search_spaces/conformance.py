@@ -181,6 +181,34 @@ def _without_dropout(model: Any) -> Any:
     return dataclasses.replace(model, **changes)
 
 
+def check_encoder(family: str) -> None:
+    """Where its space can suggest the network alone, fusions with it as an encoder are suggested, and one trains for an epoch."""
+    side, built_in = MODELS[family].inputs, family in SPACES.built_in
+    if SPACES[family].suggest_model is None:
+        return
+    for profile in PROFILES:
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=3))
+        context = SpaceContext(profile, 3, package_spaces={} if built_in else {family: SPACES[family]})
+        for _ in range(5):
+            study.enqueue_trial({f"fusion.{side}_family": family})
+            trial = study.ask()
+            config = SPACES["fusion"].suggest(trial, context)
+            encoder = getattr(config.model, side)
+            assert isinstance(encoder, MODELS[family].config), f"suggest_model must give a {MODELS[family].config.__name__}, not {encoder}"
+            alien = [name for name in trial.params if not name.startswith("fusion.")]
+            assert not alien, f"parameters of suggest_model must begin with its prefix, but got {alien}"
+            assert trial_config(to_dict(config)) == config, f"{config} changes on its way through plain data"
+    result = Learner(small_fusion(family), toy_data(), seed=0).step()
+    assert math.isfinite(result.train_loss + result.validation_loss), f"a fusion with it: {result}"
+
+
+def small_fusion(family: str) -> TrialConfig:
+    """Return the default fusion of the profile `small`, with a family's default network as one of its encoders."""
+    side, fusion = MODELS[family].inputs, small_config("fusion")
+    changes: dict[str, Any] = {f"{side}_family": family, side: small_config(family).model}
+    return dataclasses.replace(fusion, model=dataclasses.replace(fusion.model, **changes))
+
+
 CHECKS: dict[str, Callable[[str], None]] = {
     "network": check_network,
     "predictor": check_predictor,
@@ -190,5 +218,6 @@ CHECKS: dict[str, Callable[[str], None]] = {
     "resume": check_resume,
     "seeds": check_seeds,
     "overfits": check_overfits,
+    "encoder": check_encoder,
 }
 """Every check by name."""

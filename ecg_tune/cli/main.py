@@ -10,12 +10,12 @@ import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from ecg_tune import __version__
 from ecg_tune.cli.help import GroupedCommand
 from ecg_tune.errors import EcgTuneError, StoppedError, UsageError
 
@@ -108,7 +108,7 @@ class Commands(TyperGroup):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"ecg-tune {version('ecg-tune')}")
+        print(f"ecg-tune {__version__}")
         raise typer.Exit()
 
 

@@ -98,7 +98,7 @@ def search(
     ):
         _import(opened, sources, space, settings, say)
         if address:
-            _check_cluster(opened, say)
+            _check_cluster(opened, settings.families, say)
         outcome = _run(opened, prepared, settings, space, view=view, trackers=logs, joined=bool(address))
     repeated = {**flags, **without_none(address=address, insecure=insecure or None, progress=progress, mlflow=mlflow, wandb=wandb)}
     again = os.environ.get(JOB_COMMAND) or command_line("search", study, data, config, repeated)
@@ -189,10 +189,10 @@ def _run(
     )
 
 
-def _check_cluster(study: Study, say: Callable[[str], None]) -> None:
+def _check_cluster(study: Study, families: Sequence[str], say: Callable[[str], None]) -> None:
     """Run the quick checks of `ecg-tune doctor`: refuse what would make the search fail, report what else looks wrong."""
     storage = study.checkpoints
-    examination = examine(folders=[storage.root] if isinstance(storage, LocalStorage) else [])
+    examination = examine(folders=[storage.root] if isinstance(storage, LocalStorage) else [], families=families)
     for complaint in examination.complaints:
         if complaint.grave:
             raise UsageError(f"{complaint} (`ecg-tune doctor` shows all)")

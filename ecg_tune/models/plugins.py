@@ -16,12 +16,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from ecg_tune.config import ModelConfig
+from ecg_tune.config import FAMILY_GROUP, ModelConfig
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.family import Family
 
-GROUP = "ecg_tune.families"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED = ("all", "family")
 """`--families all`, and the parameter that says which family a trial has."""
@@ -85,7 +84,7 @@ class Registry(Mapping[str, T]):
 def installed() -> dict[str, tuple[EntryPoint, ...]]:
     """List the entry points of all installed packages by family, without importing them."""
     found: dict[str, tuple[EntryPoint, ...]] = {}
-    for entry in entry_points(group=GROUP):
+    for entry in entry_points(group=FAMILY_GROUP):
         found[entry.name] = (*found.get(entry.name, ()), entry)
     return found
 
@@ -123,7 +122,7 @@ def named(reference: str) -> Any:
     """
     if not re.fullmatch(r"[\w.]+:[\w.]+", reference):
         raise ConfigError(f'expected "module:NAME", but got {reference!r}')
-    return EntryPoint(name="", value=reference, group=GROUP).load()
+    return EntryPoint(name="", value=reference, group=FAMILY_GROUP).load()
 
 
 @cache
