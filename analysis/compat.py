@@ -98,7 +98,7 @@ def evaluate_model(
             batches.append(model(signal.to(device)).sigmoid().cpu())
             label_batches.append(labels.cpu())
     if not batches:
-        raise DataError("the loader gave no batch: evaluate on a part that holds records")
+        raise DataError("the loader gave no batch: evaluate on a split that holds records")
     truth, probabilities = torch.cat(label_batches).numpy().astype(np.uint8), torch.cat(batches).double().numpy()
     computed = metrics.calculate_metrics(truth, probabilities)
     return ModelResult(computed, labels=truth, probabilities=probabilities, thresholds=metrics.thresholds)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One `ecg-tune` command on a Ray cluster of its own inside one SLURM allocation. Requeued, it goes on with the study.
+# One `ecg-tune` command on a Ray cluster of its own inside one SLURM allocation. Requeued, it resumes the study.
 #
 #   sbatch deploy/slurm.sh search STUDY --data DATA --families resnet1d,rnn --trials 200
 #   sbatch --nodes=4 --gres=gpu:4 --time=12:00:00 deploy/slurm.sh search STUDY …   # flags of sbatch win over the lines below
@@ -8,7 +8,7 @@
 # Submit where the project's environment is active. It, STUDY, DATA and your home lie on file systems that all nodes share: then Python
 # (3.11) and Ray are the same on all nodes. Ray refuses a node with another Ray or Python (a module loaded there), down to the patch level.
 # Three minutes before the time limit the search is stopped as by Ctrl-C, and the job requeued. A preempted job is requeued by SLURM itself.
-# After `scancel`, a crash or a larger --trials: the same sbatch line goes on where the study stands.
+# After `scancel`, a crash or a larger --trials: the same sbatch line resumes the study.
 # Exit codes are those of the command. What Ray's own processes say is shown when the first node fails to start.
 #SBATCH --job-name=ecg-tune
 #SBATCH --nodes=2

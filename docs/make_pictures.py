@@ -21,22 +21,22 @@ PATIENCE_MS = 300_000
 
 def main() -> None:
     """Write the pictures."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("study", type=Path)
-    asked.add_argument("--out", type=Path, default=Path(__file__).parent / "images")
-    asked.add_argument("--width", type=int, default=1280)
-    asked.add_argument("--only", default=SECTIONS, help="sections, comma-separated")
-    given = asked.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images")
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--only", default=SECTIONS, help="sections, comma-separated")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        file = write_dashboard(Study.open(given.study), Path(scratch) / "dashboard.html")
+        file = write_dashboard(Study.open(arguments.study), Path(scratch) / "dashboard.html")
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"], timeout=PATIENCE_MS)
-        page = browser.new_page(viewport={"width": given.width, "height": 1180})
+        page = browser.new_page(viewport={"width": arguments.width, "height": 1180})
         page.set_default_timeout(PATIENCE_MS)
         page.goto(file.as_uri())
         page.wait_for_selector("body[data-ready=true]")
-        for key in ("", *given.only.split(",")):
-            print(_picture(page, key, given.out))
+        for key in ("", *arguments.only.split(",")):
+            print(_picture(page, key, arguments.out))
         browser.close()
 
 

@@ -42,7 +42,7 @@ class LocalStorage:
         return str(self.root)
 
     def child(self, name: str) -> LocalStorage:
-        """Return the storage whose root is the folder `name` of this one."""
+        """Open the folder `name` of this storage as a storage of its own."""
         return LocalStorage(self.root / name)
 
     def names(self, folder: str) -> list[str]:
@@ -105,7 +105,7 @@ class S3Storage:
         return self.base + ("?" + self.query if self.query else "")
 
     def child(self, name: str) -> S3Storage:
-        """Return the storage whose prefix is the folder `name` of this one."""
+        """Open the folder `name` of this storage as a storage of its own."""
         return S3Storage(f"{self.base.rstrip('/')}/{name}" + ("?" + self.query if self.query else ""))
 
     def names(self, folder: str) -> list[str]:

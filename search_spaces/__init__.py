@@ -45,7 +45,23 @@ def _space_of_package(family: str) -> Space:
         for name in {*trial.params, *space.defaults[profile]}:
             if name not in trial.params or not name.startswith(f"{family}."):
                 raise ConfigError(f"its space and defaults must use the same parameters, all named {family}.…, but one is {name!r}")
+        _check_suggested_model(space, config, profile)
     return space
+
+
+def _check_suggested_model(space: Space, config: TrialConfig, profile: str) -> None:
+    """Check that a plug-in's `suggest_model` gives the default config's network under another prefix.
+
+    Raises:
+        ConfigError: It gives another network.
+    """
+    if space.suggest_model is None:
+        return
+    trial = FixedTrial({f"{fusion.FAMILY}.{name}": value for name, value in space.defaults[profile].items()})
+    size = {"size": config.image.size} if config.image else {}
+    model = space.suggest_model(trial, f"{fusion.FAMILY}.{config.family}", SpaceContext(profile, 1), **size)
+    if model != config.model:
+        raise ConfigError(f"its space's suggest_model must give the network of suggest, {config.model}, but gives {model}")
 
 
 SPACES: Registry[Space] = Registry(
@@ -95,6 +111,7 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
         ConfigError: The context's rules or a queued config name an unknown parameter or give a value that no config takes.
     """
     chosen = in_order(families)
+    context = replace(context, package_spaces={family: SPACES[family] for family in chosen if family not in SPACES.built_in})
     check_rules(context.rules, lambda trial: [SPACES[family].suggest(trial, context) for family in chosen])
 
     def suggest(trial: BaseTrial) -> Proposal:

@@ -54,6 +54,7 @@ MODEL_DEFAULTS = {
 
 SPACE = Space(
     suggest=suggest,
+    suggest_model=suggest_model,
     defaults={
         "full": prefixed(FAMILY, MODEL_DEFAULTS["full"], CONVOLUTIONAL_DEFAULTS["full"], {"crop_s": 10.0}),
         "small": prefixed(FAMILY, MODEL_DEFAULTS["small"], CONVOLUTIONAL_DEFAULTS["small"], {"learning_rate": 5e-3}),

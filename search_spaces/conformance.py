@@ -59,7 +59,7 @@ def toy_data(*, n_records: tuple[int, int] = (48, 24), seed: int = 0) -> Learnin
 
 
 def small_config(family: str, **training: Any) -> TrialConfig:
-    """Return the family's default config of the profile `small`, with changed settings of training."""
+    """Build the family's default config of the profile `small`, with some training settings replaced."""
     config = resolve(family, SPACES[family].defaults["small"], SpaceContext("small", 4))
     return dataclasses.replace(config, training=dataclasses.replace(config.training, **training))
 
@@ -72,7 +72,7 @@ def network_of(config: TrialConfig, *, device: str = "cpu", n_leads: int = 3, n_
 
 
 def check_network(family: str) -> None:
-    """The network maps a batch, also a single record in training, to finite features and logits, for any leads and classes."""
+    """Check that the network maps a batch to finite features and logits: for any leads and classes, also one record in training."""
     config = small_config(family)
     for n_records, n_leads, n_classes, training in ((2, 3, N_CLASSES, False), (1, 3, N_CLASSES, True), (3, 2, 4, True)):
         torch.manual_seed(0)
@@ -86,7 +86,7 @@ def check_network(family: str) -> None:
 
 
 def check_predictor(family: str) -> None:
-    """A model takes raw signals of 2.5 s and of 10 s."""
+    """Check that a model takes raw signals of 2.5 s and of 10 s."""
     config = small_config(family)
     predictor = Predictor(network_of(config), config, normalisation={"kind": "global", "scale_mv": 0.25}, sampling_rate_hz=100).eval()
     for n_samples in (250, 1000):
@@ -95,7 +95,7 @@ def check_predictor(family: str) -> None:
 
 
 def check_defaults(family: str) -> None:
-    """The defaults of both profiles name exactly the parameters that the space suggests."""
+    """Check that the defaults of both profiles name exactly the parameters that the space suggests."""
     for profile in PROFILES:
         params = SPACES[family].defaults[profile]
         trial = FixedTrial(dict(params))
@@ -106,7 +106,7 @@ def check_defaults(family: str) -> None:
 
 
 def check_suggestions(family: str) -> None:
-    """200 random suggestions of each profile build within the parameter bound and survive the way through plain data."""
+    """Check that 200 random suggestions of each profile build within the parameter bound and come back from plain data unchanged."""
     for profile in PROFILES:
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
         context = SpaceContext(profile, 9)
@@ -121,7 +121,7 @@ def check_suggestions(family: str) -> None:
 
 
 def check_real_steps(family: str) -> None:
-    """Five random suggestions of the profile `small` train for an epoch with finite losses."""
+    """Check that five random suggestions of the profile `small` train for an epoch with finite losses."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=2))
     for _ in range(5):
         config = SPACES[family].suggest(study.ask(), SpaceContext("small", 3))
@@ -131,7 +131,7 @@ def check_real_steps(family: str) -> None:
 
 
 def check_resume(family: str) -> None:
-    """A training that is resumed from a file gives the same bits as one that was never interrupted."""
+    """Check that a training that is resumed from a file gives the same bits as one that was never interrupted."""
     config = small_config(family)
     whole = Learner(config, toy_data(), seed=3)
     expected = [dataclasses.replace(whole.step(), seconds=0.0) for _ in range(3)]
@@ -151,14 +151,14 @@ def check_resume(family: str) -> None:
 
 
 def check_seeds(family: str) -> None:
-    """Equal seeds train equally, and different seeds do not: all randomness comes from torch's global generator."""
+    """Check that equal seeds train equally and different ones do not: all randomness comes from torch's global generator."""
     losses = [Learner(small_config(family), toy_data(), seed=seed).step().train_loss for seed in (1, 1, 2)]
     assert losses[0] == losses[1], f"the same seed gave the losses {losses[:2]}"
     assert losses[1] != losses[2], f"two seeds gave the same loss {losses[2]}"
 
 
 def check_overfits(family: str) -> None:
-    """Sixteen records are learnt by heart in 60 epochs: gradients reach the weights, and the inputs the output."""
+    """Check that sixteen records are learnt by heart in 60 epochs: gradients reach the weights, and the inputs the output."""
     train = toy_data().train
     few = DeviceSplit(train.signals_uv[:16, :100], train.labels[:16])  # 1 s each: a recurrent network goes step by step
     data = dataclasses.replace(toy_data(), train=few, validation=few)
@@ -181,6 +181,34 @@ def _without_dropout(model: Any) -> Any:
     return dataclasses.replace(model, **changes)
 
 
+def check_encoder(family: str) -> None:
+    """Where its space can suggest the network alone, fusions with it as an encoder are suggested, and one trains for an epoch."""
+    side, built_in = MODELS[family].inputs, family in SPACES.built_in
+    if SPACES[family].suggest_model is None:
+        return
+    for profile in PROFILES:
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=3))
+        context = SpaceContext(profile, 3, package_spaces={} if built_in else {family: SPACES[family]})
+        for _ in range(5):
+            study.enqueue_trial({f"fusion.{side}_family": family})
+            trial = study.ask()
+            config = SPACES["fusion"].suggest(trial, context)
+            encoder = getattr(config.model, side)
+            assert isinstance(encoder, MODELS[family].config), f"suggest_model must give a {MODELS[family].config.__name__}, not {encoder}"
+            alien = [name for name in trial.params if not name.startswith("fusion.")]
+            assert not alien, f"parameters of suggest_model must begin with its prefix, but got {alien}"
+            assert trial_config(to_dict(config)) == config, f"{config} changes on its way through plain data"
+    result = Learner(small_fusion(family), toy_data(), seed=0).step()
+    assert math.isfinite(result.train_loss + result.validation_loss), f"a fusion with it: {result}"
+
+
+def small_fusion(family: str) -> TrialConfig:
+    """Return the default fusion of the profile `small`, with a family's default network as one of its encoders."""
+    side, fusion = MODELS[family].inputs, small_config("fusion")
+    changes: dict[str, Any] = {f"{side}_family": family, side: small_config(family).model}
+    return dataclasses.replace(fusion, model=dataclasses.replace(fusion.model, **changes))
+
+
 CHECKS: dict[str, Callable[[str], None]] = {
     "network": check_network,
     "predictor": check_predictor,
@@ -190,5 +218,6 @@ CHECKS: dict[str, Callable[[str], None]] = {
     "resume": check_resume,
     "seeds": check_seeds,
     "overfits": check_overfits,
+    "encoder": check_encoder,
 }
 """Every check by name."""

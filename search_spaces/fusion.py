@@ -1,20 +1,27 @@
-"""The space of fusion networks: any signal encoder beside any image encoder."""
+"""The space of fusion networks: any signal encoder beside any image encoder.
+
+Encoders are the built-in families, and those families of the search that packages bring, where their space can suggest the network
+alone. Installing a package changes no search that does not name its family.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from optuna.trial import BaseTrial
 
-from ecg_tune.config import ImageConfig, TrialConfig
+from ecg_tune.config import ImageConfig, ModelConfig, TrialConfig
+from ecg_tune.errors import ConfigError
+from ecg_tune.models import MODELS
 from ecg_tune.models.fusion import FusionConfig
 from ecg_tune.search.space import TrainedEncoders
 from search_spaces import alexnet, cnn1d, cnn1d_rnn, resnet, resnet1d, rnn, vgg
 from search_spaces.suggestions import TRAINING_DEFAULTS, Space, SpaceContext, crop, image, prefixed, training
 
 FAMILY = "fusion"
-SIGNAL = {"rnn": rnn, "cnn1d": cnn1d, "resnet1d": resnet1d, "cnn1d_rnn": cnn1d_rnn}
-IMAGE = {"alexnet": alexnet, "vgg": vgg, "resnet": resnet}
+SIGNAL = {"rnn": rnn.SPACE, "cnn1d": cnn1d.SPACE, "resnet1d": resnet1d.SPACE, "cnn1d_rnn": cnn1d_rnn.SPACE}
+IMAGE = {"alexnet": alexnet.SPACE, "vgg": vgg.SPACE, "resnet": resnet.SPACE}
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
@@ -28,15 +35,28 @@ def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
         return _config(trial, context, _started(trained, frozen=frozen), trained.image.image)
     picture = image(trial, FAMILY, context)
     half = replace(context, memory_gb=context.memory_gb / 2)  # the two encoders share the limit
-    signal = trial.suggest_categorical(f"{FAMILY}.signal_family", tuple(SIGNAL))
-    network = trial.suggest_categorical(f"{FAMILY}.image_family", tuple(IMAGE))
+    signal, suggest_signal = _encoder(trial, "signal", SIGNAL, context)
+    network, suggest_network = _encoder(trial, "image", IMAGE, context)
     fresh = FusionConfig(
         signal_family=signal,
         image_family=network,
-        signal=SIGNAL[signal].suggest_model(trial, f"{FAMILY}.{signal}", half),
-        image=IMAGE[network].suggest_model(trial, f"{FAMILY}.{network}", half, size=picture.size),
+        signal=suggest_signal(trial, f"{FAMILY}.{signal}", half),
+        image=suggest_network(trial, f"{FAMILY}.{network}", half, size=picture.size),
     )
     return _config(trial, context, fresh, picture)
+
+
+def _encoder(trial: BaseTrial, side: str, built_in: Mapping[str, Space], context: SpaceContext) -> tuple[str, Callable[..., ModelConfig]]:
+    """Suggest the family of one encoder, built in or a package's of this search; return it with what suggests its network."""
+    packages = {family: space for family, space in context.package_spaces.items() if MODELS[family].inputs == side}
+    usable = {family: space.suggest_model for family, space in {**built_in, **packages}.items() if space.suggest_model is not None}
+    family = trial.suggest_categorical(f"{FAMILY}.{side}_family", tuple(usable))
+    if family not in usable:  # a rule of the user's
+        raise ConfigError(
+            f"{FAMILY}.{side}_family must be one of {', '.join(usable)}, but got {family!r}: "
+            "a package's family is one when --families names it and its space has suggest_model"
+        )
+    return family, usable[family]
 
 
 def _started(trained: TrainedEncoders, *, frozen: bool) -> FusionConfig:

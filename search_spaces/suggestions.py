@@ -12,7 +12,7 @@ from typing import Any
 
 from optuna.trial import BaseTrial
 
-from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig
+from ecg_tune.config import ImageConfig, ModelConfig, TrainingConfig, TrialConfig
 from ecg_tune.search.space import TrainedEncoders
 
 
@@ -27,6 +27,8 @@ class SpaceContext:
         n_leads: Leads of the signal.
         memory_gb: Gigabytes that training the parameters of a network may take, see `search_spaces.memory`.
         encoders: Returns the trained networks that a fusion may start from; it returns None, or is None, while there are none.
+        package_spaces: Spaces of the search's families that come from installed packages: a fusion suggests these as encoders
+            too, where they have `Space.suggest_model`.
     """
 
     profile: str
@@ -35,6 +37,7 @@ class SpaceContext:
     n_leads: int = 3
     memory_gb: float = 2.0
     encoders: Callable[[], TrainedEncoders | None] | None = None
+    package_spaces: Mapping[str, Space] = field(default_factory=dict)
 
     @property
     def small(self) -> bool:
@@ -51,10 +54,14 @@ class Space:
             depend on the context, but not on other parameters' values: Optuna keeps one distribution a name.
         defaults: For the profiles "full" and "small", the parameters of the classic config, exactly those that `suggest` asks
             for; every study tries them first.
+        suggest_model: Suggests the settings of the network alone, for fusions with this family as an encoder:
+            `suggest_model(trial, prefix, context)`, on images with `size=` pixels too. Its parameters begin with the prefix and a
+            dot; below the family's own name they are those of `suggest`, and give the same network. None: no fusion suggests it.
     """
 
     suggest: Callable[[BaseTrial, SpaceContext], TrialConfig]
     defaults: Mapping[str, Mapping[str, Any]]
+    suggest_model: Callable[..., ModelConfig] | None = None
 
 
 TRAINING_DEFAULTS = {

@@ -62,6 +62,7 @@ MODEL_DEFAULTS = {
 
 SPACE = Space(
     suggest=suggest,
+    suggest_model=suggest_model,
     defaults={
         profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], IMAGE_TRAINING_DEFAULTS[profile])
         for profile in ("full", "small")

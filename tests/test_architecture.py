@@ -176,6 +176,7 @@ def test_a_function_has_at_most_40_lines_without_its_docstring(path):
 
 LIGHT = {
     "light": {
+        "ecg_tune": ("torch", "ray", "optuna", "wfdb", "numpy", "pandas"),
         "ecg_tune.cli.main": ("torch", "ray", "optuna", "pandas", "plotly", "matplotlib", "numpy"),
         "analysis": ("torch", "ray", "optuna", "pandas", "plotly", "matplotlib", "sklearn", "scipy"),
         "ecg_tune.data.prepared.dataset": ("wfdb", "pandas", "torch", "scipy"),

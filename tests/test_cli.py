@@ -98,15 +98,15 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["dashboard", "{nowhere}"], "is not a study"),
         (["retrain", "{nowhere}"], "is not a study"),
         (["retrain", "{nowhere}", "--trial", "4", "--top", "2"], "--trial 4 names what to retrain: leave --top and --per-family out"),
-        (["retrain", "{nowhere}", "--on", "test"], "unknown part to retrain on 'test'"),
+        (["retrain", "{nowhere}", "--on", "test"], "unknown split to retrain on 'test'"),
         (["evaluate", "{nowhere}", "--data", "{data}"], "nowhere"),
         (["evaluate", "{nowhere}"], "give the prepared data of its checkpoints with --data DIR"),
         (["bogus"], "No such command 'bogus'"),
     ],
 )
 def test_bad_input_gives_one_line_and_exit_code_2(arguments, message, tmp_path, prepared, capsys):
-    given = [a.format(nowhere=tmp_path / "nowhere", tmp=tmp_path, data=prepared) for a in arguments]
-    code, err = say(capsys, *given)
+    words = [a.format(nowhere=tmp_path / "nowhere", tmp=tmp_path, data=prepared) for a in arguments]
+    code, err = say(capsys, *words)
     assert code == 2
     assert message in err
     assert err.startswith("ecg-tune: ")
@@ -302,8 +302,8 @@ def test_an_interrupted_command_says_how_it_goes_on(tmp_path):
 
 def test_a_repeated_option_is_given_on_to_a_cluster_as_often_as_it_was_given() -> None:
     command = typer.main.get_command(app).commands["retrain"]
-    given = ["study", "--trial", "4", "--trial", "2", "--per-family", "--address", "http://127.0.0.1:8265"]
-    context = command.make_context("retrain", given)
+    options = ["study", "--trial", "4", "--trial", "2", "--per-family", "--address", "http://127.0.0.1:8265"]
+    context = command.make_context("retrain", options)
     words = command_arguments(context, {"address": "auto"})
     assert " ".join(words) == "retrain study --seeds 3 --per-family --trial 4 --trial 2 --on train --device auto --address auto"
 

@@ -98,7 +98,7 @@ def test_every_number_says_synthetic(path):
     assert "SYNTHETIC" in (path / "study" / "dashboard.html").read_text(encoding="utf-8")
 
 
-def test_the_test_part_was_opened_once_by_the_evaluation(path):
+def test_the_test_split_was_opened_once_by_the_evaluation(path):
     entries = read_ledger(open_prepared(path / "data"))
     assert [entry["purpose"] for entry in entries] == ["evaluate"]
     assert (path / "study" / "test_ledger.jsonl").read_text() == (path / "data" / "test_ledger.jsonl").read_text()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import ecg_tune
 from ecg_tune.config import TrainingConfig, TrialConfig
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.models.cnn1d import CNN1DConfig
@@ -25,6 +26,7 @@ FACE = (
     "ecg_tune.data.loaders.create_image_dataloader",
     "ecg_tune.data.loaders.create_fusion_dataloader",
     "ecg_tune.training.fit.train_model",
+    "ecg_tune.training.model_file.load_model",
     "ecg_tune.training.model_file.load_saved",
     "ecg_tune.training.model_file.build_predictor",
     "ecg_tune.training.predictor.predict_probabilities",
@@ -60,6 +62,13 @@ def test_an_example_gives_what_it_shows(name: str, folder: Path, monkeypatch: py
     results = doctest.DocTestRunner().run(example)
     assert results.attempted, "no example"
     assert not results.failed, "see the output"
+
+
+def test_the_example_of_the_package_gives_what_it_shows(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model.pth").symlink_to(folder / "model.pth")
+    monkeypatch.chdir(tmp_path)
+    results = doctest.testmod(ecg_tune)
+    assert (results.failed, results.attempted > 0) == (0, True)
 
 
 def test_every_function_of_the_face_has_an_example() -> None:

@@ -11,7 +11,7 @@ from search_spaces.conformance import CHECKS, network_of
 from trainables import TRAINABLES
 
 FAMILIES = list(MODELS.built_in)
-SLOW = ("suggestions", "overfits")
+SLOW = ("suggestions", "overfits", "encoder")
 
 CLASSIC_PARAMETERS = {
     "rnn": 402_437,

@@ -113,7 +113,7 @@ class LearnerTrainable:
         return learner
 
     def _replay(self, learner: Learner) -> EpochResult | None:
-        """Return a finished epoch that was not reported, or the last one of a training that had ended."""
+        """Report a finished epoch that the study has not recorded, or the last one when training had ended."""
         if learner.epoch > self.reported:
             return learner.history[self.reported]
         return learner.history[-1] if learner.ended_by else None

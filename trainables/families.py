@@ -19,7 +19,7 @@ class FamilyTrainable(tune.Trainable):
     (`reset_config`); for another class the old object is dropped with all that it holds before the new one is made. The data
     set stays on the device, since it belongs to the process.
 
-    What a family's own class raises ends its trial as FAIL with the traceback; the worker goes on with the next trial.
+    What a family's own class raises ends its trial as FAIL with the traceback; the worker continues with the next trial.
     """
 
     def setup(  # type: ignore[override]

@@ -96,7 +96,7 @@ def _trials(count: int) -> str:
 
 
 def _best_config(summary: StudySummary) -> dict[str, str]:
-    """Return the searched parameters of the best trial as text; none without a best trial."""
+    """List the searched parameters of the best trial as text; empty without a best trial."""
     best = summary.best
     if best is None:
         return {}

@@ -54,9 +54,9 @@ class PageState:
             texts: Key → the piece as JSON text.
         """
         version, old = self.version + 1, self.pieces.get(kind, {})
-        gone = {key: "null" for key in old if key not in texts}
-        new = {key: (text, old[key][1] if key in old and old[key][0] == text else version) for key, text in {**texts, **gone}.items()}
-        if all(then < version for _, then in new.values()):
+        removed = {key: "null" for key in old if key not in texts}
+        new = {key: (text, old[key][1] if key in old and old[key][0] == text else version) for key, text in {**texts, **removed}.items()}
+        if all(changed < version for _, changed in new.values()):
             return self
         return PageState(version, {**self.pieces, kind: new})
 
@@ -84,7 +84,7 @@ class LiveStudy:
 
     @property
     def version(self) -> str:
-        """Names the present state; a browser that has it sends this when it asks again."""
+        """Name of the present state. The browser sends it with its next request."""
         return f"{self._server}.{self._state.version}"
 
     def html(self, home: str = "") -> str:
@@ -107,12 +107,12 @@ class LiveStudy:
         self.refresh()
         state = self._state
         server, _, number = since.partition(".")
-        known = int(number) if server == self._server and number.isdigit() else 0
-        if known == state.version:
+        shown = int(number) if server == self._server and number.isdigit() else 0
+        if shown == state.version:
             return None
         parts = [f'"version":{json.dumps(f"{self._server}.{state.version}")}']
         for kind, pieces in state.pieces.items():
-            new = {key: text for key, (text, then) in pieces.items() if then > known}
+            new = {key: text for key, (text, changed) in pieces.items() if changed > shown}
             if kind in new:  # a kind of one piece
                 parts.append(f'"{kind}":{new[kind]}')
             elif new:

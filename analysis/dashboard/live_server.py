@@ -54,7 +54,7 @@ class LiveServer(ThreadingHTTPServer):
         self.host, self.local = host, _is_loopback(host)
         self.token = "" if self.local else secrets.token_urlsafe(24)
         studies = [LiveStudy(folder) for folder in folders]
-        self.studies = {"": studies[0]} if len(studies) == 1 else {f"{place}/": study for place, study in enumerate(studies, 1)}
+        self.studies = {"": studies[0]} if len(studies) == 1 else {f"{number}/": study for number, study in enumerate(studies, 1)}
         if ":" in host:
             self.address_family = socket.AF_INET6
         try:
@@ -66,7 +66,7 @@ class LiveServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """What to open in a browser."""
+        """Address to open in a browser."""
         everywhere = self.host in ("", "0.0.0.0", "::")
         name = socket.gethostname() if everywhere else f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{name}:{self.server_address[1]}/" + (f"?token={self.token}" if self.token else "")
@@ -96,19 +96,20 @@ class _Handler(BaseHTTPRequestHandler):
     server: LiveServer
 
     def do_GET(self) -> None:
-        asked = urlsplit(self.path)
-        query = {name: values[-1] for name, values in parse_qs(asked.query).items()}
-        path, (place, slash, rest) = asked.path.removeprefix("/"), asked.path.removeprefix("/").rpartition("/")
+        address = urlsplit(self.path)
+        query = {name: values[-1] for name, values in parse_qs(address.query).items()}
+        path = address.path.removeprefix("/")
+        number, slash, page = path.rpartition("/")
         refusal = self.server.refusal(self.headers.get("Host", ""), query.get("token", ""))
-        study = self.server.studies.get(place + slash)
+        study = self.server.studies.get(number + slash)
         if refusal:
             self._answer(403, "text/plain", refusal)
         elif path == "" and study is None:
             self._answer(200, "text/html", studies_html(self.server.studies, token=self.server.token))
-        elif study is not None and rest == "":
-            home = "../" + _token_query(self.server.token) if place else ""
+        elif study is not None and page == "":
+            home = "../" + _token_query(self.server.token) if number else ""
             self._answer(200, "text/html", study.html(home))
-        elif study is not None and rest == "news":
+        elif study is not None and page == "news":
             news = study.news(query.get("since", ""))
             self._answer(204 if news is None else 200, "application/json", news or "")
         else:
@@ -185,19 +186,19 @@ def studies_html(studies: Mapping[str, LiveStudy], *, token: str) -> Markup:
 
 def _line(link: str, study: LiveStudy) -> _Line:
     study.refresh()
-    known = study.summary
-    counts = ", ".join(f"{count:,} {STATE_NAMES[state]}" for state, count in known.counts.items()) if known else "not read yet"
+    summary = study.summary
+    counts = ", ".join(f"{count:,} {STATE_NAMES[state]}" for state, count in summary.counts.items()) if summary else "not read yet"
     return _Line(
         link,
-        name=known.name if known else study.folder.name,
-        synthetic=known is not None and known.attributes.synthetic,
+        name=summary.name if summary else study.folder.name,
+        synthetic=summary is not None and summary.attributes.synthetic,
         counts=counts or "none",
         notice=study.notice,
-        best=f"{known.best.value:.4f}" if known and known.best else ABSENT,
+        best=f"{summary.best.value:.4f}" if summary and summary.best else ABSENT,
         folder=str(study.folder),
     )
 
 
 def _token_query(token: str) -> str:
-    """Make the part of a link that brings the token; "" without one."""
+    """Write the query of a link that carries the token; "" without a token."""
     return f"?token={quote(token)}" if token else ""

@@ -17,13 +17,13 @@ LIVE_SCRIPTS = ("morph.js", "live.js")
 
 @cache
 def style() -> str:
-    """Return the page's style sheet."""
+    """Join the style sheets of the page."""
     return "\n".join(map(_read, STYLES))
 
 
 @cache
 def script(*, live: bool = False) -> str:
-    """Return the page's own script.
+    """Join the page's own scripts to one.
 
     Args:
         live: Whether the page asks its server for news.
@@ -34,7 +34,7 @@ def script(*, live: bool = False) -> str:
 
 @cache
 def policy(*, live: bool = False) -> str:
-    """Return the page's content security policy: no script runs but plotly.js and the page's own, known by their digests.
+    """Write the page's content security policy: no script runs but plotly.js and the page's own, known by their digests.
 
     'unsafe-eval' is what plotly.js needs for parallel coordinates; styles are what it writes into its drawings.
     """

@@ -34,7 +34,7 @@ class RankedTrial(Trial):
 
 
 def ranked_trials(study: Study) -> list[RankedTrial]:
-    """Return the study's trials that count, by number.
+    """List the study's trials by number, without those that a newer trial replaces.
 
     Raises:
         StudyError: The first objective is minimised; these figures show it as a metric, higher is better. Or a value is infinite.
@@ -67,28 +67,28 @@ def ranked_trials(study: Study) -> list[RankedTrial]:
 
 
 def families_of(trials: Iterable[Trial]) -> list[str]:
-    """Return the families that occur, in order of their first trial."""
+    """List the families that have a trial, in the order of their first trials."""
     return list(dict.fromkeys(trial.family for trial in trials))
 
 
 def completed(trials: Iterable[AnyTrial], family: str | None = None) -> list[AnyTrial]:
-    """Return the COMPLETE trials, of one family or of all."""
+    """Keep the COMPLETE trials, of one family or of all."""
     return [trial for trial in trials if trial.value is not None and family in (None, trial.family)]
 
 
 def best_trial(trials: Iterable[AnyTrial]) -> AnyTrial | None:
-    """Return the COMPLETE trial with the highest value (the earliest of equals, as Optuna), or None."""
+    """Find the COMPLETE trial with the highest value (the earliest of equals, as Optuna does); None when there is none."""
     return next(iter(best_of(trials)), None)
 
 
 def parameters_of(trials: Iterable[Trial], family: str | None = None) -> list[str]:
-    """Return the names of the searched parameters in order of first use; within one family without the choice of the family itself."""
+    """List the searched parameters in the order of their first use. For one family, leave out the parameter that chooses the family."""
     names = dict.fromkeys(name for trial in trials if family in (None, trial.family) for name in trial.params)
     return [name for name in names if family is None or name != "family"]
 
 
 def _rungs_reached(study: Study) -> dict[int, set[int]]:
-    """Return the rungs that each trial reached, by its number: those that the search itself and `ecg-tune status` count."""
+    """Map each trial's number to the rungs that it reached, as the search and `ecg-tune status` count them."""
     rungs = study_rungs(study)
     reached: dict[int, set[int]] = {}
     for (_, epoch), values in rungs.values.items():

@@ -29,8 +29,8 @@ def ensemble_predictions(
         sensitivity_target: What the sensitivity thresholds reach on validation, 0.01 to 1.
     """
     seeds = []
-    for place, ensemble in enumerate(ensembles):
-        members = [predictions[member.name].seeds[place] for member in ensemble.members]
+    for index, ensemble in enumerate(ensembles):
+        members = [predictions[member.name].seeds[index] for member in ensemble.members]
         weights = [member.weight for member in ensemble.members]
         mean = weighted_mean([member.validation for member in members], weights)
         seeds.append(
@@ -50,8 +50,8 @@ def ensemble_predictions(
 def ensemble_ranking(model: ModelPredictions) -> Ranking:
     """Sum up the ensemble's validation results, marked as fitted on these records."""
     values = np.array([seed.validation_macro_auc for seed in model.seeds])
-    spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-    return Ranking(model.name, len(values), float(values.mean()), spread, fitted_on_validation=True)
+    sd = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+    return Ranking(model.name, len(values), float(values.mean()), sd, fitted_on_validation=True)
 
 
 def ensemble_table(

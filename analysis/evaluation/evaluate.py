@@ -80,27 +80,27 @@ def evaluate(
         DataError: No models, models of other data, one that does not run, or fewer than 2 test patients. The test split stays sealed then.
         ConfigError: No such device.
     """
-    tell = progress or (lambda line: None)
+    announce = progress or (lambda line: None)
     check_range("bootstrap resamples", n_bootstrap, 1, 1_000_000)
     check_range("sensitivity target", sensitivity_target, 0.01, 1.0)
     candidates, provenance = _before_opening(models_folder, data, study=study, bootstrap=Bootstrap(n_bootstrap, seed), device=device)
     probabilities = {one.name: predict_validation(one, data.validation, device=device) for one in candidates}
-    ensembles = _read_or_choose_ensemble(models_folder, candidates, probabilities, data.validation, tell)
+    ensembles = _read_or_choose_ensemble(models_folder, candidates, probabilities, data.validation, announce)
     out.mkdir(parents=True, exist_ok=True)
     test = open_test(data, "evaluate", study)
     openings = read_ledger(data) if ledger_folder is None else merge_ledger(data, ledger_folder)
     provenance = dataclasses.replace(provenance, openings=openings)
-    predictions = _predict_all(candidates, probabilities, data, test, tell, sensitivity_target=sensitivity_target, device=device)
+    predictions = _predict_all(candidates, probabilities, data, test, announce, sensitivity_target=sensitivity_target, device=device)
     if ensembles:
         predictions[ENSEMBLE] = ensemble_predictions(ensembles, predictions, data.validation, sensitivity_target=sensitivity_target)
-    tell(f"bootstrap: {n_bootstrap} resamples of patients")
+    announce(f"bootstrap: {n_bootstrap} resamples of patients")
     weights = patient_weights(test.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
     result = compute_result(candidates, predictions, test, weights, provenance, sensitivity_target=sensitivity_target, out=out)
     tables = _more_tables(candidates, predictions, ensembles, data, test, weights, best=result.best, device=device)
-    tell("explaining a few answers")
+    announce("explaining a few predictions")
     tables[EXPLANATIONS], explained = explain(candidates, data, test, predictions, device=device)
     result = dataclasses.replace(result, tables=result.tables | tables, explanations=tuple(explained))
-    tell(f"writing {out}")
+    announce(f"writing {out}")
     write_evaluation(result, data, test, predictions, weights)
     return result
 
@@ -114,7 +114,7 @@ def _before_opening(
     check_reference_models(candidates)
     provenance = provenance_of(data, study=study, bootstrap=bootstrap)
     if provenance.n_patients < 2:
-        raise DataError(f"the test part holds {provenance.n_patients} patient: intervals resample patients, an evaluation needs 2 or more")
+        raise DataError(f"the test split holds {provenance.n_patients} patient: intervals resample patients, an evaluation needs 2 or more")
     check_runs(candidates, data, device)
     trained_on = ", ".join(sorted({saved.trained_on for candidate in candidates for saved in candidate.seeds}))
     return candidates, dataclasses.replace(provenance, trained_on=trained_on)
@@ -125,14 +125,14 @@ def _predict_all(
     probabilities: Mapping[str, Sequence[Array]],
     data: PreparedData,
     test: Split,
-    tell: Callable[[str], None],
+    announce: Callable[[str], None],
     *,
     sensitivity_target: float,
     device: str,
 ) -> dict[str, ModelPredictions]:
     predictions = {}
     for candidate in candidates:
-        tell(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(test)} test records")
+        announce(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(test)} test records")
         predictions[candidate.name] = predict(
             candidate, data.validation, probabilities[candidate.name], test, sensitivity_target=sensitivity_target, device=device
         )
@@ -144,7 +144,7 @@ def _read_or_choose_ensemble(
     candidates: Sequence[Candidate],
     probabilities: Mapping[str, Sequence[Array]],
     validation: Split,
-    tell: Callable[[str], None],
+    announce: Callable[[str], None],
 ) -> tuple[SavedEnsemble, ...]:
     """Read the ensemble that retraining chose; where it left none that fits these models, choose one for this report alone.
 
@@ -160,11 +160,11 @@ def _read_or_choose_ensemble(
         except DataError as error:
             unusable = str(error)
         else:
-            tell(f"{ENSEMBLE}, chosen on validation: {weights_text(ensembles[0])}")
+            announce(f"{ENSEMBLE}, chosen on validation: {weights_text(ensembles[0])}")
             return ensembles
     ensembles = choose_ensemble(candidates, probabilities, validation.labels)
     if ensembles:
-        tell(f"{ENSEMBLE}, chosen on validation: {weights_text(ensembles[0])}; for this report only: {unusable}")
+        announce(f"{ENSEMBLE}, chosen on validation: {weights_text(ensembles[0])}; for this report only: {unusable}")
     return ensembles
 
 

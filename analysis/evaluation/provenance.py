@@ -11,7 +11,7 @@ from typing import Any
 from ecg_tune.data.prepared.dataset import PreparedData, read_ledger
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
-F1_RULE = "per class, the one with the highest F1 on the validation part (stored in each checkpoint)"
+F1_RULE = "per class, the one with the highest F1 on the validation split (stored in each model file)"
 REFERENCE_MODELS = (
     "epochs, learning rates, input scale, thresholds, Platt scaling, the choice of the best model and ensemble weights are those of each "
     "model's reference model, the same config and seed trained on train alone; every validation score is the reference model's"
@@ -91,13 +91,13 @@ def provenance_lines(provenance: Provenance) -> list[str]:
     times = "time" if len(purposes) == 1 else "times"
     facts = {
         "Study": provenance.study,
-        "Split": f"{provenance.split_scheme}, patient-disjoint; all numbers below are of its test part unless named otherwise",
+        "Split": f"{provenance.split_scheme}, patient-disjoint; all numbers below are of its test split unless named otherwise",
         "Test records": f"{provenance.n_records} of {provenance.n_patients} patients",
         "Positives": ", ".join(f"{name} {n}" for name, n in provenance.n_positives.items()),
         "Data fingerprint": provenance.fingerprint,
         "Input": f"leads {', '.join(provenance.leads)} at {provenance.sampling_rate_hz} Hz",
         "Labels": provenance.label_rule,
-        "Test part opened": f"{len(purposes)} {times} so far, this one included ({uses})",
+        "Test split opened": f"{len(purposes)} {times} so far, this one included ({uses})",
         "Models trained on": trained_on_text(provenance),
         "Thresholds": provenance.threshold_rule,
         "Intervals": interval_rule(provenance.bootstrap),
@@ -105,7 +105,7 @@ def provenance_lines(provenance: Provenance) -> list[str]:
         + (f". Here: {', '.join(provenance.absent_classes)}" if provenance.absent_classes else ""),
     }
     if not purposes:
-        facts["Test part opened"] = "never according to its ledger"
+        facts["Test split opened"] = "never according to its ledger"
     lines = [line for name, text in facts.items() for line in _wrapped(name, text)]
     return [*banner_lines(provenance), *lines]
 
@@ -122,7 +122,7 @@ def interval_rule(bootstrap: Bootstrap | None) -> str:
     few = "" if bootstrap.n_resamples >= ENOUGH_RESAMPLES else f" (fewer than {ENOUGH_RESAMPLES}: too few to publish)"
     return (
         f"95 % percentile, patient-cluster bootstrap, {bootstrap.n_resamples} resamples{few}, seed {bootstrap.seed}; "
-        "they reflect which patients happen to be in the test part, not the randomness of training"
+        "they reflect which patients happen to be in the test split, not the randomness of training"
     )
 
 
@@ -136,7 +136,7 @@ def banner_lines(provenance: Provenance) -> list[str]:
 def figure_note(provenance: Provenance) -> str:
     """Write the note under every figure: split, records, patients."""
     mark = "SYNTHETIC data. " if provenance.synthetic else ""
-    return f"{mark}Test part of split {provenance.split_scheme}: {provenance.n_records} records, {provenance.n_patients} patients."
+    return f"{mark}Test split ({provenance.split_scheme}): {provenance.n_records} records, {provenance.n_patients} patients."
 
 
 def _rule_text(rule: Any) -> str:

@@ -149,7 +149,7 @@ def check_runs(candidates: Sequence[Candidate], data: PreparedData, device: str)
         except RuntimeError as error:
             raise DataError(f"the model in {path} does not run ({str(error).splitlines()[0]}): retrain it") from error
         if not np.isfinite(prediction).all():
-            raise DataError(f"the model in {path} answers with numbers that are not finite: retrain it")
+            raise DataError(f"the model in {path} predicts numbers that are not finite: retrain it")
 
 
 def check_reference_models(candidates: Sequence[Candidate]) -> None:

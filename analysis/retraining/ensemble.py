@@ -112,10 +112,10 @@ def choose_ensemble(
     members = {candidate.name: candidate for candidate in candidates if candidate.name in weights}
     chosen_from = digests_of(candidates)
     ensembles = []
-    for place in range(n_seeds):
-        files = tuple(_member(members[name], place, weight) for name, weight in weights.items())
-        mean = weighted_mean([probabilities[name][place] for name in weights], list(weights.values()))
-        saved = [members[name].seeds[place] for name in weights]
+    for index in range(n_seeds):
+        files = tuple(_member(members[name], index, weight) for name, weight in weights.items())
+        mean = weighted_mean([probabilities[name][index] for name in weights], list(weights.values()))
+        saved = [members[name].seeds[index] for name in weights]
         ensembles.append(_fit_on_validation(files, saved, mean, labels, target=sensitivity_target, chosen_from=chosen_from))
     return tuple(ensembles)
 
@@ -168,8 +168,8 @@ def _fit_on_validation(
     )
 
 
-def _member(candidate: Candidate, place: int, weight: float) -> Member:
-    file = candidate.files[place]
+def _member(candidate: Candidate, index: int, weight: float) -> Member:
+    file = candidate.files[index]
     return Member(candidate.name, file.name, file_digest(file), weight)
 
 

@@ -162,7 +162,7 @@ def digests_of(candidates: Sequence[Candidate]) -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
-    """Return a file's digest, "" where there is no file."""
+    """Compute a file's digest; "" where there is no file."""
     if not path.is_file():
         return ""
     with path.open("rb") as file:

@@ -18,8 +18,8 @@ def draw_histories(done: Sequence[RetrainedModel], folder: Path, *, class_names:
     """
     visualizer, written = TrainingVisualizer(class_names), []
     best = {}
-    for name in dict.fromkeys(one.name for one in done):
-        group = sorted((one.reference for one in done if one.name == name), key=lambda saved: -saved.validation_macro_auc)
+    for name in dict.fromkeys(model.name for model in done):
+        group = sorted((model.reference for model in done if model.name == name), key=lambda saved: -saved.validation_macro_auc)
         best[name] = group[0].history
         written.append(folder / f"{name}_history.png")
         visualizer.plot_seeds([saved.history for saved in group], title=name, save_path=written[-1])

@@ -44,10 +44,10 @@ def write_best_files(done: Sequence[RetrainedModel], folder: Path) -> list[dict[
         The "models" of the manifest.
     """
     models = []
-    for name in dict.fromkeys(one.name for one in done):
-        seeds = [one for one in done if one.name == name]
+    for name in dict.fromkeys(entry.name for entry in done):
+        seeds = [entry for entry in done if entry.name == name]
         models.append(_describe_model(seeds))
-        save_model(folder / str(models[-1]["best_file"]), max(seeds, key=lambda one: one.reference.validation_macro_auc).model)
+        save_model(folder / str(models[-1]["best_file"]), max(seeds, key=lambda entry: entry.reference.validation_macro_auc).model)
     for stale in set(folder.glob("*_best.pth")) - {folder / str(model["best_file"]) for model in models}:
         stale.unlink()
     return models
@@ -83,7 +83,7 @@ def write_manifest(
 
 
 def _describe_model(seeds: Sequence[RetrainedModel]) -> dict[str, Any]:
-    first, scores = seeds[0], [one.reference.validation_macro_auc for one in seeds]
+    first, scores = seeds[0], [entry.reference.validation_macro_auc for entry in seeds]
     return {
         "name": first.name,
         "family": first.reference.config.family,
@@ -92,13 +92,14 @@ def _describe_model(seeds: Sequence[RetrainedModel]) -> dict[str, Any]:
         "best_file": f"{first.name}_best.pth",
         "validation_macro_auc_mean": statistics.fmean(scores),
         "validation_macro_auc_sd": statistics.stdev(scores) if len(scores) > 1 else None,
-        "seeds": [_describe_seed(one) for one in seeds],
+        "seeds": [_describe_seed(entry) for entry in seeds],
     }
 
 
-def _describe_seed(one: RetrainedModel) -> dict[str, Any]:
+def _describe_seed(entry: RetrainedModel) -> dict[str, Any]:
     """Name a seed's file, and its reference model ("twin") when that is another one: it predicts validation."""
-    seed: dict[str, Any] = {"seed": one.reference.seed, "file": one.path.name}
-    if one.model.trained_on == TRAIN_AND_VALIDATION:
-        seed |= {"file": refit_path(one.path).name, "twin": one.path.name}
-    return seed | {"validation_macro_auc": one.reference.validation_macro_auc, "epochs": one.model.epochs, "seconds": one.model.seconds}
+    seed: dict[str, Any] = {"seed": entry.reference.seed, "file": entry.path.name}
+    if entry.model.trained_on == TRAIN_AND_VALIDATION:
+        seed |= {"file": refit_path(entry.path).name, "twin": entry.path.name}
+    model = entry.model
+    return seed | {"validation_macro_auc": entry.reference.validation_macro_auc, "epochs": model.epochs, "seconds": model.seconds}

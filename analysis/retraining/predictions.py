@@ -22,7 +22,7 @@ def predict_split(path: Path, split: Split, *, device: str) -> Array:
     """
     probabilities = predict_probabilities(build_predictor(load_saved(path)), split.signals_uv, device=device)
     if lost := int((~np.isfinite(probabilities)).any(axis=1).sum()):
-        raise DataError(f"the model in {path} answers {lost} of {len(split)} {split.name} records with NaN: retrain it")
+        raise DataError(f"the model in {path} predicts NaN for {lost} of {len(split)} {split.name} records: retrain it")
     return probabilities
 
 

@@ -106,7 +106,7 @@ def retrain(
         map: Runs the trainings.
     """
     check_data(study, data)
-    check_choice("part to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
+    check_choice("split to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
     jobs, models_folder = plan_jobs(study, folder, trials, seeds=seeds), folder / MODELS_FOLDER
     (models_folder / MANIFEST).unlink(missing_ok=True)  # it would describe models that are being replaced
     work = partial(train_job, data=data, device=device, metric=str(study.attributes.metric))

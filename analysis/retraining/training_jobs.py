@@ -48,7 +48,7 @@ class Job:
 
     @property
     def key(self) -> Key:
-        """Return trial and seed."""
+        """Trial and seed."""
         return self.trial, self.seed
 
     def refit(self, reference: SavedModel, path: Path) -> Job:

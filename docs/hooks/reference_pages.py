@@ -46,13 +46,13 @@ SECTIONS = {
 
 
 def cell(text: Any) -> str:
-    """Return a text that fits into one cell of a table; `code` in it stays as it is."""
+    """Format a text so that it fits into one cell of a table; leave `code` as it is."""
     parts = re.split(r"(`[^`]*`)", " ".join(str(text).split()))
     return "".join(part if part.startswith("`") else part.replace("|", "\\|").replace("<", "&lt;") for part in parts)
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Return a Markdown table."""
+    """Write a Markdown table."""
     head = list(head)
     lines = [head, ["---"] * len(head), *([cell(value) for value in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
@@ -97,7 +97,7 @@ def command_section(command: Any, context: Any) -> str:
 
 
 def grouped_options(command: Any) -> dict[str, list[Any]]:
-    """Return heading → options, in the order of `--help`; hidden options are left out."""
+    """Group the options by heading, in the order of `--help`; hidden options are left out."""
     groups: dict[str, list[Any]] = {name: [] for name in GROUPS}
     for parameter in command.params:
         if parameter.param_type_name == "option" and not parameter.hidden:
@@ -106,7 +106,7 @@ def grouped_options(command: Any) -> dict[str, list[Any]]:
 
 
 def option_row(option: Any) -> tuple[str, str]:
-    """Return an option's flags with its value's name, and its help with default and range."""
+    """Write one row of the table: the option's flags with its value's name, and its help with default and range."""
     context = typer.Context(typer.main.get_command(app))
     left, right = option.get_help_record(context) or ("", "")
     return code(left), plain_notes(right).replace("[", "\\[")  # else a link to Markdown
@@ -114,7 +114,7 @@ def option_row(option: Any) -> tuple[str, str]:
 
 def settings_page() -> str:
     """Write the page of all settings."""
-    return "\n".join([SETTINGS_HEAD, *(settings_section(title, *what) for title, what in SECTIONS.items())])
+    return "\n".join([SETTINGS_HEAD, *(settings_section(title, *section) for title, section in SECTIONS.items())])
 
 
 def settings_section(title: str, settings: type, where: str) -> str:

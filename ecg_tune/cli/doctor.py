@@ -103,7 +103,9 @@ def _show(found: Diagnosis) -> None:
 
 def _table(found: Diagnosis) -> Table:
     counted = {node["NodeID"]: node["Resources"] for node in found.nodes}
-    table = Table("machine", "CPUs", "GPUs", *SHOWN, "/dev/shm", "data", "writes", box=None, padding=(0, 2, 0, 0))
+    with_plugins = any(machine.plugins for machine in found.machines)
+    titles = ["machine", "CPUs", "GPUs", *SHOWN, "/dev/shm", "data", "writes", *(["plug-ins"] if with_plugins else [])]
+    table = Table(*titles, box=None, padding=(0, 2, 0, 0))
     for column in table.columns:
         column.no_wrap, column.min_width = True, 4
     for machine in found.machines:
@@ -118,5 +120,7 @@ def _table(found: Diagnosis) -> Table:
             machine.data[:12] or "-",
             wrote,
         ]
+        if with_plugins:
+            facts.append(", ".join(f"{package} {plugin.version}" for package, plugin in machine.plugins.items()) or "-")
         table.add_row(*map(Text, [f"{machine.host} {machine.address}", *facts]))
     return table

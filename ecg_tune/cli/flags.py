@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ecg_tune.cli.options import given
+from ecg_tune.cli.options import without_none
 from ecg_tune.config import SearchSettings
 from ecg_tune.config.deprecations import RENAMED, rename_settings
 from ecg_tune.config.reference import SettingRow, help_text, setting_rows
@@ -31,7 +31,7 @@ def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def with_flags(**values: Any) -> None:
-        flags = given(**{option.name: values.pop(option.name) for option in options})
+        flags = without_none(**{option.name: values.pop(option.name) for option in options})
         flags = rename_settings(flags, lambda old, new: warn_deprecated(_plain_flag(old), flag_of(SearchSettings, new)))
         command(**values, flags=_with_numbers(flags))
 

@@ -10,12 +10,12 @@ import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from ecg_tune import __version__
 from ecg_tune.cli.help import GroupedCommand
 from ecg_tune.errors import EcgTuneError, StoppedError, UsageError
 
@@ -86,7 +86,7 @@ class Commands(TyperGroup):
         self.commands = LoadedCommands()  # type: ignore[assignment]  # typer only reads it
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of all commands, in the order of `ecg-tune --help`."""
+        """List the names of all commands, in the order of `ecg-tune --help`."""
         return list(COMMANDS)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -108,7 +108,7 @@ class Commands(TyperGroup):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"ecg-tune {version('ecg-tune')}")
+        print(f"ecg-tune {__version__}")
         raise typer.Exit()
 
 

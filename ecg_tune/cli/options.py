@@ -31,7 +31,7 @@ def split_commas(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def given(**flags: Any) -> dict[str, Any]:
+def without_none(**flags: Any) -> dict[str, Any]:
     """Keep the flags that the user gave: those left out are None."""
     return {name: value for name, value in flags.items() if value is not None}
 

@@ -67,7 +67,7 @@ def preview(
     space = make_space(settings, prepared, study)
     slots, gpus = _slots(settings)
     source, curves, costs = _curves(settings, prepared, costs_from)
-    courses = [_simulated(study, prepared, settings, space, curves(n), n, slots=slots, gpus=gpus) for n in range(simulations)]
+    courses = [_simulate(study, prepared, settings, space, curves(n), n, slots=slots, gpus=gpus) for n in range(simulations)]
     facts = _facts([line for line, _ in courses], settings, slots, gpus)
     facts["disk_gb"] = _spread([disk for _, disk in courses])
     facts |= {"epoch_s": costs, **source}
@@ -75,20 +75,24 @@ def preview(
 
 
 def _slots(settings: SearchSettings) -> tuple[int, float]:
-    """Return the trials at once and the GPUs of each: as given, else what this machine would take."""
+    """Count the trials that run at once and the GPUs of each: as set, else as many as fit on this machine."""
     if settings.measures_gpus:
         raise UsageError("--gpus-per-trial auto is measured when the search starts: give a number and --slots to preview it")
-    here = {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
-    gpus = float(here["GPU"] > 0) if settings.gpus is None else settings.gpus
-    return settings.slots or plan(settings, [here]).fits([here]), gpus
+    machine = {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
+    gpus = float(machine["GPU"] > 0) if settings.gpus is None else settings.gpus
+    return settings.slots or plan(settings, [machine]).fits([machine]), gpus
 
 
 def _curves(
     settings: SearchSettings, prepared: PreparedData, costs_from: Path | None
 ) -> tuple[dict[str, str], Callable[[int], Curves], dict[str, float]]:
-    """Return what is assumed, in words; a function from a simulation's number to its curves; seconds an epoch by family."""
+    """Choose costs and learning curves: measured and assumed, or taken from an earlier study.
+
+    Returns:
+        The sources in words; a function that makes the curves of the n-th simulation; seconds an epoch by family.
+    """
     if costs_from is None:
-        costs = _probed(settings, prepared)
+        costs = _probe_costs(settings, prepared)
         source = {"costs": "a short probe of each family's classic config on this machine, one at a time", "curves": f"assumed: {ASSUMED}"}
         return source, lambda n: assumed_curves(costs, epochs=settings.epochs, seed=n), costs
     courses = courses_of(Study.open(costs_from).trials())
@@ -101,7 +105,7 @@ def _curves(
     return source, lambda n: resampled_curves(courses, epochs=settings.epochs, seed=n), costs
 
 
-def _probed(settings: SearchSettings, prepared: PreparedData) -> dict[str, float]:
+def _probe_costs(settings: SearchSettings, prepared: PreparedData) -> dict[str, float]:
 
     torch.set_num_threads(settings.cpus_per_trial)
     on_gpu = torch.cuda.is_available() and settings.gpus != 0
@@ -110,11 +114,11 @@ def _probed(settings: SearchSettings, prepared: PreparedData) -> dict[str, float
     return {family: epoch_cost_s(config, loaded) for family, config in classic.items()}
 
 
-def _simulated(
+def _simulate(
     folder: Path, prepared: PreparedData, settings: SearchSettings, space: SearchSpace, curves: Curves, n: int, *, slots: int, gpus: float
 ) -> tuple[Timeline, float]:
-    """Return one course of the search and the gigabytes that its checkpoints take."""
-    clock, study = Clock(), _copied(folder, prepared, settings)
+    """Simulate the search once; return its timeline and the gigabytes that its checkpoints take."""
+    clock, study = Clock(), _copy_study(folder, prepared, settings)
     seeded = dataclasses.replace(settings, seed=settings.seed + n)
     extend(study, space, seeded)
     budget = Budget(seeded, study.all_trials(), gpus=lambda family: gpus, clock=clock)
@@ -122,11 +126,11 @@ def _simulated(
     return timeline, _disk_gb(study, len(prepared.leads), slots)
 
 
-def _copied(folder: Path, prepared: PreparedData, settings: SearchSettings) -> Study:
-    """Return a study in memory: a copy of the one that is there, or an empty one.
+def _copy_study(folder: Path, prepared: PreparedData, settings: SearchSettings) -> Study:
+    """Copy the study into memory; start with an empty one where none exists.
 
     Raises:
-        UsageError: The study that is there was searched with something else.
+        UsageError: The existing study was searched with other data or settings.
     """
     source = Study.open(folder) if Study.exists(folder) else None
     if source is not None and source.all_trials():
@@ -137,7 +141,7 @@ def _copied(folder: Path, prepared: PreparedData, settings: SearchSettings) -> S
 
 
 def _disk_gb(study: Study, n_leads: int, slots: int) -> float:
-    """Return at most how much checkpoints take: those of the largest trials that run at once, and of each family's best."""
+    """Estimate the most disk space of checkpoints: the largest trials that run at once, and the best of each family."""
     sizes: dict[str, list[float]] = {}
     for trial in study.all_trials():
         if trial.config:
@@ -149,7 +153,7 @@ def _disk_gb(study: Study, n_leads: int, slots: int) -> float:
 
 
 def _facts(courses: list[Timeline], settings: SearchSettings, slots: int, gpus: float) -> dict[str, Any]:
-    """Return the simulations as plain data: [mean, lowest, highest] of each number."""
+    """Summarise the simulations as plain data: [mean, lowest, highest] of each number."""
     marks = [*SCHEDULERS[settings.scheduler](settings).marks, settings.epochs]
     families = {
         family: {
@@ -175,17 +179,17 @@ def _spread(values: list[float] | list[int]) -> list[float]:
 
 
 def _text(facts: Mapping[str, Any], settings: SearchSettings) -> str:
-    """Return the same as lines for people."""
-    how = f"{facts['slots']} at once, {settings.sampler} + {settings.scheduler}"
+    """Format the facts as lines for people."""
+    plan_text = f"{facts['slots']} at once, {settings.sampler} + {settings.scheduler}"
     head = [
-        f"{settings.trials} trials of at most {settings.epochs} epochs, {how}",
+        f"{settings.trials} trials of at most {settings.epochs} epochs, {plan_text}",
         f"{facts['simulations']} simulated searches: mean (lowest to highest)",
     ]
     epochs = list(next(iter(facts["families"].values()))["reached"])
     table = [["family", "s/epoch", "trials", *(f"to epoch {epoch}" for epoch in epochs), "epochs"]]
-    for family, one in facts["families"].items():
-        reached = [f"{one['reached'][epoch][0]:.0f}" for epoch in epochs]
-        table.append([family, f"{facts['epoch_s'][family]:.1f}", f"{one['trials'][0]:.0f}", *reached, f"{one['epochs'][0]:.0f}"])
+    for family, numbers in facts["families"].items():
+        reached = [f"{numbers['reached'][epoch][0]:.0f}" for epoch in epochs]
+        table.append([family, f"{facts['epoch_s'][family]:.1f}", f"{numbers['trials'][0]:.0f}", *reached, f"{numbers['epochs'][0]:.0f}"])
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     rows = ["  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))]) for line in table]
 

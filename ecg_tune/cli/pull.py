@@ -39,7 +39,7 @@ def pull(
     """
     target, source = out or Path(PurePosixPath(study).name), f"{address} {study}\n"
     if target.exists() and (not (target / SOURCE).is_file() or (target / SOURCE).read_text(encoding="utf-8") != source):
-        raise StudyError(f"{target} is there and was not pulled from {study} at {address}: give another --out")
+        raise StudyError(f"{target} exists and was not pulled from {study} at {address}: give another --out")
     scratch = target.with_name(f".{target.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
     try:
@@ -64,13 +64,13 @@ def pack(
     elif folder.is_dir():
         write_archive({path.name: path for path in sorted(folder.iterdir())}, sys.stdout)
     else:
-        raise StudyError(f"{folder.absolute()} is not there: give the study's path on the cluster, relative to the home folder or absolute")
+        raise StudyError(f"{folder.absolute()} does not exist: give its path on the cluster, relative to the home folder or absolute")
     if remove:
         shutil.rmtree(folder)
 
 
 def _study_entries(folder: Path, scratch: Path, *, checkpoints: bool) -> dict[str, Path]:
-    """Return what a study's archive holds; its database, encoders and checkpoints are copied into `scratch` first."""
+    """Collect the files of a study's archive; copy its database, encoders and checkpoints into `scratch` first."""
     study = Study.open(folder)
     copy_to_sqlite(study, scratch / DATABASE)
     forget_checkpoints(scratch / DATABASE, study.name)

@@ -80,17 +80,17 @@ def retrain(
         run_remotely(context, address, insecure=insecure, changes={"address": "auto"})
         return
 
-    check_choice("part to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
+    check_choice("split to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
     opened = Study.open(study)
     prepared = open_prepared(data or opened.data_path).in_memory()
     print(headline(prepared))
     progress = Progress()
     trials = named_trials(opened, trial) if trial else chosen_trials(opened, top=top or TOP, per_family=per_family)
-    alone = len(trials) * seeds <= 1
-    with _trainers(address or os.environ.get("RAY_ADDRESS"), insecure=insecure, device=device, alone=alone) as (spread, kind):
+    single = len(trials) * seeds <= 1
+    with _trainers(address or os.environ.get("RAY_ADDRESS"), insecure=insecure, device=device, single=single) as (mapper, trainer_device):
         manifest = retrain_trials(
-            opened, prepared, study.resolve(), trials, seeds=seeds, on=on, device=kind,
-            on_start=progress.start, on_done=progress.done, map=spread,
+            opened, prepared, study.resolve(), trials, seeds=seeds, on=on, device=trainer_device,
+            on_start=progress.start, on_done=progress.done, map=mapper,
         )  # fmt: skip
     _show_models(manifest)
     if not trial:
@@ -106,18 +106,18 @@ def _end(manifest: Mapping[str, Any], study: Path) -> None:
 
 
 @contextmanager
-def _trainers(address: str | None, *, insecure: bool, device: str, alone: bool) -> Iterator[tuple[Mapper, str]]:
+def _trainers(address: str | None, *, insecure: bool, device: str, single: bool) -> Iterator[tuple[Mapper, str]]:
     """Open what runs the trainings, with the device they use; no Ray where only one training can run at once."""
     kind = device if address else pick_device(device)
-    if not address and (alone or _places(kind) == 1):
+    if not address and (single or _parallel_trainings(kind) == 1):
         yield one_by_one, kind
         return
     with training_pool(address, insecure=insecure, device=kind) as pool:
         yield pool
 
 
-def _places(device: str) -> int:
-    """Return how many trainings this machine could run at once: one on a named GPU, one a GPU, one a core."""
+def _parallel_trainings(device: str) -> int:
+    """Count the trainings that this machine can run at once: one on a named GPU, else one a GPU or one a core."""
     if device == "cuda":
         return torch.cuda.device_count()
     return 1 if device.startswith("cuda") else os.cpu_count() or 1
@@ -140,13 +140,13 @@ class Progress:
         """Print how one training ended."""
 
         self.n_done += 1
-        what = f"{job.name} (trial {job.trial}, seed {job.seed})" + (" on train+validation" if job.reference else "")
+        label = f"{job.name} (trial {job.trial}, seed {job.seed})" + (" on train+validation" if job.reference else "")
         left = (time.monotonic() - self.started) / self.n_done * (self.n_jobs - self.n_done)
         end = f"; about {duration(left)} left" if left else ""
-        print(f"[{self.n_done}/{self.n_jobs}] {what}: {_became(job, outcome)}{end}", flush=True)
+        print(f"[{self.n_done}/{self.n_jobs}] {label}: {_describe_outcome(job, outcome)}{end}", flush=True)
 
 
-def _became(job: Job, outcome: Outcome) -> str:
+def _describe_outcome(job: Job, outcome: Outcome) -> str:
     if isinstance(outcome, EcgTuneError):
         return f"failed: {outcome}"
     trained = f"{outcome.epochs} epochs, {outcome.seconds:.0f} s"

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from ecg_tune.cli.families import say_refused_families
 from ecg_tune.cli.flags import command_line, takes_settings
-from ecg_tune.cli.options import StudyFolder, given, headline
+from ecg_tune.cli.options import StudyFolder, headline, without_none
 from ecg_tune.cli.search_options import (
     ClusterToJoin,
     ImportedStudies,
@@ -89,8 +89,8 @@ def search(
     check_checkpoints(study, settings, say)
     space = make_space(settings, prepared, study)
     attributes = study_attributes(prepared, settings)
-    sources = _comparable(study, attributes, import_study or [])
-    _announce(prepared, settings, study, here=not address, quiet=quiet)
+    sources = _open_sources(study, attributes, import_study or [])
+    _announce(prepared, settings, study, local=not address, quiet=quiet)
     with (
         Study.open_or_create(study, attributes, storage=settings.storage) as opened,
         terminate_as_interrupt(),
@@ -98,24 +98,24 @@ def search(
     ):
         _import(opened, sources, space, settings, say)
         if address:
-            _check_cluster(opened, say)
+            _check_cluster(opened, settings.families, say)
         outcome = _run(opened, prepared, settings, space, view=view, trackers=logs, joined=bool(address))
-    repeated = {**flags, **given(address=address, insecure=insecure or None, progress=progress, mlflow=mlflow, wandb=wandb)}
+    repeated = {**flags, **without_none(address=address, insecure=insecure or None, progress=progress, mlflow=mlflow, wandb=wandb)}
     again = os.environ.get(JOB_COMMAND) or command_line("search", study, data, config, repeated)
     with Study.open(study) as opened:
         say(summary(opened))
         _end(opened, study, outcome, again, say)
 
 
-def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, here: bool, quiet: bool) -> None:
+def _announce(prepared: PreparedData, settings: SearchSettings, study: Path, *, local: bool, quiet: bool) -> None:
     """Say what is searched on and, before a new search on this machine, what an epoch of the full profile costs."""
     _print(headline(prepared), quiet=quiet)
-    if settings.profile == "full" and not Study.exists(study) and not quiet and here:
+    if settings.profile == "full" and not Study.exists(study) and not quiet and local:
         _say_cost(prepared, settings)
 
 
 def _end(study: Study, folder: Path, outcome: Outcome, again: str, say: Callable[[str], None]) -> None:
-    """Say what to do next, and with which exit code the command ends."""
+    """Print what to do next, or end the command with an error."""
     if not outcome.done:
         raise StoppedError(f"interrupted; resume with: {again}")
     if not outcome.spent and not study.best(1):
@@ -146,8 +146,8 @@ def _view(progress: str | None) -> Callable[..., Any]:
     return lambda stats: VIEWS[name](stats, console)
 
 
-def _comparable(folder: Path, attributes: StudyAttributes, sources: Sequence[Path]) -> dict[Path, Study]:
-    """Open the studies to import from; what does not fit is refused before a study is made that says how it is searched."""
+def _open_sources(folder: Path, attributes: StudyAttributes, sources: Sequence[Path]) -> dict[Path, Study]:
+    """Open the studies to import from. Refuse those that don't fit, before the new study is created."""
     opened = {}
     for source in sources:
         if source.resolve() == folder.resolve():
@@ -158,10 +158,10 @@ def _comparable(folder: Path, attributes: StudyAttributes, sources: Sequence[Pat
 
 
 def _import(study: Study, sources: Mapping[Path, Study], space: SearchSpace, settings: SearchSettings, say: Callable[[str], None]) -> None:
-    """Take the trials of other studies that fit."""
+    """Import the trials of other studies that fit this space."""
     for folder, source in sources.items():
-        taken, misfits = import_trials(study, source, space, settings)
-        say(f"imported {taken} trials of {folder}, {misfits} do not fit this space")
+        n_imported, n_misfits = import_trials(study, source, space, settings)
+        say(f"imported {n_imported} trials of {folder}, {n_misfits} do not fit this space")
 
 
 def _run(
@@ -174,7 +174,7 @@ def _run(
     trackers: Sequence[Any],
     joined: bool,
 ) -> Outcome:
-    """Search, with the trainable of the families."""
+    """Run the search; each trial is trained by its family's trainable."""
     shared = Shared(prepared.in_memory(), study.checkpoints, settings.metric, settings.cpus_per_trial, settings.minimise)
     return run_search(
         FamilyTrainable,
@@ -189,10 +189,10 @@ def _run(
     )
 
 
-def _check_cluster(study: Study, say: Callable[[str], None]) -> None:
-    """Do the part of `ecg-tune doctor` that takes seconds: refuse what would make the search fail, say what else is odd."""
+def _check_cluster(study: Study, families: Sequence[str], say: Callable[[str], None]) -> None:
+    """Run the quick checks of `ecg-tune doctor`: refuse what would make the search fail, report what else looks wrong."""
     storage = study.checkpoints
-    examination = examine(folders=[storage.root] if isinstance(storage, LocalStorage) else [])
+    examination = examine(folders=[storage.root] if isinstance(storage, LocalStorage) else [], families=families)
     for complaint in examination.complaints:
         if complaint.grave:
             raise UsageError(f"{complaint} (`ecg-tune doctor` shows all)")
@@ -200,7 +200,7 @@ def _check_cluster(study: Study, say: Callable[[str], None]) -> None:
 
 
 def _measurer(prepared: PreparedData, settings: SearchSettings) -> Callable[[], Mapping[str, float]]:
-    """Return a function that measures, on a GPU of the cluster, what share each family's default needs."""
+    """Make a function that measures on a GPU of the cluster which share of it each family's default config needs."""
     context = SpaceContext(settings.profile, settings.epochs)
     configs = {family: resolve(family, SPACES[family].defaults[settings.profile], context) for family in settings.families}
 

@@ -66,8 +66,8 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
     """
     context = SpaceContext(settings.profile, settings.epochs, settings.space, len(prepared.leads), settings.memory_gb)
     if settings.fusion_from:
-        source, place = Path(settings.fusion_from), planned_storage(study, settings)
-        context = replace(context, encoders=encoders_of(source, prepared, into=place, own=source.resolve() == study.resolve()))
+        source, storage = Path(settings.fusion_from), planned_storage(study, settings)
+        context = replace(context, encoders=encoders_of(source, prepared, into=storage, own=source.resolve() == study.resolve()))
     return search_space(settings.families, context, queued=settings.enqueue)
 
 

@@ -55,23 +55,23 @@ def _story(study: Study, number: int) -> list[str]:
 
 def facts(study: Study) -> dict[str, Any]:
     """Gather what `status --json` prints."""
-    known = summarise(study, rung_counts=study_rungs(study).counts)
-    attributes = known.attributes
+    overview = summarise(study, rung_counts=study_rungs(study).counts)
+    attributes = overview.attributes
     return {
-        "study": known.name,
+        "study": overview.name,
         "search_running": study.search_running,
-        "states": {state: known.counts.get(state, 0) for state in STATES},
-        "waiting": known.waiting,
-        "trials": known.n_trials,
-        "imported": known.imported,
-        "epochs": known.epochs,
+        "states": {state: overview.counts.get(state, 0) for state in STATES},
+        "waiting": overview.waiting,
+        "trials": overview.n_trials,
+        "imported": overview.imported,
+        "epochs": overview.epochs,
         "metric": attributes.metric,
-        "best": _plain(known.best) if known.best else None,
-        "defaults": [_plain(trial) for trial in known.defaults],
-        "rungs": {f"{family}@{epoch}": count for family, counts in known.rung_counts.items() for epoch, count in counts.items()},
-        "failures": [{"number": trial.number, "family": trial.family, "reason": trial.fail_reason} for trial in known.failures],
+        "best": _plain(overview.best) if overview.best else None,
+        "defaults": [_plain(trial) for trial in overview.defaults],
+        "rungs": {f"{family}@{epoch}": count for family, counts in overview.rung_counts.items() for epoch, count in counts.items()},
+        "failures": [{"number": trial.number, "family": trial.family, "reason": trial.fail_reason} for trial in overview.failures],
         "objectives": [attributes.metric, *attributes.minimise],
-        "pareto_front": [{**_plain(trial), "values": list(trial.values)} for trial in known.front] if attributes.minimise else None,
+        "pareto_front": [{**_plain(trial), "values": list(trial.values)} for trial in overview.front] if attributes.minimise else None,
         "synthetic": attributes.synthetic,
         "data_fingerprint": attributes.data_fingerprint,
         "split": attributes.split,
@@ -84,36 +84,35 @@ def facts(study: Study) -> dict[str, Any]:
 
 
 def summary(study: Study) -> str:
-    """Write the same as a few lines of text."""
-    known = facts(study)
-    waiting = f" ({known['waiting']} of them waiting at a rung)" if known["waiting"] else ""
-    counts = {name: f"{count} {name}" + (waiting if name == "RUNNING" else "") for name, count in known["states"].items() if count}
+    """Format the facts as a few lines of text."""
+    values = facts(study)
+    waiting = f" ({values['waiting']} of them waiting at a rung)" if values["waiting"] else ""
+    counts = {name: f"{count} {name}" + (waiting if name == "RUNNING" else "") for name, count in values["states"].items() if count}
     states = ", ".join(counts.values()) or "no trials yet"
-    n_records = known["n_records"]
-    synthetic = "  SYNTHETIC data" if known["synthetic"] else ""
-    imported = f"; {known['imported']} of the trials imported" if known["imported"] else ""
+    n_records = values["n_records"]
+    synthetic = "  SYNTHETIC data" if values["synthetic"] else ""
+    imported = f"; {values['imported']} of the trials imported" if values["imported"] else ""
     lines = [
-        f"study {known['study']}: {states}; {known['epochs']} epochs{imported}{synthetic}",
-        f"data {str(known['data_fingerprint'])[:12]}, split {known['split']}, leads {','.join(known['leads'])}, "
+        f"study {values['study']}: {states}; {values['epochs']} epochs{imported}{synthetic}",
+        f"data {str(values['data_fingerprint'])[:12]}, split {values['split']}, leads {','.join(values['leads'])}, "
         f"{n_records.get('train')} train / {n_records.get('validation')} validation records",
     ]
-    if known["states"]["RUNNING"] and not known["search_running"]:
-        lines.append(f"{known['states']['RUNNING']} unfinished: the search was interrupted; its command again goes on with them")
-    if known["rungs"]:
-        lines.append("rungs (family@epoch: trials): " + ", ".join(f"{name}: {count}" for name, count in known["rungs"].items()))
-    if known["failures"]:
+    if values["states"]["RUNNING"] and not values["search_running"]:
+        lines.append(f"{values['states']['RUNNING']} unfinished: the search was interrupted; the same command resumes them")
+    if values["rungs"]:
+        lines.append("rungs (family@epoch: trials): " + ", ".join(f"{name}: {count}" for name, count in values["rungs"].items()))
+    if values["failures"]:
         lines.append(study.last_failure())
-        reasons = Counter(f"{trial['family']} {trial['reason']}" for trial in known["failures"])
+        reasons = Counter(f"{trial['family']} {trial['reason']}" for trial in values["failures"])
         lines.append("failures: " + ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())))
-    for trial in known["defaults"]:
-        lines.append(f"default {trial['family']}: {_shown(trial)}")
-    if known["best"]:
-        lines.append(
-            f"best: trial {known['best']['number']} ({known['best']['family']}), validation {known['metric']} {known['best']['value']:.4f}"
-        )
-        lines += [f"  {name} = {value}" for name, value in known["best"]["params"].items()]
-    for trial in known["pareto_front"] or ():
-        shown = ", ".join(f"{name} {value:.6g}" for name, value in zip(known["objectives"], trial["values"], strict=True))
+    for trial in values["defaults"]:
+        lines.append(f"default {trial['family']}: {_describe(trial)}")
+    if values["best"]:
+        best = values["best"]
+        lines.append(f"best: trial {best['number']} ({best['family']}), validation {values['metric']} {best['value']:.4f}")
+        lines += [f"  {name} = {value}" for name, value in best["params"].items()]
+    for trial in values["pareto_front"] or ():
+        shown = ", ".join(f"{name} {value:.6g}" for name, value in zip(values["objectives"], trial["values"], strict=True))
         lines.append(f"Pareto front: trial {trial['number']} ({trial['family']}): {shown}")
     return "\n".join(lines)
 
@@ -124,5 +123,5 @@ def _plain(trial: Trial) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _shown(trial: dict[str, Any]) -> str:
+def _describe(trial: dict[str, Any]) -> str:
     return f"trial {trial['number']}, {trial['state']}" + ("" if trial["value"] is None else f", {trial['value']:.4f}")

@@ -34,7 +34,7 @@ def train(
         Path | None, typer.Option(metavar="FILE", help="YAML file with settings to change, below `model:`, `training:` and `image:`.")
     ] = None,
     max_epochs: Annotated[
-        int | None, typer.Option(metavar="N", help=help_text(SearchSettings, "max_epochs", what="Epochs to train at most."))
+        int | None, typer.Option(metavar="N", help=help_text(SearchSettings, "max_epochs", purpose="Epochs to train at most."))
     ] = None,
     signal_from: Annotated[Path | None, typer.Option(metavar="FILE", help="Fusion only: trained signal model to start from.")] = None,
     image_from: Annotated[Path | None, typer.Option(metavar="FILE", help="Fusion only: trained image model to start from.")] = None,

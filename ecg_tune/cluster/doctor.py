@@ -1,9 +1,8 @@
-"""Check that a cluster is fit for a search: probe every machine, compare the facts, and name a remedy for each problem."""
+"""Check that a cluster is fit for a search: probe every machine, and list the problems with their remedies."""
 
 from __future__ import annotations
 
 import secrets
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,35 +13,21 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ecg_tune.cluster.auth import REMEDY, accepts_without_token, is_loopback
+from ecg_tune.cluster.complaints import (
+    Complaint,
+    check_clocks,
+    check_data,
+    check_folders,
+    check_gpus,
+    check_memory,
+    check_plugins,
+    check_versions,
+)
 from ecg_tune.cluster.probe import Machine, probe_machine, visible_nodes
 from ecg_tune.errors import UsageError
 
 DASHBOARD_PORT = 8265
-MAX_CLOCK_SKEW_S = 5.0
-SHM_TOLERANCE = 0.3
-"""How much smaller than Ray's object store /dev/shm may be, as a share of the store."""
 ANSWER_TIMEOUT_S = 60.0
-SHARED_FOLDER_REMEDY = (
-    "put the study on a folder that every machine mounts at the same path, or its checkpoints on S3 (--checkpoints s3://…)"
-)
-
-
-@dataclass(frozen=True)
-class Complaint:
-    """One problem of a cluster.
-
-    Attributes:
-        what: The problem and the machine that has it.
-        remedy: What to do about it.
-        grave: True when a search would fail, or give numbers that can't be compared.
-    """
-
-    what: str
-    remedy: str
-    grave: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -67,6 +52,7 @@ def examine(
     folders: Sequence[Path] = (),
     data: str | None = None,
     fingerprint: str = "",
+    families: Sequence[str] = (),
     check_resources: Callable[[Sequence[Mapping[str, float]]], object] | None = None,
 ) -> Diagnosis:
     """Probe every node of the cluster that this process has joined, and list the problems. Takes some seconds.
@@ -75,6 +61,7 @@ def examine(
         folders: Folders that every node must be able to write and see (study, checkpoints).
         data: Folder of prepared data. Nodes get the data from the driver: having none there is fine, having others is not.
         fingerprint: Fingerprint of the data as the driver sees them; "" skips that check.
+        families: Families of the planned search: a problem with a package that brings one of them is grave.
         check_resources: Takes Ray's resources of every machine, and raises a `UsageError` when none can run a trial.
     """
     nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -96,8 +83,9 @@ def examine(
         Complaint(f"{address} did not answer in {ANSWER_TIMEOUT_S:.0f} s", "check that machine, or run `ray stop` there", grave=False)
         for address in silent
     ]
-    complaints += [*_versions(machines), *_shared(machines, sightings), *_memory(machines, nodes), *_gpus(machines, nodes)]
-    complaints += [*_clocks(machines, probing_s), *_data(machines, fingerprint), *_access(machines)]
+    complaints += [*check_versions(machines), *check_plugins(machines, families), *check_folders(machines, sightings)]
+    complaints += [*check_memory(machines, nodes), *check_gpus(machines, nodes), *check_clocks(machines, probing_s)]
+    complaints += [*check_data(machines, fingerprint), *_access(machines)]
     return Diagnosis(machines, silent, nodes, [*complaints, *_resources(check_resources, nodes)])
 
 
@@ -121,90 +109,6 @@ def _run_on_nodes(
         except ray.exceptions.RayError as error:
             silent.append(f"{node['NodeManagerAddress']} ({str(error).strip().splitlines()[-1][:200]})")
     return results, silent
-
-
-def _versions(machines: Sequence[Machine]) -> list[Complaint]:
-    complaints = []
-    for name in machines[0].versions if machines else ():
-        by_version: dict[str, list[str]] = {}
-        for machine in machines:
-            by_version.setdefault(machine.versions[name], []).append(machine.address)
-        if len(by_version) > 1 or "missing" in by_version:
-            shown = "; ".join(f"{version} on {', '.join(addresses)}" for version, addresses in by_version.items())
-            remedy = "install the same on every machine (setup_commands of the cluster file, then `ray up` again)"
-            complaints.append(Complaint(f"{name} differs: {shown}" if len(by_version) > 1 else f"{name} is missing", remedy))
-    return complaints
-
-
-def _shared(machines: Sequence[Machine], sightings: Sequence[Mapping[str, Sequence[str]]]) -> list[Complaint]:
-    """Check that every machine can write the folders, and that all see the same files in them."""
-    complaints = []
-    everyone = {machine.node for machine in machines}
-    for machine in machines:
-        for folder, error in machine.wrote.items():
-            if error:
-                complaints.append(Complaint(f"{machine.address} can't write {folder} ({error})", SHARED_FOLDER_REMEDY))
-    for folder in machines[0].wrote if machines else ():
-        writers = {machine.node for machine in machines if not machine.wrote[folder]}
-        if any(set(sighting.get(folder, ())) != writers for sighting in sightings) and writers == everyone:
-            complaints.append(Complaint(f"{folder} is not the same folder on all machines", SHARED_FOLDER_REMEDY))
-    return complaints
-
-
-def _memory(machines: Sequence[Machine], nodes: Sequence[Mapping[str, Any]]) -> list[Complaint]:
-    stores = {node["NodeID"]: node["Resources"].get("object_store_memory", 0.0) / 1e9 for node in nodes}
-    return [
-        Complaint(
-            f"/dev/shm of {machine.address} has {machine.shm_gb:.1f} GB for an object store of {stores[machine.node]:.1f} GB",
-            "enlarge it (docker --shm-size, KubeRay: an emptyDir of medium Memory at /dev/shm), else Ray swaps to disk",
-            grave=False,
-        )
-        for machine in machines
-        if machine.shm_gb < stores.get(machine.node, 0.0) * (1 - SHM_TOLERANCE)
-    ]
-
-
-def _gpus(machines: Sequence[Machine], nodes: Sequence[Mapping[str, Any]]) -> list[Complaint]:
-    counted, complaints = {node["NodeID"]: node["Resources"].get("GPU", 0.0) for node in nodes}, []
-    for machine in machines:
-        if counted.get(machine.node, 0) != len(machine.gpus):
-            what = f"{machine.address} has {len(machine.gpus)} GPUs by nvidia-smi, Ray counts {counted.get(machine.node, 0):g}"
-            complaints.append(
-                Complaint(what, "start Ray after the driver is loaded, or correct --num-gpus / resources of its node type", grave=False)
-            )
-    drivers = {gpu.split(", ")[1]: machine.address for machine in machines for gpu in machine.gpus if ", " in gpu}
-    if len(drivers) > 1:
-        shown = ", ".join(f"{version} on {address}" for version, address in drivers.items())
-        complaints.append(
-            Complaint(f"GPU drivers differ: {shown}", "install one driver version: results may differ between them", grave=False)
-        )
-    return complaints
-
-
-def _clocks(machines: Sequence[Machine], probing_s: float) -> list[Complaint]:
-    """Compare the clocks with their median; clocks read within `probing_s` seconds may differ by that much more."""
-    median_s = statistics.median(machine.clock_s for machine in machines) if machines else 0.0
-    return [
-        Complaint(
-            f"the clock of {machine.address} is {machine.clock_s - median_s:+.0f} s off the others",
-            "let NTP set it (chrony, systemd-timesyncd)",
-            grave=False,
-        )
-        for machine in machines
-        if abs(machine.clock_s - median_s) > MAX_CLOCK_SKEW_S + probing_s
-    ]
-
-
-def _data(machines: Sequence[Machine], fingerprint: str) -> list[Complaint]:
-    return [
-        Complaint(
-            f"the data folder on {machine.address} holds {machine.data[:40]}, the driver's holds {fingerprint[:12]}",
-            "copy the driver's data there, or remove that folder: trials use the driver's data, and the other folder misleads",
-            grave=False,
-        )
-        for machine in machines
-        if fingerprint and machine.data not in ("", fingerprint)
-    ]
 
 
 def _access(machines: Sequence[Machine]) -> list[Complaint]:

@@ -172,7 +172,7 @@ def follow_job(job: SubmittedJob, on_line: Callable[[str], object] = _print) -> 
                 break
         except (aiohttp.ClientError, requests.RequestException, RuntimeError, OSError):  # the tunnel broke, or the head restarts
             if not disconnected:
-                print(f"ecg-tune: no connection to {job.address}: the job goes on, connecting again", file=sys.stderr, flush=True)
+                print(f"ecg-tune: no connection to {job.address}: the job continues, connecting again", file=sys.stderr, flush=True)
             disconnected = True
         time.sleep(RETRY_S)
     details = job.client.get_job_info(job.job_id)

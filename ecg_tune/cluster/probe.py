@@ -10,16 +10,32 @@ import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 
 from ecg_tune.cluster.auth import is_loopback
+from ecg_tune.config import FAMILY_GROUP
 from ecg_tune.data.prepared.manifest import read_manifest
 from ecg_tune.errors import EcgTuneError
 
 PACKAGES = ("ray", "torch", "optuna", "numpy")
 CODE = ("ecg_tune", "search_spaces", "trainables")
 SHM = Path("/dev/shm")
+MISSING = "missing"
+"""Stands for the version of a package that isn't installed."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An installed package that brings model families.
+
+    Attributes:
+        version: Of the package.
+        families: The families' names, sorted.
+    """
+
+    version: str
+    families: list[str]
 
 
 @dataclass(frozen=True)
@@ -29,13 +45,14 @@ class Machine:
     Attributes:
         node: Ray's node id.
         host, address: Its host name and IP address.
-        versions: Package → version, "missing" where it isn't installed; "ecg-tune" → a digest of this project's sources.
+        versions: Package → version, `MISSING` where it isn't installed; "ecg-tune" → a digest of this project's sources.
         gpus: "name, driver version, memory" of each GPU, as nvidia-smi prints it.
         shm_gb: Size of /dev/shm, in which Ray keeps the data, in gigabytes.
         clock_s: Its clock when it answered, seconds since 1970.
         data: Fingerprint of the prepared data in the folder to check; "" when there are none.
         wrote: Folder → why the machine could not write a file in it; "" when it could.
         open_ports: Which of the ports to check are open to other machines.
+        plugins: Package → what is known of it, for each installed package that brings model families.
     """
 
     node: str
@@ -48,6 +65,7 @@ class Machine:
     data: str = ""
     wrote: dict[str, str] = field(default_factory=dict)
     open_ports: list[int] = field(default_factory=list)
+    plugins: dict[str, Plugin] = field(default_factory=dict)
 
 
 def probe_machine(node: str, address: str, *, folders: list[str], mark: str, data: str, ports: list[int]) -> Machine:
@@ -65,6 +83,7 @@ def probe_machine(node: str, address: str, *, folders: list[str], mark: str, dat
         host=socket.gethostname(),
         address=address,
         versions=_versions(),
+        plugins=installed_plugins(),
         gpus=_gpus(),
         shm_gb=shutil.disk_usage(SHM).total / 1e9 if SHM.exists() else 0.0,
         data=_fingerprint(data),
@@ -85,8 +104,17 @@ def _versions() -> dict[str, str]:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
-            versions[package] = "missing"
+            versions[package] = MISSING
     return {**versions, "ecg-tune": _source_digest()}
+
+
+def installed_plugins() -> dict[str, Plugin]:
+    """List the installed packages that bring model families, without importing them."""
+    plugins: dict[str, Plugin] = {}
+    for entry in sorted(entry_points(group=FAMILY_GROUP), key=lambda entry: entry.name):
+        if entry.dist is not None:
+            plugins.setdefault(entry.dist.name, Plugin(entry.dist.version, [])).families.append(entry.name)
+    return plugins
 
 
 def _source_digest() -> str:

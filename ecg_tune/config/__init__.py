@@ -6,6 +6,7 @@ from ecg_tune.config.search import SearchSettings, stored_settings
 from ecg_tune.config.trial import (
     CLASS_NAMES,
     ENCODERS,
+    FAMILY_GROUP,
     LEAD_NAMES,
     PROFILES,
     AugmentConfig,
@@ -19,6 +20,7 @@ from ecg_tune.config.trial import (
 __all__ = [
     "CLASS_NAMES",
     "ENCODERS",
+    "FAMILY_GROUP",
     "LEAD_NAMES",
     "PROFILES",
     "AugmentConfig",

@@ -109,7 +109,7 @@ def _one_of(kinds: list[Any], value: Any, where: str) -> Any:
 
 
 def _shown(hint: Any) -> str:
-    """Name a type as messages do."""
+    """Write a type's name as messages show it."""
     if typing.get_origin(hint) is typing.Literal:
         return " or ".join(map(repr, typing.get_args(hint)))
     return str(getattr(hint, "__name__", hint))

@@ -64,19 +64,19 @@ def default_text(cls: type, name: str) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def help_text(cls: type, name: str, *, what: str = "") -> str:
+def help_text(cls: type, name: str, *, purpose: str = "") -> str:
     """Say what a setting does, with its default and its range, as the help of a flag.
 
     Args:
         cls: The settings class.
         name: One of its fields.
-        what: What it does in a command that uses it otherwise; "" takes the setting's own text.
+        purpose: What it does in a command that uses it otherwise; "" takes the setting's own text.
     """
     spec = settings_of(cls)[name]
     notes = [f"default: {default_text(cls, name)}"]
     if spec.allowed:
         notes.append(f"{'range' if spec.limits else 'choices'}: {spec.allowed}")
-    return f"{what or spec.help}  [{'; '.join(notes)}]"
+    return f"{purpose or spec.help}  [{'; '.join(notes)}]"
 
 
 def _type_text(hint: Any) -> str:

@@ -39,10 +39,10 @@ def class_schema(cls: type, *, choices: Mapping[str, tuple[str, ...]] | None = N
         cls: A frozen dataclass of settings.
         choices: Field → names allowed, where only the caller knows them.
     """
-    known, hints = settings_of(cls), typing.get_type_hints(cls)
+    specs, hints = settings_of(cls), typing.get_type_hints(cls)
     properties: dict[str, Any] = {}
     for field in dataclasses.fields(cls):
-        spec = known.get(field.name, Setting(""))
+        spec = specs.get(field.name, Setting(""))
         if choices and field.name in choices:
             spec = dataclasses.replace(spec, choices=choices[field.name])
         described = _type_schema(hints[field.name], spec)

@@ -90,11 +90,11 @@ def check_settings(config: Any) -> None:
     Raises:
         ConfigError: A value that is not allowed, named with what is.
     """
-    for name, known in settings_of(type(config)).items():
+    for name, spec in settings_of(type(config)).items():
         value = getattr(config, name)
         for item in value if isinstance(value, tuple) else (value,):
             if item is not None:
-                _check(known.label or name, item, known)
+                _check(spec.label or name, item, spec)
 
 
 def check_different(name: str, values: Sequence[str], *, may_be_empty: bool = False) -> None:
@@ -112,15 +112,15 @@ def limits_text(low: float, high: float) -> str:
     return f"{lower}, at most {high:g}" if low == ABOVE_ZERO else f"{lower}..{high:g}"
 
 
-def _check(label: str, value: Any, known: Setting) -> None:
-    if known.choices and known.limits and isinstance(value, str):
-        if value not in known.choices:
-            raise ConfigError(f"{label} must be {known.allowed}, but got {value!r}")
-    elif known.limits:
-        check_range(label, value, *known.limits)
-    elif known.choices and isinstance(known.choices[0], int):
-        if value not in known.choices:
-            allowed = " or ".join(map(str, known.choices))
-            raise ConfigError(f"{label} must be {allowed}{' ' if known.unit else ''}{known.unit}, but got {value}")
-    elif known.choices:
-        check_choice(label, value, [str(choice) for choice in known.choices])
+def _check(label: str, value: Any, spec: Setting) -> None:
+    if spec.choices and spec.limits and isinstance(value, str):
+        if value not in spec.choices:
+            raise ConfigError(f"{label} must be {spec.allowed}, but got {value!r}")
+    elif spec.limits:
+        check_range(label, value, *spec.limits)
+    elif spec.choices and isinstance(spec.choices[0], int):
+        if value not in spec.choices:
+            allowed = " or ".join(map(str, spec.choices))
+            raise ConfigError(f"{label} must be {allowed}{' ' if spec.unit else ''}{spec.unit}, but got {value}")
+    elif spec.choices:
+        check_choice(label, value, [str(choice) for choice in spec.choices])

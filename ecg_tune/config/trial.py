@@ -14,6 +14,8 @@ CLASS_NAMES = ("NORM", "MI", "STTC", "CD", "HYP")
 LEAD_NAMES = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
 ENCODERS = "encoders"
 """Folder, in a study or in the storage of its checkpoints, with the model files that fusions start from."""
+FAMILY_GROUP = "ecg_tune.families"
+"""Group of entry points by which installed packages bring model families."""
 PROFILES = ("full", "small")
 
 

@@ -147,9 +147,9 @@ def trial_config(data: Mapping[str, Any], *, where: str = "") -> TrialConfig:
     Raises:
         ConfigError: Unknown family or key, or a value out of range.
     """
-    known = {f.name for f in dataclasses.fields(TrialConfig)}
-    if "family" not in data or not set(data) <= known:
-        raise ConfigError(f"{where}: a trial's config has the keys {sorted(known)}, but got {sorted(data)}")
+    names = {f.name for f in dataclasses.fields(TrialConfig)}
+    if "family" not in data or not set(data) <= names:
+        raise ConfigError(f"{where}: a trial's config has the keys {sorted(names)}, but got {sorted(data)}")
     family = str(data["family"])
     check_family(family)
     image = data.get("image")

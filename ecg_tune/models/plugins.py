@@ -16,12 +16,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from ecg_tune.config import ModelConfig
+from ecg_tune.config import FAMILY_GROUP, ModelConfig
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.family import Family
 
-GROUP = "ecg_tune.families"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED = ("all", "family")
 """`--families all`, and the parameter that says which family a trial has."""
@@ -49,7 +48,7 @@ class Registry(Mapping[str, T]):
         self.built_in, self.of_package = built_in, of_package
 
     def __getitem__(self, family: str) -> T:
-        """Return a family's entry.
+        """Look up a family's entry.
 
         Raises:
             KeyError: There is no such family.
@@ -68,7 +67,7 @@ class Registry(Mapping[str, T]):
         return family in self.built_in or (family in installed() and self._refusal(str(family)) is None)
 
     def refusals(self) -> list[str]:
-        """Return a line for each installed package that can't be used."""
+        """Explain in one line each which installed packages can't be used, and why."""
         return [reason for family in sorted(installed()) if (reason := self._refusal(family)) is not None]
 
     def _refusal(self, family: str) -> str | None:
@@ -83,21 +82,21 @@ class Registry(Mapping[str, T]):
 
 @cache
 def installed() -> dict[str, tuple[EntryPoint, ...]]:
-    """Return the entry points of all installed packages by family; nothing is imported."""
+    """List the entry points of all installed packages by family, without importing them."""
     found: dict[str, tuple[EntryPoint, ...]] = {}
-    for entry in entry_points(group=GROUP):
+    for entry in entry_points(group=FAMILY_GROUP):
         found[entry.name] = (*found.get(entry.name, ()), entry)
     return found
 
 
 def origin_of(family: str) -> str:
-    """Return which package a plug-in's family comes from, e.g. "ecg-tune-tiny-tcn 0.1.0"."""
+    """Name the package that brings a family, e.g. "ecg-tune-tiny-tcn 0.1.0"."""
     packages = [entry.dist for entry in installed().get(family, ())]
     return " and ".join(f"{package.name} {package.version}" if package else "a package without a name" for package in packages)
 
 
 def guarded(family: str, of_package: Callable[[str], T]) -> T:
-    """Return what a package's code gives, or refuse the package.
+    """Get a family's entry from its package, or refuse the package.
 
     Raises:
         KeyError: No package has this family.
@@ -116,14 +115,14 @@ def guarded(family: str, of_package: Callable[[str], T]) -> T:
 
 
 def named(reference: str) -> Any:
-    """Return the object that "module:NAME" names.
+    """Import an object by its reference, "module:NAME".
 
     Raises:
-        ConfigError: It is not written so.
+        ConfigError: The reference has another form.
     """
     if not re.fullmatch(r"[\w.]+:[\w.]+", reference):
         raise ConfigError(f'expected "module:NAME", but got {reference!r}')
-    return EntryPoint(name="", value=reference, group=GROUP).load()
+    return EntryPoint(name="", value=reference, group=FAMILY_GROUP).load()
 
 
 @cache

@@ -89,7 +89,7 @@ class Learner:
 
     @property
     def ended_by(self) -> str | None:
-        """Why training ended, "patience" or "max_epochs"; None while it goes on."""
+        """Why training ended, "patience" or "max_epochs"; None while it continues."""
         return self.history[-1].ended_by if self.history else None
 
     def step(self) -> EpochResult:

@@ -131,7 +131,7 @@ def write_model(saved: SavedModel, file: BinaryIO) -> None:
 
 
 def load_saved(location: Path | str) -> SavedModel:
-    """Load a model file, from a path or an s3:// URI; `build_predictor` makes it ready to predict.
+    """Load a model file, from a path or an s3:// URI, with its facts and history; `load_model` loads one that only is to predict.
 
     Raises:
         DataError: Not a model file of ecg-tune, or one of another format.
@@ -148,6 +148,29 @@ def load_saved(location: Path | str) -> SavedModel:
         return SavedModel(**{**content, "config": trial_config(content["config"], where=str(location))})
     except (KeyError, TypeError, ConfigError) as error:
         raise DataError(f"{location} is not a model file of this version of ecg-tune: {error}") from error
+
+
+def load_model(location: Path | str) -> Predictor:
+    """Load a model file, from a path or an s3:// URI, ready to predict: in evaluation mode, on the CPU.
+
+    Not for an ensemble's .json, whose members `analysis.load_model` loads.
+
+    Returns:
+        What `predict` takes. It says `leads`, `sampling_rate_hz`, `class_names` and the `thresholds` that were chosen on validation.
+        As a torch module it maps millivolts (batch, n_samples, n_leads) to logits (batch, n_classes).
+
+    Raises:
+        DataError: Not a model file of ecg-tune, one of another format, or one whose family this version does not have.
+
+    Example:
+        >>> from ecg_tune import load_model
+        >>> model = load_model("model.pth")
+        >>> model.leads, model.sampling_rate_hz, model.class_names
+        (('I', 'II', 'V2'), 100, ('NORM', 'MI', 'STTC', 'CD', 'HYP'))
+        >>> len(model.thresholds["f1"])
+        5
+    """
+    return build_predictor(load_saved(location))
 
 
 def build_predictor(saved: SavedModel) -> Predictor:
@@ -172,5 +195,7 @@ def build_predictor(saved: SavedModel) -> Predictor:
         normalisation=data["normalisation"],
         sampling_rate_hz=int(data["sampling_rate_hz"]),
         thresholds=saved.thresholds,
+        leads=data["leads"],
+        class_names=data["class_names"],
     )
     return predictor.eval()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ecg_tune.config import TrialConfig
 from ecg_tune.data.loaders import millivolts
+from ecg_tune.errors import DataError
 from ecg_tune.models import MODELS
 from ecg_tune.transforms.images import make_images
 from ecg_tune.transforms.signals import evaluation_crops, standardise
@@ -45,7 +46,10 @@ class Predictor(nn.Module):
     Args:
         model: A network of `ecg_tune.models`.
         normalisation: `PreparedData.normalisation` of the data it was trained on.
+        sampling_rate_hz: Of the signals that it takes.
         thresholds: Rule ("half", "f1") → one threshold a class for its probabilities; none while it is trained.
+        leads: Names of the leads that it takes, in their order; none while it is trained.
+        class_names: Names of the classes that it predicts, in their order; none while it is trained.
     """
 
     def __init__(
@@ -56,9 +60,12 @@ class Predictor(nn.Module):
         normalisation: Mapping[str, Any],
         sampling_rate_hz: int,
         thresholds: Mapping[str, Sequence[float]] | None = None,
+        leads: Sequence[str] = (),
+        class_names: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.thresholds = dict(thresholds or {})
+        self.leads, self.class_names, self.sampling_rate_hz = tuple(leads), tuple(class_names), sampling_rate_hz
         self.model, self.config, self.normalisation = model, config, dict(normalisation)
         self.length = crop_length(config, sampling_rate_hz)
 
@@ -95,22 +102,26 @@ def predict_probabilities(
     """Predict records batch by batch.
 
     Args:
-        predictor: A `Predictor`, or another module that maps millivolts (batch, n_samples, n_leads) to logits.
-        signals_uv: (n_records, n_samples, n_leads) int16, microvolts.
+        predictor: What `load_model` returns, or another module that maps millivolts (batch, n_samples, n_leads) to logits.
+        signals_uv: (n_records, n_samples, n_leads) int16, microvolts, with the leads and the sampling rate of the data that it was
+            trained on. It standardises them itself.
         device: Where it computes; the predictor is moved there.
         batch_size: Records at once.
 
     Returns:
         Probabilities (n_records, n_classes) in [0, 1], float64. Not thresholded, and not calibrated.
 
+    Raises:
+        DataError: The signals are no integers, no records, or have other leads than the predictor takes.
+
     Example:
-        >>> from ecg_tune.data.prepared.dataset import open_prepared
-        >>> from ecg_tune.training.model_file import build_predictor, load_saved
-        >>> predictor = build_predictor(load_saved("model.pth"))
-        >>> probabilities = predict_probabilities(predictor, open_prepared("data").validation.signals_uv)
+        >>> from ecg_tune import load_model, open_data, predict  # `predict` is this function
+        >>> data, model = open_data("data"), load_model("model.pth")
+        >>> probabilities = predict(model, data.validation.signals_uv)
         >>> probabilities.shape, float(probabilities.min()) >= 0
         ((48, 5), True)
     """
+    _check_signals(signals_uv, getattr(predictor, "leads", ()))
     predictor.to(device).eval()
     batches = []
     with torch.inference_mode():
@@ -118,3 +129,13 @@ def predict_probabilities(
             signal = torch.tensor(signals_uv[start : start + batch_size], device=device)
             batches.append(predictor(millivolts(signal)).sigmoid().cpu())
     return torch.cat(batches).double().numpy()
+
+
+def _check_signals(signals_uv: NDArray[Any], leads: Sequence[str]) -> None:
+    if signals_uv.ndim != 3 or not len(signals_uv) or signals_uv.dtype.kind != "i":
+        raise DataError(
+            "signals must be int16 microvolts (n_records, n_samples, n_leads) of at least one record, "
+            f"but got {signals_uv.dtype} {signals_uv.shape}: convert millivolts by np.rint(1000 * signals_mv).astype(np.int16)"
+        )
+    if leads and signals_uv.shape[2] != len(leads):
+        raise DataError(f"the model takes the leads {','.join(leads)}, but the signals have {signals_uv.shape[2]}: give just these")

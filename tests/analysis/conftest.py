@@ -67,7 +67,7 @@ def coarse_pictures() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def toy_model() -> Callable[..., SavedModel]:
-    """Return `make_toy_model`, which makes an untrained model with answers far from 0.5."""
+    """Return `make_toy_model`, which makes an untrained model with predictions far from 0.5."""
     return make_toy_model
 
 

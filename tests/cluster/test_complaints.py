@@ -6,9 +6,13 @@ Only here: a clock that is wrong (hosts share this machine's), other versions, d
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from ecg_tune.cluster import doctor
-from ecg_tune.cluster.probe import Machine
+import pytest
+
+from ecg_tune.cluster.complaints import check_clocks, check_data, check_folders, check_gpus, check_memory, check_plugins, check_versions
+from ecg_tune.cluster.probe import Machine, Plugin, installed_plugins
+from tests.plugins.package import write_package
 
 ONE = Machine("a", "one", "10.0.0.1", {"python": "3.11.7", "torch": "2.13.0"}, ["H200, 570.1, 141 GB"], 8.0, 1000.0, "f" * 64, {"/s": ""})
 TWO = replace(ONE, node="b", host="two", address="10.0.0.2")
@@ -17,21 +21,41 @@ NODES = [{"NodeID": node, "Resources": {"GPU": 1.0, "object_store_memory": 8e9}}
 
 def test_equal_machines_give_no_complaint() -> None:
     both, sightings = [ONE, TWO], [{"/s": ["a", "b"]}] * 2
-    found = [*doctor._versions(both), *doctor._shared(both, sightings), *doctor._memory(both, NODES), *doctor._gpus(both, NODES)]
-    assert [*found, *doctor._clocks(both, 1.0), *doctor._data(both, "f" * 64)] == []
+    found = [*check_versions(both), *check_folders(both, sightings), *check_memory(both, NODES), *check_gpus(both, NODES)]
+    assert [*found, *check_plugins(both, []), *check_clocks(both, 1.0), *check_data(both, "f" * 64)] == []
 
 
 def test_versions_that_differ_or_are_missing_are_named_with_where() -> None:
-    found = doctor._versions([ONE, replace(TWO, versions={"python": "3.11.9", "torch": "missing"})])
+    found = check_versions([ONE, replace(TWO, versions={"python": "3.11.9", "torch": "missing"})])
     assert [str(complaint).split(": ")[0] for complaint in found] == ["python differs", "torch differs"]
     assert "3.11.7 on 10.0.0.1; 3.11.9 on 10.0.0.2" in found[0].what
     assert all(complaint.grave for complaint in found)
 
 
+def test_a_package_of_families_that_differs_or_is_missing_is_named_with_where_and_grave_when_it_is_searched() -> None:
+    one, two = ({"a-package": Plugin(version, ["alpha", "beta"])} for version in ("1.2", "1.3"))
+    assert check_plugins([replace(ONE, plugins=one), replace(TWO, plugins=one)], ["alpha"]) == []
+    (found,) = check_plugins([replace(ONE, plugins=one), replace(TWO, plugins=two)], [])
+    assert found.what == "a-package (brings alpha, beta) differs: 1.2 on 10.0.0.1; 1.3 on 10.0.0.2"
+    assert "install the same on every machine" in found.remedy
+    assert not found.grave
+    (found,) = check_plugins([ONE, replace(TWO, plugins=two)], ["rnn", "beta"])
+    assert found.what == "a-package (brings alpha, beta) differs: missing on 10.0.0.1; 1.3 on 10.0.0.2"
+    assert "its trials fail as of an unknown family" in found.remedy
+    assert found.grave
+
+
+def test_a_machine_lists_its_packages_of_families_without_importing_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    families = {"beta": "broken:B", "alpha": "broken:A"}
+    write_package(tmp_path, module="broken", families=families, code="raise RuntimeError", package="a-package")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert installed_plugins()["a-package"] == Plugin("1.2", ["alpha", "beta"])
+
+
 def test_a_folder_must_be_written_and_be_the_same_everywhere() -> None:
-    (found,) = doctor._shared([ONE, replace(TWO, wrote={"/s": "Permission denied"})], [{"/s": ["a"]}] * 2)
+    (found,) = check_folders([ONE, replace(TWO, wrote={"/s": "Permission denied"})], [{"/s": ["a"]}] * 2)
     assert found.what == "10.0.0.2 can't write /s (Permission denied)"
-    (found,) = doctor._shared([ONE, TWO], [{"/s": ["a"]}, {"/s": ["b"]}])
+    (found,) = check_folders([ONE, TWO], [{"/s": ["a"]}, {"/s": ["b"]}])
     assert found.what == "/s is not the same folder on all machines"
 
 
@@ -40,15 +64,15 @@ def test_small_memory_other_gpus_clocks_and_data_are_named_and_not_grave() -> No
     three = [ONE, replace(ONE, node="c", address="10.0.0.3"), odd]
     nodes = [*NODES, {"NodeID": "c", "Resources": {"GPU": 1.0, "object_store_memory": 8e9}}]
     found = [
-        *doctor._memory(three, nodes),
-        *doctor._gpus(three, nodes),
-        *doctor._clocks(three, 1.0),
-        *doctor._data(three, "f" * 64),
+        *check_memory(three, nodes),
+        *check_gpus(three, nodes),
+        *check_clocks(three, 1.0),
+        *check_data(three, "f" * 64),
     ]
     assert [complaint.what.split(" ")[0] for complaint in found] == ["/dev/shm", "10.0.0.2", "the", "the"]
     assert "0.1 GB for an object store of 8.0 GB" in found[0].what
     assert "has 0 GPUs by nvidia-smi, Ray counts 1" in found[1].what
     assert "-60 s off the others" in found[2].what
     assert not any(complaint.grave for complaint in found)
-    (drivers,) = doctor._gpus([ONE, replace(TWO, gpus=["H200, 550.0, 141 GB"])], NODES)
+    (drivers,) = check_gpus([ONE, replace(TWO, gpus=["H200, 550.0, 141 GB"])], NODES)
     assert "GPU drivers differ" in drivers.what

@@ -162,7 +162,7 @@ def test_a_tunnel_that_breaks_does_not_end_a_search_and_no_line_comes_twice(subm
         tunnel.mend()
         out, message = process.communicate(timeout=300)
     assert process.returncode == 0, message
-    assert "the job goes on, connecting again" in message
+    assert "the job continues, connecting again" in message
     epochs = [line for line in "".join([*lines, out]).splitlines() if re.match(r"trial \d+ \(\w+\) epoch ", line)]
     assert len(epochs) == len(set(epochs)) == sum(len(row.intermediate_values) for row in newest_trials(open_study(head.home / "broken")))
 

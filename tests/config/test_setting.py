@@ -169,8 +169,8 @@ def test_an_old_name_in_a_file_works_and_says_what_replaces_it(tmp_path, capsys)
     (tmp_path / "search.yaml").write_text("gpu_share: auto\nsilence_s: 30\n")
     settings = read_settings(tmp_path / "search.yaml", {})
     assert (settings.gpus_per_trial, settings.stall_timeout_s, settings.measures_gpus) == ("auto", 30.0, True)
-    told = capsys.readouterr().err.splitlines()
-    assert told == [
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
         f"ecg-tune: {tmp_path}/search.yaml: gpu_share is deprecated, use gpus_per_trial",
         f"ecg-tune: {tmp_path}/search.yaml: silence_s is deprecated, use stall_timeout_s",
     ]

@@ -136,8 +136,8 @@ def test_a_wrong_start_is_one_line(job, command, without, line):
 
 
 def test_slurm_is_asked_to_requeue_and_to_tell_the_script_before_the_limit():
-    asked = dict(re.findall(r"^#SBATCH --([\w-]+)(?:=(\S+))?$", SCRIPT.read_text(), re.MULTILINE))
-    assert asked["requeue"] == ""
-    assert asked["signal"].startswith("B:USR1@")
-    assert asked["open-mode"] == "append", "a requeued job would wipe its log"
-    assert asked["ntasks-per-node"] == "1"
+    directives = dict(re.findall(r"^#SBATCH --([\w-]+)(?:=(\S+))?$", SCRIPT.read_text(), re.MULTILINE))
+    assert directives["requeue"] == ""
+    assert directives["signal"].startswith("B:USR1@")
+    assert directives["open-mode"] == "append", "a requeued job would wipe its log"
+    assert directives["ntasks-per-node"] == "1"

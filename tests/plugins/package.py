@@ -39,16 +39,20 @@ class Config(CNN1DConfig):
     pass
 
 
-def space(family):
+def suggest_model(trial, prefix, context):
+    return Config(filters=trial.suggest_categorical(f"{prefix}.filters", (4, 8)), depth=2)
+
+
+def space(family, **more):
     def suggest(trial, context):
-        model = Config(filters=trial.suggest_categorical(f"{family}.filters", (4, 8)), depth=2)
+        model = suggest_model(trial, family, context)
         rest = training(trial, family, context, learning_rates=(1e-3, 1e-2), crop_s=1.0)
         return TrialConfig(family=family, model=model, training=rest)
 
-    return Space(suggest, {p: prefixed(family, {"filters": 4}, TRAINING_DEFAULTS[p]) for p in ("full", "small")})
+    return Space(suggest, {p: prefixed(family, {"filters": 4}, TRAINING_DEFAULTS[p]) for p in ("full", "small")}, **more)
 
 
-ALPHA_SPACE, BETA_SPACE = space("alpha"), space("beta")
+ALPHA_SPACE, BETA_SPACE = space("alpha", suggest_model=suggest_model), space("beta")
 
 
 class Marking(LearnerTrainable):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 
 from ecg_tune.cli.main import run
@@ -105,6 +106,46 @@ def test_a_package_that_breaks_the_contract_is_refused_in_one_line_that_names_it
     assert in_order(("rnn",)) == ("rnn",)
     assert run(["models", "--profile", "small"]) == 0
     assert capsys.readouterr().err == f"ecg-tune: {line}\n"
+
+
+def test_a_fusion_suggests_the_encoders_of_the_searchs_packages_that_can_be_suggested_alone(install):
+    install(module="two_families", families=TWO, code=WORKING)
+    for families, usable in ((("fusion", "alpha", "beta"), {"alpha"}), (("fusion", "rnn"), set())):
+        space = search_space(families, SpaceContext("small", 2))
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        for _ in range(100):
+            study.enqueue_trial({"family": "fusion"})
+            trial = study.ask()
+            config = trial_config(space.suggest(trial).config)
+            assert trial.params["fusion.signal_family"] == config.model.signal_family
+            if config.model.signal_family == "alpha":
+                assert config.model.signal.filters == trial.params["fusion.alpha.filters"]
+        (choices,) = {trial.distributions["fusion.signal_family"].choices for trial in study.get_trials()}
+        assert set(choices) - set(SPACES.built_in) == usable
+
+
+def test_an_encoder_that_a_search_does_not_name_is_refused_with_what_makes_it_one(install):
+    install(module="two_families", families=TWO, code=WORKING)
+    rules = {"fusion.signal_family": ["alpha"]}
+    with pytest.raises(ConfigError, match=r"fusion.signal_family must be one of rnn, .*, but got 'alpha': .* when --families names it"):
+        search_space(("fusion", "rnn"), SpaceContext("small", 2, rules))
+    search_space(("fusion", "alpha"), SpaceContext("small", 2, rules))
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        ("lambda trial, prefix, context: Config(filters=16)", "suggest_model must give the network of suggest, Config(filters=4"),
+        ("lambda trial, prefix, context: suggest_model(trial, 'alpha', context)", "'alpha.filters' is not found"),
+        ("lambda trial: 0", "TypeError: "),
+    ],
+)
+def test_a_space_that_suggests_no_network_alone_is_refused(install, function, reason):
+    code = WORKING.replace("suggest_model=suggest_model", f"suggest_model={function}")
+    install(module="two_families", families=TWO, code=code)
+    (line,) = SPACES.refusals()
+    assert line.startswith("family 'alpha' of two_families 1.2 can't be used: ")
+    assert reason in line
 
 
 def test_a_trainable_that_is_none_is_refused_when_it_is_needed(install):

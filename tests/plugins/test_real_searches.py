@@ -19,7 +19,7 @@ pytestmark = pytest.mark.ray
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin_family"
 
 
-def given(site: Path, *words: str, cwd: Path) -> str:
+def run_python(site: Path, *words: str, cwd: Path) -> str:
     """Run Python with the packages of `site` installed, and return what it printed."""
     path = os.pathsep.join([str(site), *(path for path in sys.path if path)])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
@@ -30,7 +30,7 @@ def given(site: Path, *words: str, cwd: Path) -> str:
 
 def ecg_tune(site: Path, *words: str, cwd: Path) -> str:
     """Run a command with the packages of `site` installed, and return what it printed."""
-    return given(site, "-m", "ecg_tune", *words, cwd=cwd)
+    return run_python(site, "-m", "ecg_tune", *words, cwd=cwd)
 
 
 def test_a_search_over_two_families_runs_each_trial_in_its_familys_class_also_when_resumed(tmp_path: Path, toy_data: PreparedData):
@@ -55,7 +55,7 @@ def test_the_example_is_installed_searched_retrained_and_evaluated(tmp_path: Pat
     data = shutil.copytree(toy_data.folder, tmp_path / "data")  # the evaluation opens its seal
     site = tmp_path / "site"
     pip = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(site)]
-    given(site, *pip, str(tmp_path / "source"), cwd=tmp_path)
+    run_python(site, *pip, str(tmp_path / "source"), cwd=tmp_path)
     search = ["--families", "tiny_tcn", "--profile", "small", "--trials", "2", "--max-epochs", "2", "--slots", "1"]
     printed = ecg_tune(site, "search", "study", "--data", str(data), *search, cwd=tmp_path)
     assert "tiny_tcn" in printed
@@ -64,8 +64,8 @@ def test_the_example_is_installed_searched_retrained_and_evaluated(tmp_path: Pat
     load = (
         "import sys; from ecg_tune.training.model_file import build_predictor, load_saved; print(build_predictor(load_saved(sys.argv[1])))"
     )
-    assert "TinyTCN(" in given(site, "-c", load, str(model), cwd=tmp_path)
+    assert "TinyTCN(" in run_python(site, "-c", load, str(model), cwd=tmp_path)
     ecg_tune(site, "evaluate", "study", "--data", str(data), "--out", "results", "--bootstrap", "100", cwd=tmp_path)
     assert "TinyTCN" in (tmp_path / "results" / "EVALUATION_SUMMARY.txt").read_text(encoding="utf-8")
     tests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", str(tmp_path / "source" / "tests")]
-    assert " passed" in given(site, *tests, cwd=tmp_path)
+    assert " passed" in run_python(site, *tests, cwd=tmp_path)

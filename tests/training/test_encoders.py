@@ -68,13 +68,13 @@ def test_frozen_without_weights_is_refused():
 
 
 def test_a_study_that_was_brought_home_starts_from_the_files_beside_it(files, tmp_path):
-    there = {
+    paths = {
         "RNNModel": Path("/shared/study/encoders/RNNModel_best.pth"),
         "ResNet": Path("s3://bucket/encoders/ResNet_best.pth?scheme=http"),
     }
-    assert with_local_encoders(fusion(there), tmp_path) == fusion(there)
+    assert with_local_encoders(fusion(paths), tmp_path) == fusion(paths)
     shutil.copytree(files["RNNModel"].parent, tmp_path / "encoders")
-    assert with_local_encoders(fusion(there), tmp_path) == fusion({name: tmp_path / "encoders" / path.name for name, path in files.items()})
+    assert with_local_encoders(fusion(paths), tmp_path) == fusion({name: tmp_path / "encoders" / path.name for name, path in files.items()})
     assert with_local_encoders(TrialConfig("rnn", RNN, TRAINING), tmp_path) == TrialConfig("rnn", RNN, TRAINING)
 
 

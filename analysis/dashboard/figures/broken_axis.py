@@ -42,12 +42,12 @@ def find_break(values: Sequence[float], kept: Sequence[float] = ()) -> float | N
 
 
 def axis_of(value: float, break_at: float | None) -> str:
-    """Return plotly's name of the axis on which a value is drawn: "y" for the upper part, "y2" for the lower one."""
+    """Choose the axis for a value, by plotly's name: "y" for the upper part, "y2" for the lower one."""
     return "y" if break_at is None or value >= break_at else "y2"
 
 
 def broken_axes(title: str, values: Sequence[float], break_at: float | None) -> Mapping[str, Any]:
-    """Return the layout's vertical axes, broken or not; the horizontal one lies below the lower part."""
+    """Lay out the vertical axes: two if the axis is broken, else one. The horizontal axis lies below the lowest."""
     if break_at is None:
         return {"yaxis": axis(title, range=value_range(values))}
     low, high = value_range(values)[0], max(values)

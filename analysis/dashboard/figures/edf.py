@@ -59,18 +59,18 @@ def edf_figure(data: Edf) -> go.Figure:
     """Draw one step line a family from 0 to 1, with a point at every trial."""
     traces = [
         go.Scatter(
-            x=rounded([one.values[0], *one.values]),
-            y=rounded([0.0, *one.shares], 4),
+            x=rounded([distribution.values[0], *distribution.values]),
+            y=rounded([0.0, *distribution.shares], 4),
             mode="lines+markers",
-            line=family_line(one.family, width=1.8),
-            marker=family_points(one.family, [0] + [8 if len(one.values) <= 100 else 2] * len(one.values)),
-            name=escape(f"{one.family} ({len(one.values)})"),
+            line=family_line(distribution.family, width=1.8),
+            marker=family_points(distribution.family, [0] + [8 if len(distribution.values) <= 100 else 2] * len(distribution.values)),
+            name=escape(f"{distribution.family} ({len(distribution.values)})"),
             showlegend=True,
-            customdata=trial_customdata([one.numbers[0], *one.numbers]),
-            hovertemplate=trial_hover(one.family, "%{y:.0%} of the family's reached at most %{x:.4f}"),
+            customdata=trial_customdata([distribution.numbers[0], *distribution.numbers]),
+            hovertemplate=trial_hover(distribution.family, "%{y:.0%} of the family's reached at most %{x:.4f}"),
         )
-        for one in data.families
+        for distribution in data.families
     ]
-    reached = [value for one in data.families for value in one.values]
+    reached = [value for distribution in data.families for value in distribution.values]
     y_axis = axis("share of complete trials", range=[0, 1.03], tickformat=".0%")
     return draw(traces, height=380, xaxis=axis(metric_name(data.metric), range=value_range(reached)), yaxis=y_axis)

@@ -73,23 +73,23 @@ def families_figure(data: Families) -> go.Figure:
     """Draw one step line a family; the dotted line is the budget that all of them had."""
     unit, size = _unit(data)
     traces = []
-    for one in data.families:
-        if not one.improvements:
+    for family_progress in data.families:
+        if not family_progress.improvements:
             continue
-        points = [*one.improvements, one.improvements[-1]._replace(budget_used=one.budget_used)]
+        points = [*family_progress.improvements, family_progress.improvements[-1]._replace(budget_used=family_progress.budget_used)]
         traces.append(
             go.Scatter(
                 x=rounded((point.budget_used * size for point in points), 5),
                 y=rounded(point.value for point in points),
                 mode="lines+markers",
-                line=family_line(one.family, width=2),
-                marker=family_points(one.family, [9] * len(one.improvements) + [0]),
-                name=escape(one.family),
+                line=family_line(family_progress.family, width=2),
+                marker=family_points(family_progress.family, [9] * len(family_progress.improvements) + [0]),
+                name=escape(family_progress.family),
                 customdata=trial_customdata(point.trial for point in points),
-                hovertemplate=trial_hover(one.family, f"best %{{y:.4f}} after %{{x:.4g}} {unit}"),
+                hovertemplate=trial_hover(family_progress.family, f"best %{{y:.4f}} after %{{x:.4g}} {unit}"),
             )
         )
-    reached = [point.value for one in data.families for point in one.improvements]
+    reached = [point.value for family_progress in data.families for point in family_progress.improvements]
     y_axis = axis(metric_name(data.metric), range=value_range(reached))
     figure = draw(traces, height=380, xaxis=axis(f"{unit} spent on the family", rangemode="tozero"), yaxis=y_axis)
     if len(data.families) > 1 and data.common_budget > 0:

@@ -59,8 +59,8 @@ def importances_data(trials: Sequence[RankedTrial], *, family: str | None = None
     missing = _reason_for_none(own, family)
     if missing:
         return Importances(family, (), len(own), "", missing)
-    known = tuple(_ScoredTrial(trial.value or 0.0, tuple(trial.params.items()), tuple(trial.distributions.items())) for trial in own)
-    shares, doubts = _shares(known, tuple(parameters_of(own, family)))
+    scored = tuple(_ScoredTrial(trial.value or 0.0, tuple(trial.params.items()), tuple(trial.distributions.items())) for trial in own)
+    shares, doubts = _shares(scored, tuple(parameters_of(own, family)))
     return Importances(family, shares, len(own), _warning(len(own), doubts), "")
 
 

@@ -47,7 +47,7 @@ def pair_of(trials: Sequence[RankedTrial], family: str, x: str, y: str) -> Pair:
 
 
 def scale_axis(scale: Scale, family: str) -> Mapping[str, Any]:
-    """Return the plotly axis of a scale."""
+    """Turn a scale into a plotly axis."""
     title = short_name(scale.name, family)
     if scale.kind == "category":
         names = [escape(choice) for choice in scale.choices]

@@ -99,7 +99,7 @@ def pareto_table(data: Pareto) -> Markup:
 
 
 def families_of_trials(data: Pareto) -> list[str]:
-    """Return the families that occur, in order of their first trial."""
+    """List the families that have a trial, in the order of their first trials."""
     return list(dict.fromkeys(trial.family for trial in data.trials))
 
 

@@ -37,22 +37,22 @@ def cached_figure(figure: Callable[[D], go.Figure]) -> Callable[[D], go.Figure]:
 
 
 def family_color(family: str) -> str:
-    """Return the family's colour, the same in every figure and every study."""
+    """Choose the family's colour, the same in every figure and every study."""
     return PALETTE[_family_index(family)]
 
 
 def family_symbol(family: str, *, filled: bool = True) -> str:
-    """Return the family's marker symbol, so that colour is never the only difference."""
+    """Choose the family's marker symbol, so that colour is never the only difference."""
     return SYMBOLS[_family_index(family)] + ("" if filled else "-open")
 
 
 def family_line(family: str, *, width: float) -> dict[str, object]:
-    """Return the family's step line."""
+    """Style the step line of a family."""
     return {"shape": "hv", "width": width, "color": family_color(family), "dash": DASHES.get(family, "solid")}
 
 
 def family_marker(family: str, *, filled: bool = True, size: int = 9) -> dict[str, object]:
-    """Return the marker of a family's trials: those that are not filled are smaller and paler.
+    """Style the markers of a family's trials; open ones are smaller and paler.
 
     Args:
         size: Pixels of a filled one.
@@ -62,7 +62,7 @@ def family_marker(family: str, *, filled: bool = True, size: int = 9) -> dict[st
 
 
 def family_points(family: str, sizes: list[int]) -> dict[str, object]:
-    """Return the marker of points of different sizes on a family's line, without the pale edge that plotly would give them."""
+    """Style points of different sizes on a family's line, without the pale edge that plotly adds."""
     return {**family_marker(family), "size": sizes, "line": {"width": 0}}
 
 

@@ -14,7 +14,7 @@ def linear_ticks(low: float, high: float, *, most: int = 6, whole: bool = False)
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
     step = max(step, 1.0) if whole else step
     first = math.ceil(low / step - 1e-9)
-    return [round(place * step, 12) for place in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [round(multiple * step, 12) for multiple in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def log_ticks(low: float, high: float, *, most: int = 7) -> list[float]:

@@ -33,5 +33,5 @@ SECTIONS = (
 
 
 def sections_of(study: StudyData) -> list[Section]:
-    """Return all sections in their order on the page."""
+    """Build all sections of the page, in their order."""
     return [make(study) for make in SECTIONS]

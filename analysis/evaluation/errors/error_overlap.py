@@ -31,8 +31,8 @@ MOST_DRAWN = 10
 MOST_PAIRS = 10
 COLUMNS = ("Between", "Of", "A", "B", "Answers", "Wrong_A", "Wrong_B", "Wrong_both", "By_chance", "Overlap", "Overlap_lo", "Overlap_hi")
 RULES = (
-    "An answer is one record's yes or no to one class at the F1 threshold of validation, from each model's best seed on validation. "
-    "Overlap: answers wrong in both / wrong in either, with 95 % intervals over patients. 'By chance' is how many would be wrong in "
+    "A prediction here is one record's yes or no to one class at the F1 threshold of validation, by each model's best seed on validation. "
+    "Overlap: predictions wrong in both / wrong in either, with 95 % intervals over patients. 'By chance' is how many would be wrong in "
     "both if mistakes fell independently. Classes: records on which the best model is wrong about both classes."
 )
 Wrong = NDArray[np.bool_]
@@ -121,16 +121,16 @@ def overlap_figure(table: pd.DataFrame, *, best: str, class_names: Sequence[str]
         _draw_matrix(panels[0], between_models, drawn, "Models, all classes")
     _draw_matrix(panels[-1], table[table["Between"] == CLASSES], list(class_names), f"Classes of {best}")
     left_out = f" Drawn: the {len(drawn)} best on validation of {len(models)} models." if len(drawn) < len(models) else ""
-    footer(figure, f"Overlap of wrong answers: wrong in both / wrong in either; in brackets: how many are wrong.{left_out} {note}")
+    footer(figure, f"Overlap of wrong predictions: wrong in both / wrong in either; in brackets: how many are wrong.{left_out} {note}")
     return figure
 
 
 def _draw_matrix(axes: Axes, rows: pd.DataFrame, names: Sequence[str], title: str) -> None:
-    place = {name: i for i, name in enumerate(names)}
+    index = {name: i for i, name in enumerate(names)}
     values, wrong = np.full((len(names), len(names)), np.nan), dict.fromkeys(names, 0)
     for row in rows.itertuples():
-        if row.A in place and row.B in place:
-            values[place[row.A], place[row.B]] = values[place[row.B], place[row.A]] = row.Overlap
+        if row.A in index and row.B in index:
+            values[index[row.A], index[row.B]] = values[index[row.B], index[row.A]] = row.Overlap
             wrong |= {row.A: row.Wrong_A, row.B: row.Wrong_B}
     top = float(np.nanmax(values, initial=0.2))
     axes.imshow(np.ma.masked_invalid(values), vmin=0, vmax=top, cmap=colormaps["cividis"].with_extremes(bad="#EEEEEE"), aspect="auto")

@@ -40,8 +40,8 @@ def ecg_figure(signal_mv: Array, *, leads: Sequence[str], sampling_rate_hz: int,
     figure = Figure(figsize=(width / INCH, height / INCH))
     axes = figure.add_axes((MARGIN_MM / width, (FOOT_MM + MARGIN_MM) / height, paper_mm[0] / width, paper_mm[1] / height))
     _paper(axes, paper_mm)
-    for place, names in enumerate(rows):
-        middle = paper_mm[1] - MARGIN_MM - ROW_MM * (place + 0.5)
+    for i, names in enumerate(rows):
+        middle = paper_mm[1] - MARGIN_MM - ROW_MM * (i + 0.5)
         _pulse(axes, middle)
         bounds = np.linspace(0, n_samples, len(names) + 1).round().astype(int)
         for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True):

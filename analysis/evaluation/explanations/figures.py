@@ -18,7 +18,7 @@ EXPLANATION_FIGURE = "21_explanations_{}.png"
 MOST_CHANNELS = 3
 SMOOTH_S = 0.08
 FOR_AND_AGAINST = LinearSegmentedColormap.from_list("for and against", ["#0072B2", "#B4BAC1", "#D55E00"])
-LABEL = "Illustrative: explanations show what moved one answer, not that the model is right or why."
+LABEL = "Illustrative: explanations show what moved one prediction, not that the model is right or why."
 
 
 def explanation_figure(explanation: ModelExplanation, *, class_names: Sequence[str], ids: Sequence[int], note: str = "") -> Figure:
@@ -41,20 +41,20 @@ def _signal_figure(explanation: ModelExplanation, titles: Sequence[str], note: s
     n_rows = max(1, sum(map(len, leads_drawn)))
     figure = Figure(figsize=(WIDTH_IN, 1.3 + 0.66 * n_rows + 0.25 * len(titles)), layout="constrained")
     panels = list(np.atleast_1d(figure.subplots(n_rows, 1, sharex=True)))
-    place = 0
+    panel = 0
     for signal, values, leads, title in zip(explanation.inputs, explanation.maps, leads_drawn, titles, strict=True):
         smooth = _smoothed(values, round(SMOOTH_S * len(values) / explanation.seconds))
         top = float(np.percentile(np.abs(smooth), 99)) or 1.0
         norm = Normalize(-top, top)
         for i, lead in enumerate(leads):
-            axes = panels[place]
+            axes = panels[panel]
             _draw_coloured_line(axes, np.linspace(0, explanation.seconds, len(signal)), signal[:, lead], smooth[:, lead], norm)
             axes.set_ylabel(f"{explanation.names[lead]} (mV)", fontsize=7.5)
             axes.tick_params(labelsize=7.5)
             axes.spines[["top", "right"]].set_visible(False)
             if i == 0:
                 axes.set_title(title, fontsize=8.5, loc="left")
-            place += 1
+            panel += 1
     panels[-1].set_xlabel("time (s)", fontsize=8)
     few = f" Drawn: the {MOST_CHANNELS} leads with most attribution." if len(explanation.names) > MOST_CHANNELS else ""
     footer(figure, f"Integrated gradients: orange raised the class' logit against a flat line, blue lowered it, grey did neither; "

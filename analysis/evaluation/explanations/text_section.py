@@ -13,13 +13,13 @@ from analysis.evaluation.metrics import number
 from analysis.evaluation.provenance import WIDTH
 
 RULES = (
-    "Illustrative: pictures of what moved single answers, of the best signal model's and the best image model's best seed on validation; "
-    "no number of this report rests on them. Integrated gradients (Sundararajan et al., 2017) against a flat line; the gap is the sum of "
-    "the attributions minus the logit gained, 0 if exact. Grad-CAM (Selvaraju et al., 2017) on the last feature maps. Rank correlation: "
-    f"with the same record's explanation by {N_RANDOM} networks of random weights (Adebayo et al., 2018), of absolute values, mean "
-    "[lowest, highest], and of signed ones; a network whose map is flat has no ranks and is left out. Near 0 the picture depends on what "
-    "was learnt; near 1 it shows the record, not the model. "
-    "Answers: the surest findings of two classes, the surest false alarm, the clearest miss."
+    "Illustrative: pictures of what moved single predictions of the best signal model and the best image model (its best seed on "
+    "validation); no number of this report rests on them. Integrated gradients (Sundararajan et al., 2017) against a flat line; the "
+    "gap is the sum of the attributions minus the logit gained, 0 if exact. Grad-CAM (Selvaraju et al., 2017) on the last feature "
+    f"maps. Rank correlation: with the same record's explanation by {N_RANDOM} networks of random weights (Adebayo et al., 2018), of "
+    "absolute values, mean [lowest, highest], and of signed ones; a network whose map is flat has no ranks and is left out. Near 0 "
+    "the picture depends on what was learnt; near 1 it shows the record, not the model. "
+    "Predictions explained: the surest findings of two classes, the surest false alarm, the clearest miss."
 )
 NONE = "none: neither a signal model nor an image model was evaluated"
 

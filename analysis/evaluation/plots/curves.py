@@ -54,9 +54,9 @@ def curves_figure(
     if handles and len(probabilities) > 1:
         corner.legend(list(handles.values()), list(handles), loc="center left", fontsize=8, frameon=False)
     mean = " Lines are means over seeds." if max(map(len, probabilities.values())) > 1 else ""
-    whose = f" Areas in the titles: {thick} (thick)." if len(probabilities) > 1 else ""
+    areas = f" Areas in the titles: {thick} (thick)." if len(probabilities) > 1 else ""
     band = " Band: its 95 % interval over patients, each abscissa on its own." if weights is not None else ""
-    footer(figure, f"{note or f'n = {len(labels)} records.'} n+ = positives.{whose}{band}{mean}")
+    footer(figure, f"{note or f'n = {len(labels)} records.'} n+ = positives.{areas}{band}{mean}")
     return figure
 
 
@@ -80,12 +80,12 @@ def _class_curves(
     rest = f"{len(probabilities) - len(named)} other models"
     for model, seeds in probabilities.items():
         x, y = mean_curve(kind, truth, seeds)
-        place = named.index(model) if model in named else -1
-        style = ("-", 2.4, 3.0) if model == thick else (("-", "--", "-.")[place % 3], 1.0, 2.0) if place >= 0 else ("-", 0.6, 1.0)
-        colour = COLOURS[place % len(COLOURS)] if place >= 0 else "#C4C4C4"
+        index = named.index(model) if model in named else -1
+        style = ("-", 2.4, 3.0) if model == thick else (("-", "--", "-.")[index % 3], 1.0, 2.0) if index >= 0 else ("-", 0.6, 1.0)
+        colour = COLOURS[index % len(COLOURS)] if index >= 0 else "#C4C4C4"
         (line,) = axes.plot(x, y, color=colour, drawstyle="steps-post" if kind == "pr" else "default")
         line.set(linestyle=style[0], linewidth=style[1], zorder=style[2])
-        lines[model if place >= 0 else rest] = line
+        lines[model if index >= 0 else rest] = line
     return lines
 
 

@@ -37,18 +37,18 @@ def forest_figure(rows: Sequence[ForestRow], *, axis: str, note: str) -> Figure:
         note: Stands below.
     """
     blocks = list(dict.fromkeys(row.block for row in rows))
-    places = [i + 0.6 * blocks.index(row.block) for i, row in enumerate(rows)]
-    height = max([*places, 0.0]) + 1
+    positions = [i + 0.6 * blocks.index(row.block) for i, row in enumerate(rows)]
+    height = max([*positions, 0.0]) + 1
     figure = Figure(figsize=(WIDTH_IN, 1.3 + 0.24 * height), layout="constrained")
     axes = figure.subplots()
-    for y, row in zip(places, rows, strict=True):
+    for y, row in zip(positions, rows, strict=True):
         axes.plot((row.low, row.high), (y, y), color="black", linewidth=1.1)
         axes.plot(row.value, y, marker="o", markersize=5, color=COLOURS[0])
         axes.plot(row.reference, y, marker="|", markersize=9, markeredgewidth=1.6, color=COLOURS[1])
         axes.text(1.02, y, row.text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
     if not rows:
         axes.text(0.5, 0.5, "no group is large enough", transform=axes.transAxes, ha="center", va="center", fontsize=9)
-    axes.set_yticks(places, [row.label for row in rows], fontsize=8)
+    axes.set_yticks(positions, [row.label for row in rows], fontsize=8)
     axes.set_ylim(height - 0.3, -0.7)
     axes.set_xlim(min([0.5, *(row.low for row in rows if np.isfinite(row.low))]) - 0.01, 1.005)
     axes.tick_params(axis="x", labelsize=8)

@@ -11,7 +11,7 @@ NOT_CLINICAL = "Research result on one public data set. Not a medical device, no
 def opened_text(provenance: Provenance) -> str:
     """Say how often the test records have been opened, as a clause."""
     n = len(provenance.openings)
-    return f"this test part has been opened {n} time{'' if n == 1 else 's'}"
+    return f"this test split has been opened {n} time{'' if n == 1 else 's'}"
 
 
 def limits(provenance: Provenance) -> list[str]:
@@ -27,7 +27,7 @@ def limits(provenance: Provenance) -> list[str]:
         lines.insert(0, "The records are simulated: nothing here says anything about patients.")
     if (n_openings := len(provenance.openings)) > 1:
         lines.append(
-            f"The test part has been opened {n_openings} times: if an earlier opening guided a choice, these results are too good."
+            f"The test split has been opened {n_openings} times: if an earlier opening guided a choice, these results are too good."
         )
     if provenance.bootstrap and provenance.bootstrap.n_resamples < ENOUGH_RESAMPLES:
         lines.append(f"{provenance.bootstrap.n_resamples} resamples are too few for intervals to publish: use {ENOUGH_RESAMPLES} or more.")

@@ -86,7 +86,7 @@ class Table:
 
     @property
     def cells(self) -> list[list[Cell]]:
-        """Return the rows with every text as a cell."""
+        """Turn every text of the rows into a cell."""
         return [[cell if isinstance(cell, Cell) else _text_cell(cell) for cell in row] for row in self.rows]
 
 

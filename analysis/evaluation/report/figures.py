@@ -16,7 +16,7 @@ CAPTIONS = {
     "07_heatmap_sensitivity.png": "Sensitivity of models (rows) by classes (columns); brighter is higher.",
     "07_heatmap_specificity.png": "Specificity of models (rows) by classes (columns); brighter is higher.",
     "07_heatmap_auc_roc.png": "AUC-ROC of models (rows) by classes (columns); brighter is higher.",
-    "08_confusion_matrices.png": "One 2 × 2 matrix a class: rows are the truth, columns the answer. Percentages are shares of the row: "
+    "08_confusion_matrices.png": "One 2 × 2 matrix a class: rows are the truth, columns the prediction. Percentages are shares of the row: "
     "lower right is the sensitivity, upper left the specificity.",
     "09_roc_curves.png": "ROC curves, one panel a class; the dotted line is chance. Further up and left is better.",
     "10_pr_curves.png": "Precision against sensitivity; the dotted line is the class' share of the records, which guessing would reach. It "
@@ -26,11 +26,11 @@ CAPTIONS = {
     "14_decision_curves.png": "Net benefit against the threshold probability. The model is worth using where its line lies above both "
     "acting on all and acting on none.",
     "15_subgroups.png": "Macro AUC of each group with its interval; the orange bar is what the same classes reach on all records.",
-    "17_mistakes_in_common.png": "Overlap of wrong answers: 1 for the same mistakes, 0 for none in common.",
+    "17_mistakes_in_common.png": "Overlap of wrong predictions: 1 for the same mistakes, 0 for none in common.",
     "18_statements.png": "AUC of each statement's records against the records without its superclass; the orange bar is the AUC of the "
     "whole class.",
-    "21_explanations_signal.png": "Integrated gradients of a few answers: what moved each, not whether it is right.",
-    "21_explanations_image.png": "Grad-CAM of a few answers: where on the image the class' logit came from.",
+    "21_explanations_signal.png": "Integrated gradients of a few predictions: what moved each, not whether it is right.",
+    "21_explanations_image.png": "Grad-CAM of a few predictions: where on the image the class' logit came from.",
 }
 
 

@@ -48,8 +48,8 @@ def report_header(result: EvaluationResult) -> Header:
 
 
 def _best_tile(result: EvaluationResult) -> Tile:
-    ranking = next(one for one in result.rankings if one.name == result.best)
-    n_models = sum(not one.fitted_on_validation for one in result.rankings)  # an ensemble is never chosen
+    ranking = next(candidate for candidate in result.rankings if candidate.name == result.best)
+    n_models = sum(not candidate.fitted_on_validation for candidate in result.rankings)  # an ensemble is never chosen
     return Tile("Best model", result.best, f"highest validation macro AUC, {number(ranking.validation_macro_auc)}, of {n_models}")
 
 
@@ -65,5 +65,5 @@ def _test_tiles(result: EvaluationResult) -> list[Tile]:
     provenance = result.provenance
     return [
         Tile("Test records", str(provenance.n_records), f"of {provenance.n_patients} patients, split {provenance.split_scheme}"),
-        Tile("Test part opened", str(len(provenance.openings)), opened_text(provenance)),
+        Tile("Test split opened", str(len(provenance.openings)), opened_text(provenance)),
     ]

@@ -22,7 +22,7 @@ def model_card(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         manifest: Of the prepared data.
     """
     provenance, counts = result.provenance, manifest["counts"]
-    ranking = next(one for one in result.rankings if one.name == result.best)
+    ranking = next(candidate for candidate in result.rankings if candidate.name == result.best)
     return render_text(
         "analysis.evaluation.report",
         "model_card.md",

@@ -123,7 +123,7 @@ def _remarks(results: Results, rankings: Sequence[Ranking], best: str) -> list[s
     aucs = {name: metrics["macro_avg"]["auc_roc"] for name, metrics in results.items()}
     ahead = [name for name, auc in aucs.items() if auc > aucs[best]]
     if ahead:
-        lines.append(f"On the test part {', '.join(ahead)} had a higher macro AUC than {best}.")
+        lines.append(f"On the test split {', '.join(ahead)} had a higher macro AUC than {best}.")
         lines.append("The choice stays: it was made on validation.")
     if len(results) > 1:
         lines.append("Overlapping intervals don't show two models to be equal, and the models share their records:")

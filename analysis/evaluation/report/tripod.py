@@ -72,7 +72,7 @@ ITEMS = (
         "assessors where judgement is needed: qualification, demographics",
         "not applicable: the input is the recorded signal",
     ),
-    Item("10", "Sample size", "how the sizes came about and whether they are enough", _in_part(f"{DATA}: parts")),
+    Item("10", "Sample size", "how the sizes came about and whether they are enough", _in_part(f"{DATA}: splits")),
     Item(
         "11",
         "Missing data",
@@ -128,15 +128,15 @@ ITEMS = (
     Item("18e", "Data sharing", "whether and where data are available", _in_part("MODEL_CARD.md, Data and Licence")),
     Item("18f", "Code sharing", "whether and where code is available", AUTHOR),
     Item("19", "Patient and public involvement", "in design, conduct or reporting, or none", AUTHOR),
-    Item("20a", "Participants", "flow, with and without the outcome", f"{DATA}: exclusions, parts"),
+    Item("20a", "Participants", "flow, with and without the outcome", f"{DATA}: exclusions, splits"),
     Item(
         "20b",
         "Participants",
         "characteristics and missing data, by source and demographic group",
         _in_part(f"{SUBGROUPS}: sizes by sex, age, device, site"),
     ),
-    Item("20c", "Participants", "distribution of inputs and outcome, training against evaluation data", _in_part(f"{DATA}: parts")),
-    Item("21", "Model development", "participants and events in each analysis", f"{DATA}: parts; every table's columns"),
+    Item("20c", "Participants", "distribution of inputs and outcome, training against evaluation data", _in_part(f"{DATA}: splits")),
+    Item("21", "Model development", "participants and events in each analysis", f"{DATA}: splits; every table's columns"),
     Item(
         "22",
         "Model specification",

@@ -60,7 +60,7 @@ def patient_weights(patient_ids: NDArray[np.generic], *, n_resamples: int = 1000
     if n_resamples < 1:
         raise ConfigError(f"bootstrap resamples must be 1 or more, but got {n_resamples}; 1000 is the default")
     if len(patient_ids) == 0:
-        raise DataError("the bootstrap got 0 records: evaluate on a part that holds some")
+        raise DataError("the bootstrap got 0 records: evaluate on a split that holds some")
     patients, index = np.unique(patient_ids, return_inverse=True)
     draws = np.random.default_rng(seed).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), size=n_resamples)
     return np.ascontiguousarray(draws.T[index], dtype=np.float64)

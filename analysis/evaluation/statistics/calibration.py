@@ -4,7 +4,7 @@
   It is above 0 in small samples even for perfect probabilities; "ECE_if_perfect" says how far, on these records. For the
   same reason its interval is not the bootstrap's but inverts a test (Carpenter, 1999), see `estimates`.
 - Brier score: mean squared error of the probability. Skill: the part of the error that is missing against always saying the
-  frequency of these records, the strictest constant answer (1 perfect, 0 no better, negative worse).
+  frequency of these records, the strictest constant prediction (1 perfect, 0 no better, negative worse).
 - Slope and intercept (Cox, 1958; Van Calster et al., 2019): the logistic regression of the label on the logit. Slope 1 and
   intercept 0 are ideal; a slope below 1 is overconfident; the intercept is the one at slope 1, above 0 when the probabilities
   are too low.
@@ -93,11 +93,11 @@ def calibration(positive: NDArray[np.bool_], probabilities: Array, weights: Arra
 def mean_calibration(calibrations: Sequence[Calibration]) -> Calibration:
     """Average over seeds or classes; undefined in one is undefined in the mean."""
     return Calibration(
-        {name: float(np.mean([one.values[name] for one in calibrations])) for name in calibrations[0].values},
-        {name: np.mean([one.resamples[name] for one in calibrations], axis=0) for name in calibrations[0].resamples},
-        np.mean([one.below for one in calibrations], axis=0),
-        np.mean([one.above for one in calibrations], axis=0),
-        {name: np.mean([one.influence[name] for one in calibrations], axis=0) for name in calibrations[0].influence},
+        {name: float(np.mean([item.values[name] for item in calibrations])) for name in calibrations[0].values},
+        {name: np.mean([item.resamples[name] for item in calibrations], axis=0) for name in calibrations[0].resamples},
+        np.mean([item.below for item in calibrations], axis=0),
+        np.mean([item.above for item in calibrations], axis=0),
+        {name: np.mean([item.influence[name] for item in calibrations], axis=0) for name in calibrations[0].influence},
     )
 
 

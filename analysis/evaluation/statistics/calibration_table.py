@@ -29,7 +29,7 @@ BEFORE, AFTER = "as trained", "Platt"
 RULES = (
     f"ECE: {N_BINS} bins of equal numbers of records; equal probabilities stay in one bin. 'perfect' is the mean ECE that perfect "
     "probabilities would show on these records: an ECE near it is no evidence of miscalibration. Skill: Brier score against always "
-    "saying the test part's frequency. Slope 1 and intercept 0 are ideal; a slope below 1 is overconfident, an intercept above 0 "
+    "saying the test split's frequency. Slope 1 and intercept 0 are ideal; a slope below 1 is overconfident, an intercept above 0 "
     "means probabilities that are too low. Platt scaling was fitted on validation only, one line a class, file by file. Means over "
     "seeds, with 95 % intervals over patients. Chance raises a measured ECE: its interval lies mostly below it, and starts at 0 where "
     "perfect probabilities could show as much. n/a: a class with one kind of record, or without a finite slope."

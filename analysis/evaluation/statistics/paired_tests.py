@@ -2,7 +2,7 @@
 
 - AUC of a class: DeLong's test for clustered data (Obuchowski, 1997).
 - Macro AUC and macro F1: paired bootstrap of patients, the standard error that of the resamples' differences.
-- Right answers at the validation's F1 thresholds: McNemar's test, exact with mid-p, patients kept whole. One file a model is
+- Right predictions at the validation's F1 thresholds: McNemar's test, exact with mid-p, patients kept whole. One file a model is
   compared here, the seed with the best validation macro AUC; all other rows are means over seeds.
 
 Differences have 95 % intervals of ±1.96 standard errors, which the p values agree with; McNemar's p is exact, its interval not.
@@ -28,7 +28,7 @@ from ecg_tune.metrics import Array
 
 DELONG, BOOTSTRAP, MCNEMAR = "DeLong, clustered", "paired patient bootstrap", "McNemar, mid-p, clustered"
 MACRO = {"macro AUC-ROC": "auc_roc", "macro F1-Score": "f1_score"}
-AUC, RIGHT = "AUC-ROC", "right answers"
+AUC, RIGHT = "AUC-ROC", "right answers"  # in the CSV since version 0.1; texts say "right predictions"
 NOTHING = 1e-9  # a standard error below it is rounding
 
 

@@ -79,8 +79,8 @@ def reliability_figure(
         axes.set_ylabel("share of positives", fontsize=8)
     corner.legend(*panels[0].get_legend_handles_labels(), loc="center left", fontsize=8, frameon=False)
     sizes = {int(n) for of_classes in curves.values() for curve in of_classes for n in curve.n_records}
-    held = f"{min(sizes)}" if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
-    footer(figure, f"{note} n+ = positives. Bins of {held} records; whiskers: 95 % intervals over patients; dotted: perfect.")
+    n_records = f"{min(sizes)}" if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
+    footer(figure, f"{note} n+ = positives. Bins of {n_records} records; whiskers: 95 % intervals over patients; dotted: perfect.")
     return figure
 
 

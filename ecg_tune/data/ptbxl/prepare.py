@@ -47,7 +47,9 @@ class _Reading:
     n_unlabelled: int
 
 
-def prepare(source: Path, target: Path, config: DataConfig, *, damaged: str = "refuse", progress: Progress | None = None) -> dict[str, Any]:
+def prepare(
+    source: Path | str, target: Path | str, config: DataConfig, *, damaged: str = "refuse", progress: Progress | None = None
+) -> dict[str, Any]:
     """Read PTB-XL, check it, label it, split it by patient, and write a prepared data set.
 
     Args:
@@ -76,6 +78,7 @@ def prepare(source: Path, target: Path, config: DataConfig, *, damaged: str = "r
         (['I', 'II', 'V2'], 60)
     """
     check_choice("damaged", damaged, DAMAGED)
+    source, target = Path(source), Path(target)
     _check_target(target)
     table = read_ptbxl(source)
     labels = multi_hot(table.scp_codes, table.superclass_of, min_likelihood=config.min_likelihood)

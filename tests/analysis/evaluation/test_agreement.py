@@ -46,8 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, searched_study: optuna.Stud
 def status(folder: Path) -> dict[str, Any]:
     done = CliRunner().invoke(app, ["status", str(folder), "--json"])
     assert done.exit_code == 0, done.output
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    facts: dict[str, Any] = json.loads(done.stdout)
+    return facts
 
 
 @pytest.fixture(scope="module")

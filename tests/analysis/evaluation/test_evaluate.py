@@ -45,7 +45,7 @@ FILES = SCRIPTED | {
 }  # fmt: skip
 
 
-def made_up_part(name: str, n_records: int, first_id: int, absent: int | None = None) -> Split:
+def made_up_split(name: str, n_records: int, first_id: int, absent: int | None = None) -> Split:
     rng = np.random.default_rng(first_id)
     labels = (rng.random((n_records, 5)) < 0.35).astype(np.uint8)
     labels[0], labels[1] = 1, 0
@@ -57,7 +57,7 @@ def made_up_part(name: str, n_records: int, first_id: int, absent: int | None = 
 
 
 def made_up_data(folder: Path, *, leads: tuple[str, ...] = ("I", "II", "V2"), absent: int | None = None) -> PreparedData:
-    parts = {name: made_up_part(name, n, first, absent) for name, n, first in (("train", 8, 0), ("validation", 8, 100), ("test", 60, 200))}
+    parts = {name: made_up_split(name, n, first, absent) for name, n, first in (("train", 8, 0), ("validation", 8, 100), ("test", 60, 200))}
     facts = {
         "class_names": list(CLASS_NAMES), "leads": list(leads), "sampling_rate_hz": 100, "n_samples": 100, "split": "official",
         "label_rule": {"min_likelihood": 0}, "normalisation": {"kind": "global", "scale_mv": 0.5}, "synthetic": True, "source": "made up",
@@ -72,7 +72,7 @@ def saved_model(data: PreparedData, name: str, *, seed: int = 0, validation: flo
     model = build_model(config.model, family="rnn", n_leads=3, n_channels=0, n_classes=5)
     with torch.no_grad():
         for weights in model.parameters():
-            weights.mul_(4)  # untrained answers would all be near 0.5
+            weights.mul_(4)  # untrained predictions would all be near 0.5
     return SavedModel(
         name, config, describe_data(data), model.state_dict(), {"half": [0.5] * 5, "f1": THRESHOLDS}, trial=1, seed=seed,
         validation_macro_auc=validation, best_epoch=1, epochs=1, seconds=1.0, n_parameters=n_parameters(model), history=[],
@@ -119,7 +119,7 @@ def test_tables_have_exactly_the_agreed_columns(result: EvaluationResult) -> Non
             assert list(pd.read_csv(result.out / name).columns) == ["Model", *CLASS_NAMES]
 
 
-def test_the_test_part_is_opened_once_and_the_ledger_is_copied_into_the_study(result: EvaluationResult, data: PreparedData) -> None:
+def test_the_test_split_is_opened_once_and_the_ledger_is_copied_into_the_study(result: EvaluationResult, data: PreparedData) -> None:
     first = read_ledger(data)[0]
     assert (first["purpose"], first["study"]) == ("evaluate", "my study")
     copied = (result.out.parent / "test_ledger.jsonl").read_text().splitlines()
@@ -136,8 +136,8 @@ def test_tables_and_reports_agree_with_a_computation_from_the_predictions(result
     summary = (result.out / "EVALUATION_SUMMARY.txt").read_text()
     for name in ("RNNModel", "CNN1D"):
         predictions = [rows[[f"{name}_seed{seed}_{c}" for c in CLASS_NAMES]].to_numpy() for seed in (0, 1)]
-        seeds = [analysis.ECGMetrics(threshold=THRESHOLDS).calculate_metrics(labels, answer) for answer in predictions]
-        half = [analysis.ECGMetrics().calculate_metrics(labels, answer) for answer in predictions]
+        seeds = [analysis.ECGMetrics(threshold=THRESHOLDS).calculate_metrics(labels, p) for p in predictions]
+        half = [analysis.ECGMetrics().calculate_metrics(labels, p) for p in predictions]
         f1 = np.mean([seed["macro_avg"]["f1_score"] for seed in seeds])
         assert table.loc[name, "F1-Score"] == pytest.approx(f1, abs=5.1e-5)
         assert per_class.loc[name, "MI"] == pytest.approx(np.mean([seed["MI"]["f1_score"] for seed in seeds]), abs=5.1e-5)
@@ -184,7 +184,7 @@ def test_an_evaluation_without_a_fitting_ensemble_joins_the_models_itself_and_wr
 
 
 @pytest.mark.slow
-def test_the_best_model_is_the_best_on_validation_even_when_the_test_part_disagrees(data: PreparedData, tmp_path: Path) -> None:
+def test_the_best_model_is_the_best_on_validation_even_when_the_test_split_disagrees(data: PreparedData, tmp_path: Path) -> None:
     names = ("RNNModel", "CNN1D", "ResNet1D")
     for name in names:
         save_model(tmp_path / f"{name}_best.pth", saved_model(data, name))
@@ -202,7 +202,7 @@ def test_the_reports_say_what_the_numbers_rest_on(result: EvaluationResult, data
     for name in ("EVALUATION_SUMMARY.txt", "DETAILED_METRICS_REPORT.txt"):
         text = " ".join((result.out / name).read_text().split())
         facts = ["SYNTHETIC DATA", "official", "60 of 30 patients", data.fingerprint, "leads I, II, V2 at 100 Hz", "min_likelihood 0"]
-        facts += ["100 resamples (fewer than 1000: too few to publish), seed 0", "highest F1 on the validation part", "yields no AUC"]
+        facts += ["100 resamples (fewer than 1000: too few to publish), seed 0", "highest F1 on the validation split", "yields no AUC"]
         for fact in facts:
             assert fact in text, (name, fact)
     summary = (result.out / "EVALUATION_SUMMARY.txt").read_text()
@@ -223,7 +223,7 @@ def test_one_model_and_a_class_without_positives_are_reported_too(tmp_path: Path
     assert best.loc["NORM", "TP"] == found.metrics["RNNModel"]["NORM"]["tp"]
 
 
-def test_models_of_other_data_are_refused_before_the_test_part_is_opened(tmp_path: Path, data: PreparedData) -> None:
+def test_models_of_other_data_are_refused_before_the_test_split_is_opened(tmp_path: Path, data: PreparedData) -> None:
     ours = made_up_data(tmp_path / "ours", absent=0)
     save_model(tmp_path / "RNNModel_best.pth", saved_model(data, "RNNModel"))
     with pytest.raises(DataError, match=rf"fingerprint {data.fingerprint[:16]}…, but .* has {ours.fingerprint[:16]}…"):
@@ -234,7 +234,7 @@ def test_models_of_other_data_are_refused_before_the_test_part_is_opened(tmp_pat
     assert read_ledger(ours) == read_ledger(other) == []
 
 
-def test_a_model_that_does_not_run_is_found_before_the_test_part_is_opened(tmp_path: Path) -> None:
+def test_a_model_that_does_not_run_is_found_before_the_test_split_is_opened(tmp_path: Path) -> None:
     data = made_up_data(tmp_path / "data")
     whole = saved_model(data, "RNNModel")
     for key, state, message in (

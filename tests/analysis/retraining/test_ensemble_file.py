@@ -1,4 +1,4 @@
-"""The ensemble's files: loaded, they answer as the evaluation did; they refuse members that are no longer what they were."""
+"""The ensemble's files: loaded, they predict what the evaluation predicted; they refuse members that have changed."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_signal_and_image_models_together_are_a_fusion(kept: Kept, toy_model: Ma
     assert analysis.load_model(ENSEMBLE, models / ENSEMBLE_FILE, kept.config)[1] == "fusion"
 
 
-def test_a_member_that_was_trained_again_is_refused_before_the_test_part_is_opened(kept: Kept, toy_model: Maker) -> None:
+def test_a_member_that_was_trained_again_is_refused_before_the_test_split_is_opened(kept: Kept, toy_model: Maker) -> None:
     models = kept.config.SAVE_DIR
     member = load_ensemble(models / ENSEMBLE_FILE).members[0].file
     make_ensemble(models, find_candidates(models), kept.data)

@@ -38,7 +38,7 @@ def test_arrays_have_their_documented_shapes_and_types(folder: Path) -> None:
     assert all(len(values) == 80 for values in data.train.records.values())
 
 
-def test_the_test_part_is_not_to_be_had_by_name(folder: Path) -> None:
+def test_the_test_split_is_not_to_be_had_by_name(folder: Path) -> None:
     with pytest.raises(SealedTestError, match="the test split is sealed"):
         open_prepared(folder).split("test")
     assert open_prepared(folder).split("train").name == "train"

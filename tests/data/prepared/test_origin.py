@@ -34,7 +34,7 @@ def folder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_the_test_part_knows_its_statements_and_they_explain_its_labels(folder: Path) -> None:
+def test_the_test_split_knows_its_statements_and_they_explain_its_labels(folder: Path) -> None:
     data = open_prepared(folder)
     split = open_test(data, "evaluate")
     assert split.origin is not None

@@ -45,7 +45,7 @@ def fetched(data: PreparedData) -> set[str]:
     return {path.relative_to(data.folder).as_posix() for path in data.folder.rglob("*") if path.is_file()}
 
 
-def test_they_are_what_the_folder_holds_and_the_test_part_stays_there(uri: str, toy_data: PreparedData) -> None:
+def test_they_are_what_the_folder_holds_and_the_test_split_stays_there(uri: str, toy_data: PreparedData) -> None:
     data = open_prepared(uri)
     assert (data.fingerprint, data.location, data.folder) == (toy_data.fingerprint, uri, cache_folder(toy_data.manifest))
     np.testing.assert_array_equal(data.train.signals_uv, toy_data.train.signals_uv)
@@ -74,7 +74,7 @@ def test_what_was_damaged_here_is_fetched_again_and_what_is_wrong_there_refused(
         open_prepared(uri)
 
 
-def test_every_opening_of_the_test_part_is_entered_in_the_bucket_first(
+def test_every_opening_of_the_test_split_is_entered_in_the_bucket_first(
     uri: str, toy_data: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = open_prepared(uri)
@@ -86,7 +86,7 @@ def test_every_opening_of_the_test_part_is_entered_in_the_bucket_first(
         assert sorted(line["study"] for line in known) == ["a", "b"]
 
 
-def test_the_test_part_stays_sealed_where_its_opening_cant_be_entered(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_test_split_stays_sealed_where_its_opening_cant_be_entered(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = open_prepared(uri)
 
     def refuse(self: S3Storage, name: str, write: object) -> str:

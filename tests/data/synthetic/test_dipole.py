@@ -13,11 +13,11 @@ from ecg_tune.data.synthetic.statements import STATEMENTS
 from ecg_tune.errors import ConfigError
 
 N = len(ELECTRODES)
-SILENCE = Noise(np.zeros(N), np.zeros(N), np.zeros(N))
+NO_NOISE = Noise(np.zeros(N), np.zeros(N), np.zeros(N))
 STORM = Noise(np.full(N, 80.0), np.full(N, 30.0), np.full(N, 400.0), burst=(5.0, 1.0, 200.0))
 
 
-def _typical_mv(severities=(), *, rhythm=None, noise=SILENCE):
+def _typical_mv(severities=(), *, rhythm=None, noise=NO_NOISE):
     """Average over 8 persons of one record each, (persons, 1000, 12) millivolts, with these {code: severity}."""
     signals = []
     for person in range(8):
@@ -31,7 +31,7 @@ def _lead(signals, name):
     return signals[:, :, LEAD_NAMES.index(name)]
 
 
-@pytest.mark.parametrize("noise", [SILENCE, STORM], ids=["silence", "storm"])
+@pytest.mark.parametrize("noise", [NO_NOISE, STORM], ids=["no noise", "storm"])
 def test_einthoven_and_goldberger_hold_within_two_microvolts(noise):
     signals_uv = 1000 * _typical_mv(noise=noise)
     one, two, three, avr, avl, avf = (_lead(signals_uv, name) for name in LEAD_NAMES[:6])

@@ -33,11 +33,11 @@ def _facts(provenance: Provenance, manifest: Mapping[str, Any]) -> Facts:
         "Study": provenance.study,
         "Source": ", ".join(words) + (" (SYNTHETIC)" if provenance.synthetic else ""),
         "Split": f"{provenance.split_scheme}, patient-disjoint (checked when the data were prepared)",
-        "Test part": f"{provenance.n_records} records of {provenance.n_patients} patients; {opened_text(provenance)}",
+        "Test split": f"{provenance.n_records} records of {provenance.n_patients} patients; {opened_text(provenance)}",
         "Input": f"leads {', '.join(provenance.leads)} at {provenance.sampling_rate_hz} Hz",
         "Classes": ", ".join(provenance.class_names),
         "Label rule": provenance.label_rule,
-        "Normalisation": f"{scale['kind']}, standard deviation of the training part {scale['scale_mv']:.4g} mV",
+        "Normalisation": f"{scale['kind']}, standard deviation of the training split {scale['scale_mv']:.4g} mV",
         "Data fingerprint": provenance.fingerprint,
     }
     return Facts(rows)
@@ -52,14 +52,14 @@ def _exclusions(manifest: Mapping[str, Any]) -> Element:
 
 
 def _splits(provenance: Provenance, manifest: Mapping[str, Any]) -> Table:
-    columns = ("Part", "Records", "Patients", *provenance.class_names)
+    columns = ("Split", "Records", "Patients", *provenance.class_names)
     counts = manifest["counts"]
     rows = [[split, *(str(counts[split][key]) for key in ("records", "patients", *provenance.class_names))] for split in counts]
-    return Table("parts", columns, rows, caption="The parts of the split, with the positives of each class (a record may have several).")
+    return Table("splits", columns, rows, caption="The three splits, with the positives of each class (a record may have several).")
 
 
 def _openings(provenance: Provenance) -> Table:
     rows = [(str(i), line["time"][:19], line["purpose"], line.get("study", "")) for i, line in enumerate(provenance.openings, start=1)]
-    caption = f"The ledger of the test part's fingerprint: {opened_text(provenance)}, this evaluation included. "
-    caption += "An earlier opening may have guided later choices: p values and intervals are valid for a part that is opened once."
+    caption = f"The ledger of this data fingerprint: {opened_text(provenance)}, this evaluation included. "
+    caption += "An earlier opening may have guided later choices: p values and intervals are valid for a test split that is opened once."
     return Table("ledger", ("Opening", "Time (UTC)", "Purpose", "For"), rows, caption=caption)

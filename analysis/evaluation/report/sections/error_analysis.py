@@ -46,7 +46,7 @@ def _overlap_table(name: str, overlaps: pd.DataFrame, caption: str) -> list[Tabl
     for r in overlaps.itertuples():
         counts = [str(n) for n in (r.Answers, r.Wrong_A, r.Wrong_B, r.Wrong_both)]
         rows.append([r.A, r.B, *counts, f"{r.By_chance:.1f}", interval_cell(r.Overlap, r.Overlap_lo, r.Overlap_hi)])
-    columns = ("First", "Second", "Answers", "First wrong", "Second wrong", "Both wrong", "Both by chance", "Overlap")
+    columns = ("First", "Second", "Predictions", "First wrong", "Second wrong", "Both wrong", "Both by chance", "Overlap")
     return [Table(name, columns, rows, caption=caption)]
 
 

@@ -28,6 +28,6 @@ def explanations_section(result: EvaluationResult) -> ReportSection:
         mean, low, high, signed = rank_texts(r)
         ranks = Cell(f"{mean}, signed {signed}", f"[{low}, {high}]")
         rows.append([*cells, number(r["Logit_gained"]), number(r["Completeness_gap"]), ranks])
-    table = Table(EXPLANATIONS, COLUMNS, rows, caption="The explained answers and the randomisation check.")
-    figures = (captioned_figure(result, EXPLANATION_FIGURE.format(one.kind)) for one in result.explanations)
+    table = Table(EXPLANATIONS, COLUMNS, rows, caption="The explained predictions and the randomisation check.")
+    figures = (captioned_figure(result, EXPLANATION_FIGURE.format(explanation.kind)) for explanation in result.explanations)
     return ReportSection(KEY, TITLE, (Paragraph(RULES), table, *figures))

@@ -12,7 +12,7 @@ from analysis.retraining.candidates import Ranking
 from analysis.retraining.ensemble import RULES as ENSEMBLE_RULES
 
 CHOICES = (
-    "Every choice was made on the validation part before the test part was opened: early stopping and the kept epoch, thresholds, "
+    "Every choice was made on the validation split before the test split was opened: early stopping and the kept epoch, thresholds, "
     "Platt scaling, and the best model (highest mean validation macro AUC over its seeds).",
     "Test results change none of these choices: if another model does better on test, the report says so and the choice stays.",
     "The search looks at validation again and again, so validation values are optimistic; the gap between a trial's value in the search "

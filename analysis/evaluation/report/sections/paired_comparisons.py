@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.evaluation.metrics import number
 from analysis.evaluation.report.elements import Cell, Element, Paragraph, ReportSection, Table
-from analysis.evaluation.report.paired_text import MOST_PAIRS, RULES, p_text
+from analysis.evaluation.report.paired_text import MOST_PAIRS, RULES, TITLES, p_text
 from analysis.evaluation.result import PAIRED, EvaluationResult
 from analysis.evaluation.statistics.paired_tests import AUC, MACRO, RIGHT
 
@@ -28,7 +28,8 @@ def paired_section(result: EvaluationResult) -> ReportSection:
     for ending, (quantities, column) in GROUPS.items():
         rows = comparisons[comparisons["Quantity"].isin(list(quantities))]
         tests = ", ".join(rows["Test"].unique())
-        caption = f"{', '.join(quantities)}: difference, 95 % interval, p after Holm (p before). Test: {tests}."
+        titles = ", ".join(TITLES.get(quantity, quantity) for quantity in quantities)
+        caption = f"{titles}: difference, 95 % interval, p after Holm (p before). Test: {tests}."
         columns = ("First − second", *rows[column].unique())
         elements.append(Table(f"{PAIRED}{ending}", columns, _rows(rows, column), caption=caption))
     return ReportSection(KEY, TITLE, tuple(elements))

@@ -19,9 +19,9 @@ from tests.analysis.conftest import ranked
 def test_a_copied_config_can_be_enqueued(tmp_path: Path, families: tuple[str, ...]) -> None:
     context = SpaceContext("small", 4)
     space = search_space(families, context)
-    asked, study = optuna.create_study(sampler=RandomSampler(seed=1)), optuna.create_study(direction="maximize")
+    source, study = optuna.create_study(sampler=RandomSampler(seed=1)), optuna.create_study(direction="maximize")
     for number in range(6):
-        trial = asked.ask()
+        trial = source.ask()
         proposal = space.suggest(trial)
         recorded = {"family": proposal.family, "config": proposal.config}
         study.add_trial(create_trial(value=0.5 + number / 10, params=trial.params, distributions=trial.distributions, user_attrs=recorded))

@@ -46,7 +46,7 @@ def split() -> Split:
     return Split("test", np.zeros((N, 250, 3), np.int16), LABELS, records, Origin(tuple(codes), tuple(map(str, range(N)))))
 
 
-def test_mistakes_in_common_are_jaccards_index_of_the_wrong_answers() -> None:
+def test_mistakes_in_common_are_jaccards_index_of_the_wrong_predictions() -> None:
     predictions = {name: model(name, seed) for seed, name in enumerate("abc")}
     table = overlap_table(LABELS, predictions, patient_weights(PATIENTS, n_resamples=200), best="a", class_names=CLASS_NAMES)
     wrong = {name: (one.at_f1_thresholds[1].probabilities >= 0.5) != LABELS for name, one in predictions.items()}

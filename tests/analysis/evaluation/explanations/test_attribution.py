@@ -74,7 +74,7 @@ def test_rank_correlation_is_one_for_the_same_map_and_undefined_for_an_empty_one
     assert np.isnan(rank_correlation(values, np.zeros_like(values)))
 
 
-def test_the_surest_answers_are_picked_right_and_wrong() -> None:
+def test_the_surest_predictions_are_picked_right_and_wrong() -> None:
     labels = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 0]])
     predictions = np.array([[0.9, 0.1], [0.7, 0.8], [0.2, 0.6], [0.1, 0.2], [0.8, 0.1]])
     found = pick_cases(labels, predictions, np.array([0.5, 0.5]))

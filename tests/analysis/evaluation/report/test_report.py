@@ -97,7 +97,7 @@ def test_every_line_of_the_contents_leads_to_a_section_and_every_figure_is_there
 def test_the_page_says_what_its_numbers_rest_on(page: str, result: EvaluationResult) -> None:
     facts = [
         "SYNTHETIC DATA",
-        "this test part has been opened 1 time,",
+        "this test split has been opened 1 time,",
         result.provenance.fingerprint,
         "official, patient-disjoint",
         "toy; min_likelihood 0",

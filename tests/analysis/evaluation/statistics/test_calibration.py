@@ -1,4 +1,4 @@
-"""Calibration measures, Platt scaling and thresholds against scikit-learn, loops and simulation; MADE-UP answers throughout."""
+"""Calibration measures, Platt scaling and thresholds against scikit-learn, loops and simulation; MADE-UP predictions throughout."""
 
 from __future__ import annotations
 

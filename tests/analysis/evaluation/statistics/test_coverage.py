@@ -1,6 +1,6 @@
-"""The 95 % intervals hold the truth about as often as they say: simulated test parts with several records a patient.
+"""The 95 % intervals hold the truth about as often as they say: simulated test splits with several records a patient.
 
-`benchmarks/interval_coverage.py` does the same at the size of a real test part, for the paired tests too.
+`benchmarks/interval_coverage.py` does the same at the size of a real test split, for the paired tests too.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ Maker = Callable[..., SavedModel]
 
 
 def copied(data: PreparedData, folder: Path) -> PreparedData:
-    """Return a copy of the data, its test part not opened yet, whatever other tests did to the shared one."""
+    """Return a copy of the data, its test split not opened yet, whatever other tests did to the shared one."""
     return open_prepared(Path(shutil.copytree(data.folder, folder, ignore=shutil.ignore_patterns(LEDGER))))
 
 
@@ -116,7 +116,7 @@ def test_every_table_of_test_numbers_says_what_it_rests_on_and_the_report_has_ev
     assert "At the thresholds for sensitivity >= 0.9 on validation, mean over seeds:" in text
 
 
-def test_the_sensitivity_target_is_reached_on_validation_and_checked_before_the_test_part_is_opened(
+def test_the_sensitivity_target_is_reached_on_validation_and_checked_before_the_test_split_is_opened(
     toy_data: PreparedData, toy_model: Maker, tmp_path: Path
 ) -> None:
     data = copied(toy_data, tmp_path / "data")
@@ -141,15 +141,15 @@ def test_a_constant_predictor_and_thirty_models_give_a_whole_report(toy_data: Pr
     assert "PAIRED COMPARISONS, 465 pairs; shown are the 30 with CNN1D, all are in the CSV" in text
 
 
-def test_a_test_part_of_one_patient_is_refused_and_stays_sealed(toy_model: Maker, tmp_path: Path) -> None:
+def test_a_test_split_of_one_patient_is_refused_and_stays_sealed(toy_model: Maker, tmp_path: Path) -> None:
     data = make_toy_data(tmp_path / "data", n_records=(96, 47, 2))
     save_model(tmp_path / "m" / "RNNModel_best.pth", toy_model(data, "RNNModel"))
-    with pytest.raises(DataError, match="the test part holds 1 patient: intervals resample patients, an evaluation needs 2 or more"):
+    with pytest.raises(DataError, match="the test split holds 1 patient: intervals resample patients, an evaluation needs 2 or more"):
         evaluate(tmp_path / "m", data, tmp_path / "out", study="s")
     assert read_ledger(data) == []
 
 
-def test_answers_that_are_not_numbers_are_one_clear_line(
+def test_predictions_that_are_not_numbers_are_one_clear_line(
     toy_data: PreparedData, toy_model: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = copied(toy_data, tmp_path / "data")
@@ -161,6 +161,6 @@ def test_answers_that_are_not_numbers_are_one_clear_line(
         return found
 
     monkeypatch.setattr("analysis.retraining.predictions.predict_probabilities", spoiled)
-    with pytest.raises(DataError, match=r"RNNModel_best\.pth answers 2 of 48 validation records with NaN: retrain it"):
+    with pytest.raises(DataError, match=r"RNNModel_best\.pth predicts NaN for 2 of 48 validation records: retrain it"):
         evaluate(tmp_path / "m", data, tmp_path / "out", study="s", n_bootstrap=20)
     assert read_ledger(data) == [], "validation is predicted before the test split is opened"

@@ -1,4 +1,4 @@
-"""The paired tests against scipy, brute force and simulation; MADE-UP answers throughout."""
+"""The paired tests against scipy, brute force and simulation; MADE-UP predictions throughout."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_the_macro_rows_rest_on_the_same_resamples_of_both_models() -> None:
     assert row["Difference_hi"] - row["Difference"] == pytest.approx(1.959964 * np.std(differences, ddof=1))
 
 
-def test_a_trial_with_several_seeds_compares_the_mean_of_its_aucs_and_the_chosen_seeds_answers() -> None:
+def test_a_trial_with_several_seeds_compares_the_mean_of_its_aucs_and_the_chosen_seeds_predictions() -> None:
     labels, scores, index = simulated(np.random.default_rng(5), n_patients=60)
     weights, cut = patient_weights(index, n_resamples=50), np.full(2, 0.6)
     both = [ThresholdedPredictions(scores[0], cut), ThresholdedPredictions(scores[1][::-1].copy(), cut)]

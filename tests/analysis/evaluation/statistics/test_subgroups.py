@@ -18,7 +18,7 @@ NAMES = ("MI", "HYP")
 
 
 def made_up(n_records: int = 200) -> tuple[Split, np.ndarray]:
-    """Return a part and a model's probabilities; HYP is rare among women, device C has few records."""
+    """Return a split and a model's probabilities; HYP is rare among women, device C has few records."""
     rng = np.random.default_rng(0)
     sex = np.arange(n_records) % 2
     labels = (rng.random((n_records, 2)) < np.where(sex[:, None] == 1, [0.4, 0.04], [0.4, 0.5])).astype(np.uint8)
@@ -33,45 +33,45 @@ def made_up(n_records: int = 200) -> tuple[Split, np.ndarray]:
     return Split("test", np.zeros((n_records, 1, 1), np.int16), labels, records), probabilities
 
 
-def table_of(part: Split, seeds: list[np.ndarray], n_resamples: int = 100):
-    weights = patient_weights(part.records["patient_id"], n_resamples=n_resamples)
-    return subgroup_table(part, seeds, weights, class_names=NAMES)
+def table_of(split: Split, seeds: list[np.ndarray], n_resamples: int = 100):
+    weights = patient_weights(split.records["patient_id"], n_resamples=n_resamples)
+    return subgroup_table(split, seeds, weights, class_names=NAMES)
 
 
 def test_groups_partition_the_records_but_for_quality_which_may_overlap() -> None:
-    part, _ = made_up()
-    found = subgroups(part.records)
+    split, _ = made_up()
+    found = subgroups(split.records)
     for attribute in ("sex", "age (years)", "device", "site"):
         assert (np.sum(list(found[attribute].values()), axis=0) == 1).all(), attribute
     assert list(found["age (years)"]) == ["under 40", "40 to 59", "80 and over", "unknown"]
     assert (found["quality"]["static noise"] & found["quality"]["extra beats"]).any()
-    assert (found["quality"]["no flag"] == (part.records["flags"] == 0)).all()
+    assert (found["quality"]["no flag"] == (split.records["flags"] == 0)).all()
     assert "pacemaker" not in found["quality"]
 
 
 def test_a_groups_auc_is_that_of_its_records_with_the_interval_of_the_same_resamples() -> None:
-    part, p = made_up()
-    table = table_of(part, [p, p**2 + 0.01]).set_index(["Group", "Class"])
-    member = part.records["sex"] == 0
+    split, p = made_up()
+    table = table_of(split, [p, p**2 + 0.01]).set_index(["Group", "Class"])
+    member = split.records["sex"] == 0
     row = table.loc[("male", "MI")]
-    assert row["AUC"] == pytest.approx(roc_auc_score(part.labels[member, 0], p[member, 0]))
-    weights = patient_weights(part.records["patient_id"], n_resamples=100)[member]
-    limits = percentile_interval(weighted_ranks(part.labels[member, 0], p[member, 0], weights)[0])
+    assert row["AUC"] == pytest.approx(roc_auc_score(split.labels[member, 0], p[member, 0]))
+    weights = patient_weights(split.records["patient_id"], n_resamples=100)[member]
+    limits = percentile_interval(weighted_ranks(split.labels[member, 0], p[member, 0], weights)[0])
     assert (row["AUC_lo"], row["AUC_hi"]) == (pytest.approx(limits.low), pytest.approx(limits.high))
-    assert (row["Records"], row["Patients"], row["Positives"]) == (100, 100, part.labels[member, 0].sum())
+    assert (row["Records"], row["Patients"], row["Positives"]) == (100, 100, split.labels[member, 0].sum())
     assert table.loc[("male", "macro_avg"), "AUC"] == pytest.approx(np.mean([table.loc[("male", name), "AUC"] for name in NAMES]))
 
 
 def test_small_cells_are_suppressed_and_the_macro_mean_is_compared_on_its_own_classes() -> None:
-    part, p = made_up()
-    table = table_of(part, [p])
+    split, p = made_up()
+    table = table_of(split, [p])
     cells = table.set_index(["Group", "Class"])
     hyp = cells.loc[("female", "HYP")]
     assert np.isnan(hyp["AUC"])
     assert hyp["Suppressed"] == "under 10 positives"
     macro = cells.loc[("female", "macro_avg")]
     assert (macro["Classes"], macro["AUC"]) == ("MI", cells.loc[("female", "MI"), "AUC"])
-    assert macro["AUC_of_all"] == pytest.approx(roc_auc_score(part.labels[:, 0], p[:, 0]))
+    assert macro["AUC_of_all"] == pytest.approx(roc_auc_score(split.labels[:, 0], p[:, 0]))
     small = cells.loc[("1 group under 20 records", "macro_avg")]
     assert (small["Records"], small["Suppressed"]) == (15, "under 20 records")
     assert "C" not in set(table["Group"])
@@ -82,8 +82,8 @@ def test_small_cells_are_suppressed_and_the_macro_mean_is_compared_on_its_own_cl
 
 
 def test_the_forest_plot_has_one_row_a_group_with_a_macro_auc() -> None:
-    part, p = made_up()
-    table = table_of(part, [p])
+    split, p = made_up()
+    table = table_of(split, [p])
     shown = table[(table["Class"] == "macro_avg") & table["AUC"].notna()]
     axes = subgroup_figure(table, model="A", note="MADE UP.").axes[0]
     assert len(axes.get_yticks()) == len(shown)
@@ -91,8 +91,8 @@ def test_the_forest_plot_has_one_row_a_group_with_a_macro_auc() -> None:
 
 
 def test_a_part_too_small_for_any_group_is_said_to_be_so() -> None:
-    part, p = made_up(16)
-    table = table_of(part, [p], 20)
+    split, p = made_up(16)
+    table = table_of(split, [p], 20)
     assert table["AUC"].isna().all()
     assert set(table["Suppressed"]) <= {"no class shown", "under 20 records", "under 10 positives", "under 10 negatives"}
     assert "no class shown" in "\n".join(subgroup_lines(table, model="A"))

@@ -1,0 +1,109 @@
+"""The names of `import ecg_tune`: complete, the functions themselves, and usable from records to probabilities."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from optuna.trial import create_trial
+
+import ecg_tune
+from ecg_tune.config import DataConfig, to_dict
+from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
+from ecg_tune.data.synthetic.generator import synthesize
+from ecg_tune.errors import DataError
+from ecg_tune.models import trial_config
+from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.study import Study
+from ecg_tune.training.fit import saved_model
+from ecg_tune.training.model_file import save_model
+from ecg_tune.training.predictor import Predictor, predict_probabilities
+
+ROOT = Path(__file__).parents[1]
+SMALL = {"family": "cnn1d", "model": {"filters": 4, "depth": 1}, "training": {"max_epochs": 1, "crop_s": 1.0}}
+
+
+@pytest.fixture(scope="module")
+def model_file(toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train through the face on toy data, and return the model's file."""
+    fit = ecg_tune.train_model(trial_config(SMALL), ecg_tune.open_data(toy_data.folder), seed=0)
+    path = tmp_path_factory.mktemp("face") / "CNN1D_best.pth"
+    save_model(path, saved_model(fit, toy_data, name="CNN1D"))
+    return path
+
+
+def test_the_names_are_the_functions_themselves():
+    assert ecg_tune.open_data is open_prepared
+    assert ecg_tune.predict is predict_probabilities
+    assert ecg_tune.open_study == Study.open
+    for name in ecg_tune.__all__:
+        assert getattr(ecg_tune, name), name
+    assert set(ecg_tune.__all__) <= set(dir(ecg_tune))
+
+
+def test_type_checkers_see_the_names_that_are_loaded():
+    tree = ast.parse((ROOT / "ecg_tune/__init__.py").read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.asname or alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names} - {"Study"}
+    assert {*seen, "open_study", "__version__"} == set(ecg_tune.__all__) == {*ecg_tune._FACE, "__version__"}
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'ecg_tune' has no attribute 'nothing'"):
+        _ = ecg_tune.nothing
+
+
+def test_the_version_is_that_of_the_project_file():
+    assert ecg_tune.__version__ == tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
+
+def test_sources_that_were_not_installed_have_no_version(monkeypatch):
+    monkeypatch.setattr("sys.path", [])
+    assert ecg_tune.__version__ == "unknown"
+
+
+def test_records_become_data_that_can_be_opened(tmp_path):
+    synthesize(tmp_path / "ptbxl", n_records=60)
+    manifest = ecg_tune.prepare(str(tmp_path / "ptbxl"), str(tmp_path / "data"), DataConfig(leads=("I", "II")))
+    data = ecg_tune.open_data(tmp_path / "data")
+    assert data.leads == ("I", "II")
+    assert data.fingerprint == manifest["fingerprint"]
+
+
+def test_a_loaded_model_says_what_it_takes_and_predicts_as_it_did_in_training(model_file, toy_data):
+    model = ecg_tune.load_model(model_file)
+    assert isinstance(model, Predictor)
+    assert (model.leads, model.class_names, model.sampling_rate_hz) == (toy_data.leads, toy_data.class_names, 100)
+    assert {rule: len(values) for rule, values in model.thresholds.items()} == {"half": 5, "f1": 5}
+    found = ecg_tune.predict(model, toy_data.validation.signals_uv, batch_size=7)
+    assert found.shape == toy_data.validation.labels.shape
+    fit = ecg_tune.train_model(trial_config(SMALL), toy_data, seed=0)
+    np.testing.assert_allclose(found, ecg_tune.predict(fit.model, toy_data.validation.signals_uv), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("signals", "said"),
+    [
+        (np.zeros((2, 250, 3)), r"int16 microvolts .* but got float64 \(2, 250, 3\): convert millivolts by np.rint"),
+        (np.zeros((250, 3), np.int16), r"\(n_records, n_samples, n_leads\) .* but got int16 \(250, 3\)"),
+        (np.zeros((0, 250, 3), np.int16), r"at least one record, but got int16 \(0, 250, 3\)"),
+        (np.zeros((2, 250, 12), np.int16), "the model takes the leads I,II,V2, but the signals have 12"),
+    ],
+)
+def test_signals_that_would_be_misread_are_refused(model_file, signals, said):
+    with pytest.raises(DataError, match=said):
+        ecg_tune.predict(ecg_tune.load_model(model_file), signals)
+
+
+def test_a_trial_of_a_study_is_trained_from_its_config(toy_data, tmp_path):
+    made = Study.create(tmp_path / "study", StudyAttributes(data_fingerprint=toy_data.fingerprint, max_epochs=1))
+    made.optuna.add_trial(create_trial(value=0.7, user_attrs={"family": "cnn1d", "config": to_dict(trial_config(SMALL))}))
+    made.close()
+    with ecg_tune.open_study(tmp_path / "study") as study:
+        (best,) = study.best(1)
+    fit = ecg_tune.train_model(trial_config(best.config), toy_data)
+    assert fit.config == trial_config(SMALL)
+    assert len(fit.history) == 1
