@@ -59,7 +59,9 @@ class SearchEngine:
         self.additions = Additions(study, space, settings, forecasts=self.forecasts if self.rule.pauses else None)
         self.families = {trial.number: trial.family for trial in trials}
         self.trials = {trial.number: trial for trial in trials if trial.state == "RUNNING"}
-        self.unfinished = [number for number, trial in self.trials.items() if not self.paused.takes(trial)]
+        self.unfinished = list[int]()
+        for number in self.trials:
+            self._set_aside(number)
         self.stops: dict[int, str] = {}
         self.announced: set[tuple[int, str]] = set()
         self.losses = Counter[int]()
@@ -208,8 +210,11 @@ class SearchEngine:
 
     def _set_aside(self, number: int) -> None:
         """Let a trial without a worker wait for its forecast when it is at a rung, else be handed out next."""
-        if not self.paused.takes(self.trials[number]):
+        trial = self.trials[number]
+        if not self.paused.takes(trial):
             self.unfinished.append(number)
+        elif not trial.paused:  # a worker or the driver was lost after it had gone on
+            self._record(number, decisions=(*trial.decisions, self.paused.interruption(trial).plain()))
 
     def _end_waiting(self) -> None:
         """Prune the waiting trials, once no running one could make one of them worth its epochs."""

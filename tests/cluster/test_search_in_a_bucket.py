@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 TRIALS = 16
-FLAGS = "--families cnn1d,cnn1d_rnn --profile small --max-epochs 6 --retries 20"
+FLAGS = "--families cnn1d,cnn1d_rnn --profile small --max-epochs 6 --retries 20 --scheduler asha"
 KEYS = "[default]\naws_access_key_id = test\naws_secret_access_key = test\n"
 FILL = """
 import sys

@@ -19,7 +19,7 @@ from .submitted import LOST, PATIENCE_S, Submitted
 
 pytestmark = [pytest.mark.hosts, pytest.mark.ray]
 
-FLAGS = "--families cnn1d,cnn1d_rnn --profile small --max-epochs 6"
+FLAGS = "--families cnn1d,cnn1d_rnn --profile small --max-epochs 6 --scheduler asha"
 MANY = 1000
 """More trials than are ever run: the search is stopped when all has happened to it, however fast this machine is."""
 LONG = os.environ.get("CLUSTER") == "full"

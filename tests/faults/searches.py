@@ -25,7 +25,8 @@ from tests.stored import newest_trials, open_study
 from .processes import marked
 
 TRIALS, EPOCHS = 8, 6
-FLAGS = ("--families", "cnn1d,cnn1d_rnn", "--profile", "small", "--trials", TRIALS, "--max-epochs", EPOCHS, "--slots", 2)
+FAMILIES = ("cnn1d", "cnn1d_rnn")
+FLAGS = ("--families", ",".join(FAMILIES), "--profile", "small", "--trials", TRIALS, "--max-epochs", EPOCHS, "--slots", 2)
 STARTUP_S = 8.0
 SILENCE_S = 300.0
 """A search that takes longer hangs; it needs 20 s."""
@@ -40,6 +41,7 @@ class Search:
         data: Folder of the prepared data.
         scratch: Folder of Ray's files, the mark of the case's processes.
         address: Of a running cluster; "" lets the search start its own Ray.
+        scheduler: What stops its trials, or lets them wait.
         flags: Beside `FLAGS`.
     """
 
@@ -47,13 +49,26 @@ class Search:
     data: Path
     scratch: Path
     address: str = ""
+    scheduler: str = "forecast"
     flags: tuple[str, ...] = ()
 
     @contextmanager
     def started(self) -> Iterator[subprocess.Popen[bytes]]:
         """Start the command; what each run says goes to a file beside the study."""
         environment = marked(dict(os.environ), self.scratch) | ({"RAY_ADDRESS": self.address} if self.address else {})
-        command = [sys.executable, "-m", "ecg_tune", "search", self.study, "--data", self.data, *FLAGS, *self.flags]
+        command = [
+            sys.executable,
+            "-m",
+            "ecg_tune",
+            "search",
+            self.study,
+            "--data",
+            self.data,
+            *FLAGS,
+            "--scheduler",
+            self.scheduler,
+            *self.flags,
+        ]
         with self.study.with_suffix(f".{len(self.logs)}.log").open("w") as log:
             process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:

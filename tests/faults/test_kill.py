@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 from optuna.trial import FrozenTrial
 
-from .checks import changed_rows, wrong_decisions, wrong_rows
+from .checks import changed_rows, wrong_decisions, wrong_pauses, wrong_rows
 from .epochs import repeated_epochs, steps_of
 from .outcomes import Outcome
 from .processes import idle, parent_of, processes_of, wait_for, workers_of
@@ -25,8 +25,10 @@ CASES = range(int(os.environ.get("FAULTS", "1")))
 MOST_RUNS = 3
 
 
+@pytest.mark.parametrize("scheduler", ["forecast", "asha"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_killed_driver_loses_nothing(search: Search, outcomes: list[Outcome], case: int) -> None:
+def test_a_killed_driver_loses_nothing(search: Search, outcomes: list[Outcome], case: int, scheduler: str) -> None:
+    search = dataclasses.replace(search, scheduler=scheduler)
     with search.started() as process:
         wait_for_the_moment(search, process, case)
         workers = workers_of(search.scratch)
@@ -34,7 +36,7 @@ def test_a_killed_driver_loses_nothing(search: Search, outcomes: list[Outcome], 
         assert process.wait() == -signal.SIGKILL
     rows = search.rows()
     go_on(search, process.returncode)
-    check(search, "driver", rows, outcomes, alive=workers, victims=workers)
+    check(search, f"driver ({scheduler})", rows, outcomes, alive=workers, victims=workers)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -69,7 +71,7 @@ def test_a_worker_killed_between_two_trials_loses_nothing(search: Search, outcom
         assert wait_for(lambda: search.share_done() > 0.1 or process.poll() is not None, at_most_s=SILENCE_S)
         workers, victims, ended = workers_of(search.scratch), set[int](), 0
         while not victims and process.poll() is None:
-            now = search.message().count("[max_epochs]") + search.message().count("PRUNED ")
+            now = sum(search.message().count(word) for word in ("[max_epochs]", "PRUNED ", " waits at "))
             victims, ended = (idle(workers) if now > ended else set()), now
             time.sleep(0.002)
         for victim in victims:  # at once: the moment is short
@@ -130,6 +132,7 @@ def check(search: Search, kind: str, before: Sequence[FrozenTrial], outcomes: li
             repeated[row.number] = repeated_epochs(lost, others, row.intermediate_values)
     changed = changed_rows(before, rows)
     outcomes.append(Outcome(kind, len(repeated), tuple(repeated.values()), len(changed) + abs(TRIALS - len(rows))))
-    wrong = [*changed, *wrong_rows(rows), *wrong_decisions(rows, search.arrivals(before))]
+    decided = wrong_decisions if search.scheduler == "asha" else wrong_pauses
+    wrong = [*changed, *wrong_rows(rows, scheduler=search.scheduler), *decided(rows, search.arrivals(before))]
     wrong += [f"trial {number}: {n} epochs trained again" for number, n in repeated.items() if n > 1]
     assert not wrong, "\n".join([*wrong, search.message()])

@@ -9,6 +9,9 @@ from typing import Any
 
 from ecg_tune.study.trial import Trial
 
+INTERRUPTED = "interrupted"
+"""Reason of a trial that waits since its worker was lost, or its search ended, after it had gone on."""
+
 REASONS = {
     "worth": "it has the largest expected improvement for each epoch left",
     "share": "its family had less than its share of epochs",
@@ -69,6 +72,8 @@ class Decision:
         return f"trial {number} waits at epoch {self.epoch}: {self.value:.4f}, {forecast}; {self._instead()}"
 
     def _instead(self) -> str:
+        if self.reason == INTERRUPTED:
+            return "its worker was lost, or its search interrupted"
         if self.other is not None:
             return f"trial {self.other} resumes, forecast {self.other_mean:.4f} ± {self.other_sd:.4f}"
         return (

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection, Sequence
 
 from ecg_tune.search.stopping.choice import Choice, Chooser
-from ecg_tune.search.stopping.decision import Decision
+from ecg_tune.search.stopping.decision import INTERRUPTED, Decision
 from ecg_tune.search.stopping.forecast import Forecasts
 from ecg_tune.study.trial import Trial
 
@@ -64,6 +64,10 @@ class PausedTrials:
         """Let a waiting trial resume, and say why."""
         self.waiting.remove(trial.number)
         return dataclasses.replace(self._decision(trial.number, trial.last_epoch, reason=reason), resumes=True)
+
+    def interruption(self, trial: Trial) -> Decision:
+        """Say that a trial waits since its worker was lost."""
+        return self._decision(trial.number, trial.last_epoch, reason=INTERRUPTED)
 
     def surplus(self) -> int | None:
         """Return the least promising trial when more wait than may."""
