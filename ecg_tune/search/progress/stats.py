@@ -77,11 +77,14 @@ class SearchStats:
     def eta_s(self) -> float | None:
         """Return the seconds left at the pace since the start, if coming trials take as many epochs as those that ended, or to a budget."""
         budget = self.budget_left_s()
-        if not self.epochs or not self.ended_epochs:
+        coming = max(self.trials - sum(self.states.values()) - len(self.running) - len(self.waiting), 0)
+        if self.epochs and self.waiting:  # few trials end before the search does; at last one of those that wait is trained to the end
+            left = coming * self.epochs / (self.ended + len(self.running) + len(self.waiting)) + self.max_epochs
+        elif self.epochs and self.ended_epochs:
+            each = self.ended_epochs / self.ended
+            left = coming * each + sum(max(each - epoch, 0.0) for _, epoch, _ in self.running.values())
+        else:
             return budget
-        each = self.ended_epochs / self.ended
-        waiting = self.trials - sum(self.states.values()) - len(self.running)
-        left = max(waiting, 0) * each + sum(max(each - epoch, 0.0) for _, epoch, _ in self.running.values())
         eta = (time.monotonic() - self.since) / self.epochs * left
         return eta if budget is None else min(eta, budget)
 

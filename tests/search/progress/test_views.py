@@ -214,6 +214,31 @@ def test_the_time_left_counts_the_epochs_to_come_at_the_pace_of_all_slots(clock)
     assert counts.eta_s() == pytest.approx(2.0 * (3 + 0 + 2))  # trial 3 is to come, 1 is at its end, 2 has two epochs to go
 
 
+def test_where_trials_wait_the_time_left_is_that_of_new_ones_and_of_one_whole_training(clock):
+    counts = SearchStats(trials=6, max_epochs=9, since=0.0)
+    for number, epochs in ((0, 1), (1, 3)):
+        counts.started(number, "rnn", 0)
+        for epoch in range(1, epochs + 1):
+            counts.epoch(number, "rnn", epoch, 0.5)
+        counts.paused(number)
+    assert counts.counts() == "0/6 trials, 0 running, 2 waiting"
+    clock(8.0)
+    assert counts.eta_s() == pytest.approx(2.0 * (4 * 2 + 9))
+    counts.started(0, "rnn", 1)
+    assert (set(counts.running), counts.waiting) == ({0}, {1})
+
+
+@pytest.mark.parametrize("name", ["live", "plain", "jsonl"])
+def test_every_view_says_why_a_trial_waits(name):
+    output, counts = console(width=200), SearchStats(trials=9, max_epochs=4)
+    with VIEWS[name](counts, output) as view:
+        view.started(0, "rnn", continued_at=0)
+        view.epoch(0, "rnn", 1, 0.81)
+        view.paused(0, "rnn", 1, "trial 0 waits at epoch 1: a reason")
+    assert "trial 0 waits at epoch 1: a reason" in said_by(output)
+    assert counts.waiting == {0}
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0.2, "0 s"), (89, "89 s"), (720, "12 min"), (12240, "3.4 h")])
 def test_durations_read_as_a_person_writes_them(seconds, text):
     assert duration(seconds) == text
