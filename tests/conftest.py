@@ -61,15 +61,17 @@ def commands_join_ray(shared_ray: SharedRay) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def joined_ray(shared_ray: SharedRay, commands_join_ray: None) -> Iterator[None]:
+def joined_ray(shared_ray: SharedRay) -> Iterator[None]:
     """Join the shared Ray in this process, so that the commands that a file's tests run here use it as it is."""
     import ray  # takes a second, which most tests don't need
 
     handler = signal.getsignal(signal.SIGTERM)
-    ray.init(address=shared_ray.address, log_to_driver=False, logging_level="ERROR")
-    signal.signal(signal.SIGTERM, handler)  # Ray puts its own
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AIR_NEW_OUTPUT", "0")
+        ray.init(address=shared_ray.address, log_to_driver=False, logging_level="ERROR")
+        signal.signal(signal.SIGTERM, handler)  # Ray puts its own
+        yield
+        ray.shutdown()
 
 
 @pytest.fixture(scope="session")
