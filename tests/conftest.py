@@ -20,10 +20,25 @@ os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it once a process, 
 NO_RAY = "/dev/null/this test starts a Ray - mark it with @pytest.mark.ray"
 
 
+LONGEST = (
+    "faults/test_kill.py",
+    "cluster/test_jobs.py",
+    "deploy/test_slurm.py",
+    "test_end_to_end.py",
+    "plugins/test_real_searches.py",
+    "search/test_runner.py",
+    "study/test_postgresql.py",
+    "browser/test_live_page.py",
+    "search/test_lost_workers.py",
+)
+"""Files that take longest, the longest first (seconds of a core, measured)."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files with long tests first, so that two processes (`--dist loadfile`) end together."""
     long = {item.path for item in items if any(item.get_closest_marker(name) for name in ("ray", "browser", "slow"))}
-    items.sort(key=lambda item: item.path not in long)
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (places.get(item.path, len(places)), item.path not in long))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
