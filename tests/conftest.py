@@ -20,10 +20,25 @@ os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it once a process, 
 NO_RAY = "/dev/null/this test starts a Ray - mark it with @pytest.mark.ray"
 
 
+LONGEST = (
+    "faults/test_kill.py",
+    "cluster/test_jobs.py",
+    "deploy/test_slurm.py",
+    "test_end_to_end.py",
+    "plugins/test_real_searches.py",
+    "search/test_runner.py",
+    "study/test_postgresql.py",
+    "browser/test_live_page.py",
+    "search/test_lost_workers.py",
+)
+"""Files that take longest, the longest first (seconds of a core, measured)."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files with long tests first, so that two processes (`--dist loadfile`) end together."""
     long = {item.path for item in items if any(item.get_closest_marker(name) for name in ("ray", "browser", "slow"))}
-    items.sort(key=lambda item: item.path not in long)
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (places.get(item.path, len(places)), item.path not in long))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -61,15 +76,17 @@ def commands_join_ray(shared_ray: SharedRay) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def joined_ray(shared_ray: SharedRay, commands_join_ray: None) -> Iterator[None]:
+def joined_ray(shared_ray: SharedRay) -> Iterator[None]:
     """Join the shared Ray in this process, so that the commands that a file's tests run here use it as it is."""
     import ray  # takes a second, which most tests don't need
 
     handler = signal.getsignal(signal.SIGTERM)
-    ray.init(address=shared_ray.address, log_to_driver=False, logging_level="ERROR")
-    signal.signal(signal.SIGTERM, handler)  # Ray puts its own
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AIR_NEW_OUTPUT", "0")
+        ray.init(address=shared_ray.address, log_to_driver=False, logging_level="ERROR")
+        signal.signal(signal.SIGTERM, handler)  # Ray puts its own
+        yield
+        ray.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -33,15 +33,25 @@ class SharedRay:
     environment: dict[str, str]
 
 
+def make_token() -> None:
+    """Put a token where this user has none: a Ray of several commands needs one that they all know."""
+    if not TOKEN_FILE.exists():
+        generate = [Path(sys.executable).with_name("ray"), "get-auth-token", "--generate"]
+        subprocess.run(generate, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "RAY_AUTH_MODE": "token"}, umask=0o077)
+
+
 @contextmanager
-def ray_running() -> Iterator[SharedRay]:
-    """Hold a Ray whose files lie in a folder of their own."""
+def ray_running(**variables: str) -> Iterator[SharedRay]:
+    """Hold a Ray whose files lie in a folder of their own.
+
+    Args:
+        variables: Of the environment of its processes.
+    """
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets lie in it, and their paths must be short
     ray, port, log = Path(sys.executable).with_name("ray"), free_port(), folder / "started"
     own = {"RAY_AUTH_MODE": "token", "RAY_TMPDIR": str(folder), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    environment = {**os.environ, **KEYS, **own}  # workers inherit it: keys of a bucket, too
-    if not TOKEN_FILE.exists():
-        subprocess.run([ray, "get-auth-token", "--generate"], check=True, stdout=subprocess.DEVNULL, env=environment, umask=0o077)
+    environment = {**os.environ, **KEYS, **own, **variables}  # workers inherit it: keys of a bucket, too
+    make_token()
     options = [f"--port={port}", f"--num-cpus={N_CPUS}", "--object-store-memory=200000000", "--include-dashboard=false"]
     with log.open("wb") as out:
         process = subprocess.Popen([ray, "start", "--head", "--block", *options], stdout=out, stderr=out, env=environment)

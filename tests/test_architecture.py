@@ -181,6 +181,7 @@ LIGHT = {
         "analysis": ("torch", "ray", "optuna", "pandas", "plotly", "matplotlib", "sklearn", "scipy"),
         "ecg_tune.data.prepared.dataset": ("wfdb", "pandas", "torch", "scipy"),
         "analysis.dashboard.dashboard": ("torch", "ray", "matplotlib"),
+        **dict.fromkeys([f"ecg_tune.cli.{command}" for command in ("status", "pull", "dashboard")], ("torch", "ray", "matplotlib")),
     },
     "worker": {
         "ecg_tune.training.fit": ("wfdb", "pandas", "ray", "optuna", "scipy", "sklearn"),

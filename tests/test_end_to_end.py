@@ -21,21 +21,21 @@ from ecg_tune.training.model_file import load_saved
 from search_spaces import SpaceContext, resolve
 from tests.stored import best_trials, open_study
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("joined_ray")]
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory) -> Path:
+def path(joined_ray, tmp_path_factory) -> Path:
     """Return a folder in which every command of the path has run."""
     root = tmp_path_factory.mktemp("path")
-    families = ["--families", "rnn,resnet,fusion", "--profile", "small", "--trials", "5", "--max-epochs", "2"]
+    families = ["--families", "cnn1d,resnet,fusion", "--profile", "small", "--trials", "4", "--max-epochs", "2"]
     for command in (
         ["data", "synthesize", f"{root}/ptbxl", "--records", "200"],
         ["data", "prepare", f"{root}/ptbxl", f"{root}/data", "--split", "official"],
         ["search", f"{root}/study", "--data", f"{root}/data", *families],
         ["dashboard", f"{root}/study"],
         ["retrain", f"{root}/study", "--top", "2", "--seeds", "2"],
-        ["evaluate", f"{root}/study", "--out", f"{root}/results", "--bootstrap", "1000"],
+        ["evaluate", f"{root}/study", "--out", f"{root}/results", "--bootstrap", "200"],
     ):
         assert run(command) == 0, command
     return root
@@ -156,9 +156,9 @@ def test_retraining_needs_no_test_record(path, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--families", "rnn,resnet"], r"was searched with families="),
-        (["--families", "rnn,resnet,fusion", "--max-epochs", "1"], r"max_epochs=2, this is 1: trials can be extended, not shortened"),
-        (["--families", "rnn,resnet,fusion", "--max-epochs", "2", "--metric", "macro_f1"], r"metric='macro_auc', this is 'macro_f1'"),
+        (["--families", "cnn1d,resnet"], r"was searched with families="),
+        (["--families", "cnn1d,resnet,fusion", "--max-epochs", "1"], r"max_epochs=2, this is 1: trials can be extended, not shortened"),
+        (["--families", "cnn1d,resnet,fusion", "--max-epochs", "2", "--metric", "macro_f1"], r"metric='macro_auc', this is 'macro_f1'"),
     ],
 )
 def test_a_study_that_does_not_fit_is_refused_with_the_reason(path, flags, message, capsys):
@@ -168,7 +168,7 @@ def test_a_study_that_does_not_fit_is_refused_with_the_reason(path, flags, messa
 
 
 def test_a_study_of_other_data_is_refused_by_search_retrain_and_evaluate(path, toy_data, tmp_path, capsys):
-    families = ["--families", "rnn,resnet,fusion", "--profile", "small", "--max-epochs", "2"]
+    families = ["--families", "cnn1d,resnet,fusion", "--profile", "small", "--max-epochs", "2"]
     before = read_ledger(toy_data)
     for command, named in (
         (["search", str(path / "study"), "--data", str(toy_data.folder), *families], toy_data.fingerprint[:8]),

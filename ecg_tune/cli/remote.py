@@ -5,14 +5,13 @@ from __future__ import annotations
 import secrets
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ecg_tune.cluster.archive import ArchiveReader
-from ecg_tune.cluster.jobs import SubmittedJob, follow_job, jobs_client, submit_job
 
 JobsAddress = Annotated[
     str | None,
@@ -45,7 +44,7 @@ def run_remotely(context: typer.Context, address: str, *, insecure: bool, change
         typer.Exit: The job ended with an exit code other than 0; this command ends with the same.
     """
     arguments = command_arguments(context, {"address": None, "insecure": None, **(changes or {})})
-    code = follow_job(_submit(address, arguments, insecure=insecure))
+    code = _run_job(address, arguments, insecure=insecure)
     if code:
         raise typer.Exit(code)
 
@@ -63,9 +62,9 @@ def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: boo
         typer.Exit: The job failed.
         WorkFailedError: The archive did not arrive whole.
     """
-    job, terminal = _submit(address, arguments, insecure=insecure), sys.stderr.isatty()
+    terminal = sys.stderr.isatty()
     reader = ArchiveReader(sys.stderr.write, lambda size: terminal and sys.stderr.write(f"\r{size / 1e6:.1f} MB ") and None)
-    code = follow_job(job, reader.feed)
+    code = _run_job(address, arguments, insecure=insecure, on_line=reader.feed)
     if terminal:
         sys.stderr.write("\r")
     if code:
@@ -102,5 +101,11 @@ def new_remote_folder() -> str:
     return f"{SCRATCH}/{secrets.token_hex(6)}"
 
 
-def _submit(address: str, arguments: Sequence[str], *, insecure: bool) -> SubmittedJob:
-    return submit_job(jobs_client(address, insecure=insecure), address, arguments, command=shlex.join(["ecg-tune", *sys.argv[1:]]))
+def _run_job(address: str, arguments: Sequence[str], *, insecure: bool, on_line: Callable[[str], object] | None = None) -> int:
+    """Run a command on the cluster, print its lines or pass them to `on_line`, and return its exit code."""
+    # loads Ray, which takes a second; most commands run on this machine and don't need it
+    from ecg_tune.cluster.jobs import follow_job, jobs_client, submit_job
+
+    command = shlex.join(["ecg-tune", *sys.argv[1:]])
+    job = submit_job(jobs_client(address, insecure=insecure), address, arguments, command=command)
+    return follow_job(job, on_line) if on_line else follow_job(job)

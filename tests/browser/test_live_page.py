@@ -59,7 +59,9 @@ def n_ended(study: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def running(toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[str], str]]:
+def running(
+    commands_join_ray: None, toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, subprocess.Popen[str], str]]:
     """Return a study with its search in progress, and the address of its page."""
     study = tmp_path_factory.mktemp("live") / "study"
     process = search(study, toy_data, "--trials", 1000)  # more than it gets to

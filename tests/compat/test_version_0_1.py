@@ -12,9 +12,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tarfile
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.metrics import macro_auc
 from ecg_tune.training.model_file import build_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
+from tests.commands import ecg_tune
 
 ARCHIVE = Path(__file__).parent / "version_0_1.tar.xz"
 SETTINGS = ["--families", "rnn,cnn1d", "--profile", "small", "--trials", "8", "--max-epochs", "4", "--slots", "1", "--seed", "1"]
@@ -39,9 +39,10 @@ def old(tmp_path: Path) -> Path:
 
 
 def run(*words: str, folder: Path) -> str:
-    done = subprocess.run([sys.executable, "-m", "ecg_tune", *words], cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    with chdir(folder):
+        done = ecg_tune(*words)
+    assert done.code == 0, done.err
+    return done.out
 
 
 def known(before: Any, now: Any, where: str = "") -> None:
@@ -86,7 +87,7 @@ def test_the_dashboard_and_the_evaluation_read_an_old_study(old: Path) -> None:
     run("dashboard", "study", folder=old)
     assert "SYNTHETIC" in (old / "study" / "dashboard.html").read_text()
     models = {path.name: path.read_bytes() for path in (old / "study" / "models").iterdir()}
-    printed = run("evaluate", "study", "--data", "data", "--out", "results", folder=old)
+    printed = run("evaluate", "study", "--data", "data", "--out", "results", "--bootstrap", "200", folder=old)
     assert "2 times so far" in (old / "results" / "EVALUATION_SUMMARY.txt").read_text()
     weights = {member["name"]: member["weight"] for member in json.loads(models["Ensemble_best.json"])["members"]}
     assert "Ensemble, chosen on validation: " + ", ".join(f"{name} {weight:.3f}" for name, weight in weights.items()) in printed
@@ -94,7 +95,7 @@ def test_the_dashboard_and_the_evaluation_read_an_old_study(old: Path) -> None:
 
 
 @pytest.mark.ray
-def test_an_old_interrupted_search_goes_on_from_its_checkpoints(old: Path) -> None:
+def test_an_old_interrupted_search_goes_on_from_its_checkpoints(joined_ray: None, old: Path) -> None:
     (old / "search.yaml").write_text("space: {rnn.hidden_size: [16, 32], cnn1d.filters: [8, 16]}\n")
     printed = run("search", "interrupted", "--data", "data", "--config", "search.yaml", *SETTINGS, folder=old)
     assert "trial 8 (rnn) goes on after epoch 3" in printed

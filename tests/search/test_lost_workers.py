@@ -24,6 +24,7 @@ from ray.core.generated.autoscaler_pb2 import DRAIN_NODE_REASON_PREEMPTION
 from ecg_tune.errors import WorkFailedError
 from ecg_tune.search.runner import run_search
 from ecg_tune.study.study import Study
+from tests.rays import SharedRay
 from tests.toy_search import TOY_SPACE, Log, settings
 
 pytestmark = pytest.mark.ray
@@ -90,8 +91,10 @@ def searched(study: optuna.Study, log: Log, folder: Path, *, fault: str, faults:
     return [str(line[1]) for line in log.lines if line[0] == "said"]
 
 
-def test_a_killed_worker_is_named_when_its_trial_goes_on_and_when_it_does_not(study: optuna.Study, log: Log, tmp_path: Path) -> None:
-    ray.init(address="local", num_cpus=1, log_to_driver=False, **SMALL)
+def test_a_killed_worker_is_named_when_its_trial_goes_on_and_when_it_does_not(
+    shared_ray: SharedRay, study: optuna.Study, log: Log, tmp_path: Path
+) -> None:
+    ray.init(address=shared_ray.address, log_to_driver=False)
     (message,) = searched(study, log, tmp_path, fault="killed", faults=2, retries=1)
     why = "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR"
     assert message.startswith(f"trial 0: its worker or node was lost ({why}")
@@ -127,9 +130,11 @@ def test_preemption_is_named_and_not_counted(study: optuna.Study, log: Log, tmp_
         shutil.rmtree(short, ignore_errors=True)
 
 
-def test_code_that_the_workers_do_not_have_is_named(study: optuna.Study, log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_the_workers_do_not_have_is_named(
+    shared_ray: SharedRay, study: optuna.Study, log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "only_the_driver_has_it.py").write_text(NOT_INSTALLED, encoding="utf-8")
-    ray.init(address="local", num_cpus=1, log_to_driver=False, **SMALL)
+    ray.init(address=shared_ray.address, log_to_driver=False)
     monkeypatch.syspath_prepend(tmp_path)
     absent = importlib.import_module("only_the_driver_has_it").Absent
     with pytest.raises(WorkFailedError, match="No module named 'only_the_driver_has_it'"):

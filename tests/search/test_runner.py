@@ -1,4 +1,7 @@
-"""Real local Ray searches: the real trainable on toy data, interrupted and continued by the real command."""
+"""Real searches: the real trainable on toy data, interrupted and continued by the real command.
+
+Those that get a signal are processes of their own, one of them with a Ray of its own; the others run in this process, on the shared Ray.
+"""
 
 from __future__ import annotations
 
@@ -18,28 +21,30 @@ import pytest
 from optuna.trial import TrialState
 from optuna_dashboard import wsgi
 
-from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import StudyError
 from ecg_tune.search.stopping.schedulers import study_rungs
 from ecg_tune.study.database import database_of
 from ecg_tune.study.lock import lock_study
 from ecg_tune.study.study import Study
+from tests.commands import ecg_tune
 from tests.stored import newest_trials, open_study
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("joined_ray")]
 
-FLAGS = ("--families", "rnn,resnet", "--profile", "small", "--max-epochs", "4", "--slots", "2")
-
-
-def start(study: Path, data: PreparedData, *, trials: int, changes: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    flags = [*FLAGS, *changes]  # the last one of a flag counts
-    command = [sys.executable, "-m", "ecg_tune", "search", str(study), "--data", str(data.folder), "--trials", str(trials), *flags]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+FAMILIES = ("cnn1d", "resnet1d")
+FLAGS = ("--families", ",".join(FAMILIES), "--profile", "small", "--max-epochs", "4", "--slots", "2")
+ONE_SLOT = ("--slots", "1")
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=900)
-    return process.returncode, out, err
+def command(study: Path, data: Path, *, trials: int, changes: tuple[str, ...] = ()) -> list[str]:
+    return ["search", str(study), "--data", str(data), "--trials", str(trials), *FLAGS, *changes]  # the last one of a flag counts
+
+
+def start(words: list[str], **environment: str) -> subprocess.Popen[str]:
+    given = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.Popen(
+        [sys.executable, "-m", "ecg_tune", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=given
+    )
 
 
 def interrupt_after(process: subprocess.Popen[str], study: Path, n_epochs: int, *, by: signal.Signals) -> tuple[int, str, str]:
@@ -53,24 +58,34 @@ def interrupt_after(process: subprocess.Popen[str], study: Path, n_epochs: int, 
         if sum(len(t.intermediate_values) for t in trials) >= n_epochs and any(t.state.is_finished() for t in trials):
             process.send_signal(by)
             break
-    return finish(process)
+    out, err = process.communicate(timeout=900)
+    return process.returncode, out, err
 
 
 @pytest.fixture(scope="module")
-def searched(toy_data, tmp_path_factory) -> tuple[Path, dict[int, object], str]:
+def data(toy_data, tmp_path_factory) -> Path:
+    """Return data whose test part is gone: a search needs none of it."""
+    copy = tmp_path_factory.mktemp("copy") / "data"
+    shutil.copytree(toy_data.folder, copy, ignore=shutil.ignore_patterns("test_ledger.jsonl"))
+    shutil.rmtree(copy / "test")
+    return copy
+
+
+@pytest.fixture(scope="module")
+def searched(shared_ray, joined_ray, data, tmp_path_factory) -> tuple[Path, dict[int, object], str]:
     """Return a study that was interrupted, continued to 8 trials, with what had ended at the interruption."""
     study = tmp_path_factory.mktemp("studies") / "study"
-    process = start(study, toy_data, trials=8)
-    code, _, err = interrupt_after(process, study, 6, by=signal.SIGINT)
+    words = command(study, data, trials=8)
+    code, _, err = interrupt_after(start(words, **shared_ray.environment), study, 6, by=signal.SIGINT)
     assert code == 130, err
     ended = {t.number: t.datetime_complete for t in newest_trials(open_study(study)) if t.state.is_finished()}
-    code, out, err = finish(start(study, toy_data, trials=8))
+    code, out, err = ecg_tune(*words)
     assert code == 0, err
     return study, ended, out
 
 
-def test_an_interrupted_search_says_how_to_go_on(toy_data, tmp_path):
-    process = start(tmp_path / "study", toy_data, trials=8)
+def test_an_interrupted_search_says_how_to_go_on(data, tmp_path):
+    process = start(command(tmp_path / "study", data, trials=8))  # with a Ray of its own
     code, out, err = interrupt_after(process, tmp_path / "study", 3, by=signal.SIGTERM)
     assert code == 130, err
     assert f"resume with: ecg-tune search {tmp_path / 'study'}" in err
@@ -112,16 +127,16 @@ def test_checkpoints_are_kept_for_the_best_only(searched):
     study, _, _ = searched
     kept = sorted(path.relative_to(study) for path in (study / "checkpoints").rglob("*.pt"))
     complete = [t for t in newest_trials(open_study(study)) if t.state == TrialState.COMPLETE]
-    families = [sorted((t for t in complete if t.user_attrs["family"] == f), key=lambda t: -t.value)[:3] for f in ("rnn", "resnet")]
+    families = [sorted((t for t in complete if t.user_attrs["family"] == f), key=lambda t: -t.value)[:3] for f in FAMILIES]
     assert {path.parent for path in kept} == {Path(t.user_attrs["path"]) for best in families for t in best}
     assert {Path(t.user_attrs["checkpoint"]) for best in families for t in best} <= set(kept)
     assert len(kept) <= 2 * len({path.parent for path in kept})
 
 
-def test_more_trials_run_only_the_new_ones(searched, toy_data):
+def test_more_trials_run_only_the_new_ones(searched, data):
     study, _, _ = searched
     before = {t.number: t.datetime_complete for t in newest_trials(open_study(study))}
-    code, out, err = finish(start(study, toy_data, trials=10))
+    code, out, err = ecg_tune(*command(study, data, trials=10, changes=ONE_SLOT))
     assert code == 0, err
     trials = newest_trials(open_study(study))
     assert len(trials) == 10
@@ -130,12 +145,12 @@ def test_more_trials_run_only_the_new_ones(searched, toy_data):
     assert "trial 7 (" not in out.split("study study:")[0]
 
 
-def test_a_larger_max_epochs_lengthens_the_complete_trials_and_only_them(searched, toy_data, tmp_path):
+def test_a_larger_max_epochs_lengthens_the_complete_trials_and_only_them(searched, data, tmp_path):
     study, _, _ = searched
     copy = tmp_path / "moved"  # as on another machine
     shutil.copytree(study, copy, ignore=shutil.ignore_patterns("ray"))
     before = {t.number: t for t in newest_trials(open_study(copy))}
-    code, out, err = finish(start(copy, toy_data, trials=len(before), changes=("--max-epochs", "5")))
+    code, out, err = ecg_tune(*command(copy, data, trials=len(before), changes=("--max-epochs", "5", *ONE_SLOT)))
     assert code == 0, err
     rows = newest_trials(open_study(copy))
     complete = [t for t in before.values() if t.state == TrialState.COMPLETE]
@@ -154,8 +169,9 @@ def test_a_larger_max_epochs_lengthens_the_complete_trials_and_only_them(searche
     assert all(len(t.intermediate_values) == 5 for t in rows if t.state == TrialState.COMPLETE)
 
 
-def test_a_spent_budget_ends_the_search_with_0_and_says_how_to_go_on(toy_data, tmp_path):
-    code, out, err = finish(start(tmp_path / "study", toy_data, trials=6, changes=("--total-epochs", "5", "--progress", "jsonl")))
+def test_a_spent_budget_ends_the_search_with_0_and_says_how_to_go_on(data, tmp_path):
+    words = command(tmp_path / "study", data, trials=6, changes=("--total-epochs", "5", "--progress", "jsonl"))
+    code, out, err = ecg_tune(*words)
     assert code == 0, err
     events = [json.loads(line) for line in out.splitlines()]
     assert [e["event"] for e in events][-1] == "finished"
@@ -165,15 +181,14 @@ def test_a_spent_budget_ends_the_search_with_0_and_says_how_to_go_on(toy_data, t
     assert all(t.state.is_finished() for t in rows)
     assert {t.user_attrs["ended_by"] for t in rows} <= {"max_epochs", "asha", "total_epochs"}
     rows = open_study(tmp_path / "study").trials
-    code, _, err = finish(start(tmp_path / "study", toy_data, trials=6, changes=("--total-epochs", "5", "--progress", "jsonl")))
+    code, _, err = ecg_tune(*words)
     assert code == 0, err
     assert open_study(tmp_path / "study").trials == rows  # given again as it was, the command has nothing to do
 
 
 def test_status_tells_the_same_as_the_study(searched):
     study, _, _ = searched
-    command = [sys.executable, "-m", "ecg_tune", "status", str(study), "--json"]
-    facts = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    facts = json.loads(ecg_tune("status", study, "--json")[1])
     opened = open_study(study)
     trials = newest_trials(opened)
     assert facts["best"]["value"] == opened.best_value
@@ -198,19 +213,15 @@ def test_the_study_opens_in_plain_optuna_and_in_optuna_dashboard(searched):
     assert {attr["key"] for attr in shown[0]["user_attrs"]} >= {"family", "config", "seconds", "checkpoint", "per_class_auc"}
 
 
-def test_a_second_search_on_a_held_study_is_refused(searched, toy_data):
+def test_a_second_search_on_a_held_study_is_refused(searched, data):
     study, _, _ = searched
     with lock_study(study, database_of(study)):
-        code, _, err = finish(start(study, toy_data, trials=12))
+        code, _, err = ecg_tune(*command(study, data, trials=12))
     assert code == 2
     assert "another search is running" in err
 
 
-def test_the_search_reads_no_test_record(searched, toy_data, tmp_path):
+def test_the_search_reads_no_test_record(searched, data):
     """With the test part's files gone a search still runs: it never needed them."""
-    copy = tmp_path / "data"
-    shutil.copytree(toy_data.folder, copy, ignore=shutil.ignore_patterns("test_ledger.jsonl"))
-    shutil.rmtree(copy / "test")
-    code, _, err = finish(start(tmp_path / "study", PreparedData(copy, toy_data.manifest, toy_data.train, toy_data.validation), trials=2))
-    assert code == 0, err
-    assert not (copy / "test_ledger.jsonl").exists()
+    assert not (data / "test").exists()
+    assert not (data / "test_ledger.jsonl").exists()

@@ -9,7 +9,6 @@ from typing import Any
 
 import optuna
 import pytest
-import ray
 from ray import tune
 
 from ecg_tune.search.runner import run_search
@@ -48,13 +47,8 @@ class SlowToStart(tune.Trainable):
 
 
 def test_a_warm_worker_leaves_alone_a_trial_whose_own_worker_starts(
-    study: optuna.Study, log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    joined_ray: None, study: optuna.Study, log: Log, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")
     shared, wanted = {"folder": tmp_path}, settings(trials=40, max_epochs=1)
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 1024**2)
-    try:
-        run_search(SlowToStart, TOY_SPACE, shared, wanted, study=Study(study, tmp_path), view=lambda stats: log)
-    finally:
-        ray.shutdown()
+    run_search(SlowToStart, TOY_SPACE, shared, wanted, study=Study(study, tmp_path), view=lambda stats: log)
     assert len({row.user_attrs["worker"] for row in study.get_trials()}) == 2

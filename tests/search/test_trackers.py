@@ -48,6 +48,7 @@ def test_every_epoch_is_in_tensorboard_mlflow_and_weights_and_biases(tmp_path: P
     study, store = tmp_path / "study", (tmp_path / "mlruns").as_uri()
     study.mkdir()
     chosen = trackers(store, "project", folder=study)
+    # its own: the process of W&B's callback takes its settings from the environment of its Ray
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         kept = tune.CheckpointConfig(checkpoint_at_end=False)

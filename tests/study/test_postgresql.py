@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
 import json
 import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +34,13 @@ from ecg_tune.study.export import copy_to_sqlite
 from ecg_tune.study.postgresql import SearchLock
 from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import load_saved
+from tests.commands import Said, ecg_tune
 from tests.conftest import make_toy_data
 from tests.servers import S3, PostgreSQL, postgresql_running, s3_running
 from tests.stored import best_trials, newest_trials, open_study, set_attrs
 from tests.toy_search import TOY_SPACE, Log, play, settings
 
-from ..faults.processes import end_all, marked, wait_for
+from ..faults.processes import wait_for
 from .test_study import ATTRIBUTES
 
 FACTS = ("number", "state", "values", "params", "distributions", "intermediate_values", "user_attrs", "datetime_start", "datetime_complete")
@@ -327,18 +324,11 @@ class Remote:
     study: Path
     killed: list[FrozenTrial]
     there: dict[str, int]
-    refused: tuple[int, str]
+    refused: Said
     message: str
 
     def rows(self) -> list[FrozenTrial]:
         return newest_trials(open_study(self.study))
-
-
-def elsewhere(command: list[str], study: Path) -> tuple[int, str]:
-    """Run the command for a folder of the same name, as another machine would."""
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as err:
-        code = run(["search", str(study.parent / "elsewhere" / study.name), *command[1:]])
-    return code, err.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -348,18 +338,18 @@ def s3() -> Iterator[S3]:
 
 
 @pytest.fixture(scope="module")
-def remote(postgresql, s3, tmp_path_factory) -> Iterator[Remote]:
+def remote(shared_ray, postgresql, s3, tmp_path_factory) -> Iterator[Remote]:
     """Return a search that was killed in the middle of a trial and continued by the same command.
 
     While it goes on, another machine tries to search the same study, and the database is restarted.
     """
-    folder, scratch = tmp_path_factory.mktemp("remote"), Path(tempfile.mkdtemp(prefix="remote", dir="/tmp"))
+    folder = tmp_path_factory.mktemp("remote")
     data = make_toy_data(folder / "data", n_records=(160, 80, 2)).folder
     places = ("--storage", postgresql.new_database("searched"), "--checkpoints", s3.uri("team"))
     command = [str(word) for word in (folder / "study", "--data", data, *FLAGS, *places)]
 
     def start() -> subprocess.Popen[str]:
-        words, environment = [sys.executable, "-m", "ecg_tune", "search", *command], marked(dict(os.environ), scratch)
+        words, environment = [sys.executable, "-m", "ecg_tune", "search", *command], {**os.environ, **shared_ray.environment}
         return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
     def reached(process: subprocess.Popen[str], question: str) -> None:
@@ -367,26 +357,25 @@ def remote(postgresql, s3, tmp_path_factory) -> Iterator[Remote]:
         answer = lambda: postgresql.sql(there, database="searched") == "t" and postgresql.sql(question, database="searched") == "t"  # noqa: E731
         assert wait_for(lambda: process.poll() is not None or answer(), at_most_s=300)
 
+    process = start()
     try:
-        process = start()
         values = "(SELECT COUNT(*) FROM trial_intermediate_values v WHERE v.trial_id = t.trial_id)"
         reached(process, f"SELECT EXISTS (SELECT 1 FROM trials t WHERE state = 'RUNNING' AND {values} BETWEEN 1 AND {EPOCHS - 1})")
         process.kill()
         message = process.communicate()[0]
         assert process.returncode == -signal.SIGKILL, message
         killed, there = newest_trials(open_study(folder / "study")), s3.files()
-        end_all(scratch)
         process, n_values = start(), sum(len(row.intermediate_values) for row in killed)
         reached(process, f"SELECT COUNT(*) > {n_values} FROM trial_intermediate_values")
-        refused = elsewhere(command, folder / "study")
+        refused = ecg_tune("search", folder / "elsewhere" / "study", *command[1:])  # of the same name, as another machine would
         postgresql.stop()
         postgresql.start()
         message = process.communicate(timeout=600)[0]
         assert process.returncode == 0, message
         yield Remote(folder / "study", killed, there, refused, message)
     finally:
-        end_all(scratch)
-        shutil.rmtree(scratch, ignore_errors=True)
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.ray
@@ -405,7 +394,7 @@ def test_a_killed_search_is_continued_by_the_same_command(remote):
 
 @pytest.mark.ray
 def test_two_searches_on_one_study_are_refused_across_machines(remote):
-    code, err = remote.refused
+    code, _, err = remote.refused
     assert (code, err.count("\n")) == (2, 1)
     assert "another search is running on study 'study' (ecg-tune on " in err
     assert not (remote.study.parent / "elsewhere").exists()
