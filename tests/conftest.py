@@ -78,6 +78,12 @@ def toy_data(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
     return make_toy_data(tmp_path_factory.mktemp("toy_data"))
 
 
+@pytest.fixture(scope="session")
+def few_data(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
+    """Return a toy data set of two batches a training epoch, for tests to which the number of records is all the same."""
+    return make_toy_data(tmp_path_factory.mktemp("few_data"), n_records=(40, 16, 8))
+
+
 def make_toy_data(folder: Path, *, seed: int = 0, n_records: tuple[int, int, int] = (96, 48, 40)) -> PreparedData:
     """Write and open a toy data set: 2.5 s at 100 Hz, three leads, five classes."""
     rng = np.random.default_rng(seed)
