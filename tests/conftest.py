@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -24,6 +25,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files with long tests first, so that two processes (`--dist loadfile`) end together."""
     long = {item.path for item in items if any(item.get_closest_marker(name) for name in ("ray", "browser", "slow"))}
     items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported out of the garbage collector's sight."""
+    _forget_garbage()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Do the same after each file, with what its tests imported."""
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or nextitem.path != item.path:
+            _forget_garbage()
+
+
+def _forget_garbage() -> None:
+    """Collect garbage and look at all that is left no more: torch, Ray and pandas are a million objects, a third of a second a look."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
