@@ -194,7 +194,8 @@ def test_the_best_model_is_the_best_on_validation_even_when_the_test_part_disagr
     names = ("RNNModel", "CNN1D", "ResNet1D")
     for name in names:
         save_model(tmp_path / f"{name}_best.pth", saved_model(data, name))
-    scores = {n: m["macro_avg"]["auc_roc"] for n, m in evaluate(tmp_path, data, tmp_path / "a", study="s", n_bootstrap=5).metrics.items()}
+    config = Config(data_dir=data.folder, save_dir=tmp_path, device="cpu")
+    scores = {n: m["macro_avg"]["auc_roc"] for n, m in analysis.evaluate_all_models(config, analysis.ECGMetrics()).items()}
     worst, top = min(scores, key=scores.__getitem__), max(scores, key=scores.__getitem__)
     save_model(tmp_path / f"{worst}_best.pth", saved_model(data, worst, validation=0.9))
     again = evaluate(tmp_path, data, tmp_path / "b", study="s", n_bootstrap=5)
