@@ -1,6 +1,8 @@
 # Every target installs what it needs in .venv, once. `make help` lists them.
 PYTHON ?= python3
 export OMP_NUM_THREADS ?= 1
+# compiled modules are kept: the tests start a hundred Pythons, each would compile all of ecg_tune again
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet
 

@@ -15,6 +15,7 @@ import dataclasses
 import math
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from ecg_tune.training.model_file import load_weights, save_atomic
 from ecg_tune.training.predictor import Predictor, model_inputs
 from ecg_tune.transforms.images import n_channels
 from search_spaces import SPACES, SpaceContext, resolve
+from search_spaces.memory import Unfilled
 
 LARGEST = 60_000_000
 """Parameters that no suggestion may exceed: with Adam's two moments and gradients about 1 GB."""
@@ -67,7 +69,7 @@ def small_config(family: str, **training: Any) -> TrialConfig:
 def network_of(config: TrialConfig, *, device: str = "cpu", n_leads: int = 3, n_classes: int = N_CLASSES) -> EncoderClassifier:
     """Make the network of a config."""
     channels = n_channels(config.image, n_leads) if config.image else 0
-    with torch.device(device):
+    with torch.device(device), Unfilled() if device == "meta" else nullcontext():
         return build_model(config.model, family=config.family, n_leads=n_leads, n_channels=channels, n_classes=n_classes)
 
 

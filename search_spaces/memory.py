@@ -24,17 +24,19 @@ FILLING = {nn.init.uniform_, nn.init.normal_, nn.init.kaiming_uniform_, Tensor.u
 T = TypeVar("T")
 
 
-class _Unfilled(TorchFunctionMode):
+class Unfilled(TorchFunctionMode):
     """Leaves new parameters unfilled: filling parameters of the meta device changes nothing, and took most of a network's making."""
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return None if func in FILLING else func(*args, **(kwargs or {}))
+        if func in FILLING:
+            return args[0] if args else kwargs["tensor"]  # as they do: what they were to fill
+        return func(*args, **(kwargs or {}))
 
 
 @lru_cache(maxsize=4096)
 def state_gb(config: ModelConfig, family: str, n_leads: int) -> float:
     """Compute the gigabytes that training a network's parameters takes: 20 bytes each, activations not counted."""
-    with torch.device("meta"), _Unfilled():
+    with torch.device("meta"), Unfilled():
         model = build_model(config, family=family, n_leads=n_leads, n_channels=max(3, n_leads), n_classes=5)
     return n_parameters(model) * BYTES_A_PARAMETER / 1e9
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -39,6 +40,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     long = {item.path for item in items if any(item.get_closest_marker(name) for name in ("ray", "browser", "slow"))}
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: (places.get(item.path, len(places)), item.path not in long))
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported out of the garbage collector's sight."""
+    _forget_garbage()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Do the same after each file, with what its tests imported."""
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or nextitem.path != item.path:
+            _forget_garbage()
+
+
+def _forget_garbage() -> None:
+    """Collect garbage and look at all that is left no more: torch, Ray and pandas are a million objects, a third of a second a look."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -93,6 +115,12 @@ def joined_ray(shared_ray: SharedRay) -> Iterator[None]:
 def toy_data(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
     """Return a prepared data set of random walks in which a class is the strength of its own frequency; learnable in seconds."""
     return make_toy_data(tmp_path_factory.mktemp("toy_data"))
+
+
+@pytest.fixture(scope="session")
+def few_data(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
+    """Return a toy data set of two batches a training epoch, for tests to which the number of records is all the same."""
+    return make_toy_data(tmp_path_factory.mktemp("few_data"), n_records=(40, 16, 8))
 
 
 def make_toy_data(folder: Path, *, seed: int = 0, n_records: tuple[int, int, int] = (96, 48, 40)) -> PreparedData:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tokenize
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -48,6 +49,16 @@ ONLY_IN = {
 }
 
 
+@cache
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(text_of(path))
+
+
 def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
@@ -62,9 +73,10 @@ def type_checking(tree: ast.Module) -> set[ast.AST]:
     return {node for block in blocks for statement in block.body for node in ast.walk(statement)}
 
 
+@cache
 def imports(path: Path) -> list[str]:
     """Return the modules a file imports, those inside functions included."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     skipped, found = type_checking(tree), []
     for node in ast.walk(tree):
         if node in skipped:
@@ -116,9 +128,10 @@ def test_dashboard_and_evaluation_import_nothing_of_each_other(product):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_an_import_inside_a_function_has_its_reason_beside_it(path):
-    text = path.read_text(encoding="utf-8")
-    comments = {token.start[0] for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type == tokenize.COMMENT}
-    for node in imports_inside_functions(ast.parse(text)):
+    inside = imports_inside_functions(tree_of(path))
+    tokens = tokenize.generate_tokens(io.StringIO(text_of(path) if inside else "").readline)
+    comments = {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
+    for node in inside:
         assert {node.lineno - 1, node.lineno} & comments, f"{path.relative_to(ROOT)}:{node.lineno}: why is this import not at the top?"
 
 
@@ -144,7 +157,7 @@ def test_there_is_no_import_cycle():
 
 
 def test_only_the_evaluation_and_the_export_open_the_test_split():
-    callers = {path.relative_to(ROOT).as_posix() for path in SOURCES if "open_test(" in path.read_text(encoding="utf-8")}
+    callers = {path.relative_to(ROOT).as_posix() for path in SOURCES if "open_test(" in text_of(path)}
     assert callers - {"ecg_tune/data/prepared/dataset.py"} <= {"analysis/evaluation/evaluate.py", "ecg_tune/data/exchange.py"}
 
 
@@ -155,20 +168,19 @@ def test_retraining_knows_nothing_of_the_evaluation():
 
 def test_weights_are_only_loaded_as_weights():
     for path in SOURCES:
-        for call in (n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)):
+        for call in (n for n in ast.walk(tree_of(path)) if isinstance(n, ast.Call)):
             if ast.unparse(call.func) == "torch.load":
                 assert any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in call.keywords), path
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_file_fits_on_a_few_screens(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+    assert len(text_of(path).splitlines()) <= 300
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_function_has_at_most_40_lines_without_its_docstring(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for function in (n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))):
+    for function in (n for n in ast.walk(tree_of(path)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))):
         docstring = function.body[0] if ast.get_docstring(function) is not None else None
         in_docstring = docstring.end_lineno - docstring.lineno + 1 if docstring else 0
         assert function.end_lineno - function.lineno + 1 - in_docstring <= 40, f"{function.name}, line {function.lineno}"
@@ -237,7 +249,7 @@ PLAIN = (
 def test_a_docstring_is_no_riddle():
     paths = [path for path in SOURCES if path.relative_to(ROOT).as_posix().startswith(PLAIN)]
     documented = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
-    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, documented)]
+    nodes = [node for path in paths for node in ast.walk(tree_of(path)) if isinstance(node, documented)]
     riddles = re.compile(r"(Return|Say|Give|Tell) (what|where|which|how|all that)\b")
     assert [text for node in nodes if riddles.match(text := ast.get_docstring(node) or "")] == []
 

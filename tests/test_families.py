@@ -11,7 +11,9 @@ from search_spaces.conformance import CHECKS, network_of
 from trainables import TRAINABLES
 
 FAMILIES = list(MODELS.built_in)
-SLOW = ("suggestions", "overfits", "encoder")
+SLOW = ("suggestions", "overfits", "encoder", "real_steps", "resume", "seeds")
+QUICK = {("resume", "cnn1d"), ("seeds", "cnn1d"), ("real_steps", "cnn1d")}
+"""What trains in a second is checked with the fast tests too."""
 
 CLASSIC_PARAMETERS = {
     "rnn": 402_437,
@@ -39,8 +41,14 @@ def test_the_classic_config_has_the_documented_parameters(family):
     assert (training.patience, training.optimizer, training.schedule, training.crop_s) == (5, "adam", "plateau", None)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("check", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in CHECKS])
+@pytest.mark.parametrize(
+    ("check", "family"),
+    [
+        pytest.param(check, family, marks=[pytest.mark.slow] if check in SLOW and (check, family) not in QUICK else [])
+        for check in CHECKS
+        for family in FAMILIES
+    ],
+)
 def test_a_family_keeps_the_contract(check, family):
     CHECKS[check](family)
 

@@ -22,14 +22,14 @@ def suggested(family: str, context: SpaceContext, n: int) -> list:
 )
 def test_no_suggestion_exceeds_the_limit_and_a_wider_limit_has_wider_ones(family, memory_gb):
     tight, wide = (
-        [state_gb(config.model, family, 3) for config in suggested(family, SpaceContext("full", 5, memory_gb=limit), 60)]
+        [state_gb(config.model, family, 3) for config in suggested(family, SpaceContext("full", 5, memory_gb=limit), 30)]
         for limit in (memory_gb, 2.0)
     )
     assert max(tight) <= memory_gb < max(wide) <= 2.0
 
 
 def test_fusion_shares_its_limit_between_the_encoders():
-    assert max(state_gb(config.model, "fusion", 3) for config in suggested("fusion", SpaceContext("full", 5, memory_gb=1.0), 60)) <= 1.0
+    assert max(state_gb(config.model, "fusion", 3) for config in suggested("fusion", SpaceContext("full", 5, memory_gb=1.0), 30)) <= 1.0
 
 
 @pytest.mark.parametrize("family", list(MODELS))

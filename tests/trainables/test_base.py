@@ -28,8 +28,8 @@ def task(*, reported: int = 0, number: int = 0, seed: int = 7, **training: Any) 
 
 
 @pytest.fixture
-def shared(toy_data, tmp_path) -> Shared:
-    return Shared(data=toy_data, checkpoints=LocalStorage(tmp_path), metric="macro_auc", threads=1)
+def shared(few_data, tmp_path) -> Shared:
+    return Shared(data=few_data, checkpoints=LocalStorage(tmp_path), metric="macro_auc", threads=1)
 
 
 def worker(shared: Shared, config: dict[str, Any]) -> LearnerTrainable:
@@ -94,6 +94,7 @@ def test_a_reused_worker_carries_nothing_from_one_trial_to_the_next(shared, tmp_
     assert values(used, 2) == fresh
 
 
+@pytest.mark.slow
 def test_a_used_worker_gives_the_bits_of_a_fresh_process(shared, tmp_path):
     """Weights, optimiser, random states: all that the checkpoint holds is equal after another family's trial on the worker."""
     image = TrialConfig("resnet", ResNetConfig(layers=(1,), width=4, stem="small"), CONFIG.training, ImageConfig(size=32))

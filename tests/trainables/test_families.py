@@ -49,8 +49,8 @@ def task(family: str, number: int, *, seed: int = 7) -> dict[str, Any]:
 
 
 @pytest.fixture
-def shared(toy_data, tmp_path) -> Shared:
-    return Shared(data=toy_data, checkpoints=LocalStorage(tmp_path), metric="macro_auc", threads=1)
+def shared(few_data, tmp_path) -> Shared:
+    return Shared(data=few_data, checkpoints=LocalStorage(tmp_path), metric="macro_auc", threads=1)
 
 
 def worker(shared: Shared, config: dict[str, Any], classes: dict[str, type[LearnerTrainable]] = CLASSES) -> FamilyTrainable:

@@ -33,8 +33,14 @@ def loaded(toy_data):
     return learning_data(toy_data, CPU)
 
 
+@pytest.fixture(scope="module")
+def few(few_data):
+    return learning_data(few_data, CPU)
+
+
 def test_training_learns_what_can_be_learnt(toy_data):
-    fit = train_model(config(max_epochs=15, crop_s=None), toy_data, seed=0)
+    network = TrialConfig("cnn1d", CNN1DConfig(filters=8, depth=2), TrainingConfig(max_epochs=15, learning_rate=5e-3))
+    fit = train_model(network, toy_data, seed=0)
     assert fit.best.metrics["macro_auc"] > 0.8
     assert fit.history[-1].train_loss < fit.history[0].train_loss
 
@@ -47,13 +53,13 @@ def test_reported_metrics_are_those_of_the_predictions(loaded, toy_data):
     np.testing.assert_allclose(result.per_class_auc, per_class_auc(toy_data.validation.labels, probabilities), atol=1e-6)
 
 
-def test_the_last_epoch_says_why_training_ended(loaded):
-    learner = Learner(config(max_epochs=2), loaded, seed=0)
+def test_the_last_epoch_says_why_training_ended(few):
+    learner = Learner(config(max_epochs=2), few, seed=0)
     assert [learner.step().ended_by for _ in range(2)] == [None, "max_epochs"]
 
 
-def test_patience_counts_epochs_since_the_lowest_validation_loss(loaded):
-    learner = Learner(config(max_epochs=100, learning_rate=0.5, gradient_clip=0.0, patience=3), loaded, seed=0)
+def test_patience_counts_epochs_since_the_lowest_validation_loss(few):
+    learner = Learner(config(max_epochs=100, learning_rate=0.5, gradient_clip=0.0, patience=3), few, seed=0)
     while not learner.ended_by:
         learner.step()
     losses = [r.validation_loss for r in learner.history]
@@ -61,15 +67,15 @@ def test_patience_counts_epochs_since_the_lowest_validation_loss(loaded):
     assert len(losses) - 1 - losses.index(min(losses)) == 3
 
 
-def test_the_plateau_schedule_halves_the_rate_after_two_epochs_without_gain(loaded):
-    learner = Learner(config(max_epochs=100, learning_rate=0.5, gradient_clip=0.0, patience=5), loaded, seed=0)
+def test_the_plateau_schedule_halves_the_rate_after_two_epochs_without_gain(few):
+    learner = Learner(config(max_epochs=100, learning_rate=0.5, gradient_clip=0.0, patience=5), few, seed=0)
     while not learner.ended_by:
         learner.step()
     assert learner.history[-1].learning_rate < 0.5
 
 
-def test_one_cycle_warms_up_and_anneals_over_the_whole_run(loaded):
-    learner = Learner(config(schedule="one_cycle", max_epochs=6, learning_rate=1e-2), loaded, seed=0)
+def test_one_cycle_warms_up_and_anneals_over_the_whole_run(few):
+    learner = Learner(config(schedule="one_cycle", max_epochs=6, learning_rate=1e-2), few, seed=0)
     rates = [learner.step().learning_rate for _ in range(6)]
     assert max(rates) <= 1e-2
     assert rates[0] < max(rates) > rates[-1]
@@ -89,8 +95,8 @@ def test_the_best_epochs_weights_are_kept(toy_data):
     assert fit.history[fit.best_epoch - 1].metrics["macro_auc"] == best
 
 
-def test_another_metric_chooses_another_best_epoch_by_its_own_values(loaded):
-    learner = Learner(config(max_epochs=5, learning_rate=3e-2), loaded, seed=2, metric="macro_f1")
+def test_another_metric_chooses_another_best_epoch_by_its_own_values(few):
+    learner = Learner(config(max_epochs=5, learning_rate=3e-2), few, seed=2, metric="macro_f1")
     while not learner.ended_by:
         learner.step()
     scores = [r.metrics["macro_f1"] for r in learner.history]
@@ -103,11 +109,11 @@ def test_learning_data_holds_no_test_record(toy_data, loaded):
     assert {f.name for f in dataclasses.fields(loaded)} == {"train", "validation", "normalisation", "sampling_rate_hz"}
 
 
-def test_training_leaves_the_processs_own_randomness_alone(loaded):
+def test_training_leaves_the_processs_own_randomness_alone(few):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    Learner(config(), loaded, seed=0).step()
+    Learner(config(), few, seed=0).step()
     torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
 
 
@@ -132,6 +138,7 @@ def test_a_model_file_holds_validation_thresholds_and_the_history(toy_data):
     assert saved.data["n_records"] == {"train": 96, "validation": 48}
 
 
+@pytest.mark.slow
 def test_deterministic_mode_gives_identical_weights_in_two_processes(toy_data, tmp_path):
     code = """
 import sys, torch
@@ -154,9 +161,9 @@ torch.save(learner.model.state_dict(), sys.argv[2])
         torch.testing.assert_close(value, second[key], rtol=0, atol=0)
 
 
-def test_augmentation_smoothing_weights_and_cosine_train(loaded):
+def test_augmentation_smoothing_weights_and_cosine_train(few):
     changes = {"augment": AugmentConfig(0.1, 0.1, 0.1, 0.1), "label_smoothing": 0.1, "class_weights": True, "schedule": "cosine"}
-    learner = Learner(config(optimizer="adamw", **changes), loaded, seed=0)
+    learner = Learner(config(optimizer="adamw", **changes), few, seed=0)
     assert math.isfinite(learner.step().train_loss)
 
 

@@ -57,8 +57,8 @@ def test_one_record_that_does_not_fit_is_an_error():
 
 
 @pytest.mark.parametrize("error", [GPU, CPU, MemoryError()])
-def test_a_learner_that_runs_out_of_memory_goes_on_smaller_and_says_so(toy_data, error):
-    data = learning_data(toy_data, torch.device("cpu"))
+def test_a_learner_that_runs_out_of_memory_goes_on_smaller_and_says_so(few_data, error):
+    data = learning_data(few_data, torch.device("cpu"))
     plain, hungry = Learner(SMALL, data, seed=0), Learner(SMALL, data, seed=0)
     expected = plain.step()
     hungry.model = Hungry(hungry.model, limit=10, error=error)
@@ -68,8 +68,8 @@ def test_a_learner_that_runs_out_of_memory_goes_on_smaller_and_says_so(toy_data,
     assert result.metrics["macro_auc"] == pytest.approx(expected.metrics["macro_auc"], abs=1e-3)
 
 
-def test_micro_batches_can_be_asked_for_and_change_no_step(toy_data):
-    data = learning_data(toy_data, torch.device("cpu"))
+def test_micro_batches_can_be_asked_for_and_change_no_step(few_data):
+    data = learning_data(few_data, torch.device("cpu"))
 
     def result(micro_batch: int | None):
         training = TrainingConfig(max_epochs=2, crop_s=1.0, micro_batch=micro_batch)
@@ -80,8 +80,8 @@ def test_micro_batches_can_be_asked_for_and_change_no_step(toy_data):
     assert pieces.train_loss == pytest.approx(whole.train_loss, rel=1e-4)
 
 
-def test_validation_that_runs_out_of_memory_goes_on_smaller(toy_data):
-    data = learning_data(toy_data, torch.device("cpu"))
+def test_validation_that_runs_out_of_memory_goes_on_smaller(few_data):
+    data = learning_data(few_data, torch.device("cpu"))
     plain, hungry = Learner(SMALL, data, seed=0), Learner(SMALL, data, seed=0)
     hungry.predictor.model = Hungry(hungry.model, limit=10, training=False).eval()  # 9 records of 4 crops with whole batches
     expected, result = plain.step(), hungry.step()
@@ -89,8 +89,8 @@ def test_validation_that_runs_out_of_memory_goes_on_smaller(toy_data):
     assert result.metrics == pytest.approx(expected.metrics)
 
 
-def test_images_that_do_not_fit_are_made_in_pieces(toy_data, monkeypatch):
-    data = learning_data(toy_data, torch.device("cpu"))
+def test_images_that_do_not_fit_are_made_in_pieces(few_data, monkeypatch):
+    data = learning_data(few_data, torch.device("cpu"))
     network = ResNetConfig(layers=(1,), width=4, stem="small")
     learner = Learner(TrialConfig("resnet", network, TrainingConfig(max_epochs=1, crop_s=1.0), ImageConfig(size=32)), data, seed=0)
     real = ecg_tune.training.predictor.make_images
@@ -104,8 +104,8 @@ def test_images_that_do_not_fit_are_made_in_pieces(toy_data, monkeypatch):
     assert learner.step().micro_batch == 8
 
 
-def test_any_other_error_is_not_taken_for_missing_memory(toy_data):
-    learner = Learner(SMALL, learning_data(toy_data, torch.device("cpu")), seed=0)
+def test_any_other_error_is_not_taken_for_missing_memory(few_data):
+    learner = Learner(SMALL, learning_data(few_data, torch.device("cpu")), seed=0)
     learner.model = Hungry(learner.model, limit=10, error=RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         learner.step()

@@ -106,10 +106,12 @@ def result(data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> Eval
     return evaluate(models, data, folder / "results", study="my study", ledger_folder=folder, n_bootstrap=100)
 
 
+@pytest.mark.slow
 def test_all_files_of_the_specification_are_written(result: EvaluationResult) -> None:
     assert {str(p.relative_to(result.out)) for p in result.out.rglob("*") if p.is_file()} == FILES
 
 
+@pytest.mark.slow
 def test_tables_have_exactly_the_agreed_columns(result: EvaluationResult) -> None:
     limits = [f"{column}_{end}" for column in MACRO for end in ("lo", "hi")]
     for rule in ("", "_at_0.5", "_at_sensitivity_target"):
@@ -119,6 +121,7 @@ def test_tables_have_exactly_the_agreed_columns(result: EvaluationResult) -> Non
             assert list(pd.read_csv(result.out / name).columns) == ["Model", *CLASS_NAMES]
 
 
+@pytest.mark.slow
 def test_the_test_split_is_opened_once_and_the_ledger_is_copied_into_the_study(result: EvaluationResult, data: PreparedData) -> None:
     first = read_ledger(data)[0]
     assert (first["purpose"], first["study"]) == ("evaluate", "my study")
@@ -127,6 +130,7 @@ def test_the_test_split_is_opened_once_and_the_ledger_is_copied_into_the_study(r
     assert "1 time so far, this one included (evaluate 1)" in (result.out / "EVALUATION_SUMMARY.txt").read_text()
 
 
+@pytest.mark.slow
 def test_tables_and_reports_agree_with_a_computation_from_the_predictions(result: EvaluationResult) -> None:
     rows = pd.read_csv(result.out / "predictions.csv")
     labels = rows[[f"label_{c}" for c in CLASS_NAMES]].to_numpy()
@@ -150,6 +154,7 @@ def test_tables_and_reports_agree_with_a_computation_from_the_predictions(result
     assert best.loc["MI", "F1-Score"] == per_class.loc["CNN1D", "MI"]
 
 
+@pytest.mark.slow
 def test_the_ensemble_beside_the_models_gives_the_probabilities_of_the_evaluations_predictions(
     result: EvaluationResult, data: PreparedData
 ) -> None:
@@ -166,6 +171,7 @@ def test_the_ensemble_beside_the_models_gives_the_probabilities_of_the_evaluatio
         np.testing.assert_array_equal(model.platt, fitted[["Platt_slope", "Platt_intercept"]])
 
 
+@pytest.mark.slow
 def test_an_evaluation_without_a_fitting_ensemble_joins_the_models_itself_and_writes_no_model(
     result: EvaluationResult, data: PreparedData, tmp_path: Path
 ) -> None:
@@ -188,7 +194,8 @@ def test_the_best_model_is_the_best_on_validation_even_when_the_test_split_disag
     names = ("RNNModel", "CNN1D", "ResNet1D")
     for name in names:
         save_model(tmp_path / f"{name}_best.pth", saved_model(data, name))
-    scores = {n: m["macro_avg"]["auc_roc"] for n, m in evaluate(tmp_path, data, tmp_path / "a", study="s", n_bootstrap=5).metrics.items()}
+    config = Config(data_dir=data.folder, save_dir=tmp_path, device="cpu")
+    scores = {n: m["macro_avg"]["auc_roc"] for n, m in analysis.evaluate_all_models(config, analysis.ECGMetrics()).items()}
     worst, top = min(scores, key=scores.__getitem__), max(scores, key=scores.__getitem__)
     save_model(tmp_path / f"{worst}_best.pth", saved_model(data, worst, validation=0.9))
     again = evaluate(tmp_path, data, tmp_path / "b", study="s", n_bootstrap=5)
@@ -198,6 +205,7 @@ def test_the_best_model_is_the_best_on_validation_even_when_the_test_split_disag
     assert top in next(line for line in summary.splitlines() if "had a higher macro AUC" in line)
 
 
+@pytest.mark.slow
 def test_the_reports_say_what_the_numbers_rest_on(result: EvaluationResult, data: PreparedData) -> None:
     for name in ("EVALUATION_SUMMARY.txt", "DETAILED_METRICS_REPORT.txt"):
         text = " ".join((result.out / name).read_text().split())

@@ -56,17 +56,17 @@ def planned(data: PreparedData, *, top: int, per_family: bool) -> list[tuple[str
     return [(job.name, job.trial) for job in jobs]
 
 
-def test_the_top_of_the_study_may_be_one_family(toy_data: PreparedData) -> None:
-    assert planned(toy_data, top=2, per_family=False) == [("RNNModel", 2), ("RNNModel#2", 3)]
+def test_the_top_of_the_study_may_be_one_family(few_data: PreparedData) -> None:
+    assert planned(few_data, top=2, per_family=False) == [("RNNModel", 2), ("RNNModel#2", 3)]
 
 
-def test_the_top_of_each_family_gives_every_family_its_best_in_the_order_of_the_search(toy_data: PreparedData) -> None:
+def test_the_top_of_each_family_gives_every_family_its_best_in_the_order_of_the_search(few_data: PreparedData) -> None:
     expected = [("RNNModel", 2), ("RNNModel#2", 3), ("CNN1D", 4), ("CNN1D#2", 1)]
-    assert planned(toy_data, top=2, per_family=True) == expected
+    assert planned(few_data, top=2, per_family=True) == expected
 
 
-def test_named_trials_are_taken_best_first_and_one_that_is_not_complete_is_refused(toy_data: PreparedData) -> None:
-    study = tiny_study(toy_data)
+def test_named_trials_are_taken_best_first_and_one_that_is_not_complete_is_refused(few_data: PreparedData) -> None:
+    study = tiny_study(few_data)
     study.optuna.add_trial(create_trial(state=TrialState.PRUNED, user_attrs={"family": "rnn"}))
     assert [trial.number for trial in named_trials(study, [4, 2, 4])] == [2, 4]
     for number, message in ((6, "is PRUNED"), (99, "does not exist")):
@@ -74,15 +74,15 @@ def test_named_trials_are_taken_best_first_and_one_that_is_not_complete_is_refus
             named_trials(study, [4, number])
 
 
-def test_a_family_with_fewer_trials_gives_those_it_has(toy_data: PreparedData) -> None:
-    assert [trial for _, trial in planned(toy_data, top=9, per_family=True)] == [2, 3, 0, 4, 1, 5]
+def test_a_family_with_fewer_trials_gives_those_it_has(few_data: PreparedData) -> None:
+    assert [trial for _, trial in planned(few_data, top=9, per_family=True)] == [2, 3, 0, 4, 1, 5]
 
 
 @pytest.fixture(scope="module")
-def retrained(toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def retrained(few_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("retrained")
-    study = tiny_study(toy_data)
-    return folder, retrain(study, toy_data, folder, chosen_trials(study, top=2, per_family=True), seeds=2)
+    study = tiny_study(few_data)
+    return folder, retrain(study, few_data, folder, chosen_trials(study, top=2, per_family=True), seeds=2)
 
 
 def test_a_best_file_and_every_seeds_file_lie_beside_the_manifest(retrained: tuple[Path, dict]) -> None:
@@ -102,8 +102,8 @@ def test_the_histories_are_drawn_beside_the_models(retrained: tuple[Path, dict])
     assert drawn == {"training_histories.png", *(f"{model['name']}_history.png" for model in manifest["models"])}
 
 
-def test_an_interrupted_retraining_goes_on_with_what_is_finished(toy_data: PreparedData, tmp_path: Path) -> None:
-    study, trained = tiny_study(toy_data), []
+def test_an_interrupted_retraining_goes_on_with_what_is_finished(few_data: PreparedData, tmp_path: Path) -> None:
+    study, trained = tiny_study(few_data), []
 
     def interrupted(function, jobs):
         for job in list(jobs)[:1]:
@@ -117,18 +117,18 @@ def test_an_interrupted_retraining_goes_on_with_what_is_finished(toy_data: Prepa
             yield job, function(job)
 
     with pytest.raises(KeyboardInterrupt):
-        retrain(study, toy_data, tmp_path, study.best(1), seeds=3, map=interrupted)
+        retrain(study, few_data, tmp_path, study.best(1), seeds=3, map=interrupted)
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["RNNModel_trial2_seed0.pth"]
-    retrain(study, toy_data, tmp_path, study.best(1), seeds=3, map=noted)
+    retrain(study, few_data, tmp_path, study.best(1), seeds=3, map=noted)
     assert [job.seed for job in trained] == [0, 1, 2]
 
 
 @pytest.fixture(scope="module")
-def on_both(retrained: tuple[Path, dict], toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def on_both(retrained: tuple[Path, dict], few_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("both")
     shutil.copytree(retrained[0] / "models", folder / "models")
-    study = tiny_study(toy_data)
-    return folder, retrain(study, toy_data, folder, chosen_trials(study, top=1, per_family=True), seeds=2, on="train+validation")
+    study = tiny_study(few_data)
+    return folder, retrain(study, few_data, folder, chosen_trials(study, top=1, per_family=True), seeds=2, on="train+validation")
 
 
 def test_every_model_trained_on_validation_too_has_its_reference_model_beside_it(on_both: tuple[Path, dict]) -> None:
@@ -148,9 +148,9 @@ def test_every_model_trained_on_validation_too_has_its_reference_model_beside_it
 
 
 def test_what_is_fitted_on_validation_in_an_evaluation_rests_on_the_reference_models_alone(
-    on_both: tuple[Path, dict], toy_data: PreparedData
+    on_both: tuple[Path, dict], few_data: PreparedData
 ) -> None:
-    validation = toy_data.validation
+    validation = few_data.validation
     for candidate in find_candidates(on_both[0] / "models"):
         alone = dataclasses.replace(candidate, files=candidate.validation_files)
         full, reference = (
@@ -171,7 +171,7 @@ def test_what_is_fitted_on_validation_in_an_evaluation_rests_on_the_reference_mo
 
 
 def test_the_ensemble_of_models_trained_on_validation_too_is_chosen_by_their_reference_models(
-    on_both: tuple[Path, dict], toy_data: PreparedData
+    on_both: tuple[Path, dict], few_data: PreparedData
 ) -> None:
     models = on_both[0] / "models"
     candidates = find_candidates(models)
@@ -181,9 +181,9 @@ def test_the_ensemble_of_models_trained_on_validation_too_is_chosen_by_their_ref
         assert ensemble.trained_on == "train+validation"
         assert all(member.file.endswith("_train+validation.pth") for member in ensemble.members)
         predictors = [build_predictor(references[member.name][place]) for member in ensemble.members]
-        probabilities = [predict_probabilities(one, toy_data.validation.signals_uv) for one in predictors]
+        probabilities = [predict_probabilities(one, few_data.validation.signals_uv) for one in predictors]
         mean = sum(member.weight * one for member, one in zip(ensemble.members, probabilities, strict=True))
-        assert ensemble.validation_macro_auc == pytest.approx(macro_auc(toy_data.validation.labels, mean), abs=1e-12)
+        assert ensemble.validation_macro_auc == pytest.approx(macro_auc(few_data.validation.labels, mean), abs=1e-12)
 
 
 def test_a_model_trained_on_validation_without_its_reference_model_is_refused(on_both: tuple[Path, dict], tmp_path: Path) -> None:
@@ -194,19 +194,19 @@ def test_a_model_trained_on_validation_without_its_reference_model_is_refused(on
         check_reference_models(find_candidates(tmp_path))
 
 
-def test_retraining_on_train_again_describes_the_reference_models(on_both: tuple[Path, dict], toy_data: PreparedData) -> None:
-    study = tiny_study(toy_data)
-    manifest = retrain(study, toy_data, on_both[0], study.best(1), seeds=1)
+def test_retraining_on_train_again_describes_the_reference_models(on_both: tuple[Path, dict], few_data: PreparedData) -> None:
+    study = tiny_study(few_data)
+    manifest = retrain(study, few_data, on_both[0], study.best(1), seeds=1)
     assert [row["file"] for row in manifest["models"][0]["seeds"]] == ["RNNModel_trial2_seed0.pth"]
     assert load_saved(on_both[0] / "models" / "RNNModel_best.pth").trained_on == "train"
 
 
 def test_the_ensemble_is_chosen_on_validation_and_named_in_the_manifest_without_any_test_record(
-    retrained: tuple[Path, dict], toy_data: PreparedData, tmp_path: Path
+    retrained: tuple[Path, dict], few_data: PreparedData, tmp_path: Path
 ) -> None:
     folder = tmp_path / "study"
     shutil.copytree(retrained[0] / "models", folder / "models")
-    data_folder = shutil.copytree(toy_data.folder, tmp_path / "data", ignore=shutil.ignore_patterns(LEDGER))
+    data_folder = shutil.copytree(few_data.folder, tmp_path / "data", ignore=shutil.ignore_patterns(LEDGER))
     shutil.rmtree(data_folder / "test")
     data = open_prepared(Path(data_folder))
     study = tiny_study(data)
@@ -225,16 +225,16 @@ def test_the_ensemble_is_chosen_on_validation_and_named_in_the_manifest_without_
 
 
 def test_an_ensemble_of_the_same_models_stays_and_one_of_other_models_goes(
-    retrained: tuple[Path, dict], toy_data: PreparedData, tmp_path: Path
+    retrained: tuple[Path, dict], few_data: PreparedData, tmp_path: Path
 ) -> None:
     shutil.copytree(retrained[0] / "models", tmp_path / "models")
-    study, file = tiny_study(toy_data), tmp_path / "models" / ENSEMBLE_FILE
+    study, file = tiny_study(few_data), tmp_path / "models" / ENSEMBLE_FILE
     before = file.read_bytes()
-    retrain(study, toy_data, tmp_path, chosen_trials(study, top=2, per_family=True), seeds=2)
+    retrain(study, few_data, tmp_path, chosen_trials(study, top=2, per_family=True), seeds=2)
     assert file.read_bytes() == before, "the same models give the same ensemble"
-    retrain(study, toy_data, tmp_path, chosen_trials(study, top=1, per_family=True), seeds=1)
+    retrain(study, few_data, tmp_path, chosen_trials(study, top=1, per_family=True), seeds=1)
     assert set(load_ensemble(file).chosen_from) == {"RNNModel_trial2_seed0.pth", "CNN1D_trial4_seed0.pth"}
     assert {path.name for path in file.parent.glob("Ensemble*")} == {ENSEMBLE_FILE, "Ensemble_seed0.json"}
-    manifest = retrain(study, toy_data, tmp_path, study.best(1), seeds=2)
+    manifest = retrain(study, few_data, tmp_path, study.best(1), seeds=2)
     assert manifest["ensemble"] is None, "one model has nobody to join"
     assert list(file.parent.glob("Ensemble*")) == []

@@ -123,8 +123,8 @@ def test_a_truly_better_model_is_found_and_the_interval_agrees_with_p() -> None:
 
 def test_the_macro_rows_rest_on_the_same_resamples_of_both_models() -> None:
     labels, scores, index = simulated(np.random.default_rng(4), n_patients=60)
-    row = table_of(labels, scores, index, 300).set_index("Quantity").loc["macro AUC-ROC"]
-    weights, metrics = patient_weights(index, n_resamples=300), ECGMetrics(NAMES)
+    row = table_of(labels, scores, index, 60).set_index("Quantity").loc["macro AUC-ROC"]
+    weights, metrics = patient_weights(index, n_resamples=60), ECGMetrics(NAMES)
     differences = []
     for w in weights.T:
         rows = np.repeat(np.arange(len(index)), w.astype(int))
