@@ -31,6 +31,7 @@ from ecg_tune.search.resources import plan
 from ecg_tune.search.resume import extend
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.stopping.budget import Budget
+from ecg_tune.search.stopping.pauses import MOST_WAITING
 from ecg_tune.search.stopping.schedulers import SCHEDULERS
 from ecg_tune.study.create import misfits
 from ecg_tune.study.retention import TOP
@@ -123,7 +124,8 @@ def _simulate(
     extend(study, space, seeded)
     budget = Budget(seeded, study.all_trials(), gpus=lambda family: gpus, clock=clock)
     timeline = simulate(SearchEngine(study, space, seeded, Silent(), budget=budget), curves, slots=slots, clock=clock)
-    return timeline, _disk_gb(study, len(prepared.leads), slots)
+    waiting = MOST_WAITING if SCHEDULERS[seeded.scheduler](seeded).pauses else 0
+    return timeline, _disk_gb(study, len(prepared.leads), slots + waiting)
 
 
 def _copy_study(folder: Path, prepared: PreparedData, settings: SearchSettings) -> Study:
@@ -140,8 +142,8 @@ def _copy_study(folder: Path, prepared: PreparedData, settings: SearchSettings) 
     return Study.in_memory(source)
 
 
-def _disk_gb(study: Study, n_leads: int, slots: int) -> float:
-    """Estimate the most disk space of checkpoints: the largest trials that run at once, and the best of each family."""
+def _disk_gb(study: Study, n_leads: int, n_open: int) -> float:
+    """Estimate the most disk space of checkpoints: the largest trials that run or wait at once, and the best of each family."""
     sizes: dict[str, list[float]] = {}
     for trial in study.all_trials():
         if trial.config:
@@ -149,7 +151,7 @@ def _disk_gb(study: Study, n_leads: int, slots: int) -> float:
             gigabytes = state_gb(config.model, config.family, n_leads) / BYTES_A_PARAMETER * CHECKPOINT_BYTES
             sizes.setdefault(config.family, []).append(gigabytes)
     kept = [size for family in sizes.values() for size in sorted(family)[-TOP:]]
-    return sum(kept) + sum(sorted(size for family in sizes.values() for size in family)[-slots:])
+    return sum(kept) + sum(sorted(size for family in sizes.values() for size in family)[-n_open:])
 
 
 def _facts(courses: list[Timeline], settings: SearchSettings, slots: int, gpus: float) -> dict[str, Any]:
