@@ -6,6 +6,7 @@ import secrets
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,12 +65,13 @@ def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: boo
     """
     terminal = sys.stderr.isatty()
     reader = ArchiveReader(sys.stderr.write, lambda size: terminal and sys.stderr.write(f"\r{size / 1e6:.1f} MB ") and None)
-    code = _run_job(address, arguments, insecure=insecure, on_line=reader.feed)
-    if terminal:
-        sys.stderr.write("\r")
-    if code:
-        raise typer.Exit(code)
-    reader.unpack(target)
+    with closing(reader.packed):
+        code = _run_job(address, arguments, insecure=insecure, on_line=reader.feed)
+        if terminal:
+            sys.stderr.write("\r")
+        if code:
+            raise typer.Exit(code)
+        reader.unpack(target)
 
 
 def command_arguments(context: typer.Context, changes: Mapping[str, Any]) -> list[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import chdir, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import create_connection, socket
@@ -20,12 +19,17 @@ from socket import create_connection, socket
 import pytest
 
 from ecg_tune.cli.pull import SOURCE
+from tests.commands import Said, ecg_tune, in_one_process
 from tests.conftest import make_toy_data
+from tests.rays import TOKEN_FILE, make_token
 from tests.stored import newest_trials, open_study
 
 from .tunnel import Tunnel
 
-pytestmark = pytest.mark.ray
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore:ssl=None is deprecated, please use ssl=True:DeprecationWarning"),  # Ray 2.60 with aiohttp 3.14
+]
 
 FLAGS = ("--families", "cnn1d,cnn1d_rnn", "--profile", "small", "--max-epochs", "2")
 
@@ -45,22 +49,25 @@ class Head:
     home: Path
     environment: dict[str, str]
 
-    def ecg_tune(self, *arguments: object, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    def ecg_tune(self, *arguments: object, code: int = 0) -> Said:
         """Run a command as a user elsewhere, in an empty folder, and check its exit code."""
-        command = [sys.executable, "-m", "ecg_tune", *map(str, arguments)]
-        elsewhere = tempfile.mkdtemp(dir=self.home.parent)
-        done = subprocess.run(
-            command, capture_output=True, text=True, env={**self.environment, **environment}, cwd=elsewhere, timeout=600, check=False
-        )
-        assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
+        words = [str(argument) for argument in arguments]
+        with chdir(tempfile.mkdtemp(dir=self.home.parent)), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["ecg-tune", *words])  # a job says it again
+            done = ecg_tune(*words)
+        assert done.code == code, f"{done.out}\n{done.err}"
         return done
+
+    def in_one_process(self, *commands: list[object], **environment: str) -> list[Said]:
+        """Run commands with another environment."""
+        return in_one_process(commands, cwd=self.home.parent, environment={**self.environment, **environment})
 
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
     home = tmp_path_factory.mktemp("cluster") / "home"
     home.mkdir()
-    (home / "token").write_text(secrets.token_hex(32))
+    make_token()
     scratch = tempfile.mkdtemp(prefix="jobs", dir="/tmp")  # sockets lie in it, and their paths must be short
     ports = free_ports(6)
     environment = {
@@ -68,7 +75,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         "HOME": str(home),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(home / "token"),
+        "RAY_AUTH_TOKEN_PATH": str(TOKEN_FILE),
         "RAY_TMPDIR": scratch,
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -131,14 +138,14 @@ def submitted(head: Head) -> Path:
     queued.write_text("- {family: cnn1d, cnn1d.depth: 3}\n")
     sent = ("submit", "study", "--data", "data", "--trials", 4, *FLAGS, "--config", settings, "--enqueue", queued, "--address", head.jobs)
     message = head.ecg_tune(*sent)
-    assert "trial 3 (" in message.stdout
-    assert "Running entrypoint" not in message.stdout
-    assert "stop:   ray job stop ecg-tune-" in message.stderr
-    assert f"ecg-tune retrain study --top 2 --address {head.jobs}" in message.stdout
+    assert "trial 3 (" in message.out
+    assert "Running entrypoint" not in message.out
+    assert "stop:   ray job stop ecg-tune-" in message.err
+    assert f"ecg-tune retrain study --top 2 --address {head.jobs}" in message.out
     again = " ".join(map(str, sent))
     head.ecg_tune(*sent)  # sent again it finds all trials there
     stopped = head.ecg_tune(*sent[:4], "--trials", 6, *sent[6:], "--total-epochs", 1)
-    assert f"resume with: ecg-tune {again.replace('--trials 4', '--trials 6')}" in stopped.stdout
+    assert f"resume with: ecg-tune {again.replace('--trials 4', '--trials 6')}" in stopped.out
     return head.home / "study"
 
 
@@ -168,7 +175,7 @@ def test_a_tunnel_that_breaks_does_not_end_a_search_and_no_line_comes_twice(subm
 
 
 def test_status_and_dashboard_of_a_study_there(submitted: Path, head: Head) -> None:
-    facts = json.loads(head.ecg_tune("status", "study", "--json", "--address", head.jobs).stdout)
+    facts = json.loads(head.ecg_tune("status", "study", "--json", "--address", head.jobs).out)
     assert facts["states"]["COMPLETE"] == 4
     page = head.home.parent / "page.html"
     head.ecg_tune("dashboard", "study", "--out", page, "--address", head.jobs)
@@ -177,7 +184,7 @@ def test_status_and_dashboard_of_a_study_there(submitted: Path, head: Head) -> N
 
 
 def test_retrained_and_evaluated_there_and_brought_home(submitted: Path, head: Head) -> None:
-    message = head.ecg_tune("retrain", "study", "--top", 2, "--seeds", 1, "--address", head.jobs).stdout
+    message = head.ecg_tune("retrain", "study", "--top", 1, "--seeds", 1, "--address", head.jobs).out
     assert "wrote " in message
     results = head.home.parent / "results"
     head.ecg_tune("evaluate", "study", "--out", results, "--bootstrap", 100, "--address", head.jobs)
@@ -196,30 +203,30 @@ def test_retrained_and_evaluated_there_and_brought_home(submitted: Path, head: H
 def test_nothing_is_pulled_over_something_else(submitted: Path, head: Head, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     message = head.ecg_tune("pull", "study", "--out", tmp_path, "--address", head.jobs, code=2)
-    assert "was not pulled from study" in message.stderr
+    assert "was not pulled from study" in message.err
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_the_jobs_exit_code_and_message_come_home(head: Head) -> None:
     message = head.ecg_tune("status", "nowhere", "--address", head.jobs, code=2)
-    assert "ecg-tune: nowhere is not a study" in message.stdout
+    assert "ecg-tune: nowhere is not a study" in message.out
 
 
 def test_the_doctor_finds_nothing_and_what_is_asked_too_much(head: Head) -> None:
-    message = head.ecg_tune("doctor", "shared", "--address", head.jobs).stdout
+    message = head.ecg_tune("doctor", "shared", "--address", head.jobs).out
     assert "1 machines, nothing found wrong" in message
     assert not list((head.home / "shared").iterdir())
-    message = head.ecg_tune("doctor", "--cpus-per-trial", 64, "--address", head.gcs, code=1).stdout
+    message = head.ecg_tune("doctor", "--cpus-per-trial", 64, "--address", head.gcs, code=1).out
     assert "a trial asks for 64 CPUs on one machine" in message
 
 
 @pytest.mark.parametrize("token", ["", "0" * 64])
 def test_who_has_no_token_or_another_one_is_refused(head: Head, token: str) -> None:
     given = {"RAY_AUTH_MODE": "token" if token else "disabled", "RAY_AUTH_TOKEN_PATH": "", "RAY_AUTH_TOKEN": token}
-    for command in (["status", "study", "--address", head.jobs], ["doctor", "--address", head.gcs]):
-        message = head.ecg_tune(*command, code=2, **given)
-        assert "refuses our token" in message.stderr, message.stderr
-        assert "Traceback" not in message.stderr
+    for said in head.in_one_process(["status", "study", "--address", head.jobs], ["doctor", "--address", head.gcs], **given):
+        assert said.code == 2
+        assert "refuses our token" in said.err, said.err
+        assert "Traceback" not in said.err
 
 
 @pytest.mark.parametrize(
@@ -235,12 +242,14 @@ def test_who_has_no_token_or_another_one_is_refused(head: Head, token: str) -> N
 )
 def test_what_is_no_address_is_refused(head: Head, submitted: Path, arguments: list[str], message: str) -> None:
     done = head.ecg_tune(*(argument.format(data=head.home / "data") for argument in arguments), code=2)
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert message in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_a_ray_without_a_token_is_not_started_unless_told(head: Head, submitted: Path) -> None:
     command = ["search", "other", "--data", head.home / "data", "--trials", 1, *FLAGS]
-    message = head.ecg_tune(*command, code=2, RAY_AUTH_MODE="disabled")
-    assert "unset it, or say --insecure" in message.stderr
-    assert "1 COMPLETE" in head.ecg_tune(*command, "--insecure", RAY_AUTH_MODE="disabled").stdout
+    refused, told = head.in_one_process(command, [*command, "--insecure"], RAY_AUTH_MODE="disabled")
+    assert refused.code == 2
+    assert "unset it, or say --insecure" in refused.err
+    assert told.code == 0, told.err
+    assert "1 COMPLETE" in told.out

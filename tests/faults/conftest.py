@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 from tests.conftest import make_toy_data
 
 from .outcomes import Outcome, table
-from .processes import end_all, processes_of, wait_for
-from .searches import Search
+from .processes import end_all, processes_of, wait_for, workers_of
+from .searches import Cluster, Search, nodes_running
 
 OUTCOMES = pytest.StashKey[list[Outcome]]()
 
@@ -26,16 +27,37 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_toy_data(tmp_path_factory.mktemp("data"), n_records=(160, 80, 2)).folder
 
 
-@pytest.fixture
-def search(data: Path, tmp_path: Path) -> Iterator[Search]:
-    """Return a search yet to be started. Its processes must have ended when the test has; whatever is left is killed."""
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a folder for Ray's files and the mark of processes; whatever of them is left in the end is killed."""
     scratch = Path(tempfile.mkdtemp(prefix="kill", dir="/tmp"))  # sockets lie in it, and their paths must be short
     try:
-        yield Search(study=tmp_path / "study", data=data, scratch=scratch)
-        assert wait_for(lambda: not left(scratch), at_most_s=30), left(scratch)
+        yield scratch
     finally:
         end_all(scratch)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Return three running nodes for the cases that leave them as they are, or put them right."""
+    with scratch_folder() as scratch, nodes_running(scratch) as running:
+        yield running
+
+
+@pytest.fixture
+def search(data: Path, tmp_path: Path) -> Iterator[Search]:
+    """Return a search yet to be started, with a Ray of its own. All its processes must have ended when the test has."""
+    with scratch_folder() as scratch:
+        yield Search(study=tmp_path / "study", data=data, scratch=scratch)
+        assert wait_for(lambda: not left(scratch), at_most_s=30), left(scratch)
+
+
+@pytest.fixture
+def joined(cluster: Cluster, data: Path, tmp_path: Path) -> Iterator[Search]:
+    """Return a search yet to be started, on the three nodes. Its workers must have ended when the test has."""
+    yield Search(study=tmp_path / "study", data=data, scratch=cluster.scratch, address=cluster.address)
+    assert wait_for(lambda: not workers_of(cluster.scratch), at_most_s=30), left(cluster.scratch)
 
 
 def left(scratch: Path) -> list[str]:

@@ -29,9 +29,14 @@ class Step:
     worker: int
 
 
-def steps_of(study: Path, scratch: Path) -> list[Step]:
-    """Return the steps of all runs. Tune copies its logs to the study at a run's end; those of a killed driver stay with Ray."""
-    files = [*scratch.glob("ray/session_2*/artifacts/*/run_*/**/result.json"), *study.glob("ray/run_*/trial_*/result.json")]
+def steps_of(study: Path, scratch: Path | None) -> list[Step]:
+    """Return the steps of all runs. Tune copies its logs to the study at a run's end; those of a killed driver stay with Ray.
+
+    Args:
+        scratch: Folder of a Ray that ran no other search; None where no driver was killed.
+    """
+    uncopied = scratch.glob("ray/session_2*/artifacts/*/run_*/**/result.json") if scratch else ()
+    files = [*uncopied, *study.glob("ray/run_*/trial_*/result.json")]
     lines = dict.fromkeys(line for file in files for line in file.read_text().splitlines() if line.endswith("}"))
     results = [json.loads(line) for line in lines]
     return [

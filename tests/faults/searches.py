@@ -40,7 +40,7 @@ class Search:
         study: Folder of the study.
         data: Folder of the prepared data.
         scratch: Folder of Ray's files, the mark of the case's processes.
-        address: Of a running cluster; "" lets the search start its own Ray.
+        address: Of a running cluster, which other cases use, too; "" lets the search start its own Ray.
         scheduler: What stops its trials, or lets them wait.
         flags: Beside `FLAGS`.
     """
@@ -141,15 +141,23 @@ class Cluster:
     """A running `three_nodes.py`."""
 
     process: subprocess.Popen[str]
+    scratch: Path
     address: str
     raylets: list[int]
 
     def kill(self, node: int) -> None:
         """Kill a worker node and wait for the answer."""
+        self._do("kill", node)
+
+    def start(self, node: int) -> None:
+        """Put another in the place of a killed node."""
+        self.raylets[node] = self._do("start", node)
+
+    def _do(self, action: str, node: int) -> int:
         assert self.process.stdin
         assert self.process.stdout
-        print(node, file=self.process.stdin, flush=True)
-        assert self.process.stdout.readline() == f"{node}\n"
+        print(action, node, file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
 
 
 @contextmanager
@@ -159,4 +167,4 @@ def nodes_running(scratch: Path) -> Iterator[Cluster]:
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=marked(dict(os.environ), scratch)) as process:
         assert process.stdout
         facts = json.loads(process.stdout.readline())
-        yield Cluster(process, facts["address"], facts["raylets"])
+        yield Cluster(process, scratch, facts["address"], facts["raylets"])

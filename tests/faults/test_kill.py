@@ -17,7 +17,7 @@ from .checks import changed_rows, wrong_decisions, wrong_pauses, wrong_rows
 from .epochs import repeated_epochs, steps_of
 from .outcomes import Outcome
 from .processes import idle, parent_of, processes_of, wait_for, workers_of
-from .searches import SILENCE_S, TRIALS, Search, nodes_running, unfinished, wait_for_the_moment
+from .searches import SILENCE_S, TRIALS, Cluster, Search, unfinished, wait_for_the_moment
 
 pytestmark = pytest.mark.ray
 
@@ -27,7 +27,7 @@ MOST_RUNS = 3
 
 @pytest.mark.parametrize("scheduler", ["forecast", "asha"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_killed_driver_loses_nothing(search: Search, outcomes: list[Outcome], case: int, scheduler: str) -> None:
+def test_a_killed_driver_loses_nothing(search: Search, cluster: Cluster, outcomes: list[Outcome], case: int, scheduler: str) -> None:
     search = dataclasses.replace(search, scheduler=scheduler)
     with search.started() as process:
         wait_for_the_moment(search, process, case)
@@ -35,56 +35,57 @@ def test_a_killed_driver_loses_nothing(search: Search, outcomes: list[Outcome], 
         process.kill()
         assert process.wait() == -signal.SIGKILL
     rows = search.rows()
-    go_on(search, process.returncode)
+    go_on(elsewhere(search, cluster), process.returncode)
     check(search, f"driver ({scheduler})", rows, outcomes, alive=workers, victims=workers)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_killed_worker_loses_nothing(search: Search, outcomes: list[Outcome], case: int) -> None:
-    with search.started() as process:
-        wait_for_the_moment(search, process, case)
-        assert wait_for(lambda: workers_of(search.scratch), at_most_s=60), search.message()
-        rows, workers = search.rows(), workers_of(search.scratch)
+def test_a_killed_worker_loses_nothing(joined: Search, outcomes: list[Outcome], case: int) -> None:
+    with joined.started() as process:
+        wait_for_the_moment(joined, process, case)
+        assert wait_for(lambda: workers_of(joined.scratch), at_most_s=60), joined.message()
+        rows, workers = joined.rows(), workers_of(joined.scratch)
         victim = random.Random(case).choice(sorted(workers))
         os.kill(victim, signal.SIGKILL)
-        go_on(search, process.wait(SILENCE_S))
-    check(search, "worker", rows, outcomes, alive=workers, victims={victim})
+        go_on(joined, process.wait(SILENCE_S))
+    check(joined, "worker", rows, outcomes, alive=workers, victims={victim})
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_killed_node_loses_nothing(search: Search, outcomes: list[Outcome], case: int) -> None:
-    with nodes_running(search.scratch) as cluster:
-        search = dataclasses.replace(search, address=cluster.address)
-        with search.started() as process:
-            wait_for_the_moment(search, process, case)
-            node = random.Random(case).randrange(len(cluster.raylets))
-            rows, workers = search.rows(), workers_of(search.scratch)
-            victims = {worker for worker in workers if parent_of(worker) == cluster.raylets[node]}
-            cluster.kill(node)
-            go_on(search, process.wait(SILENCE_S))
-    check(search, "node", rows, outcomes, alive=workers, victims=victims)
+def test_a_killed_node_loses_nothing(joined: Search, cluster: Cluster, outcomes: list[Outcome], case: int) -> None:
+    with joined.started() as process:
+        wait_for_the_moment(joined, process, case)
+        node = random.Random(case).randrange(len(cluster.raylets))
+        rows, workers = joined.rows(), workers_of(joined.scratch)
+        victims = {worker for worker in workers if parent_of(worker) == cluster.raylets[node]}
+        cluster.kill(node)
+        try:
+            go_on(joined, process.wait(SILENCE_S))
+        finally:
+            cluster.start(node)
+    check(joined, "node", rows, outcomes, alive=workers, victims=victims)
 
 
-def test_a_worker_killed_between_two_trials_loses_nothing(search: Search, outcomes: list[Outcome]) -> None:
+def test_a_worker_killed_between_two_trials_loses_nothing(joined: Search, outcomes: list[Outcome]) -> None:
     """Tune itself gives up a trial that it was just handing to a warm worker when that one died, whatever the retries."""
-    with search.started() as process:
-        assert wait_for(lambda: search.share_done() > 0.1 or process.poll() is not None, at_most_s=SILENCE_S)
-        workers, victims, ended = workers_of(search.scratch), set[int](), 0
+    with joined.started() as process:
+        assert wait_for(lambda: joined.share_done() > 0.1 or process.poll() is not None, at_most_s=SILENCE_S)
+        workers, victims, ended = workers_of(joined.scratch), set[int](), 0
         while not victims and process.poll() is None:
-            now = sum(search.message().count(word) for word in ("[max_epochs]", "PRUNED ", " waits at "))
+            now = sum(joined.message().count(word) for word in ("[max_epochs]", "PRUNED ", " waits at "))
             victims, ended = (idle(workers) if now > ended else set()), now
             time.sleep(0.002)
         for victim in victims:  # at once: the moment is short
             os.kill(victim, signal.SIGKILL)
-        rows = search.rows()
-        go_on(search, process.wait(SILENCE_S))
-    assert victims, search.message()
-    check(search, "idle worker", rows, outcomes, alive=workers, victims=victims)
+        rows = joined.rows()
+        go_on(joined, process.wait(SILENCE_S))
+    assert victims, joined.message()
+    check(joined, "idle worker", rows, outcomes, alive=workers, victims=victims)
 
 
-def test_a_worker_that_hangs_is_given_up(search: Search, outcomes: list[Outcome]) -> None:
+def test_a_worker_that_hangs_is_given_up(joined: Search, outcomes: list[Outcome]) -> None:
     """Ray believes in it: the process is there and its host answers."""
-    search = dataclasses.replace(search, flags=("--stall-timeout", "8", "--retries", "20"))
+    search = dataclasses.replace(joined, flags=("--stall-timeout", "8", "--retries", "20"))
     with search.started() as process:
         wait_for_the_moment(search, process, 0)
         assert wait_for(lambda: workers_of(search.scratch) - idle(workers_of(search.scratch)), at_most_s=60), search.message()
@@ -96,7 +97,7 @@ def test_a_worker_that_hangs_is_given_up(search: Search, outcomes: list[Outcome]
     check(search, "hung worker", rows, outcomes, alive=workers, victims={victim})
 
 
-def test_a_search_ended_with_all_its_processes_says_so_and_goes_on(search: Search, outcomes: list[Outcome]) -> None:
+def test_a_search_ended_with_all_its_processes_says_so_and_goes_on(search: Search, cluster: Cluster, outcomes: list[Outcome]) -> None:
     """As job systems end a job: SIGTERM to Ray's processes too, which the driver then waits for in vain."""
     with search.started() as process:
         wait_for_the_moment(search, process, 0)
@@ -106,8 +107,14 @@ def test_a_search_ended_with_all_its_processes_says_so_and_goes_on(search: Searc
                 os.kill(one, signal.SIGTERM)
         assert process.wait(SILENCE_S) == 130, search.message()
     assert "interrupted" in search.message()
-    go_on(search, search.run())
+    joined = elsewhere(search, cluster)
+    go_on(joined, joined.run())
     check(search, "SIGTERM to all", rows, outcomes, alive=workers, victims=workers)
+
+
+def elsewhere(search: Search, cluster: Cluster) -> Search:
+    """Return the same search on the three nodes: its own Ray has ended with it."""
+    return dataclasses.replace(search, scratch=cluster.scratch, address=cluster.address)
 
 
 def go_on(search: Search, code: int) -> None:
@@ -124,7 +131,7 @@ def check(search: Search, kind: str, before: Sequence[FrozenTrial], outcomes: li
 
     Hit are the open trials of which a victim made a step, or none of the workers that were alive at the fault.
     """
-    steps, rows, repeated = steps_of(search.study, search.scratch), search.rows(), {}
+    steps, rows, repeated = steps_of(search.study, None if search.address else search.scratch), search.rows(), {}
     for row in (row for row in before if row.number in unfinished(before)):
         own = [step for step in steps if step.number == row.number]
         lost, others = [s for s in own if s.worker in victims], [s for s in own if s.worker not in victims]

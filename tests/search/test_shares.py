@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -40,37 +40,38 @@ class Toy(tune.Trainable):
         (self.folder / f"{self.number}.txt").write_text(f"{self.family} {self.resources.get('GPU')}")
         return {"epoch": 1, "value": 0.5, "complete": True, "done": True, "ended_by": "max_epochs", "seconds": 3600.0}
 
-folder = Path(sys.argv[1])
 ray.init(address="local", num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
-settings = SearchSettings(families=("light", "heavy"), trials=8, max_epochs=1, sampler="random", **eval(sys.argv[2]))
-study = optuna.create_study(direction="maximize")
-outcome = run_search(Toy, SearchSpace(suggest), {"folder": folder}, settings, study=Study(study, folder), view=lambda tally: Quiet(),
-                     measure_shares=lambda: {"light": 0.25, "heavy": 1.0})
-print(outcome.done, outcome.spent, len(study.trials))
+for folder, changes in zip(map(Path, sys.argv[1::2]), map(eval, sys.argv[2::2])):
+    settings = SearchSettings(families=("light", "heavy"), trials=8, max_epochs=1, sampler="random", **changes)
+    study = optuna.create_study(direction="maximize")
+    outcome = run_search(Toy, SearchSpace(suggest), {"folder": folder}, settings, study=Study(study, folder), view=lambda tally: Quiet(),
+                         measure_shares=lambda: {"light": 0.25, "heavy": 1.0})
+    print("searched:", outcome.done, outcome.spent, len(study.trials))
 """
+SETTINGS = ({}, {"gpu_hours": 1.0, "slots": 1})
 
 
-def run(folder: Path, settings: dict[str, float]) -> tuple[str, set[str]]:
-    """Run the search in a process of its own and return what it printed and what the trials were given."""
-    done = subprocess.run([sys.executable, "-c", SEARCH, str(folder), repr(settings)], capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, set[str]]]:
+    """Run the searches in a process of their own and return what each printed and what its trials were given."""
+    folders = [tmp_path_factory.mktemp("search") for _ in SETTINGS]
+    arguments = [word for folder, settings in zip(folders, SETTINGS, strict=True) for word in (str(folder), repr(settings))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", SEARCH, *arguments], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[-1], {file.read_text() for file in folder.glob("*.txt")}
+    message = [line.removeprefix("searched: ") for line in done.stdout.splitlines() if line.startswith("searched: ")]
+    return list(zip(message, [{file.read_text() for file in folder.glob("*.txt")} for folder in folders], strict=True))
 
 
-def test_each_family_gets_its_measured_share_of_a_gpu(tmp_path):
-    message, given = run(tmp_path, {})
+def test_each_family_gets_its_measured_share_of_a_gpu(searched):
+    message, given = searched[0]
     assert message == "True None 8"
     assert given == {"light 0.25", "heavy 1.0"}
 
 
-def test_gpu_hours_are_counted_by_share_and_end_the_search(tmp_path):
-    message, given = run(tmp_path, {"gpu_hours": 1.0, "slots": 1})
+def test_gpu_hours_are_counted_by_share_and_end_the_search(searched):
+    message, given = searched[1]
     done, spent, trials = message.split()
     assert (done, spent) == ("True", "gpu_hours")
     assert 1 <= int(trials) < 8
     assert given <= {"light 0.25", "heavy 1.0"}
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
