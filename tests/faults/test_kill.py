@@ -129,14 +129,16 @@ def go_on(search: Search, code: int) -> None:
 def check(search: Search, kind: str, before: Sequence[FrozenTrial], outcomes: list[Outcome], *, alive: set[int], victims: set[int]) -> None:
     """Compare the study as it is now with its rows at the fault, and the logs of the killed workers with those of later ones.
 
-    Hit are the open trials of which a victim made a step, or none of the workers that were alive at the fault.
+    Hit are the open trials of which a victim made a step, or none of the workers that were alive at the fault. A trial that waits may
+    change its worker: what a survivor made and the study held at the fault is no repetition.
     """
     steps, rows, repeated = steps_of(search.study, None if search.address else search.scratch), search.rows(), {}
     for row in (row for row in before if row.number in unfinished(before)):
         own = [step for step in steps if step.number == row.number]
-        lost, others = [s for s in own if s.worker in victims], [s for s in own if s.worker not in victims]
-        if lost or not any(step.worker in alive for step in own):
-            repeated[row.number] = repeated_epochs(lost, others, row.intermediate_values)
+        earlier = [s for s in own if s.worker in victims or (s.worker in alive and s.epoch in row.intermediate_values)]
+        later = [s for s in own if s not in earlier]
+        if any(step.worker in victims for step in own) or not any(step.worker in alive for step in own):
+            repeated[row.number] = repeated_epochs(earlier, later, row.intermediate_values)
     changed = changed_rows(before, rows)
     outcomes.append(Outcome(kind, len(repeated), tuple(repeated.values()), len(changed) + abs(TRIALS - len(rows))))
     decided = wrong_decisions if search.scheduler == "asha" else wrong_pauses
