@@ -15,7 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 from analysis.dashboard.dashboard import write_dashboard
 from ecg_tune.study.study import Study
 
-SECTIONS = "curves,rungs,comparison,importances,parallel,slices,contour,rank,timeline,edf,best,classes"
+SECTIONS = "curves,rungs,forecasts,comparison,importances,parallel,slices,contour,rank,timeline,edf,best,classes"
 PATIENCE_MS = 300_000
 
 

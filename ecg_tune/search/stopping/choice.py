@@ -27,6 +27,8 @@ AT_LEAST = 4
 """New trials before the first one resumes."""
 HALVING_FROM = 12
 """From this many full trainings on, half of a rung's trials resume before new ones are added."""
+WHOLE = 3
+"""Whole trials that each family has in the end, so that retraining and the dashboard have some to compare."""
 WORTHLESS = 0.02
 """A search that adds no more trials ends when no improvement above this share of the first rung's spread is expected."""
 
@@ -40,7 +42,7 @@ class Choice:
         family: Of that trial; "" leaves the choice to the sampler.
         reason: "queue" (a config that was given), "first" (too few trials to forecast), "worth" (largest expected improvement an
             epoch), "share" (its family had less than its share), "halving" (fewer than half of its rung have resumed), "best" (it has
-            the best value) or "whole" (its family has no whole trial).
+            the best value) or "whole" (its family has few whole trials).
     """
 
     number: int | None
@@ -93,8 +95,8 @@ class Chooser:
             return self._resume(leader[0], "best")
         for family in range(self.n_families):
             own = waiting[forecasts.family[waiting] == family]
-            finished, runs = forecasts.whole & (forecasts.family == family), forecasts.family[self.running] == family
-            if len(own) and not finished.any() and not runs.any():
+            n_whole = (forecasts.whole & (forecasts.family == family)).sum() + (forecasts.family[self.running] == family).sum()
+            if len(own) and n_whole < WHOLE:
                 return self._resume(self._most_promising(own), "whole")
         return None
 

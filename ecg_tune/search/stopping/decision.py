@@ -17,7 +17,7 @@ REASONS = {
     "share": "its family had less than its share of epochs",
     "halving": "fewer than half of the trials at its epoch have resumed",
     "best": "it has the best value so far",
-    "whole": "no trial of its family has been trained to the end",
+    "whole": "few trials of its family have been trained to the end",
 }
 """Reason of a `Choice` → why that trial resumes."""
 
