@@ -76,8 +76,8 @@ def test_a_person_gets_a_table_that_says_what_is_assumed(searched, toy_data, tmp
     out = capsys.readouterr().out
     assert code == 0
     assert "SYNTHETIC" in out
-    assert "12 trials of at most 4 epochs, 2 at once, random + asha" in out
-    assert "to epoch 1  to epoch 3  to epoch 4" in out
+    assert "12 trials of at most 4 epochs, 2 at once, random + forecast" in out
+    assert "to epoch 1  to epoch 2  to epoch 3  to epoch 4" in out
     assert "GPU-hours  none" in out
     assert "curves: resampled from" in out
 

@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:ssl=None is deprecated, please use ssl=True:DeprecationWarning"),  # Ray 2.60 with aiohttp 3.14
 ]
 
-FLAGS = ("--families", "cnn1d,cnn1d_rnn", "--profile", "small", "--max-epochs", "2")
+FLAGS = ("--families", "cnn1d,cnn1d_rnn", "--profile", "small", "--max-epochs", "2", "--scheduler", "asha")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from ecg_tune.training import checkpoints as snapshots
 from ecg_tune.training.checkpoints import newest_checkpoint, write_checkpoint
 from ecg_tune.training.model_file import load_saved, load_weights
 from tests.search.test_encoders import source as source
+from tests.search.test_encoders import trained as trained
 from tests.servers import S3, s3_running
 from tests.study.test_retention import best
 from tests.toy_search import TOY_SPACE, play, settings
@@ -252,10 +253,10 @@ def test_another_place_than_before_is_said(place, log, tmp_path):
         check_checkpoints(tmp_path / "study", settings(checkpoints=str(tmp_path / "file")), message.append)
 
 
-def test_a_fusion_starts_from_encoders_in_the_bucket(source, s3, prefix, toy_data):
+def test_a_fusion_starts_from_encoders_in_the_bucket(source, s3, prefix, few_data):
     place = S3Storage(s3.uri(prefix))
     for _ in range(2):  # copied once
-        found = encoders_of(source, toy_data, into=place)()
+        found = encoders_of(source, few_data, into=place)()
         assert found is not None
         assert place.names("encoders") == ["singles_00002.pth", "singles_00003.pth"]
     assert found.signal.path == str(place.child("encoders/singles_00002.pth"))
