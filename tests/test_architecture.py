@@ -207,6 +207,7 @@ LIGHT = {
 
 
 @pytest.mark.parametrize("group", LIGHT)
+@pytest.mark.slow
 def test_heavy_libraries_stay_unloaded(group):
     code = "import importlib, json, sys; loaded = {}\n"
     for module, banned in LIGHT[group].items():
@@ -274,6 +275,7 @@ PINNED_FOR_TESTS = {"pyts"}
 """Imported by tests and benchmarks alone: the reference of images, too slow to import for anything else."""
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_declared_and_what_is_pinned_is_imported():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pinned = required((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines())

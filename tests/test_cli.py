@@ -209,6 +209,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path, capsys):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_record_that_was_cut_is_named(ptbxl, tmp_path, capsys):
     source = tmp_path / "ptbxl"
     source.mkdir()

@@ -26,6 +26,8 @@ from ecg_tune.training.model_file import build_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
 from tests.commands import ecg_tune
 
+pytestmark = pytest.mark.slow
+
 ARCHIVE = Path(__file__).parent / "version_0_1.tar.xz"
 SETTINGS = ["--families", "rnn,cnn1d", "--profile", "small", "--trials", "8", "--max-epochs", "4", "--slots", "1", "--seed", "1"]
 

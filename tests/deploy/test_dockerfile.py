@@ -64,6 +64,7 @@ def test_what_is_copied_exists_and_docker_is_shown_nothing_else(copied):
     assert [line for line in rest if not line.startswith("!")] == ["**/__pycache__"]
 
 
+@pytest.mark.slow
 def test_the_four_packages_are_built_from_what_is_copied(copied, tmp_path):
     """The image's last `pip install`, from a folder with only the copied files; building needs setuptools and no network."""
     project, wheels = tmp_path / "project", tmp_path / "wheels"

@@ -183,6 +183,7 @@ def test_a_family_that_is_not_installed_is_unknown_and_the_message_says_so():
         check_family("tiny_tnc")
 
 
+@pytest.mark.slow
 def test_a_family_is_found_without_optuna_and_ray(tmp_path: Path):
     """Model files of a package's family are opened where only torch and numpy are."""
     write_package(tmp_path, module="alien", families={"alien": "alien:FAMILY"}, code=HEAD + GOOD)

@@ -256,6 +256,7 @@ def test_a_row_is_written_whole_or_not_at_all(study, log, monkeypatch):
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsgaii", "gp", "qmc", "random"])
+@pytest.mark.slow
 def test_several_objectives_are_stopped_by_the_first_and_give_a_pareto_front(tmp_path, log, sampler):
     storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'two.db'}")
     study = optuna.create_study(storage=storage, study_name="two", directions=["maximize", "minimize"])

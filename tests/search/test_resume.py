@@ -18,6 +18,7 @@ from tests.stored import best_trials, newest_trials
 from tests.toy_search import TOY_SPACE, Log, play, result, settings
 
 
+@pytest.mark.slow
 def test_more_epochs_make_new_rows_of_the_complete_ones_only(study, log):
     play(SearchEngine(Study(study), TOY_SPACE, settings(trials=20), log))
     complete = {t.number: t for t in study.trials if t.state == TrialState.COMPLETE}

@@ -20,6 +20,7 @@ def suggested(family: str, context: SpaceContext, n: int) -> list:
     ("family", "memory_gb"),
     [("rnn", 0.05), ("cnn1d", 0.1), ("resnet1d", 0.08), ("cnn1d_rnn", 0.06), ("alexnet", 0.2), ("vgg", 0.4), ("resnet", 0.3)],
 )
+@pytest.mark.slow
 def test_no_suggestion_exceeds_the_limit_and_a_wider_limit_has_wider_ones(family, memory_gb):
     tight, wide = (
         [state_gb(config.model, family, 3) for config in suggested(family, SpaceContext("full", 5, memory_gb=limit), 30)]
@@ -33,6 +34,7 @@ def test_fusion_shares_its_limit_between_the_encoders():
 
 
 @pytest.mark.parametrize("family", list(MODELS))
+@pytest.mark.slow
 def test_what_a_network_takes_is_that_of_all_its_parameters(family):
     config = MODELS[family].config()
     network = build_model(config, family=family, n_leads=3, n_channels=3, n_classes=5)

@@ -43,6 +43,8 @@ from tests.toy_search import TOY_SPACE, Log, play, settings
 from ..faults.processes import wait_for
 from .test_study import ATTRIBUTES
 
+pytestmark = pytest.mark.slow
+
 FACTS = ("number", "state", "values", "params", "distributions", "intermediate_values", "user_attrs", "datetime_start", "datetime_complete")
 TRIALS, EPOCHS = 7, 3  # of one of two families there are more than are kept
 FLAGS = ("--families", "cnn1d,resnet", "--profile", "small", "--trials", TRIALS, "--max-epochs", EPOCHS, "--slots", 2)

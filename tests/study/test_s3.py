@@ -34,6 +34,8 @@ from tests.toy_search import TOY_SPACE, play, settings
 
 from .test_study import ATTRIBUTES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3]:

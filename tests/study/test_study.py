@@ -66,6 +66,7 @@ def test_a_study_without_a_trial_takes_the_settings_of_the_next_command(tmp_path
         Study.create(tmp_path / "study", replace(ATTRIBUTES, minimise=("macs",)))
 
 
+@pytest.mark.slow
 def test_readers_and_a_writer_do_not_disturb_each_other(tmp_path):
     study = Study.create(tmp_path / "study", ATTRIBUTES)
     errors: list[Exception] = []

@@ -19,6 +19,8 @@ from ecg_tune.storage import LocalStorage
 from ecg_tune.training.checkpoints import newest_checkpoint
 from trainables.base import LearnerTrainable, Shared
 
+pytestmark = pytest.mark.slow
+
 CONFIG = TrialConfig("rnn", RNNConfig(hidden_size=8, num_layers=1, dropout=0.1), TrainingConfig(max_epochs=3, crop_s=1.0))
 
 

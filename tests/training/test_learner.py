@@ -67,6 +67,7 @@ def test_patience_counts_epochs_since_the_lowest_validation_loss(few):
     assert len(losses) - 1 - losses.index(min(losses)) == 3
 
 
+@pytest.mark.slow
 def test_the_plateau_schedule_halves_the_rate_after_two_epochs_without_gain(few):
     learner = Learner(config(max_epochs=100, learning_rate=0.5, gradient_clip=0.0, patience=5), few, seed=0)
     while not learner.ended_by:
@@ -87,6 +88,7 @@ def test_a_loss_that_is_not_finite_is_a_named_failure(loaded):
         Learner(config(), broken, seed=0).step()
 
 
+@pytest.mark.slow
 def test_the_best_epochs_weights_are_kept(toy_data):
     fit = train_model(config(max_epochs=6, learning_rate=3e-2), toy_data, seed=1)
     probabilities = predict_probabilities(fit.model, toy_data.validation.signals_uv)
@@ -167,6 +169,7 @@ def test_augmentation_smoothing_weights_and_cosine_train(few):
     assert math.isfinite(learner.step().train_loss)
 
 
+@pytest.mark.slow
 def test_a_compiled_network_trains_as_the_plain_one(loaded, monkeypatch):
     """Really traced and differentiated ahead of time; only code generation, which wants a C++ compiler, is left out."""
     network = TrialConfig("cnn1d", CNN1DConfig(filters=4, depth=2), config().training)

@@ -68,6 +68,7 @@ def test_a_learner_that_runs_out_of_memory_goes_on_smaller_and_says_so(few_data,
     assert result.metrics["macro_auc"] == pytest.approx(expected.metrics["macro_auc"], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_micro_batches_can_be_asked_for_and_change_no_step(few_data):
     data = learning_data(few_data, torch.device("cpu"))
 

@@ -27,6 +27,8 @@ from analysis.dashboard.live_server import LiveServer
 from ecg_tune.cli.main import run
 from ecg_tune.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -268,6 +268,7 @@ def test_a_folder_without_models_or_with_a_bad_manifest_is_refused(tmp_path: Pat
         evaluate(tmp_path, data, tmp_path / "out", study="s")
 
 
+@pytest.mark.slow
 def test_a_whole_evaluation_can_be_scripted(tmp_path: Path) -> None:
     data = made_up_data(tmp_path / "data")
     for name, value in (("RNNModel", 0.7), ("CNN1D", 0.9)):

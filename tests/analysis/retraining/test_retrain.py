@@ -29,6 +29,8 @@ from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import build_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
 
+pytestmark = pytest.mark.slow
+
 VALUES = (("rnn", 0.91), ("cnn1d", 0.70), ("rnn", 0.93), ("rnn", 0.92), ("cnn1d", 0.75), ("cnn1d", 0.60))
 
 

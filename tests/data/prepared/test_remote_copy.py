@@ -21,6 +21,8 @@ from ecg_tune.storage import S3Storage
 from ecg_tune.study.study import Study
 from tests.servers import S3, s3_running
 
+pytestmark = pytest.mark.slow
+
 OPEN = {f"{split}/{file}" for split in ("train", "validation") for file in ("signals.npy", "labels.npy", "records.npz")}
 
 

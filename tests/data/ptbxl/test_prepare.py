@@ -33,6 +33,7 @@ def real(ptbxl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_real_slice_gives_its_documented_counts(real: Path) -> None:
     manifest = open_prepared(real).manifest
     assert manifest["exclusions"] == {"read": 2980, "damaged": 0, "without superclass": 60, "kept": 2920}
@@ -44,6 +45,7 @@ def test_the_real_slice_gives_its_documented_counts(real: Path) -> None:
     assert manifest["source"] == {"name": "ptbxl", "version": "a part of 2980 records", "records": 2980}
 
 
+@pytest.mark.slow
 def test_the_real_slice_has_no_patient_in_two_splits(ptbxl: Path, real: Path, tmp_path: Path) -> None:
     prepare(ptbxl, tmp_path, DataConfig(split="70-15-15"))
     for folder in (real, tmp_path):

@@ -48,6 +48,7 @@ def _labels(folder, rows):
     return np.array([[name in classes for name in CLASS_NAMES] for classes in found], dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_files_read_by_wfdb_are_bit_identical_with_right_headers(folder, rows):
     for row in rows[::60]:
         record = wfdb.rdrecord(str(folder / row["filename_lr"]), physical=False)

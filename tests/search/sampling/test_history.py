@@ -133,6 +133,7 @@ def test_a_fixed_value_outside_of_the_space_is_refused(sampler):
 
 @pytest.mark.parametrize("sampler", LEARNING)
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
+@pytest.mark.slow
 def test_a_sampler_that_learns_gets_better(sampler, direction):
     view = SamplerHistory(sampler, seed=1, families=("one",), directions=(direction,))
     sign, distance = (-1 if direction == "maximize" else 1), []

@@ -132,6 +132,7 @@ def test_equal_first_values_have_the_standard_deviation_as_spread():
 
 
 @pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.slow
 def test_every_choice_follows_from_the_study_alone(study, slots):
     """At every decision the forecasts rebuilt from the database choose what those kept result by result choose."""
     engine = SearchEngine(Study(study), TOY_SPACE, forecast_settings(), Log())
@@ -159,6 +160,7 @@ def test_every_choice_follows_from_the_study_alone(study, slots):
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 9, 17, 23, 40])
+@pytest.mark.slow
 def test_a_search_killed_anywhere_and_resumed_equals_an_uninterrupted_one(study, steps):
     whole = optuna.create_study(direction="maximize")
     played(whole)
@@ -243,6 +245,7 @@ def test_the_sampler_sees_forecasts(study):
 
 
 @pytest.mark.parametrize(("first", "then"), [("asha", "forecast"), ("forecast", "asha")])
+@pytest.mark.slow
 def test_a_study_may_change_its_scheduler(study, first, then):
     played(study, steps=20, scheduler=first)
     engine = played(optuna.load_study(study_name="toy", storage=study._storage), scheduler=then)

@@ -25,6 +25,7 @@ def test_of_a_linear_score_each_input_gets_its_own_share_and_of_a_square_too() -
 
 
 @pytest.mark.parametrize("create", [create_bigru, create_resnet1d])
+@pytest.mark.slow
 def test_attributions_sum_to_what_the_network_gained_over_a_flat_line(create) -> None:
     torch.manual_seed(0)
     network = create().eval()

@@ -110,6 +110,7 @@ def test_intervals_cover_the_truth_in_clustered_samples() -> None:
         assert 0.92 <= count / 500 <= 0.98, name
 
 
+@pytest.mark.slow
 def test_the_ece_of_perfect_probabilities_is_what_was_foretold_and_its_interval_starts_at_zero() -> None:
     seen, foretold, from_zero = [], [], 0
     for i in range(200):

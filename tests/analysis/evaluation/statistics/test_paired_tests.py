@@ -121,6 +121,7 @@ def test_a_truly_better_model_is_found_and_the_interval_agrees_with_p() -> None:
     np.testing.assert_allclose(table["Difference"], table["A"] - table["B"], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_macro_rows_rest_on_the_same_resamples_of_both_models() -> None:
     labels, scores, index = simulated(np.random.default_rng(4), n_patients=60)
     row = table_of(labels, scores, index, 60).set_index("Quantity").loc["macro AUC-ROC"]
