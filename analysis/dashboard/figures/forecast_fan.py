@@ -88,7 +88,7 @@ def forecast_fan_figure(data: ForecastFan) -> go.Figure:
     )
     if data.best is not None:
         label = f"best so far: {data.best:.4f}, trial {data.best_trial}"
-        line = {"dash": "dot", "width": 1.5, "color": STATE_COLORS["COMPLETE"]}
+        line = {"dash": "dot", "width": 2, "color": STATE_COLORS["PRUNED"]}
         figure.add_hline(y=data.best, line=line, annotation_text=label, annotation_position="top left")
     return figure
 
