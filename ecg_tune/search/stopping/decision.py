@@ -66,7 +66,7 @@ class Decision:
             number: The trial's.
             epochs: The last epoch.
         """
-        forecast = f"forecast {self.mean:.4f} ± {self.sd:.4f} at epoch {epochs}, best {self.best:.4f}"
+        forecast = f"{forecast_text(self.mean, self.sd)} at epoch {epochs}, best {self.best:.4f}"
         if self.resumes:
             return f"trial {number} resumes after epoch {self.epoch}: {REASONS.get(self.reason, self.reason)}: {forecast}"
         return f"trial {number} waits at epoch {self.epoch}: {self.value:.4f}, {forecast}; {self._instead()}"
@@ -75,10 +75,15 @@ class Decision:
         if self.reason == INTERRUPTED:
             return "its worker was lost, or its search interrupted"
         if self.other is not None:
-            return f"trial {self.other} resumes, forecast {self.other_mean:.4f} ± {self.other_sd:.4f}"
+            return f"trial {self.other} resumes, {forecast_text(self.other_mean or 0.0, self.other_sd or 0.0)}"
         return (
             f"a new trial starts{f' ({self.other_family})' if self.other_family else ''}" if self.reason else "nothing is worth its epochs"
         )
+
+
+def forecast_text(mean: float, sd: float) -> str:
+    """Write a forecast of a metric, none of which exceeds 1: a sum of gains may, and is then shown as 1."""
+    return f"forecast {min(mean, 1.0):.4f} ± {sd:.4f}"
 
 
 def last_decision(trial: Trial, epochs: int) -> str:

@@ -60,6 +60,12 @@ def test_every_other_end_has_words(ended_by: str) -> None:
     assert story_of(state=state, intermediate={3: 0.861}, ended_by=ended_by)[-1].endswith(f"ended by {ENDINGS[ended_by]}")
 
 
+def test_a_forecast_above_one_is_shown_as_one() -> None:
+    decision = Decision.stored({**WAITS.plain(), "mean": 1.05, "other_mean": 1.2})
+    assert "forecast 1.0000 ± 0.0050 at epoch 27" in decision.text(17, 27)
+    assert "trial 9 resumes, forecast 1.0000 ± 0.0040" in decision.text(17, 27)
+
+
 def test_a_failed_trial_says_its_failure() -> None:
     assert story_of(state="FAIL", fail_reason="nan", failure="loss is nan")[-1] == "trial 17 failed (nan): loss is nan"
 
