@@ -64,9 +64,8 @@ class Additions:
             params = self.history.propose(number, self.space.suggest, families=families, fixed=self._fixed(queued.params, families))
             proposal, distributions = suggested(self.space, params)
         except ConfigError as error:
-            failed = replace(new, state="FAIL", fail_reason="error", failure=str(error))
-            self.study.add(failed)
-            return replace(failed, family=str(queued.params.get("family", "")))
+            family = str(queued.params.get("family", ""))
+            return self.study.add(replace(new, state="FAIL", family=family, fail_reason="error", failure=str(error)))
         check_distributions(self.distributions, distributions)
         family, config = proposal.family, proposal.config
         trial = self.study.add(replace(new, family=family, config=config, params=params, distributions=distributions))

@@ -269,10 +269,10 @@ class SearchEngine:
 
     def _close_decided(self) -> None:
         """End trials that were pruned, or had reached a rung unjudged, when an earlier driver died."""
-        for number in list(self.unfinished):
-            trial = self.trials[number]
+        for number, trial in list(self.trials.items()):
             if trial.ended_by in SCHEDULERS or self.rungs.judge(trial.family, number, trial.last_epoch):
-                self.unfinished.remove(number)
+                (self.unfinished if number in self.unfinished else self.paused.waiting).remove(number)
+                self.stops[number] = trial.ended_by or self.settings.scheduler
                 self.close(number, {"complete": False, "epochs": trial.last_epoch})
 
     def _record(self, number: int, *, epochs: Mapping[int, float] = {}, **changes: Any) -> None:

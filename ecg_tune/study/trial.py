@@ -82,7 +82,7 @@ class Trial:
     checkpoint: str | None = None
     objectives: tuple[float, ...] = ()
     decisions: tuple[Mapping[str, Any], ...] = ()
-    forecast: tuple[float, ...] | None = None
+    forecast: tuple[float, float] | None = None
     ended_by: str | None = None
     fail_reason: str | None = None
     failure: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import plotly.graph_objects as go
@@ -21,6 +22,7 @@ from analysis.dashboard.figures.style import (
     whole_ticks,
 )
 from analysis.dashboard.trials import RankedTrial
+from ecg_tune.search.stopping.decision import forecast_text
 
 MOST_FANS = 12
 
@@ -95,12 +97,8 @@ def forecast_fan_figure(data: ForecastFan) -> go.Figure:
 
 def _fan(trial: RankedTrial) -> Fan:
     assert trial.forecast is not None, "asked for above"
-    values, best = [], float("-inf")
-    for value in trial.intermediate.values():
-        best = max(best, value)
-        values.append(best)
-    mean, sd = trial.forecast
-    return Fan(trial.number, trial.family, tuple(trial.intermediate), tuple(values), mean, sd)
+    values = tuple(accumulate(trial.intermediate.values(), max))
+    return Fan(trial.number, trial.family, tuple(trial.intermediate), values, *trial.forecast)
 
 
 def _traces(fan: Fan, last_epoch: int) -> list[go.Scatter]:
@@ -124,7 +122,7 @@ def _traces(fan: Fan, last_epoch: int) -> list[go.Scatter]:
             mode="lines",
             line={"dash": "dash", "width": 1.2, "color": color},
             name="forecast",
-            customdata=trial_customdata([number, number], ["where it waits", f"forecast {fan.mean:.4f} ± {fan.sd:.4f}"]),
+            customdata=trial_customdata([number, number], ["where it waits", forecast_text(fan.mean, fan.sd)]),
             hovertemplate=trial_hover(f"{fan.family} · waits", "%{customdata[1]}, epoch %{x}: %{y:.4f}"),
         ),
         go.Scatter(

@@ -106,10 +106,6 @@ class Forecasts:
             self.value_at[row][missing] = self.best_value[row]
         self._forget()
 
-    def at_rung(self, epoch: int) -> bool:
-        """Return whether trials pause after an epoch."""
-        return epoch in self.levels
-
     def forecast(self, numbers: Sequence[int]) -> tuple[Floats, Floats]:
         """Forecast the best value at the last epoch.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ecg_tune.search.stopping.decision import Decision
+from ecg_tune.search.stopping.decision import Decision, forecast_text
 from ecg_tune.study.trial import Trial
 
 
@@ -43,9 +43,8 @@ def _end(trial: Trial, epochs: int, best: float | None) -> str:
     if not trial.finished:
         return f"it runs, or its search was interrupted: {reached}"
     if trial.forecast is not None and best is not None:
-        mean, sd = trial.forecast
         return (
-            f"{trial.state}, {reached}: pruned when nothing was worth its epochs any more, with a forecast of {mean:.4f} ± {sd:.4f} "
+            f"{trial.state}, {reached}: pruned when nothing was worth its epochs any more, with a {forecast_text(*trial.forecast)} "
             f"at epoch {epochs}; the study's best value is {best:.4f}"
         )
     return f"{trial.state}, {reached}: ended by {ENDINGS.get(str(trial.ended_by), trial.ended_by)}"

@@ -251,3 +251,14 @@ def test_a_study_may_change_its_scheduler(study, first, then):
     engine = played(optuna.load_study(study_name="toy", storage=study._storage), scheduler=then)
     assert engine.done
     assert {trial.state for trial in engine.study.trials()} == {"COMPLETE", "PRUNED"}
+
+
+def test_a_stop_that_asha_had_decided_is_kept_when_the_search_goes_on_with_forecasts(study):
+    engine = SearchEngine(Study(study), TOY_SPACE, forecast_settings(scheduler="asha"), Log())
+    task = engine.next_assignment()
+    engine.record(task.number, {"epoch": 1, "value": 0.1, "complete": False, "epochs": 1})
+    engine.study.record(engine.trials[task.number], ended_by="asha")  # and the driver dies before it could close it
+    again = SearchEngine(Study(study), TOY_SPACE, forecast_settings(), Log())
+    assert (again.unfinished, again.paused.waiting) == ([], [])
+    assert study.trials[task.number].state == TrialState.PRUNED
+    assert study.trials[task.number].user_attrs["ended_by"] == "asha"
