@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ecg_tune.cli.main import run
+
+ROOT = Path(__file__).parents[1]
 
 
 class Said(NamedTuple):
@@ -33,5 +36,7 @@ def in_one_process(commands: Sequence[Sequence[object]], *, cwd: Path, environme
     """Run commands one after the other in one new process, e.g. with another token: Ray reads it once a process."""
     words = json.dumps([[str(word) for word in command] for command in commands])
     code = f"import json; from tests.commands import ecg_tune; print(json.dumps([ecg_tune(*words) for words in {words}]))"
-    printed = subprocess.check_output([sys.executable, "-c", code], env=environment, cwd=cwd, text=True, timeout=600)
+    python_path = os.pathsep.join(filter(None, [environment.get("PYTHONPATH"), str(ROOT)]))  # pytest does not put these tests there
+    given = {**environment, "PYTHONPATH": python_path}
+    printed = subprocess.check_output([sys.executable, "-c", code], env=given, cwd=cwd, text=True, timeout=600)
     return [Said(*said) for said in json.loads(printed)]
