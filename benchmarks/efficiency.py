@@ -50,9 +50,10 @@ SEARCH_METHODS: dict[str, tuple[str, Callable[..., Any], dict[str, Any]]] = {
     "asha": ("ours, --scheduler asha", OurEngine, {"scheduler": "asha"}),
     "ours": ("ours, the defaults", OurEngine, {}),
     "forecast_random": ("… with random configs", OurEngine, {"sampler": "random", "scheduler": "forecast"}),
+    "forecast_seconds": ("… with --cost seconds", OurEngine, {"cost": "seconds", "scheduler": "forecast"}),
     "forecast_parzen": ("… with --sampler parzen", OurEngine, {"sampler": "parzen", "scheduler": "forecast"}),
 }
-"""Key → description, class, settings; `ray` and Optuna's have the shipped defaults. The last two show what the sampler is worth."""
+"""Key → description, class, settings; `ray` and Optuna's have the shipped defaults. The last three are variants of the default."""
 COMPARED = tuple(SEARCH_METHODS)[:7]
 
 
@@ -61,11 +62,13 @@ class Course(NamedTuple):
 
     Attributes:
         epochs: Until the target was reported; the bank's limit plus one when it was not.
+        seconds: On the virtual clock, until the target was reported; until the limit when it was not.
         regrets: After each of `BUDGETS`; empty where it was not asked for.
         anytime: Mean regret over the logarithm of the epochs, from one full training to the last of `BUDGETS`.
     """
 
     epochs: int
+    seconds: float
     regrets: tuple[float, ...] = ()
     anytime: float = math.nan
 
@@ -75,17 +78,19 @@ def search_bank(name: str, bank: Bank, seed: int, *, workers: int, regret: bool)
     _, make, settings = SEARCH_METHODS[name]
     engine = make(bank.space, families=bank.names, epochs=bank.epochs, seed=seed, **settings)
     bank_search, last = BankSearch(bank), max(BUDGETS) * bank.epochs
-    found, best, bests = 0, -math.inf, []
+    found, seconds, best, bests = 0, 0.0, -math.inf, []
     for count, step in enumerate(steps(engine, lambda task: bank_search.curve(task.family, engine.params(task.number)), slots=workers), 1):
         best = max(best, step.value) if math.isfinite(step.value) else best
         if regret and count <= last:
             bests.append(best)
+        if not found:
+            seconds = step.at_s
         if not found and best >= bank.target:
             found = count
         if (found or count >= bank.limit) and not (regret and count < last):
             break
     regrets, anytime = _regrets(np.array(bests), bank) if regret else ((), math.nan)
-    return Course(found if 0 < found <= bank.limit else bank.limit + 1, regrets, anytime)
+    return Course(found if 0 < found <= bank.limit else bank.limit + 1, seconds, regrets, anytime)
 
 
 def _regrets(bests: NDArray[np.float64], bank: Bank) -> tuple[tuple[float, ...], float]:
@@ -149,6 +154,7 @@ def summary(bank: Bank, courses: Mapping[str, list[Course]], *, workers: int) ->
     epochs = {name: np.array([course.epochs for course in own], float) for name, own in courses.items()}
     result: dict[str, Any] = {
         "epochs_to_target": {name: float(np.median(values)) for name, values in epochs.items()},
+        "seconds_to_target": {name: interval(np.array([course.seconds for course in own])) for name, own in courses.items()},
         "intervals": {name: interval(values) for name, values in epochs.items()},
         "not_found": {name: float((values > bank.limit).mean()) for name, values in epochs.items()},
         "mean_epochs": {name: float(values.mean()) for name, values in epochs.items()},
@@ -179,14 +185,17 @@ def table(result: Mapping[str, Any]) -> str:
         ),
         f"noise: {facts['noise']}",
         f"{result['seeds']} seeds, {result['workers']} workers; epochs until found: median [95 %]; else counted as {facts['limit'] + 1}",
-        f"{'':<40}{'epochs':>20}{'mean':>7}{'not found':>11}"
+        f"{'':<40}{'epochs':>20}{'mean':>7}{'not found':>11}{'seconds':>24}"
         + (f"{'regret after ' + ', '.join(map(str, BUDGETS)):>26}" if "regret" in result else ""),
     ]
     for name, one in result["intervals"].items():
         epochs = f"{one['median']:.0f} [{one['low']:.0f}, {one['high']:.0f}]"
         regrets = "  ".join(f"{value:.3f}" for value in result["regret"][name].values()) if "regret" in result else ""
+        clock = result["seconds_to_target"][name]
+        seconds = f"{clock['median']:.0f} [{clock['low']:.0f}, {clock['high']:.0f}]"
         lines.append(
-            f"{SEARCH_METHODS[name][0]:<40}{epochs:>20}{result['mean_epochs'][name]:>7.0f}{result['not_found'][name]:>11.1%}{regrets:>26}"
+            f"{SEARCH_METHODS[name][0]:<40}{epochs:>20}{result['mean_epochs'][name]:>7.0f}{result['not_found'][name]:>11.1%}"
+            f"{seconds:>24}{regrets:>26}"
         )
     for other in ("ray", "random", "before"):
         if f"ratio_to_{other}" in result:

@@ -27,11 +27,11 @@ ENDLESS = 100_000
 
 
 class OurEngine(SearchEngine):
-    """The project's engine on a study in memory. No default config is tried first: all methods start without knowledge."""
+    """The project's engine on a study in memory. A bank's space has no defaults: all methods start without knowledge."""
 
     def __init__(self, space: SearchSpace, *, families: tuple[str, ...], epochs: int, seed: int, **settings: Any) -> None:
         search_settings = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed, **settings)
-        super().__init__(Study.in_memory(), SearchSpace(space.suggest), search_settings, Silent())
+        super().__init__(Study.in_memory(), space, search_settings, Silent())
 
     def params(self, number: int) -> dict[str, Any]:
         """Look up the parameters that the sampler suggested."""

@@ -16,7 +16,7 @@ from ecg_tune.models.plugins import Registry, named
 from ecg_tune.search.space import Proposal, SearchSpace
 from search_spaces import alexnet, cnn1d, cnn1d_rnn, fusion, resnet, resnet1d, rnn, vgg
 from search_spaces.configs import checked_configs
-from search_spaces.custom import check_rules, customised, default_under
+from search_spaces.custom import check_rules, customised, default_under, priors_in
 from search_spaces.memory import state_gb
 from search_spaces.suggestions import Space, SpaceContext
 
@@ -130,7 +130,8 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
             raise ConfigError(f"the classic {family} needs {needed:.3g} GB: raise memory_gb={context.memory_gb:g}, or leave {family} out")
         return choice | default_under(SPACES[family].defaults[context.profile], context.rules)
 
-    space = SearchSpace(suggest=suggest, defaults=tuple(default(family) for family in chosen), extended=extended)
+    defaults = tuple(default(family) for family in chosen)
+    space = SearchSpace(suggest=suggest, defaults=defaults, extended=extended, priors=priors_in(context.rules))
     return replace(space, queued=checked_configs(queued, space, chosen))
 
 

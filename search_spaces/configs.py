@@ -9,7 +9,7 @@ from ecg_tune.config.parsing import nearest
 from ecg_tune.errors import ConfigError
 from ecg_tune.search.sampling.history import SamplerHistory
 from ecg_tune.search.space import SearchSpace
-from search_spaces.custom import parameter_names
+from search_spaces.custom import parameters
 
 
 def checked_configs(configs: Sequence[Mapping[str, Any]], space: SearchSpace, families: Sequence[str]) -> tuple[dict[str, Any], ...]:
@@ -18,7 +18,7 @@ def checked_configs(configs: Sequence[Mapping[str, Any]], space: SearchSpace, fa
     Raises:
         ConfigError: An unknown name, a value outside of the space, or a parameter that the config has no use for.
     """
-    names = parameter_names(space.suggest) if configs else set()
+    names = set(parameters(space.suggest)) if configs else set()
     return tuple(_checked(dict(config), space, families, names) for config in configs)
 
 

@@ -1,4 +1,4 @@
-"""Change a space by hand: fix, narrow or widen parameters by the `space:` of a search.yaml.
+"""Change a space by hand: fix, narrow or widen parameters, or say what you believe in, by the `space:` of a search.yaml.
 
 ::
 
@@ -6,6 +6,7 @@
       rnn.hidden_size: 64                               # fixed
       rnn.cell: [gru]                                   # another set of choices
       resnet.learning_rate: {low: 0.001, high: 0.01}    # another range; `log` and `step` stay as they are unless given
+      cnn1d.learning_rate: {prior: 0.003, confidence: high}    # drawn around this value at first; low, medium or high
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import RandomSampler
 from optuna.trial import BaseTrial
 
 from ecg_tune.config.parsing import nearest
 from ecg_tune.errors import ConfigError
+from ecg_tune.search.sampling.priors import CONFIDENCES, Prior
+from ecg_tune.search.sampling.samplers import check_value
 
 RANGE_KEYS = ("low", "high", "log", "step")
+PRIOR_KEYS = ("prior", "confidence")
 N_TRIED = 200
 """Random trials that find a space's parameters and try out a changed space; conditions are at most two deep."""
 
@@ -58,35 +63,44 @@ class _Custom:
 
 
 def customised(trial: BaseTrial, rules: Mapping[str, Any]) -> BaseTrial:
-    """Wrap a trial so that parameters with a rule are suggested by it."""
-    return cast(BaseTrial, _Custom(trial, rules)) if rules else trial
+    """Wrap a trial so that parameters with a rule are suggested by it. A prior alone changes no range."""
+    changed = {name: rule for name, rule in rules.items() if not isinstance(rule, Mapping) or "low" in rule}
+    return cast(BaseTrial, _Custom(trial, changed)) if changed else trial
+
+
+def priors_in(rules: Mapping[str, Any]) -> dict[str, Prior]:
+    """Return the priors that rules state, by parameter."""
+    stated = {name: rule for name, rule in rules.items() if isinstance(rule, Mapping) and "prior" in rule}
+    return {name: Prior(rule["prior"], rule.get("confidence", Prior.confidence)) for name, rule in stated.items()}
 
 
 def default_under(params: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
-    """Move a default config into the rules: clip values to a range; take the first choice where their own is gone."""
+    """Move a default config into the rules: clip values to a range; take the prior, or the first choice where their own is gone."""
     return {name: _moved(value, rules[name]) if name in rules else value for name, value in params.items()}
 
 
 def _moved(value: Any, rule: Any) -> Any:
+    if isinstance(rule, Mapping) and "prior" in rule:
+        return rule["prior"]
     if isinstance(rule, Mapping):
         return min(max(value, rule["low"]), rule["high"])
     choices = rule if isinstance(rule, list) else [rule]
     return value if value in choices else choices[0]
 
 
-def parameter_names(suggest: Callable[[BaseTrial], Any]) -> set[str]:
-    """List the parameters that a space may suggest.
+def parameters(suggest: Callable[[BaseTrial], Any]) -> dict[str, BaseDistribution]:
+    """Find the parameters that a space may suggest, with their ranges.
 
     Args:
         suggest: The space, a function of a trial.
     """
     study = optuna.create_study(sampler=RandomSampler(seed=0))
-    names: set[str] = set()
+    found: dict[str, BaseDistribution] = {}
     for _ in range(N_TRIED):
         trial = study.ask()
         suggest(trial)
-        names |= set(trial.params)
-    return names
+        found |= trial.distributions
+    return found
 
 
 def check_rules(rules: Mapping[str, Any], suggest: Callable[[BaseTrial], Any]) -> None:
@@ -98,13 +112,21 @@ def check_rules(rules: Mapping[str, Any], suggest: Callable[[BaseTrial], Any]) -
     Raises:
         ConfigError: Names the rule, and the nearest valid name or what is wrong with its value.
     """
-    names = parameter_names(suggest) - {"family"} if rules else set()
+    names = parameters(suggest).keys() - {"family"} if rules else set()
     for name, rule in rules.items():
         if name not in names:
             raise ConfigError(f"space: unknown parameter {name!r}: {nearest(name, names)}")
         if isinstance(rule, Mapping):
-            if not {"low", "high"} <= set(rule) <= set(RANGE_KEYS):
-                raise ConfigError(f"space: {name}: a range has the keys low, high and maybe log, step, but got {dict(rule)}")
+            given = set(rule)
+            if given & set(PRIOR_KEYS):
+                _check_confidence(name, rule)
+                given -= set(PRIOR_KEYS)
+                if not given:
+                    continue
+            if not {"low", "high"} <= given <= set(RANGE_KEYS):
+                raise ConfigError(
+                    f"space: {name}: a range has the keys low, high and maybe log, step, prior, confidence, but got {dict(rule)}"
+                )
             if not all(isinstance(rule[key], (int, float)) for key in ("low", "high")) or rule["low"] > rule["high"]:
                 raise ConfigError(f"space: {name}: low and high must be numbers, low not above high, but got {dict(rule)}")
         elif isinstance(rule, list) and not rule:
@@ -112,6 +134,18 @@ def check_rules(rules: Mapping[str, Any], suggest: Callable[[BaseTrial], Any]) -
     if not rules:
         return
     try:
-        parameter_names(lambda trial: suggest(customised(trial, rules)))
+        ranges = parameters(lambda trial: suggest(customised(trial, rules)))
     except (ValueError, TypeError, KeyError) as error:  # ConfigError is a ValueError
         raise ConfigError(f"space: no config takes these values: {error}") from error
+    for name, prior in priors_in(rules).items():
+        try:
+            check_value(name, prior.value, ranges[name])
+        except ConfigError as error:
+            raise ConfigError(f"space: the prior of {error}") from error
+
+
+def _check_confidence(name: str, rule: Mapping[str, Any]) -> None:
+    if "prior" not in rule:
+        raise ConfigError(f"space: {name}: confidence goes with a prior: give `prior: VALUE` too")
+    if (confidence := rule.get("confidence", Prior.confidence)) not in CONFIDENCES:
+        raise ConfigError(f"space: {name}: confidence must be one of {', '.join(CONFIDENCES)}, but got {confidence!r}")

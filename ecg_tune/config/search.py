@@ -20,6 +20,7 @@ GRACE: Mapping[str, int] = {"full": 3, "small": 1}
 METRICS = ("macro_auc", "macro_auc_pr", "macro_f1")
 SAMPLERS = ("tpe", "parzen", "gp", "cmaes", "nsgaii", "qmc", "random")
 SCHEDULERS = ("forecast", "asha", "hyperband", "median", "none")
+COSTS = ("epochs", "seconds")
 OBJECTIVES = ("parameters", "macs", "latency_ms")
 """Names only; what they stand for is in `ecg_tune.metrics`, `ecg_tune.search` and `ecg_tune.models.cost`. A test compares them."""
 
@@ -110,6 +111,12 @@ class SearchSettings:
         limits=(1, 1000),
         group=STOPPING,
     )
+    cost: str = _flag(
+        "epochs",
+        "forecast: what a search shall save. With seconds, the epochs of slow families and large models must promise more.",
+        choices=COSTS,
+        group=STOPPING,
+    )
     seed: int = _flag(
         0,
         "Seed of the sampler, the initial weights and the data order. With --slots 1, equal seeds give equal trials.",
@@ -174,7 +181,8 @@ class SearchSettings:
     )
     space: Mapping[str, Any] = setting(
         None,
-        "Changes of the search space: parameter → one value, a list of choices, or `{low: …, high: …}`.",
+        "Changes of the search space: parameter → one value, a list of choices, `{low: …, high: …}`, or "
+        "`{prior: …, confidence: low|medium|high}`.",
         factory=dict,
         unset="the families' own spaces",
         group=WHAT,

@@ -34,7 +34,12 @@ class Additions:
     def __init__(self, study: Study, space: SearchSpace, settings: SearchSettings, *, forecasts: Forecasts | None) -> None:
         self.study, self.space, self.settings = study, space, settings
         self.history = SamplerHistory(
-            settings.sampler, seed=settings.seed, families=settings.families, directions=study.directions, forecasts=forecasts
+            settings.sampler,
+            seed=settings.seed,
+            families=settings.families,
+            directions=study.directions,
+            forecasts=forecasts,
+            priors=space.priors,
         )
         self.queue = Queue(space, study)
         self.distributions: dict[str, BaseDistribution] = {}

@@ -55,7 +55,7 @@ class SearchEngine:
         self.rule = SCHEDULERS[settings.scheduler](settings)
         self.rungs = rungs_of(trials, self.rule)
         self.forecasts = Forecasts.of(trials, self.rule.levels, settings.epochs, settings.families)
-        self.paused = PausedTrials(self.forecasts, pauses=self.rule.pauses)
+        self.paused = PausedTrials(self.forecasts, pauses=self.rule.pauses, cost=settings.cost)
         self.additions = Additions(study, space, settings, forecasts=self.forecasts if self.rule.pauses else None)
         self.families = {trial.number: trial.family for trial in trials}
         self.trials = {trial.number: trial for trial in trials if trial.state == "RUNNING"}
@@ -97,7 +97,7 @@ class SearchEngine:
         seconds = float(result.get("seconds", 0.0))
         changes: dict[str, Any] = {"seconds": seconds}
         pruned = self.rungs.enter(family, number, epoch, value)
-        self.forecasts.report(number, epoch, value)
+        self.forecasts.report(number, epoch, value, seconds)
         self.budget.epoch(number, family, value, seconds)
         if not result["complete"] and (spent := self.budget.spent()):
             self.stops[number] = spent

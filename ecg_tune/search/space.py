@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.trial import BaseTrial
 
 from ecg_tune.config import ImageConfig, ModelConfig
+from ecg_tune.search.sampling.priors import Prior
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class SearchSpace:
         suggest: A pure function of the trial's parameters.
         defaults: Parameters of the configs that every study tries first, one a family.
         queued: Parameters of the configs that the user wants tried next.
+        priors: Believed values of parameters.
         extended: Maps a trial's config and a later last epoch to its config with that, and whether the shorter training is the
             beginning of the longer one; it is not where the schedule depends on the last epoch.
     """
@@ -57,4 +59,5 @@ class SearchSpace:
     suggest: Callable[[BaseTrial], Proposal]
     defaults: tuple[dict[str, Any], ...] = ()
     queued: tuple[dict[str, Any], ...] = ()
+    priors: Mapping[str, Prior] = field(default_factory=dict)
     extended: Callable[[Mapping[str, Any], int], tuple[dict[str, Any], bool]] = lambda config, epochs: (dict(config), True)

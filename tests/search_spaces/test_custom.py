@@ -11,8 +11,9 @@ import pytest
 from ecg_tune.config import SearchSettings, from_dict
 from ecg_tune.errors import ConfigError
 from ecg_tune.models import trial_config
+from ecg_tune.search.sampling.priors import Prior
 from search_spaces import SPACES, SpaceContext, resolve, search_space
-from search_spaces.custom import parameter_names
+from search_spaces.custom import parameters
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,8 +57,19 @@ def test_the_default_is_moved_into_the_rules():
     assert (trials[0].params["rnn.learning_rate"], trials[0].params["rnn.cell"]) == (5e-4, "lstm")
 
 
+def test_the_default_takes_what_the_user_believes_and_the_range_stays():
+    trials = suggested({"rnn.learning_rate": {"prior": 2e-3, "confidence": "high"}, "rnn.cell": {"prior": "gru"}})
+    assert (trials[0].params["rnn.learning_rate"], trials[0].params["rnn.cell"]) == (2e-3, "gru")
+    assert {t.params["rnn.cell"] for t in trials} == {"lstm", "gru"}
+
+
+def test_a_prior_can_stand_in_another_range():
+    space = search_space(("rnn",), SpaceContext("small", 5, {"rnn.learning_rate": {"low": 1e-3, "high": 1e-2, "prior": 2e-3}}))
+    assert space.priors == {"rnn.learning_rate": Prior(2e-3, "medium")}
+
+
 def test_parameters_of_every_branch_are_known():
-    names = parameter_names(lambda trial: SPACES["fusion"].suggest(trial, SpaceContext("full", 5)))
+    names = parameters(lambda trial: SPACES["fusion"].suggest(trial, SpaceContext("full", 5)))
     for family in ("rnn", "cnn1d", "resnet1d", "cnn1d_rnn", "alexnet", "vgg", "resnet"):
         assert any(name.startswith(f"fusion.{family}.") for name in names), family
     assert "fusion.mtf_bins" in names
@@ -73,6 +85,13 @@ def test_parameters_of_every_branch_are_known():
         ({"rnn.learning_rate": {"low": 1}}, r"a range has the keys low, high"),
         ({"rnn.learning_rate": {"low": 2, "high": 1}}, r"low not above high"),
         ({"rnn.cell": []}, r"give at least one choice"),
+        ({"rnn.learning_rate": {"prior": 5.0}}, r"the prior of rnn.learning_rate must be 0.0001..0.01, but got 5.0"),
+        ({"rnn.learning_rate": {"prior": "much"}}, r"the prior of rnn.learning_rate must be 0.0001..0.01, but got 'much'"),
+        ({"rnn.num_layers": {"prior": 1.5}}, r"the prior of rnn.num_layers must be 1..2 in steps of 1, but got 1.5"),
+        ({"rnn.cell": {"prior": "transformer"}}, r"the prior of rnn.cell must be one of gru, lstm, but got 'transformer'"),
+        ({"rnn.cell": {"prior": "gru", "confidence": "sure"}}, r"confidence must be one of low, medium, high, but got 'sure'"),
+        ({"rnn.cell": {"confidence": "high"}}, r"confidence goes with a prior"),
+        ({"rnn.learning_rate": {"low": 1e-3, "high": 1e-2, "prior": 1e-4}}, r"the prior of rnn.learning_rate must be 0.001..0.01"),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(rules, message):

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna import Study
 from optuna.distributions import CategoricalDistribution
@@ -20,7 +21,8 @@ from optuna.trial import BaseTrial, FrozenTrial, TrialState
 from optuna.trial import Trial as OptunaTrial
 
 from ecg_tune.errors import ConfigError
-from ecg_tune.search.sampling.samplers import SAMPLERS, FixedSampler
+from ecg_tune.search.sampling.priors import Prior, share_of_draws
+from ecg_tune.search.sampling.samplers import SAMPLERS, FixedSampler, trial_seed
 from ecg_tune.search.sampling.thinning import thinned
 from ecg_tune.search.space import Proposal
 from ecg_tune.search.stopping.forecast import Forecasts
@@ -55,6 +57,7 @@ class SamplerHistory:
         directions: "maximize" or "minimize", one an objective.
         bound: Finished trials that are kept at most (per family where families take turns); by default the sampler's own.
         forecasts: Gives the values that trials are shown with.
+        priors: Believed values of parameters; a share of each family's trials is drawn around them, see `priors`.
 
     Raises:
         ConfigError: The sampler follows one objective only, and there are several.
@@ -69,6 +72,7 @@ class SamplerHistory:
         directions: Sequence[str] = ("maximize",),
         bound: int | None = None,
         forecasts: Forecasts | None = None,
+        priors: Mapping[str, Prior] = {},
     ) -> None:
         self.spec, self.seed, self.families = SAMPLERS[sampler], seed, tuple(families)
         if len(directions) > 1 and not self.spec.several_objectives:
@@ -76,7 +80,7 @@ class SamplerHistory:
             raise ConfigError(f"{sampler} follows one objective, but got {len(directions)}: choose one of {others}")
         self.directions = tuple(StudyDirection[direction.upper()] for direction in directions)
         self.bound = self.spec.bound if bound is None else min(bound, self.spec.bound)
-        self.forecasts = forecasts
+        self.forecasts, self.priors = forecasts, priors
         self.joint = self.spec.joint and forecasts is None
         self._family: dict[int, str] = {}
         self._running: dict[int, FrozenTrial] = {}
@@ -125,7 +129,9 @@ class SamplerHistory:
         if len(self.families) > 1 and "family" not in params:
             params["family"] = self._next_family(sampler, number, families)
         family = str(params.get("family", self.families[0]))
-        trial = self._new_trial(FixedSampler(params, sampler, names=self._names[family]), number, family)
+        given = self._drawn_around(number, family) | params
+        seed = trial_seed(self.seed, number)
+        trial = self._new_trial(FixedSampler(given, sampler, names=self._names[family], seed=seed), number, family)
         suggest(trial)
         return trial.params
 
@@ -149,6 +155,12 @@ class SamplerHistory:
                     return str(suggested)
         counts = Counter(self._family.values())
         return min((family for family in self.families if family in allowed), key=lambda family: counts[family])
+
+    def _drawn_around(self, number: int, family: str) -> dict[str, Any]:
+        """Return the priors of a trial when it is one of those that are drawn around them, else none."""
+        rng = np.random.default_rng([self.seed, number])
+        chosen = self.priors and rng.random() < share_of_draws(Counter(self._family.values())[family])
+        return dict(self.priors) if chosen else {}
 
     def _new_trial(self, sampler: BaseSampler, number: int, family: str) -> OptunaTrial:
         """Begin a trial in a study that consists of what the sampler may see."""

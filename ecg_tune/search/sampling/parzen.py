@@ -18,7 +18,7 @@ from optuna.search_space import intersection_search_space
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from ecg_tune.search.sampling.unit_interval import from_unit, to_unit
+from ecg_tune.search.sampling.unit_interval import from_unit, reflected, to_unit
 
 Floats = NDArray[np.float64]
 
@@ -105,8 +105,7 @@ class _Density:
         kernel = rng.integers(len(self.centres) + 1, size=n)
         near = np.flatnonzero(kernel < len(self.centres))
         centres = self.centres[kernel[near]]
-        numbers = np.abs(centres[:, :m] + self.width * rng.normal(size=(len(near), m)))
-        points[near, :m] = np.clip(np.where(numbers > 1, 2 - numbers, numbers), 0, 1)
+        points[near, :m] = reflected(centres[:, :m] + self.width * rng.normal(size=(len(near), m)))
         points[near, m:] = np.where(rng.random((len(near), len(sizes))) < KEEP, centres[:, m:], points[near, m:])
         return points
 

@@ -7,6 +7,7 @@ is decided in `ecg_tune.search.sampling.history`.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from optuna import Study
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
@@ -22,6 +23,7 @@ from optuna.trial import FrozenTrial
 from ecg_tune.errors import ConfigError
 from ecg_tune.search.sampling.evolution import CmaEs, Genetic
 from ecg_tune.search.sampling.parzen import Parzen
+from ecg_tune.search.sampling.priors import Prior
 from ecg_tune.search.sampling.sobol import Sobol
 
 
@@ -107,16 +109,18 @@ SAMPLERS: dict[str, SamplerSpec] = {
 
 
 class FixedSampler(BaseSampler):
-    """Gives parameters their known values, and asks another sampler for the rest.
+    """Gives parameters their known values, draws those with a prior around it, and asks another sampler for the rest.
 
     Args:
-        params: The known values.
+        params: The known values, and the priors.
         rest: Samples what is not known. Without it everything must be.
         names: All that a trial may ask for, so that `rest` need not sample the parameters of other families.
+        seed: Of the draws around priors.
     """
 
-    def __init__(self, params: Mapping[str, Any], rest: BaseSampler | None = None, *, names: Container[str] = ()) -> None:
+    def __init__(self, params: Mapping[str, Any], rest: BaseSampler | None = None, *, names: Container[str] = (), seed: int = 0) -> None:
         self.params, self.rest, self.names = params, rest, names
+        self.rng = np.random.default_rng(seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         space = self.rest.infer_relative_search_space(study, trial) if self.rest else {}
@@ -132,16 +136,29 @@ class FixedSampler(BaseSampler):
             ConfigError: It is not known and nothing samples it, or the space does not hold it.
         """
         if param_name in self.params:
-            return _checked(param_name, self.params[param_name], param_distribution)
+            value = self.params[param_name]
+            return (
+                value.draw(param_distribution, self.rng) if isinstance(value, Prior) else check_value(param_name, value, param_distribution)
+            )
         if self.rest is None:
             raise ConfigError(f"trial {trial.number} has no value for {param_name}: give it one, or leave the whole trial out")
         return self.rest.sample_independent(study, trial, param_name, param_distribution)
 
 
-def _checked(name: str, value: Any, distribution: BaseDistribution) -> Any:
+def check_value(name: str, value: Any, distribution: BaseDistribution) -> Any:
+    """Return a parameter's value.
+
+    Raises:
+        ConfigError: The space does not hold it.
+    """
     if isinstance(distribution, CategoricalDistribution):
         if value not in distribution.choices:
             raise ConfigError(f"{name} must be one of {', '.join(map(str, distribution.choices))}, but got {value!r}")
-    elif not isinstance(value, int | float) or not distribution.low <= value <= distribution.high:  # type: ignore[attr-defined]
-        raise ConfigError(f"{name} must be {distribution.low}..{distribution.high}, but got {value!r}")  # type: ignore[attr-defined]
+        return value
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    step = distribution.step
+    if isinstance(value, bool) or not isinstance(value, int | float) or not distribution.low <= value <= distribution.high:
+        raise ConfigError(f"{name} must be {distribution.low}..{distribution.high}, but got {value!r}")
+    if step and not math.isclose(steps := (value - distribution.low) / step, round(steps), abs_tol=1e-8):
+        raise ConfigError(f"{name} must be {distribution.low}..{distribution.high} in steps of {step}, but got {value!r}")
     return value

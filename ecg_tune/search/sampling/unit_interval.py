@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 
@@ -36,6 +38,12 @@ def from_unit(unit: float, distribution: BaseDistribution) -> Any:
         return distribution.low + unit * (distribution.high - distribution.low)
     value = distribution.low + distribution.step * _cell(unit, _n_cells(distribution))
     return min(value, distribution.high)
+
+
+def reflected(units: ArrayLike) -> NDArray[np.float64]:
+    """Reflect what left the interval 0..1 at its ends."""
+    inside = np.abs(np.asarray(units, np.float64))
+    return np.asarray(np.clip(np.where(inside > 1, 2 - inside, inside), 0, 1))
 
 
 def _cell(unit: float, n: int) -> int:

@@ -1,4 +1,4 @@
-"""What a free worker does: resume the waiting trial that promises most for its epochs, or start a new one.
+"""What a free worker does: resume the waiting trial that promises most for what it still costs, or start a new one.
 
 The rules are explained with an example in `docs/how-it-works/stopping.md`.
 """
@@ -40,8 +40,8 @@ class Choice:
     Attributes:
         number: The trial that resumes; None for a new one.
         family: Of that trial; "" leaves the choice to the sampler.
-        reason: "queue" (a config that was given), "first" (too few trials to forecast), "worth" (largest expected improvement an
-            epoch), "share" (its family had less than its share), "halving" (fewer than half of its rung have resumed), "best" (it has
+        reason: "queue" (a config that was given), "first" (too few trials to forecast), "worth" (largest expected improvement for
+            its cost), "share" (its family had less than its share), "halving" (fewer than half of its rung have resumed), "best" (it has
             the best value) or "whole" (its family has few whole trials).
     """
 
@@ -56,10 +56,12 @@ class Chooser:
     Args:
         waiting: Trials that pause at a rung.
         running: Trials that a worker has.
+        cost: "epochs" or "seconds": what an expected improvement is paid with, and what families share.
     """
 
-    def __init__(self, forecasts: Forecasts, waiting: Collection[int], running: Collection[int]) -> None:
+    def __init__(self, forecasts: Forecasts, waiting: Collection[int], running: Collection[int], *, cost: str = "epochs") -> None:
         self.forecasts, self.n_families = forecasts, len(forecasts.families)
+        self.epoch_cost = forecasts.seconds_of_epoch() if cost == "seconds" else np.ones(len(forecasts.numbers))
         self.waiting, self.running = forecasts.rows(waiting), forecasts.rows(running)
 
     def choose(self, families: Sequence[str]) -> Choice:
@@ -90,7 +92,7 @@ class Chooser:
             return self._resume(row, "halving")
         improvement = forecasts.improvement(*forecasts.forecast_rows(waiting))
         if improvement.max() > WORTHLESS * forecasts.spread:
-            return self._resume(waiting[(improvement / self._epochs_left(waiting)).argmax()], "worth")
+            return self._resume(waiting[(improvement / self._cost_left(waiting)).argmax()], "worth")
         if len(leader := waiting[forecasts.best_value[waiting] >= forecasts.best]):
             return self._resume(leader[0], "best")
         for family in range(self.n_families):
@@ -105,28 +107,30 @@ class Chooser:
         return self.forecasts.numbers[int(self.waiting[self._worth(self.waiting).argmin()])]
 
     def _newcomer(self, allowed: Sequence[int]) -> tuple[int, float]:
-        """Return the family of the next new trial, and what that trial is worth an epoch."""
+        """Return the family of the next new trial, and what that trial is worth for its cost."""
         forecasts = self.forecasts
         counts = np.bincount(forecasts.family, minlength=self.n_families)
         fewest = min(allowed, key=lambda family: counts[family])
         worths = {family: self._worth_of_new(family) for family in allowed}
         best = max(allowed, key=lambda family: worths[family])
-        worth = worths[best] / (NEW_COST * forecasts.epochs)
+        worth = worths[best]
         starved = counts[fewest] < len(forecasts.numbers) // (SHARE * self.n_families)
         return (fewest if worths[best] <= 0 or starved else best), worth
 
     def _worth_of_new(self, family: int) -> float:
-        """Return the mean expected improvement of a family's newest trials, as it was forecast from their first rung."""
+        """Return the mean expected improvement of a family's newest trials, as forecast from their first rung, for the cost of one."""
         forecasts = self.forecasts
         own = np.flatnonzero((forecasts.family == family) & forecasts.counts & ~np.isnan(forecasts.value_at[:, 0]))[-RECENT:]
         if not len(own):
             return 0.0 if (forecasts.family[self.running] == family).any() else math.inf
-        return float(forecasts.improvement(*forecasts.forecast_from_first(own)).mean())
+        improvement = float(forecasts.improvement(*forecasts.forecast_from_first(own)).mean())
+        return improvement / (NEW_COST * forecasts.epochs * float(self.epoch_cost[own].mean()))
 
     def _of_short_family(self) -> int | None:
-        """Return the most promising waiting trial of a family that had less than its share of epochs beyond the first rung."""
+        """Return the most promising waiting trial of a family that had less than its share of the cost beyond the first rung."""
         forecasts = self.forecasts
-        beyond = np.bincount(forecasts.family, np.maximum(forecasts.epoch - forecasts.levels[0], 0), self.n_families)
+        paid = np.maximum(forecasts.epoch - forecasts.levels[0], 0) * self.epoch_cost
+        beyond = np.bincount(forecasts.family, paid, self.n_families)
         for family in np.argsort(beyond, kind="stable"):
             if beyond[family] >= beyond.sum() / (SHARE * self.n_families):
                 return None
@@ -153,11 +157,11 @@ class Chooser:
         return int(rows[self.forecasts.forecast_rows(rows)[0].argmax()])
 
     def _worth(self, rows: Rows) -> Floats:
-        """Return the expected improvement of waiting trials for each epoch that they still cost."""
-        return self.forecasts.improvement(*self.forecasts.forecast_rows(rows)) / self._epochs_left(rows)
+        """Return the expected improvement of waiting trials for each epoch, or second, that they still cost."""
+        return self.forecasts.improvement(*self.forecasts.forecast_rows(rows)) / self._cost_left(rows)
 
-    def _epochs_left(self, rows: Rows) -> Floats:
-        return (self.forecasts.epochs - self.forecasts.epoch[rows]).astype(np.float64)
+    def _cost_left(self, rows: Rows) -> Floats:
+        return np.asarray((self.forecasts.epochs - self.forecasts.epoch[rows]) * self.epoch_cost[rows])
 
     def _resume(self, row: int, reason: str) -> Choice:
         return Choice(self.forecasts.numbers[int(row)], self.forecasts.families[self.forecasts.family[row]], reason)

@@ -13,7 +13,7 @@ INTERRUPTED = "interrupted"
 """Reason of a trial that waits since its worker was lost, or its search ended, after it had gone on."""
 
 REASONS = {
-    "worth": "it has the largest expected improvement for each epoch left",
+    "worth": "it has the largest expected improvement for what it still costs",
     "share": "its family had less than its share of epochs",
     "halving": "fewer than half of the trials at its epoch have resumed",
     "best": "it has the best value so far",

@@ -48,6 +48,7 @@ class Forecasts:
         numbers: Numbers of the trials, one a row of the arrays below, in the order in which they were added.
         family, epoch, best_value: (n_trials,) index of the family, last epoch, best value so far (NaN before the first).
         value_at: (n_trials, rungs + 1) best value by each rung and by the last epoch; NaN where a trial did not get there.
+        seconds: (n_trials,) training seconds of an epoch, its mean so far; NaN before the first.
         failed, whole: (n_trials,) whether it failed, and whether it is COMPLETE.
     """
 
@@ -57,7 +58,7 @@ class Forecasts:
         self._row: dict[int, int] = {}
         self.family = np.zeros(0, np.int64)
         self.epoch = np.zeros(0, np.int64)
-        self.best_value = np.zeros(0)
+        self.best_value, self.seconds = np.zeros(0), np.zeros(0)
         self.value_at = np.zeros((0, len(self.levels) + 1))
         self.failed, self.whole = np.zeros(0, np.bool_), np.zeros(0, np.bool_)
 
@@ -76,17 +77,17 @@ class Forecasts:
         if trial.number not in self._row:
             self._append(trial.number, trial.family)
         for epoch, value in trial.intermediate.items():
-            self.report(trial.number, epoch, value)
+            self.report(trial.number, epoch, value, trial.seconds)
         if trial.finished:
             self.end(trial)
 
-    def report(self, number: int, epoch: int, value: float) -> None:
-        """Take in an epoch's value, in order of epochs."""
+    def report(self, number: int, epoch: int, value: float, seconds: float | None = None) -> None:
+        """Take in an epoch's value and the trial's seconds so far, in order of epochs."""
         row = self._row.get(number)
         if row is None or epoch <= self.epoch[row] or epoch > self.epochs:
             return
         self.best_value[row] = value if self.epoch[row] == 0 else max(value, self.best_value[row])
-        self.epoch[row] = epoch
+        self.epoch[row], self.seconds[row] = epoch, math.nan if seconds is None else seconds / epoch
         reached = np.searchsorted(self.levels, epoch, side="right")
         missing = np.isnan(self.value_at[row, :reached])
         self.value_at[row, :reached][missing] = self.best_value[row]
@@ -163,6 +164,15 @@ class Forecasts:
         mean = np.maximum(self.value_at[rows, 0], gains.floor) + gains.mean[self.family[rows], start]
         return mean, NARROW * np.sqrt(gains.variance[self.family[rows], start])
 
+    def seconds_of_epoch(self) -> Floats:
+        """Forecast the seconds of each trial's next epoch: its own mean, before its first one its family's, else that of all; else 1."""
+        known = np.isfinite(self.seconds)
+        everyone = float(self.seconds[known].mean()) if known.any() else 1.0
+        n = np.bincount(self.family[known], minlength=len(self.families))
+        totals = np.bincount(self.family[known], self.seconds[known], len(self.families))
+        of_family = np.where(n > 0, totals / np.maximum(n, 1), everyone)
+        return np.maximum(np.where(known, self.seconds, of_family[self.family]), 1e-9)
+
     @property
     def counts(self) -> NDArray[np.bool_]:
         """Which trials have a value and did not fail."""
@@ -178,6 +188,7 @@ class Forecasts:
         self.numbers.append(number)
         self.family = np.append(self.family, self.families.index(family))
         self.epoch, self.best_value = np.append(self.epoch, 0), np.append(self.best_value, math.nan)
+        self.seconds = np.append(self.seconds, math.nan)
         self.value_at = np.append(self.value_at, np.full((1, len(self.levels) + 1), math.nan), axis=0)
         self.failed, self.whole = np.append(self.failed, False), np.append(self.whole, False)
         self._forget()

@@ -17,13 +17,16 @@ MOST_WAITING = 100
 class PausedTrials:
     """Who waits follows from the study: an open trial that no worker has and whose last epoch is a rung.
 
+    Args:
+        cost: "epochs" or "seconds", see `Chooser`.
+
     Attributes:
         waiting: Their numbers.
         pausing: Numbers of those whose worker is about to be free.
     """
 
-    def __init__(self, forecasts: Forecasts, *, pauses: bool) -> None:
-        self.forecasts, self.pauses = forecasts, pauses
+    def __init__(self, forecasts: Forecasts, *, pauses: bool, cost: str = "epochs") -> None:
+        self.forecasts, self.pauses, self.cost = forecasts, pauses, cost
         self.waiting, self.pausing = list[int](), set[int]()
 
     def takes(self, trial: Trial) -> bool:
@@ -43,7 +46,7 @@ class PausedTrials:
             also: A trial that has just reached a rung, as if it waited already.
         """
         waiting = self.waiting if also is None else [*self.waiting, also]
-        chooser = Chooser(self.forecasts, waiting, [number for number in running if number != also])
+        chooser = Chooser(self.forecasts, waiting, [number for number in running if number != also], cost=self.cost)
         return chooser.choose(may_add) if may_add else chooser.choose_last()
 
     def reached(self, number: int, epoch: int, running: Collection[int], may_add: Sequence[str]) -> Decision | None:
@@ -71,7 +74,9 @@ class PausedTrials:
 
     def surplus(self) -> int | None:
         """Return the least promising trial when more wait than may."""
-        return Chooser(self.forecasts, self.waiting, ()).least_promising() if len(self.waiting) > MOST_WAITING else None
+        if len(self.waiting) <= MOST_WAITING:
+            return None
+        return Chooser(self.forecasts, self.waiting, (), cost=self.cost).least_promising()
 
     def _decision(self, number: int, epoch: int, *, reason: str) -> Decision:
         mean, sd = self.forecasts.of_trial(number)

@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from ecg_tune.search.engine import SearchEngine
-from ecg_tune.search.stopping.choice import Choice
+from ecg_tune.search.stopping.choice import Choice, Chooser
 from ecg_tune.search.stopping.decision import Decision
 from ecg_tune.search.stopping.forecast import Forecasts, rung_levels
 from ecg_tune.search.stopping.gains import DECAY, robust_spread
@@ -262,3 +262,38 @@ def test_a_stop_that_asha_had_decided_is_kept_when_the_search_goes_on_with_forec
     assert (again.unfinished, again.paused.waiting) == ([], [])
     assert study.trials[task.number].state == TrialState.PRUNED
     assert study.trials[task.number].user_attrs["ended_by"] == "asha"
+
+
+def two_alike(*, slow_s: float | None, fast_s: float | None) -> Forecasts:
+    """Two waiting trials with the same curve, of two families whose epochs take other times, and two whole ones of each."""
+    curve = {1: 0.6, 2: 0.69}
+    waiting = [
+        Trial(n, "RUNNING", family=f, intermediate=curve, seconds=s)
+        for n, (f, s) in enumerate(zip(FAMILIES, (slow_s, fast_s), strict=True))
+    ]
+    whole = {epoch: 0.5 + 0.2 * (1 - 0.5**epoch) for epoch in range(1, E + 1)}
+    ended = [
+        Trial(2 + n, "COMPLETE", family=FAMILIES[n % 2], intermediate=whole, values=(max(whole.values()),), seconds=None) for n in range(4)
+    ]
+    return Forecasts.of([*waiting, *ended], (1, 2, 4), E, FAMILIES)
+
+
+@pytest.mark.parametrize(("slow_s", "fast_s", "chosen"), [(20.0, 2.0, 1), (2.0, 20.0, 0)])
+def test_with_cost_seconds_the_trial_of_cheaper_epochs_resumes(slow_s, fast_s, chosen):
+    forecasts = two_alike(slow_s=slow_s, fast_s=fast_s)
+    assert Chooser(forecasts, (0, 1), (), cost="seconds").choose_last().number == chosen
+    assert Chooser(forecasts, (0, 1), (), cost="epochs").choose_last().number == 0  # a tie: the earlier one
+
+
+def test_the_seconds_of_an_epoch_are_the_trials_own_else_its_familys_else_all():
+    forecasts = two_alike(slow_s=20.0, fast_s=None)
+    assert forecasts.seconds_of_epoch().tolist() == [10.0] * 6
+    forecasts.report(1, 3, 0.69, 3.0)
+    assert forecasts.seconds_of_epoch().tolist() == [10.0, 1.0, 10.0, 1.0, 10.0, 1.0]
+
+
+def test_a_search_saves_seconds_and_every_choice_follows_from_the_study(study):
+    engine = played(study, cost="seconds")
+    assert engine.done
+    again = Forecasts.of(engine.study.trials(), engine.rule.levels, E, FAMILIES)
+    np.testing.assert_array_equal(again.seconds_of_epoch(), engine.forecasts.seconds_of_epoch())
