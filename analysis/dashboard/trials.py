@@ -25,12 +25,14 @@ class RankedTrial(Trial):
         rungs: The rungs that it reached, at which early stopping compares it, in epochs, ascending.
         story: Why it waited and resumed, a line each; () where trials do not wait.
         forecast: Of a trial that waits, as of now.
+        expected: Its value; of a trial that waits, or was pruned for its forecast, that forecast; None for all others.
     """
 
     on_front: bool = False
     best_so_far: float | None = None
     rungs: tuple[int, ...] = ()
     story: tuple[str, ...] = ()
+    expected: float | None = None
 
 
 def ranked_trials(study: Study) -> list[RankedTrial]:
@@ -62,7 +64,8 @@ def ranked_trials(study: Study) -> list[RankedTrial]:
             fields["story"] = tuple(story(trial, counted, epochs=last_epoch)[1:])
         if trial.paused and forecasts is not None:
             fields["forecast"] = forecasts.of_trial(trial.number)
-        trials.append(RankedTrial(**fields, on_front=trial.number in front, best_so_far=best, rungs=rungs))
+        expected = min(fields["forecast"][0], 1.0) if trial.value is None and fields["forecast"] else trial.value
+        trials.append(RankedTrial(**fields, on_front=trial.number in front, best_so_far=best, rungs=rungs, expected=expected))
     return trials
 
 
@@ -74,6 +77,11 @@ def families_of(trials: Iterable[Trial]) -> list[str]:
 def completed(trials: Iterable[AnyTrial], family: str | None = None) -> list[AnyTrial]:
     """Keep the COMPLETE trials, of one family or of all."""
     return [trial for trial in trials if trial.value is not None and family in (None, trial.family)]
+
+
+def compared(trials: Iterable[RankedTrial], family: str | None = None) -> list[RankedTrial]:
+    """Keep the trials that figures of parameters compare: those with a value, or a forecast of it; of one family or of all."""
+    return [trial for trial in trials if trial.expected is not None and family in (None, trial.family)]
 
 
 def best_trial(trials: Iterable[AnyTrial]) -> AnyTrial | None:

@@ -1,4 +1,4 @@
-"""Contour: the metric over a family's two most important parameters, smoothed between its complete trials.
+"""Contour: the metric over a family's two most important parameters, smoothed between its trials.
 
 The field is a Gaussian-kernel regression (Nadaraya, 1964; Watson, 1964) on axes scaled to [0, 1], its width by Scott's rule for two
 dimensions (Scott, 1992). It stays empty where no trial is within two widths: nothing is known there. Choices are never smoothed over.
@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from analysis.dashboard.figures.pairs import Pair, Scale, pair_of, scale_axis
 from analysis.dashboard.figures.parallel import WORST_TO_BEST
 from analysis.dashboard.figures.plotly_text import escape, escape_template, hover, trial_hover
-from analysis.dashboard.figures.style import STATE_NAMES, draw, metric_name, rounded, short_name, trial_customdata
+from analysis.dashboard.figures.style import draw, metric_name, rounded, short_name, trial_customdata
 from analysis.dashboard.trials import RankedTrial
 
 N_GRID = 36
@@ -42,7 +42,7 @@ class Contour(NamedTuple):
 
 
 def contour_data(trials: Sequence[RankedTrial], *, metric: str, family: str, parameters: tuple[str, str]) -> Contour:
-    """Smooth the metric of the family's COMPLETE trials over two parameters."""
+    """Smooth the values, or forecasts, of the family's trials over two parameters."""
     pair = pair_of(trials, family, *parameters)
     width = SPREAD * max(len(pair.numbers), 1) ** (-1 / 6)
     (x, x_positions), (y, y_positions) = _grid(pair.x), _grid(pair.y)
@@ -78,10 +78,8 @@ def contour_figure(data: Contour) -> go.Figure:
         mode="markers",
         marker={"color": "rgba(255,255,255,0.85)", "size": 7, "line": {"width": 1.2, "color": "#24292f"}},
         showlegend=False,
-        customdata=trial_customdata(pair.numbers, [f"{value:.4f}" for value in pair.values]),
-        hovertemplate=trial_hover(
-            f"{data.family} · {STATE_NAMES['COMPLETE']}", f"{names[0]} %{{x}}", f"{names[1]} %{{y}}", "%{customdata[1]}"
-        ),
+        customdata=trial_customdata(pair.numbers, pair.shown),
+        hovertemplate=trial_hover(data.family, f"{names[0]} %{{x}}", f"{names[1]} %{{y}}", "%{customdata[1]}"),
     )
     axes = {"xaxis": scale_axis(pair.x, data.family), "yaxis": scale_axis(pair.y, data.family)}
     x_name, y_name = (short_name(scale.name, data.family) for scale in (pair.x, pair.y))

@@ -1,4 +1,4 @@
-"""EDF: which share of a family's complete trials reached at most a value (empirical distribution function)."""
+"""EDF: which share of a family's trials reached at most a value (empirical distribution function)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from analysis.dashboard.figures.style import (
     trial_customdata,
     value_range,
 )
-from analysis.dashboard.trials import RankedTrial, completed, families_of
+from analysis.dashboard.trials import RankedTrial, compared, families_of
 
 
 class FamilyDistribution(NamedTuple):
-    """One family's COMPLETE trials, lowest value first; all are (n_trials,).
+    """One family's trials with a value or a forecast, lowest first; all are (n_trials,).
 
     Attributes:
         shares: Share of the trials whose value is at most this one's.
@@ -44,11 +44,11 @@ class Edf(NamedTuple):
 
 
 def edf_data(trials: Sequence[RankedTrial], *, metric: str) -> Edf:
-    """Order the values of each family's COMPLETE trials; for each value, compute the share of the trials that reached at most that."""
+    """Order each family's values, or forecasts; for each, compute the share of the family's trials that reach at most that."""
     found = []
-    for family in families_of(completed(trials)):
-        own = sorted(completed(trials, family), key=lambda trial: (trial.value or 0.0, trial.number))
-        values = tuple(float(trial.value or 0.0) for trial in own)
+    for family in families_of(compared(trials)):
+        own = sorted(compared(trials, family), key=lambda trial: (trial.expected or 0.0, trial.number))
+        values = tuple(float(trial.expected or 0.0) for trial in own)
         shares = tuple(bisect_right(values, value) / len(values) for value in values)
         found.append(FamilyDistribution(family, tuple(trial.number for trial in own), values, shares))
     return Edf(metric, tuple(found))
@@ -72,5 +72,5 @@ def edf_figure(data: Edf) -> go.Figure:
         for distribution in data.families
     ]
     reached = [value for distribution in data.families for value in distribution.values]
-    y_axis = axis("share of complete trials", range=[0, 1.03], tickformat=".0%")
+    y_axis = axis("share of trials", range=[0, 1.03], tickformat=".0%")
     return draw(traces, height=380, xaxis=axis(metric_name(data.metric), range=value_range(reached)), yaxis=y_axis)

@@ -15,7 +15,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from analysis.dashboard.figures.plotly_text import escape, hover
 from analysis.dashboard.figures.style import PALETTE, axis, cached_figure, draw, family_color, short_name
-from analysis.dashboard.trials import RankedTrial, completed, parameters_of
+from analysis.dashboard.trials import RankedTrial, compared, parameters_of
 
 FEWEST_TRIALS = 5
 TRUSTED_TRIALS = 20
@@ -29,7 +29,7 @@ class Importances(NamedTuple):
     Attributes:
         family: None for the whole study.
         importances: (parameter, share), highest first; the shares sum to 1. Empty when `missing` says why.
-        n_trials: The COMPLETE trials they are computed from.
+        n_trials: The trials with a value or a forecast that they are computed from.
         warning: Why they need care; "" when they don't.
         missing: Why there are none; "" when there are some.
     """
@@ -50,16 +50,16 @@ class _ScoredTrial(NamedTuple):
 
 
 def importances_data(trials: Sequence[RankedTrial], *, family: str | None = None) -> Importances:
-    """Compute Optuna's PED-ANOVA importances from the COMPLETE trials of a family, or of the whole study.
+    """Compute Optuna's PED-ANOVA importances from the trials with a value, or a forecast, of a family, or of the whole study.
 
     Args:
         family: None for the whole study.
     """
-    own = completed(trials, family)
+    own = compared(trials, family)
     missing = _reason_for_none(own, family)
     if missing:
         return Importances(family, (), len(own), "", missing)
-    scored = tuple(_ScoredTrial(trial.value or 0.0, tuple(trial.params.items()), tuple(trial.distributions.items())) for trial in own)
+    scored = tuple(_ScoredTrial(trial.expected or 0.0, tuple(trial.params.items()), tuple(trial.distributions.items())) for trial in own)
     shares, doubts = _shares(scored, tuple(parameters_of(own, family)))
     return Importances(family, shares, len(own), _warning(len(own), doubts), "")
 
@@ -91,14 +91,15 @@ def importances_figure(data: Importances) -> go.Figure:
 
 def _reason_for_none(own: Sequence[RankedTrial], family: str | None) -> str:
     if len(own) < FEWEST_TRIALS:
-        return f"Importances need at least {FEWEST_TRIALS} complete trials; there {'is' if len(own) == 1 else 'are'} {len(own)} so far."
+        count = f"there {'is' if len(own) == 1 else 'are'} {len(own)} so far"
+        return f"Importances need at least {FEWEST_TRIALS} trials with a value or a forecast; {count}."
     names = parameters_of(own, family)
     if len(names) == 1:
         return f"One searched parameter ({names[0]}) takes all of the importance whatever it does: see its slice."
     if not names:
         return "These trials have no searched parameter, so there is nothing to compare."
     if len({trial.value for trial in own}) == 1:
-        return "All complete trials have the same value, so no parameter made a difference."
+        return "All trials have the same value, so no parameter made a difference."
     return ""
 
 
@@ -113,7 +114,7 @@ def _shares(trials: tuple[_ScoredTrial, ...], names: tuple[str, ...]) -> tuple[t
 
 
 def _warning(n_trials: int, doubts: Sequence[str]) -> str:
-    few = [f"Only {n_trials} complete trials: below {TRUSTED_TRIALS} the order is mostly chance."] if n_trials < TRUSTED_TRIALS else []
+    few = [f"Only {n_trials} trials: below {TRUSTED_TRIALS} the order is mostly chance."] if n_trials < TRUSTED_TRIALS else []
     rare = [found[1] for message in doubts if (found := _RARE.match(message))]
     named = ", ".join(rare[:2]) + (f" and {len(rare) - 2} more" if len(rare) > 2 else "")
     unsure = [f"Some parameters belong to few of these trials, so that their shares are unsure: {named}."] if rare else []

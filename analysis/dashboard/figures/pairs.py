@@ -1,4 +1,4 @@
-"""The plane of two parameters, and where a family's complete trials lie on it; for the contour and the rank."""
+"""The plane of two parameters, and where a family's trials lie on it; for the contour and the rank."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.dashboard.figures.plotly_text import escape
 from analysis.dashboard.figures.style import axis, log_axis, short_name
-from analysis.dashboard.trials import RankedTrial, completed
+from analysis.dashboard.trials import RankedTrial, compared
 
 
 class Scale(NamedTuple):
@@ -30,20 +30,27 @@ class Scale(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A family's COMPLETE trials that have both parameters; `numbers` and `values` are (n_trials,), lowest value first."""
+    """A family's trials that have both parameters, lowest value first.
+
+    Attributes:
+        numbers, values, shown: (n_trials,) their numbers, values or forecasts, and these as text.
+    """
 
     x: Scale
     y: Scale
     numbers: tuple[int, ...]
     values: tuple[float, ...]
+    shown: tuple[str, ...]
 
 
 def pair_of(trials: Sequence[RankedTrial], family: str, x: str, y: str) -> Pair:
-    """Collect the family's COMPLETE trials that have both parameters."""
+    """Collect the family's trials that have both parameters, and a value or a forecast."""
     own = sorted(
-        (trial for trial in completed(trials, family) if x in trial.params and y in trial.params), key=lambda trial: trial.value or 0.0
+        (trial for trial in compared(trials, family) if x in trial.params and y in trial.params), key=lambda trial: trial.expected or 0.0
     )
-    return Pair(_scale(own, x), _scale(own, y), tuple(trial.number for trial in own), tuple(float(trial.value or 0.0) for trial in own))
+    values = tuple(float(trial.expected or 0.0) for trial in own)
+    shown = tuple(f"{value:.4f}" if trial.value is not None else f"forecast {value:.4f}" for trial, value in zip(own, values, strict=True))
+    return Pair(_scale(own, x), _scale(own, y), tuple(trial.number for trial in own), values, shown)
 
 
 def scale_axis(scale: Scale, family: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Parallel coordinates: one line a complete trial across its parameters and its value."""
+"""Parallel coordinates: one line a trial across its parameters and its value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from analysis.dashboard.figures.plotly_text import escape
 from analysis.dashboard.figures.style import cached_figure, draw, metric_name, number, rounded, short_name, trial_customdata
 from analysis.dashboard.figures.ticks import linear_ticks, log_ticks
-from analysis.dashboard.trials import RankedTrial, completed, parameters_of
+from analysis.dashboard.trials import RankedTrial, compared, parameters_of
 
 NOT_SET = "not set"
 MOST_AXES = 12
@@ -51,11 +51,11 @@ class Parallel(NamedTuple):
 
 def parallel_data(trials: Sequence[RankedTrial], *, metric: str, family: str | None = None) -> Parallel:
     """Place the COMPLETE trials of a family on its parameters' axes, or all trials on the parameters that all of them have."""
-    own = sorted(completed(trials, family), key=lambda trial: trial.best_value or 0.0)
+    own = sorted(compared(trials, family), key=lambda trial: trial.expected or 0.0)
     names = [name for name in parameters_of(own, family) if family is not None or all(name in trial.params for trial in own)]
     common = sorted(names, key=lambda name: -sum(name in trial.params for trial in own))[:MOST_AXES]
     axes = tuple(_axis(name, own) for name in names if name in common)
-    values = tuple(float(trial.value or 0.0) for trial in own)
+    values = tuple(float(trial.expected or 0.0) for trial in own)
     return Parallel(family, metric, tuple(trial.number for trial in own), values, axes, n_hidden=len(names) - len(common))
 
 

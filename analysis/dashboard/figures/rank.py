@@ -1,4 +1,4 @@
-"""Rank: a family's complete trials on the plane of two parameters, coloured by their rank and not by their value."""
+"""Rank: a family's trials on the plane of two parameters, coloured by their rank and not by their value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from analysis.dashboard.figures.pairs import Pair, Scale, pair_of, scale_axis
 from analysis.dashboard.figures.parallel import WORST_TO_BEST
 from analysis.dashboard.figures.plotly_text import escape, escape_template, trial_hover
-from analysis.dashboard.figures.style import STATE_NAMES, cached_figure, draw, metric_name, number, rounded, short_name, trial_customdata
+from analysis.dashboard.figures.style import cached_figure, draw, metric_name, number, rounded, short_name, trial_customdata
 from analysis.dashboard.trials import RankedTrial
 
 N_PARAMETERS = 3
@@ -29,7 +29,7 @@ class Rank(NamedTuple):
 
 
 def rank_data(trials: Sequence[RankedTrial], *, metric: str, family: str, parameters: Sequence[str]) -> list[Rank]:
-    """Rank the COMPLETE trials on one plane for every pair of the first `N_PARAMETERS` parameters."""
+    """Rank the trials that have a value or a forecast on one plane for every pair of the first `N_PARAMETERS` parameters."""
     found = []
     for x, y in combinations(parameters[:N_PARAMETERS], 2):
         pair = pair_of(trials, family, x, y)
@@ -65,11 +65,11 @@ def rank_figure(data: Rank) -> go.Figure:
             pair.numbers,
             [number(value) for value in pair.x.values],
             [number(value) for value in pair.y.values],
-            [f"{v:.4f}" for v in pair.values],
+            pair.shown,
             rounded(data.ranks),
         ),
         hovertemplate=trial_hover(
-            f"{data.family} · {STATE_NAMES['COMPLETE']}",
+            data.family,
             *(f"{name} %{{customdata[{index}]}}" for index, name in enumerate(names, 1)),
             f"rank %{{customdata[4]}} of {len(data.ranks)}, %{{customdata[3]}}",
         ),

@@ -30,13 +30,14 @@ CAPTIONS = {
     ),
     "importances": (
         "Importances",
-        "Which parameters decided whether a trial is among the best tenth (PED-ANOVA over complete trials); shares sum to 100 %. "
-        "They show what mattered in this search space, not which value is best: see the slices.",
+        "Which parameters decided whether a trial is among the best tenth (PED-ANOVA); shares sum to 100 %. They show what mattered "
+        "in this search space, not which value is best: see the slices. They rest on complete trials, and on the forecasts of those "
+        "that wait or were pruned for one.",
     ),
     "parallel": (
         "Parallel coordinates",
-        "A line is a complete trial, from grey (worst) over blue and violet to orange (best). Drag along an axis to keep "
-        "only the trials that pass there, click the axis to show all again.",
+        "A line is a complete trial, or one with a forecast, from grey (worst) over blue and violet to orange (best). Drag along an axis "
+        "to keep only the trials that pass there, click the axis to show all again.",
     ),
     "slices": (
         "Slices",
@@ -45,12 +46,13 @@ CAPTIONS = {
     ),
     "contour": (
         "Contour",
-        "The metric over the family's two most important parameters, smoothed between its complete trials (the points), from grey "
-        "(worst) to orange (best); empty where no trial is near. A slanted ridge means that the two must be chosen together.",
+        "The metric over the family's two most important parameters, smoothed between its trials (the points, complete or with a "
+        "forecast), from grey (worst) to orange (best); empty where no trial is near. A slanted ridge means that the two must be "
+        "chosen together.",
     ),
     "rank": (
         "Rank",
-        "A point is a complete trial at its values of two parameters, coloured by its rank among the family's trials, so that one "
+        "A point is a trial, complete or with a forecast, at its values of two parameters, coloured by its rank among them, so that one "
         "outlier can't wash out the colours. Orange points close together show where the good region is.",
     ),
     "timeline": (
@@ -68,8 +70,9 @@ CAPTIONS = {
     ),
     "edf": (
         "Distribution",
-        "The share of a family's complete trials that reached at most a value (empirical distribution function). A curve further to the "
-        "right means a better family or search space; a steep one means that the family hardly depends on its settings.",
+        "The share of a family's trials, complete or with a forecast, that reach at most a value (empirical distribution function). A "
+        "curve further to the right means a better family or search space; a steep one means that the family hardly depends on its "
+        "settings.",
     ),
     "best": (
         "Best trials",

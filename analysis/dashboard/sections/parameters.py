@@ -13,7 +13,7 @@ from analysis.dashboard.figures.slices import slice_data, slice_figure
 from analysis.dashboard.figures.style import metric_name, short_name
 from analysis.dashboard.sections.section import Panel, Section, family_section, plain_section
 from analysis.dashboard.sections.study_data import StudyData
-from analysis.dashboard.trials import RankedTrial, completed, parameters_of
+from analysis.dashboard.trials import RankedTrial, compared, parameters_of
 
 FEWEST_TRIALS = 5
 """A parameter has a slice when at least so many trials have it, or all of a family with fewer trials."""
@@ -23,7 +23,7 @@ MOST_NAMED = 8
 def importances(study: StudyData) -> Section:
     panels = []
     for family, data in study.importances.items():
-        title = f"{family or 'All families'}, {data.n_trials} complete trials"
+        title = f"{family or 'All families'}, {data.n_trials} trials"
         figure = None if data.missing else importances_figure(data)
         panels.append(Panel(title=title, figure=figure, warning=data.warning, empty=data.missing))
     return plain_section("importances", panels, panel_width=440)
@@ -33,7 +33,7 @@ def parallel(study: StudyData) -> Section:
     def panels(family: str) -> tuple[Panel, ...]:
         data = parallel_data(study.trials, metric=study.summary.metric, family=family)
         if not data.axes:
-            return (Panel(empty=f"{family}: no complete trial with a searched parameter yet."),)
+            return (Panel(empty=f"{family}: no trial with a searched parameter has a value or a forecast yet."),)
         note = (
             f"Shown are the {len(data.axes)} parameters that most trials have; {data.n_hidden} more have no axis." if data.n_hidden else ""
         )
@@ -60,10 +60,10 @@ def slices(study: StudyData) -> Section:
 
 def contour(study: StudyData) -> Section:
     def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
-        drawn = limit_trials(completed(study.trials, family))
+        drawn = limit_trials(compared(study.trials, family))
         data = contour_data(drawn.trials, metric=study.summary.metric, family=family, parameters=(names[0], names[1]))
         if len(data.pair.numbers) < 2:
-            return (Panel(empty=f"{family}: only {len(data.pair.numbers)} complete trials have both {names[0]} and {names[1]}."),)
+            return (Panel(empty=f"{family}: only {len(data.pair.numbers)} trials have both {names[0]} and {names[1]}."),)
         alt = f"{metric_name(study.summary.metric)} over {' and '.join(short_name(name, family) for name in names[:2])}, smoothed."
         return (Panel(figure=contour_figure(data), note=drawn.message, warning=study.importances[family].warning, alt=alt),)
 
@@ -72,7 +72,7 @@ def contour(study: StudyData) -> Section:
 
 def rank(study: StudyData) -> Section:
     def panels(family: str, names: list[str]) -> tuple[Panel, ...]:
-        drawn = limit_trials(completed(study.trials, family))
+        drawn = limit_trials(compared(study.trials, family))
         data = rank_data(drawn.trials, metric=study.summary.metric, family=family, parameters=names)
         return (*([Panel(note=drawn.message)] if drawn.message else []), *(Panel(figure=rank_figure(one)) for one in data if one.ranks))
 

@@ -29,7 +29,7 @@ def pareto(study: StudyData) -> Section:
 def edf(study: StudyData) -> Section:
     data = edf_data(study.trials, metric=study.summary.metric)
     if not data.families:
-        return empty_section("edf", f"{NONE_COMPLETE}: there is nothing to distribute.")
+        return empty_section("edf", "No trial has a value or a forecast yet: there is nothing to distribute.")
     return plain_section("edf", (Panel(figure=edf_figure(data)),))
 
 

@@ -129,7 +129,7 @@ def test_an_empty_study_gives_a_page_that_explains_itself(toy_study: Maker, tmp_
 def test_a_study_of_one_trial_gives_a_page_that_explains_itself(toy_study: Maker, tmp_path: Path) -> None:
     text = states_page(toy_study, tmp_path, 1, TrialState.COMPLETE)
     assert "One complete trial: there is nothing to rank yet." in text
-    assert "Importances need at least 5 complete trials; there is 1 so far." in text
+    assert "Importances need at least 5 trials with a value or a forecast; there is 1 so far." in text
 
 
 FAILED, STOPPED = "Every trial has failed. Failures, below, says", "No complete trial yet. There is no best value"

@@ -6,10 +6,13 @@ import optuna
 import pytest
 
 from analysis.dashboard.cards import trial_cards
+from analysis.dashboard.figures.edf import edf_data
 from analysis.dashboard.figures.forecast_fan import MOST_FANS, forecast_fan_data, forecast_fan_figure
+from analysis.dashboard.figures.importances import importances_data
+from analysis.dashboard.figures.pairs import pair_of
 from analysis.dashboard.sections import StudyData
 from analysis.dashboard.sections.search_progress import forecasts
-from analysis.dashboard.trials import RankedTrial, ranked_trials
+from analysis.dashboard.trials import RankedTrial, compared, ranked_trials
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.study.study import Study
 from ecg_tune.study.summary import summarise
@@ -76,3 +79,17 @@ def test_a_card_tells_why_its_trial_waits(trials: list[RankedTrial]) -> None:
         if trial.paused:
             assert f"trial {number} waits at epoch {trial.last_epoch}: " in card["story"][-2]
             assert card["story"][-1].startswith("it waits: best value ")
+
+
+def test_figures_of_parameters_count_forecasts_and_say_so(engine: SearchEngine, trials: list[RankedTrial]) -> None:
+    whole = {trial.number: trial.value for trial in trials if trial.value is not None}
+    waiting = {trial.number: trial.forecast[0] for trial in trials if trial.paused and trial.forecast}
+    assert waiting
+    assert {trial.number: trial.expected for trial in compared(trials)} == {n: min(mean, 1.0) for n, mean in waiting.items()} | whole
+    slow = compared(trials, "slow")
+    assert importances_data(trials, family="slow").n_trials == len(slow)
+    assert sorted(edf_data(trials, metric="macro_auc").families[0].values) == sorted(t.expected for t in compared(trials, trials[0].family))
+    pair = pair_of(trials, "slow", "slow.quality", "slow.quality")
+    assert {number for number, text in zip(pair.numbers, pair.shown, strict=True) if text.startswith("forecast")} == {
+        trial.number for trial in slow if trial.paused
+    }
