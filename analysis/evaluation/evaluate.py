@@ -32,6 +32,7 @@ from ecg_tune.data.loaders import BatchLoader, create_signal_dataloader
 from ecg_tune.data.prepared.dataset import PreparedData, Split, open_prepared, open_test, read_ledger
 from ecg_tune.data.prepared.ledger import LEDGER, ledger_entries
 from ecg_tune.errors import DataError
+from ecg_tune.freed_memory import keep_freed_memory
 from ecg_tune.metrics import Array
 
 MODEL_TYPES = ("signal", "image", "fusion")
@@ -80,6 +81,7 @@ def evaluate(
         DataError: No models, models of other data, one that does not run, or fewer than 2 test patients. The test split stays sealed then.
         ConfigError: No such device.
     """
+    keep_freed_memory()
     announce = progress or (lambda line: None)
     check_range("bootstrap resamples", n_bootstrap, 1, 1_000_000)
     check_range("sensitivity target", sensitivity_target, 0.01, 1.0)

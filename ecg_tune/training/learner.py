@@ -17,6 +17,7 @@ from ecg_tune.config import AugmentConfig, TrialConfig
 from ecg_tune.data.loaders import BatchLoader, DeviceSplit, millivolts, to_device
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import NonFiniteLossError
+from ecg_tune.freed_memory import keep_freed_memory
 from ecg_tune.metrics import METRICS, per_class_auc
 from ecg_tune.models import build_model
 from ecg_tune.training.encoders import load_encoders
@@ -41,7 +42,8 @@ class LearningData:
 
 
 def learning_data(data: PreparedData, device: torch.device) -> LearningData:
-    """Copy train and validation to a device."""
+    """Copy train and validation to a device. From now on this process keeps the memory that it frees, see `keep_freed_memory`."""
+    keep_freed_memory()
     return LearningData(to_device(data.train, device), to_device(data.validation, device), data.normalisation, data.sampling_rate_hz)
 
 
