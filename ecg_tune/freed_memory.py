@@ -15,7 +15,8 @@ KEPT_BYTES = 2**30
 def keep_freed_memory() -> bool:
     """Let this process keep what it frees, up to 1 GiB. Convolutional networks then train 9 to 25 % faster on a CPU.
 
-    Measured by `benchmarks/freed_memory.py`. glibc gives blocks of more than 32 MB back to the kernel at once, and takes new ones, page by page, for the next batch.
+    Measured by `benchmarks/freed_memory.py`. glibc gives blocks of more than 32 MB back to the kernel at once, and takes new ones, page by
+    page, for the next batch.
 
     Returns:
         Whether the C library took it; one without glibc's `mallopt` (macOS, musl) allocates by other rules, and nothing is changed.
