@@ -132,7 +132,7 @@ def _from_product(name: str, lines: list[dict[str, Any]]) -> Bank:
     curves: list[Curve] = [list(zip(r["values"], r.get("seconds", []), strict=True)) or [(math.nan, FAILED_S)] for r in rows]
     return Bank(
         name,
-        bank_space(max(map(len, curves))),
+        SearchSpace(bank_space(max(map(len, curves))).suggest),  # without the defaults: no method shall know them
         [str(row["family"]) for row in rows],
         [dict(row["params"]) for row in rows],
         curves,

@@ -21,6 +21,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -110,15 +111,24 @@ class TotalEpochs(tune.Stopper, tune.Callback):
         self.configs[trial.trial_id] = trial.config["trial"]
 
 
+def suggested(trial: optuna.Trial, *, max_epochs: int, n_leads: int) -> dict[str, Any]:
+    """Suggest a config as Ray's searcher asks for it; a function that Ray can pickle."""
+    proposal = searched_space(max_epochs, n_leads).suggest(trial)
+    return {"family": proposal.family, "trial": proposal.config}
+
+
+@cache
+def searched_space(max_epochs: int, n_leads: int) -> SearchSpace:
+    """Return the space of all searches, made once."""
+    return bank_space(max_epochs, n_leads)
+
+
 def rays(seed: int, data: PreparedData, space: SearchSpace, folder: Path, *, epochs: int, max_epochs: int) -> dict[str, Any]:
     """Run a search of Ray Tune's, ended after the same number of epochs."""
     shared = Shared(data=data.in_memory(), checkpoints=LocalStorage(folder), metric="macro_auc", threads=1)
     total = TotalEpochs(epochs)
 
-    def define(trial: optuna.Trial) -> dict[str, Any]:
-        proposal = space.suggest(trial)
-        return {"family": proposal.family, "trial": proposal.config}
-
+    define = partial(suggested, max_epochs=max_epochs, n_leads=len(data.leads))
     searcher = OptunaSearch(define, metric="value", mode="max", seed=seed, points_to_evaluate=[dict(one) for one in space.defaults])
     tune.Tuner(
         tune.with_resources(tune.with_parameters(OneTrial, shared=shared), {"cpu": 1}),
@@ -128,7 +138,13 @@ def rays(seed: int, data: PreparedData, space: SearchSpace, folder: Path, *, epo
             num_samples=ENDLESS,
             max_concurrent_trials=SLOTS,
         ),
-        run_config=tune.RunConfig(storage_path=str((folder / "ray").resolve()), verbose=0, stop=total, callbacks=[total]),
+        run_config=tune.RunConfig(
+            storage_path=str((folder / "ray").resolve()),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+            stop=total,
+            callbacks=[total],
+        ),
     ).fit()
     best = max(total.noted, key=lambda note: note[2])[1]
     return {"noted": total.noted, "config": total.configs[best], "trials": len(total.configs)}
@@ -141,7 +157,7 @@ def plain(config: Any) -> Any:
 
 def search_all(data: PreparedData, out: Path, *, seeds: int, epochs: int, max_epochs: int) -> None:
     """Run the searches that `out` does not hold."""
-    space, loaded = bank_space(max_epochs, len(data.leads)), learning_data(data, torch.device("cpu"))
+    space, loaded = searched_space(max_epochs, len(data.leads)), learning_data(data, torch.device("cpu"))
     known = {(line["method"], line["seed"]) for line in read(out)}
     for seed in range(seeds):
         for method in METHODS:
