@@ -121,7 +121,7 @@ if [[ -z $stopped ]]; then
 fi
 clean_up
 if [[ $stopped == USR1 && $code != 0 ]]; then
-  echo "slurm.sh: requeued, the same command goes on with the study"
-  scontrol requeue "$SLURM_JOB_ID" || die "job $SLURM_JOB_ID can't be requeued here: sbatch the same line again, it goes on with the study"
+  echo "slurm.sh: requeued, the same command resumes the study"
+  scontrol requeue "$SLURM_JOB_ID" || die "job $SLURM_JOB_ID can't be requeued here: sbatch the same line again, it resumes the study"
 fi
 exit "$code"

@@ -102,7 +102,7 @@ def test_a_trial_of_a_study_is_trained_from_its_config(toy_data, tmp_path):
     made = Study.create(tmp_path / "study", StudyAttributes(data_fingerprint=toy_data.fingerprint, max_epochs=1))
     made.optuna.add_trial(create_trial(value=0.7, user_attrs={"family": "cnn1d", "config": to_dict(trial_config(SMALL))}))
     made.close()
-    with ecg_tune.open_study(tmp_path / "study") as study:
+    with ecg_tune.open_study(str(tmp_path / "study")) as study:
         (best,) = study.best(1)
     fit = ecg_tune.train_model(trial_config(best.config), toy_data)
     assert fit.config == trial_config(SMALL)

@@ -55,12 +55,13 @@ class Study:
         return database.study_exists(folder)
 
     @classmethod
-    def open(cls, folder: Path, *, read_only: bool = False) -> Study:
+    def open(cls, folder: Path | str, *, read_only: bool = False) -> Study:
         """Open a study that is there; `read_only` makes nothing and does not wait long for who writes.
 
         Raises:
             StudyError: There is none, its database can't be read, or a newer version wrote it.
         """
+        folder = Path(folder)
         return cls(database.open_study(folder, read_only=read_only), folder)._checked()
 
     @classmethod

@@ -235,8 +235,8 @@ def of_one_parameter(n: int) -> optuna.Study:
     study = optuna.create_study(direction="maximize")
     for number in range(n):
         known = {"params": {"rnn.dropout": number / n}, "distributions": {"rnn.dropout": FloatDistribution(0, 1)}}
-        told = {"user_attrs": {"family": "rnn"}, "intermediate_values": {1: 0.6}}
-        study.add_trial(optuna.trial.create_trial(value=0.6 + number / 100, **known, **told))
+        facts = {"user_attrs": {"family": "rnn"}, "intermediate_values": {1: 0.6}}
+        study.add_trial(optuna.trial.create_trial(value=0.6 + number / 100, **known, **facts))
     return study
 
 

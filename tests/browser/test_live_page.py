@@ -44,9 +44,9 @@ def search(study: Path, data: PreparedData, *more: object) -> subprocess.Popen[s
     return start("search", study, "--data", data.folder, *flags, *more)
 
 
-def wait_for(happened: Callable[[], object], *, at_most_s: float = 500) -> None:
+def wait_for(condition: Callable[[], object], *, at_most_s: float = 500) -> None:
     end = time.monotonic() + at_most_s
-    while not happened():
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.2)
 
@@ -133,17 +133,17 @@ def test_a_page_follows_a_real_search_and_keeps_what_the_reader_did(
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=500)[0] is not None
     assert process.returncode == 130
-    told = facts(Study.open(study))
-    page.wait_for_function(f"{COUNT} === {told['trials']} && !document.getElementById('head').textContent.includes('Search running')")
+    status = facts(Study.open(study))
+    page.wait_for_function(f"{COUNT} === {status['trials']} && !document.getElementById('head').textContent.includes('Search running')")
     shown = page.locator("#head").inner_text()
-    assert f"{told['best']['value']:.4f}" in shown
-    assert f"{told['epochs']:,}" in shown
-    assert f"{told['states']['COMPLETE']:,} complete" in shown
+    assert f"{status['best']['value']:.4f}" in shown
+    assert f"{status['epochs']:,}" in shown
+    assert f"{status['states']['COMPLETE']:,} complete" in shown
 
     page.locator("#card-params button.copy").click()
     queued = tmp_path / "queued.yaml"
     queued.write_text(opened.pasted(), encoding="utf-8")
-    again = search(study, toy_data, "--trials", told["trials"] + 1, "--enqueue", queued)
+    again = search(study, toy_data, "--trials", status["trials"] + 1, "--enqueue", queued)
     assert (again.communicate(timeout=500)[1] is not None, again.returncode) == (True, 0)
     trials = newest_trials(open_study(study))
     assert trials[-1].params == trials[0].params

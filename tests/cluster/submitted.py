@@ -53,15 +53,15 @@ class Submitted:
     def wait(self, what: str, condition: Callable[[], object]) -> None:
         """Wait for something that happens while the search runs."""
 
-        def happened() -> bool:
+        def reached() -> bool:
             over = self.process.poll() is not None  # asked first, so that what a search does last counts
             came = bool(condition())  # asked once: a host may be between two trials when it is asked again
-            assert came or not over, self.told()
+            assert came or not over, self.message()
             return came
 
-        came = wait_for(happened, at_most_s=PATIENCE_S)
+        came = wait_for(reached, at_most_s=PATIENCE_S)
         self.note(what)
-        assert came, self.told()
+        assert came, self.message()
 
     def count(self, text: str) -> int:
         """Return how many lines say something."""
@@ -83,11 +83,11 @@ class Submitted:
         """Return whether a trial of the study trains on a machine now."""
         return any(".train" in line for line in machine.processes())
 
-    def told(self) -> str:
+    def message(self) -> str:
         """Return what happened, the end of what was printed, and why a host did not come."""
-        return "\n".join([*self.happened(), *self.lines[-40:], self.cluster.log()])
+        return "\n".join([*self.events(), *self.lines[-40:], self.cluster.log()])
 
-    def happened(self) -> list[str]:
+    def events(self) -> list[str]:
         """Return what was waited for, and when it came."""
         return [line for line in self.lines if " --- " in line]
 

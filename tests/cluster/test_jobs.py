@@ -248,8 +248,8 @@ def test_what_is_no_address_is_refused(head: Head, submitted: Path, arguments: l
 
 def test_a_ray_without_a_token_is_not_started_unless_told(head: Head, submitted: Path) -> None:
     command = ["search", "other", "--data", head.home / "data", "--trials", 1, *FLAGS]
-    refused, told = head.in_one_process(command, [*command, "--insecure"], RAY_AUTH_MODE="disabled")
+    refused, allowed = head.in_one_process(command, [*command, "--insecure"], RAY_AUTH_MODE="disabled")
     assert refused.code == 2
     assert "unset it, or say --insecure" in refused.err
-    assert told.code == 0, told.err
-    assert "1 COMPLETE" in told.out
+    assert allowed.code == 0, allowed.err
+    assert "1 COMPLETE" in allowed.out

@@ -44,15 +44,15 @@ def test_a_search_needs_no_shared_folder(cluster: OnPremCluster, tunnel: str) ->
     search.send(TRIALS)
     search.wait("it trains on all", lambda: all(search.running_on(host) for host in cluster.hosts))
     killed.kill()
-    assert search.ended_with() == 0, search.told()
-    assert search.count(LOST), search.told()
+    assert search.ended_with() == 0, search.message()
+    assert search.count(LOST), search.message()
     cluster.hosts.boot(killed)
 
     home = cluster.client.home / "served"
     cluster.client.run(f"ecg-tune pull served --checkpoints --out {home} --address {tunnel}", env=TOKEN)
     rows = newest_trials(open_study(home))
     wrong = [*wrong_rows(rows, TRIALS), *wrong_decisions(rows, search.arrivals())]
-    assert not wrong, "\n".join([*wrong, search.told()])
+    assert not wrong, "\n".join([*wrong, search.message()])
     assert not (cluster.head.home / "served/study.db").exists()
     assert any((home / "checkpoints").rglob("*.pt"))
     cluster.wait_for(cluster.hosts)  # Ray was started again on the one that was switched on again

@@ -109,10 +109,10 @@ def test_hosts_that_are_cut_off_die_and_join_lose_nothing(search: Submitted, tun
     )
 
     search.stop(tunnel)
-    assert search.ended_with() == 130, search.told()
+    assert search.ended_with() == 130, search.message()
     search.note("it is stopped")
     wrong = [line for before in (at_the_cut, at_the_kill) for line in changed_rows(before, search.rows())]
-    assert not wrong, "\n".join([*wrong, search.told()])
+    assert not wrong, "\n".join([*wrong, search.message()])
     assert search.count("machines came or went: ") >= 3
 
 
@@ -124,18 +124,18 @@ def test_it_goes_on_beside_another_search_and_neither_disturbs_the_other(search:
     for one, n_trials in asked.items():
         one.send(n_trials)
     search.wait("both have begun", lambda: search.count("SYNTHETIC data, ") == 2 and beside.count("SYNTHETIC data, ") == 1)
-    assert beside.process.poll() is None, beside.told()
+    assert beside.process.poll() is None, beside.message()
     wrong = []
     for one, n_trials in asked.items():
-        assert one.ended_with() == 0, one.told()
+        assert one.ended_with() == 0, one.message()
         rows = one.rows()
         wrong += [*wrong_rows(rows, n_trials), *wrong_decisions(rows, one.arrivals())]
         wrong += [f"checkpoints in {path}" for row in rows if not (path := row.user_attrs["path"]).startswith("checkpoints/")]
     wrong += changed_rows(before, search.rows())
-    assert not wrong, "\n".join([*wrong, search.told(), beside.told()])
+    assert not wrong, "\n".join([*wrong, search.message(), beside.message()])
     assert [open_study(one.study).user_attrs["seed"] for one in asked] == [0, 1]
     search.note("both have ended")
-    print("\n".join(search.happened()))
+    print("\n".join(search.events()))
 
 
 def test_the_study_comes_home_and_ray_down_leaves_nothing(search: Submitted, tunnel: str) -> None:

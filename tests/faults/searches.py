@@ -28,7 +28,7 @@ TRIALS, EPOCHS = 8, 6
 FAMILIES = ("cnn1d", "cnn1d_rnn")
 FLAGS = ("--families", ",".join(FAMILIES), "--profile", "small", "--trials", TRIALS, "--max-epochs", EPOCHS, "--slots", 2)
 STARTUP_S = 8.0
-SILENCE_S = 300.0
+PATIENCE_S = 300.0
 """A search that takes longer hangs; it needs 20 s."""
 
 
@@ -80,7 +80,7 @@ class Search:
     def run(self) -> int:
         """Run the command to its end and return its exit code."""
         with self.started() as process:
-            return process.wait(SILENCE_S)
+            return process.wait(PATIENCE_S)
 
     @property
     def logs(self) -> list[Path]:

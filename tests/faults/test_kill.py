@@ -17,7 +17,7 @@ from .checks import changed_rows, wrong_decisions, wrong_pauses, wrong_rows
 from .epochs import repeated_epochs, steps_of
 from .outcomes import Outcome
 from .processes import idle, parent_of, processes_of, wait_for, workers_of
-from .searches import SILENCE_S, TRIALS, Cluster, Search, unfinished, wait_for_the_moment
+from .searches import PATIENCE_S, TRIALS, Cluster, Search, unfinished, wait_for_the_moment
 
 pytestmark = pytest.mark.ray
 
@@ -47,7 +47,7 @@ def test_a_killed_worker_loses_nothing(joined: Search, outcomes: list[Outcome], 
         rows, workers = joined.rows(), workers_of(joined.scratch)
         victim = random.Random(case).choice(sorted(workers))
         os.kill(victim, signal.SIGKILL)
-        go_on(joined, process.wait(SILENCE_S))
+        go_on(joined, process.wait(PATIENCE_S))
     check(joined, "worker", rows, outcomes, alive=workers, victims={victim})
 
 
@@ -60,7 +60,7 @@ def test_a_killed_node_loses_nothing(joined: Search, cluster: Cluster, outcomes:
         victims = {worker for worker in workers if parent_of(worker) == cluster.raylets[node]}
         cluster.kill(node)
         try:
-            go_on(joined, process.wait(SILENCE_S))
+            go_on(joined, process.wait(PATIENCE_S))
         finally:
             cluster.start(node)
     check(joined, "node", rows, outcomes, alive=workers, victims=victims)
@@ -69,7 +69,7 @@ def test_a_killed_node_loses_nothing(joined: Search, cluster: Cluster, outcomes:
 def test_a_worker_killed_between_two_trials_loses_nothing(joined: Search, outcomes: list[Outcome]) -> None:
     """Tune itself gives up a trial that it was just handing to a warm worker when that one died, whatever the retries."""
     with joined.started() as process:
-        assert wait_for(lambda: joined.share_done() > 0.1 or process.poll() is not None, at_most_s=SILENCE_S)
+        assert wait_for(lambda: joined.share_done() > 0.1 or process.poll() is not None, at_most_s=PATIENCE_S)
         workers, victims, ended = workers_of(joined.scratch), set[int](), 0
         while not victims and process.poll() is None:
             now = sum(joined.message().count(word) for word in ("[max_epochs]", "PRUNED ", " waits at "))
@@ -78,7 +78,7 @@ def test_a_worker_killed_between_two_trials_loses_nothing(joined: Search, outcom
         for victim in victims:  # at once: the moment is short
             os.kill(victim, signal.SIGKILL)
         rows = joined.rows()
-        go_on(joined, process.wait(SILENCE_S))
+        go_on(joined, process.wait(PATIENCE_S))
     assert victims, joined.message()
     check(joined, "idle worker", rows, outcomes, alive=workers, victims=victims)
 
@@ -92,7 +92,7 @@ def test_a_worker_that_hangs_is_given_up(joined: Search, outcomes: list[Outcome]
         rows, workers = search.rows(), workers_of(search.scratch)
         victim = min(workers - idle(workers), default=min(workers))
         os.kill(victim, signal.SIGSTOP)
-        go_on(search, process.wait(SILENCE_S))
+        go_on(search, process.wait(PATIENCE_S))
     assert any("nothing was heard of" in log.read_text() for log in search.logs), search.message()
     check(search, "hung worker", rows, outcomes, alive=workers, victims={victim})
 
@@ -105,7 +105,7 @@ def test_a_search_ended_with_all_its_processes_says_so_and_goes_on(search: Searc
         for one in processes_of(search.scratch):
             with suppress(ProcessLookupError):
                 os.kill(one, signal.SIGTERM)
-        assert process.wait(SILENCE_S) == 130, search.message()
+        assert process.wait(PATIENCE_S) == 130, search.message()
     assert "interrupted" in search.message()
     joined = elsewhere(search, cluster)
     go_on(joined, joined.run())

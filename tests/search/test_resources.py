@@ -32,8 +32,8 @@ def test_slots_are_counted_machine_by_machine(settings, nodes, slots):
 
 
 def test_slots_follow_machines_that_come_and_go():
-    now, nodes, told = 0.0, [BOX], list[int]()
-    found = Slots(plan(SearchSettings(), nodes), None, may_grow=False, nodes=lambda: nodes, changed=told.append, clock=lambda: now)
+    now, nodes, announced = 0.0, [BOX], list[int]()
+    found = Slots(plan(SearchSettings(), nodes), None, may_grow=False, nodes=lambda: nodes, changed=announced.append, clock=lambda: now)
     assert found() == 2
     nodes = [BOX, BOX]
     assert found() == 2  # it looks every two seconds
@@ -41,7 +41,7 @@ def test_slots_follow_machines_that_come_and_go():
     assert found() == 4
     nodes, now = [], 4.0
     assert found() == 1  # what is out waits for a machine
-    assert told == [4, 1]
+    assert announced == [4, 1]
 
 
 def test_where_machines_may_join_as_many_trials_are_out_as_asked_for():
