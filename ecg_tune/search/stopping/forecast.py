@@ -155,13 +155,14 @@ class Forecasts:
     def forecast_rows(self, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Do what `forecast` does for rows of the arrays."""
         gains, family, epoch, whole = self._gains, self.family[rows], self.epoch[rows], self.whole[rows]
-        mean = np.maximum(self.best_value[rows], gains.floor) + np.where(whole, 0.0, gains.mean[family, epoch])
+        value = np.maximum(self.best_value[rows], gains.floor)
+        mean = np.where(whole, value, np.maximum(value, gains.kept[epoch] * value + gains.mean[family, epoch]))
         return mean, np.where(whole, 0.0, NARROW * np.sqrt(gains.variance[family, epoch]))
 
     def forecast_from_first(self, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Forecast trials from their value at the first rung, as if nothing later were known."""
         gains, start = self._gains, self.levels[0] if self.levels else self.epochs
-        mean = np.maximum(self.value_at[rows, 0], gains.floor) + gains.mean[self.family[rows], start]
+        mean = gains.kept[start] * np.maximum(self.value_at[rows, 0], gains.floor) + gains.mean[self.family[rows], start]
         return mean, NARROW * np.sqrt(gains.variance[self.family[rows], start])
 
     def seconds_of_epoch(self) -> Floats:

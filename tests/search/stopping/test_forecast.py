@@ -57,8 +57,8 @@ def test_each_rung_is_half_as_far_again(grace, epochs, levels):
     assert rung_levels(grace, epochs) == levels
 
 
-def expected_gains(trials: list[Trial], levels: tuple[int, ...]) -> list[dict[str, tuple[float, float]]]:
-    """Compute mean and variance of each step's gain, family by family, in plain loops."""
+def expected_steps(trials: list[Trial], levels: tuple[int, ...]) -> list[tuple[float, dict[str, tuple[float, float]]]]:
+    """Compute in plain loops what each step makes of a value v, (1 + slope) · v + shift: slope, and each family's shift and variance."""
     seen = [t for t in trials if t.state != "FAIL" and t.intermediate]
 
     def at(trial: Trial, epoch: int) -> float | None:
@@ -70,23 +70,37 @@ def expected_gains(trials: list[Trial], levels: tuple[int, ...]) -> list[dict[st
     spread, floor = robust_spread(first)
     steps, before, variance_before, own_before = [], None, 0.0, dict.fromkeys(FAMILIES, 0.0)
     for low, high in zip(levels, (*levels[1:], E), strict=True):
-        gains = {f: [] for f in FAMILIES}
+        made = {f: [] for f in FAMILIES}
         for t in seen:
             if (b := at(t, high)) is not None and (a := at(t, low)) is not None:
-                gains[t.family].append(max(b, floor) - max(a, floor))
-        every = [g for own in gains.values() for g in own]
+                made[t.family].append((max(a, floor), max(b, floor) - max(a, floor)))
+        every = [pair for own in made.values() for pair in own]
         prior = spread if before is None else DECAY * before
-        mean, variance = prior, spread**2 if before is None else DECAY * variance_before
+        mean, variance, middle = prior, spread**2 if before is None else DECAY * variance_before, 0.0
         if every:
-            mean = sum(every) / len(every)
-            variance = (sum((g - mean) ** 2 for g in every) + 0.5 * prior**2) / (len(every) + 0.5)
+            mean, middle = sum(g for _, g in every) / len(every), sum(v for v, _ in every) / len(every)
+            variance = (sum((g - mean) ** 2 for _, g in every) + 0.5 * prior**2) / (len(every) + 0.5)
         pace = {f: 1.0 if before is None or before <= 1e-9 else min(3.0, max(0.3, own_before[f] / before)) for f in FAMILIES}
-        own = {f: (sum(gains[f]) + mean * pace[f]) / (len(gains[f]) + 1) for f in FAMILIES}
-        inner = [g - sum(gains[f]) / len(gains[f]) for f in FAMILIES for g in gains[f]]
-        within = max(sum(g * g for g in inner) / max(1, len(inner) - 1) if len(inner) > 2 else variance, 1e-10)
-        steps.append({f: (own[f], within + max(variance, within) / (len(gains[f]) + 1)) for f in FAMILIES})
+        own = {f: (sum(g for _, g in made[f]) + mean * pace[f]) / (len(made[f]) + 1) for f in FAMILIES}
+        centre = {f: (sum(v for v, _ in made[f]) + middle) / (len(made[f]) + 1) for f in FAMILIES}
+        about = [(v - centre[f], g - sum(g for _, g in made[f]) / len(made[f])) for f in FAMILIES for v, g in made[f]]
+        square = sum(x * x for x, _ in about)
+        steepness = min(0.0, max(-1.0, sum(x * y for x, y in about) / square)) if square > 0 else 0.0
+        slope = 0.6 * steepness * len(about) / (len(about) + 4)
+        left = [y - slope * x for x, y in about]
+        within = max(sum(y * y for y in left) / (len(left) - 1) if len(left) > 2 else variance, 1e-10)
+        steps.append((slope, {f: (own[f] - slope * centre[f], within + max(variance, within) / (len(made[f]) + 1)) for f in FAMILIES}))
         before, variance_before, own_before = mean, variance, own
     return steps
+
+
+def to_the_end(steps: list[tuple[float, dict[str, tuple[float, float]]]], family: str) -> np.ndarray:
+    """Add steps up: a value v becomes kept · v + shift, with a variance; (kept, shift, variance)."""
+    kept, shift, variance = 1.0, 0.0, 0.0
+    for slope, families in reversed(steps):
+        own_shift, own_variance = families[family]
+        kept, shift, variance = kept * (1 + slope), shift + kept * own_shift, variance + kept**2 * own_variance
+    return np.array([kept, shift, variance])
 
 
 @pytest.mark.parametrize("n", [1, 3, 5, 40])
@@ -94,7 +108,7 @@ def expected_gains(trials: list[Trial], levels: tuple[int, ...]) -> list[dict[st
 def test_a_forecast_is_the_best_value_and_what_its_family_gains_from_there(seed, n):
     levels = rung_levels(1, E)
     trials = random_trials(np.random.default_rng(seed), n, levels)
-    forecasts, steps = Forecasts.of(trials, levels, E, FAMILIES), expected_gains(trials, levels)
+    forecasts, steps = Forecasts.of(trials, levels, E, FAMILIES), expected_steps(trials, levels)
     for trial in trials:
         if trial.state == "FAIL":
             assert not forecasts.known(trial.number)
@@ -107,12 +121,25 @@ def test_a_forecast_is_the_best_value_and_what_its_family_gains_from_there(seed,
         at = levels.index(low)
         high = (*levels[1:], E)[at]
         way = (math.log(trial.last_epoch) - math.log(low)) / (math.log(high) - math.log(low))
-        left = [
-            sum(s[trial.family][i] for s in steps[at:]) * (1 - way) + sum(s[trial.family][i] for s in steps[at + 1 :]) * way for i in (0, 1)
-        ]
+        kept, shift, variance = to_the_end(steps[at:], trial.family) * (1 - way) + to_the_end(steps[at + 1 :], trial.family) * way
         _, floor = robust_spread(np.array([t.intermediate[1] for t in trials if t.state != "FAIL"]))
-        assert mean == pytest.approx(max(*trial.intermediate.values(), floor) + left[0])
-        assert sd == pytest.approx(0.6 * math.sqrt(left[1]))
+        value = max(*trial.intermediate.values(), floor)
+        assert mean == pytest.approx(max(value, kept * value + shift))
+        assert sd == pytest.approx(0.6 * math.sqrt(variance))
+
+
+def test_a_high_first_value_gains_less_than_a_low_one_so_no_forecast_flies_away():
+    """Curves that all end near 0.85, from first values between 0.5 and 0.8."""
+    rng = np.random.default_rng(0)
+    trials = []
+    for number in range(30):
+        first, last = rng.uniform(0.5, 0.8), rng.normal(0.85, 0.01)
+        values = {epoch: float(last + (first - last) * 0.6 ** (epoch - 1)) for epoch in range(1, E + 1)}
+        trials.append(Trial(number, "COMPLETE", family="slow", intermediate=values, values=(max(values.values()),)))
+    high, low = (Trial(30 + n, "RUNNING", family="slow", intermediate={1: value}) for n, value in enumerate((0.8, 0.5)))
+    forecasts = Forecasts.of([*trials, high, low], rung_levels(1, E), E, FAMILIES)
+    assert forecasts.of_trial(30)[0] == pytest.approx(0.86, abs=0.035)  # by the mean gain alone it would be 1.0
+    assert 0.0 < forecasts.of_trial(30)[0] - forecasts.of_trial(31)[0] < 0.1
 
 
 def test_values_that_explode_in_the_first_epoch_spread_nothing():
