@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from optuna.trial import BaseTrial, FixedTrial
 
@@ -16,9 +16,10 @@ from ecg_tune.models.plugins import Registry, named
 from ecg_tune.search.space import Proposal, SearchSpace
 from search_spaces import alexnet, cnn1d, cnn1d_rnn, fusion, resnet, resnet1d, rnn, vgg
 from search_spaces.configs import checked_configs
-from search_spaces.custom import check_rules, customised, default_under, priors_in
+from search_spaces.custom import RuledTrial, check_rules, default_under, priors_in
 from search_spaces.memory import state_gb
 from search_spaces.suggestions import Space, SpaceContext
+from search_spaces.training_rules import classic_values, training_names, with_training_rules
 
 __all__ = ["SPACES", "Space", "SpaceContext", "in_order", "resolve", "search_space"]
 
@@ -112,7 +113,12 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
     """
     chosen = in_order(families)
     context = replace(context, package_spaces={family: SPACES[family] for family in chosen if family not in SPACES.built_in})
-    check_rules(context.rules, lambda trial: [SPACES[family].suggest(trial, context) for family in chosen])
+    check_rules(
+        context.rules,
+        lambda trial: [SPACES[family].suggest(trial, context) for family in chosen],
+        lambda trial: [_suggested(trial, family, context) for family in chosen],
+        more=training_names(chosen),
+    )
 
     def suggest(trial: BaseTrial) -> Proposal:
         family = trial.suggest_categorical("family", chosen) if len(chosen) > 1 else chosen[0]
@@ -128,7 +134,8 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
         needed = state_gb(classic.model, family, context.n_leads)
         if needed > context.memory_gb:
             raise ConfigError(f"the classic {family} needs {needed:.3g} GB: raise memory_gb={context.memory_gb:g}, or leave {family} out")
-        return choice | default_under(SPACES[family].defaults[context.profile], context.rules)
+        params = classic_values(classic, context.rules) | dict(SPACES[family].defaults[context.profile])
+        return choice | default_under(params, context.rules)
 
     defaults = tuple(default(family) for family in chosen)
     space = SearchSpace(suggest=suggest, defaults=defaults, extended=extended, priors=priors_in(context.rules))
@@ -148,4 +155,7 @@ def extended(config: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], bo
 
 
 def _suggested(trial: BaseTrial, family: str, context: SpaceContext) -> TrialConfig:
-    return SPACES[family].suggest(customised(trial, context.rules), context)
+    if not context.rules:
+        return SPACES[family].suggest(trial, context)
+    ruled = RuledTrial(trial, context.rules)
+    return with_training_rules(ruled, SPACES[family].suggest(cast(BaseTrial, ruled), context))

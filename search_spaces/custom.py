@@ -11,8 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -30,26 +30,45 @@ N_TRIED = 200
 """Random trials that find a space's parameters and try out a changed space; conditions are at most two deep."""
 
 
-class _Custom:
-    """Suggests the parameters that have a rule by that rule, and all others as the space says."""
+class RuledTrial:
+    """Suggests the parameters that have a rule by that rule, and all others as the space says. A prior alone changes no range.
+
+    Attributes:
+        asked: Names of all that were suggested.
+    """
 
     def __init__(self, trial: BaseTrial, rules: Mapping[str, Any]) -> None:
-        self.trial, self.rules = trial, rules
+        self.trial, self.rules, self.asked = trial, rules, set[str]()
 
     def suggest_float(self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False) -> float:
-        if name not in self.rules:
+        if not self._ruled(name):
             return self.trial.suggest_float(name, low, high, step=step, log=log)
         return float(self._suggest(name, {"log": log, "step": step}, whole=False))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        if name not in self.rules:
+        if not self._ruled(name):
             return self.trial.suggest_int(name, low, high, step=step, log=log)
         return int(self._suggest(name, {"log": log, "step": step}, whole=True))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        if name not in self.rules:
+        if not self._ruled(name):
             return self.trial.suggest_categorical(name, choices)
         return self._suggest(name, {"log": False, "step": None}, whole=all(isinstance(choice, int) for choice in choices))
+
+    def suggest_by_rule(self, name: str, *, whole: bool) -> Any:
+        """Suggest what only a rule knows; `whole` where a range is of whole numbers.
+
+        Raises:
+            ConfigError: The rule is a prior alone.
+        """
+        if not self._ruled(name):
+            raise ConfigError(f"{name} is not searched by itself: give low and high beside its prior")
+        return self._suggest(name, {"log": False, "step": None}, whole=whole)
+
+    def _ruled(self, name: str) -> bool:
+        self.asked.add(name)
+        rule = self.rules.get(name)
+        return name in self.rules and (not isinstance(rule, Mapping) or "low" in rule)
 
     def _suggest(self, name: str, usual: Mapping[str, Any], *, whole: bool) -> Any:
         rule = self.rules[name]
@@ -60,12 +79,6 @@ class _Custom:
         if whole:
             return self.trial.suggest_int(name, low, high, log=log, step=step or 1)
         return self.trial.suggest_float(name, low, high, log=log, step=step)
-
-
-def customised(trial: BaseTrial, rules: Mapping[str, Any]) -> BaseTrial:
-    """Wrap a trial so that parameters with a rule are suggested by it. A prior alone changes no range."""
-    changed = {name: rule for name, rule in rules.items() if not isinstance(rule, Mapping) or "low" in rule}
-    return cast(BaseTrial, _Custom(trial, changed)) if changed else trial
 
 
 def priors_in(rules: Mapping[str, Any]) -> dict[str, Prior]:
@@ -83,7 +96,7 @@ def _moved(value: Any, rule: Any) -> Any:
     if isinstance(rule, Mapping) and "prior" in rule:
         return rule["prior"]
     if isinstance(rule, Mapping):
-        return min(max(value, rule["low"]), rule["high"])
+        return rule["high"] if value is None else min(max(value, rule["low"]), rule["high"])
     choices = rule if isinstance(rule, list) else [rule]
     return value if value in choices else choices[0]
 
@@ -103,16 +116,24 @@ def parameters(suggest: Callable[[BaseTrial], Any]) -> dict[str, BaseDistributio
     return found
 
 
-def check_rules(rules: Mapping[str, Any], suggest: Callable[[BaseTrial], Any]) -> None:
+def check_rules(
+    rules: Mapping[str, Any],
+    suggest: Callable[[BaseTrial], Any],
+    ruled: Callable[[BaseTrial], Any],
+    *,
+    more: Collection[str] = (),
+) -> None:
     """Refuse rules with unknown names or values that no config takes.
 
     Args:
         suggest: The unchanged space, a function of a trial.
+        ruled: The space under the rules.
+        more: Names that rules may bring in.
 
     Raises:
         ConfigError: Names the rule, and the nearest valid name or what is wrong with its value.
     """
-    names = parameters(suggest).keys() - {"family"} if rules else set()
+    names = {*parameters(suggest), *more} - {"family"} if rules else set()
     for name, rule in rules.items():
         if name not in names:
             raise ConfigError(f"space: unknown parameter {name!r}: {nearest(name, names)}")
@@ -134,7 +155,7 @@ def check_rules(rules: Mapping[str, Any], suggest: Callable[[BaseTrial], Any]) -
     if not rules:
         return
     try:
-        ranges = parameters(lambda trial: suggest(customised(trial, rules)))
+        ranges = parameters(ruled)
     except (ValueError, TypeError, KeyError) as error:  # ConfigError is a ValueError
         raise ConfigError(f"space: no config takes these values: {error}") from error
     for name, prior in priors_in(rules).items():

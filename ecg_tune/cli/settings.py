@@ -64,7 +64,7 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
     Raises:
         ConfigError: A rule or a queued config is not of this space.
     """
-    context = SpaceContext(settings.profile, settings.epochs, settings.space, len(prepared.leads), settings.memory_gb)
+    context = SpaceContext(settings.profile, settings.epochs, settings.rules, len(prepared.leads), settings.memory_gb)
     if settings.fusion_from:
         source, storage = Path(settings.fusion_from), planned_storage(study, settings)
         context = replace(context, encoders=encoders_of(source, prepared, into=storage, own=source.resolve() == study.resolve()))

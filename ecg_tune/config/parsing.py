@@ -19,12 +19,18 @@ from ecg_tune.errors import ConfigError
 T = TypeVar("T")
 
 
+MOST_LISTED, N_NEAREST = 15, 3
+"""Valid names that an error lists; of more it names the nearest."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Suggest the valid name that is nearest to `name`, and list all of them."""
+    """Suggest the valid name that is nearest to `name`, and list all of them, or of many the nearest."""
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}valid: {', '.join(names)}"
+    if len(names) <= MOST_LISTED:
+        return f"{hint}valid: {', '.join(names)}"
+    return f"{hint}{len(names)} names are valid, e.g. {', '.join(difflib.get_close_matches(name, names, n=N_NEAREST, cutoff=0.0))}"
 
 
 def check_choice(name: str, value: str, valid: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ecg_tune.config.deprecations import rename_settings
 from ecg_tune.config.parsing import from_dict
 from ecg_tune.config.setting import ABOVE_ZERO, check_different, check_settings, setting
+from ecg_tune.config.training_rules import rules_of_training
 from ecg_tune.config.trial import PROFILES
 
 EPOCHS: Mapping[str, int] = {"full": 50, "small": 10}
@@ -187,6 +188,13 @@ class SearchSettings:
         unset="the families' own spaces",
         group=WHAT,
     )
+    training: Mapping[str, Any] = setting(
+        None,
+        "Settings of training for every family, as in `space` but without the family: fixed, or searched. Epochs: --max-epochs.",
+        factory=dict,
+        unset="the families' own",
+        group=WHAT,
+    )
     enqueue: tuple[Mapping[str, Any], ...] = _flag(
         (),
         "YAML file with configurations to try first, right after the defaults: one mapping of parameters to values, or a list of "
@@ -221,11 +229,17 @@ class SearchSettings:
         check_settings(self)
         check_different("families", self.families)
         check_different("minimise", self.minimise, may_be_empty=True)
+        rules_of_training(self.training, ())
 
     @property
     def epochs(self) -> int:
         """Epochs a trial may run, the profile's default applied."""
         return self.max_epochs or EPOCHS[self.profile]
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """The user's changes of the space: those of `training` for each family, and those of `space`, which win."""
+        return rules_of_training(self.training, self.families) | dict(self.space)
 
     @property
     def grace(self) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ecg_tune.config.parsing import check_range
 from ecg_tune.config.setting import check_different, check_settings, setting
+from ecg_tune.errors import ConfigError
 
 CLASS_NAMES = ("NORM", "MI", "STTC", "CD", "HYP")
 LEAD_NAMES = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -114,7 +115,19 @@ class TrainingConfig:
         "Learning-rate schedule: `plateau` lowers the rate when the validation loss stops falling.",
         choices=("plateau", "one_cycle", "cosine"),
     )
-    patience: int = setting(5, "Epochs without a lower validation loss before training ends.", limits=(1, 10_000))
+    warmup_epochs: int = setting(
+        0, "Epochs in which the learning rate rises linearly to its value; `one_cycle` has its own rise.", limits=(0, 10_000)
+    )
+    patience: int = setting(
+        5,
+        "`plateau`: epochs without a lower validation loss before training ends. The other schedules run to their last epoch.",
+        limits=(1, 10_000),
+    )
+    averaging: str = setting(
+        "none",
+        "What is validated and saved: the weights themselves, their exponential moving average, or the mean of the last quarter of epochs.",
+        choices=("none", "ema", "swa"),
+    )
     gradient_clip: float = setting(1.0, "Largest norm of the gradient; 0 switches clipping off.", limits=(0, 1e6))
     crop_s: float | None = setting(
         None,
@@ -123,6 +136,9 @@ class TrainingConfig:
         unset="whole records",
     )
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    mixup: float = setting(
+        0.0, "Mix pairs of records and their labels, by shares from Beta(mixup, mixup); 0 switches it off.", limits=(0, 1)
+    )
     label_smoothing: float = setting(0.0, "Share of each label that is moved to one half.", limits=(0, 0.5))
     class_weights: bool = setting(False, "Let the positives of a class weigh as much as its negatives.")
     deterministic: bool = setting(False, "Use only algorithms that give the same bits every time; some are slower.")
@@ -138,6 +154,8 @@ class TrainingConfig:
         check_settings(self)
         if self.micro_batch is not None:
             check_range("micro_batch", self.micro_batch, 1, self.batch_size)
+        if self.warmup_epochs and self.schedule == "one_cycle":
+            raise ConfigError("warmup_epochs goes with plateau and cosine: one_cycle warms up by itself, leave it out")
 
 
 @dataclass(frozen=True)

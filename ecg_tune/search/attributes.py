@@ -24,7 +24,7 @@ def study_attributes(data: PreparedData, settings: SearchSettings) -> StudyAttri
         profile=settings.profile,
         families=tuple(settings.families),
         max_epochs=settings.epochs,
-        space=dict(settings.space),
+        space=settings.rules,
         memory_gb=settings.memory_gb,
         rungs=tuple(SCHEDULERS[settings.scheduler](settings).marks),
         scheduler=settings.scheduler,

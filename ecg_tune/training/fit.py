@@ -81,7 +81,7 @@ def train_model(
         result = learner.step()
         if on_epoch:
             on_epoch(result)
-    learner.model.load_state_dict(learner.best_state)
+    learner.validated.load_state_dict(learner.best_state)
     return Fit(config=config, model=learner.predictor.eval(), history=learner.history, best_epoch=learner.best_epoch, seed=seed)
 
 

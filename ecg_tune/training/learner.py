@@ -20,9 +20,11 @@ from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.freed_memory import keep_freed_memory
 from ecg_tune.metrics import METRICS, per_class_auc
 from ecg_tune.models import build_model
+from ecg_tune.training.averaging import AveragedWeights
 from ecg_tune.training.encoders import load_encoders
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.loss import make_loss
+from ecg_tune.training.mixup import mixup
 from ecg_tune.training.oom import MicroBatches
 from ecg_tune.training.optimizers import Schedule, make_optimizer
 from ecg_tune.training.predictor import Predictor, crop_length, model_inputs
@@ -56,6 +58,10 @@ class Learner:
     Args:
         data: On the device that trains.
         metric: Entry of `METRICS` that chooses the best epoch.
+
+    Attributes:
+        model: The network whose weights are trained.
+        validated: What is validated, kept and saved: the same network, or its averaged weights.
     """
 
     def __init__(self, config: TrialConfig, data: LearningData, *, seed: int, metric: str = "macro_auc") -> None:
@@ -77,7 +83,9 @@ class Learner:
         self.model = model.to(self.device)
         if self._cuda():
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.predictor = Predictor(self.model, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
+        self.average = AveragedWeights(self.model, config.training) if config.training.averaging != "none" else None
+        self.validated: nn.Module = self.average.network if self.average else self.model
+        self.predictor = Predictor(self.validated, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
         self.loader = BatchLoader(data.train, batch_size=config.training.batch_size, inputs=self._crop_and_augment, generator=self.order)
         self.micro_batches = MicroBatches(config.training.micro_batch or config.training.batch_size)
         self.loss = make_loss(config.training, data.train.labels)
@@ -123,7 +131,7 @@ class Learner:
         self.history.append(dataclasses.replace(result, ended_by=self._end_reason(result)))
         if not self.best_epoch or metrics[self.metric] > self.history[self.best_epoch - 1].metrics[self.metric]:
             self.best_epoch = self.epoch
-            self.best_state = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+            self.best_state = {k: v.detach().cpu().clone() for k, v in self.validated.state_dict().items()}
         return self.history[-1]
 
     def validate(self) -> tuple[float, Tensor]:
@@ -132,7 +140,7 @@ class Learner:
         Returns:
             The loss, a mean over records and crops, and the probabilities (n_records, n_classes), float64 on the CPU.
         """
-        self.model.eval()
+        self.validated.eval()
         return self.micro_batches.run(self._validate, n_records=len(self.data.validation))
 
     def _validate(self, micro_batch: int) -> tuple[float, Tensor]:
@@ -151,7 +159,8 @@ class Learner:
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.scheduler.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "average": self.average.state_dict() if self.average else {},
             "rng": self.rng,
             "order": self.order.get_state(),
             "crops": self.crops.get_state(),
@@ -164,7 +173,9 @@ class Learner:
         """Resume from the `state_dict` of a learner with the same config; only `max_epochs` may differ."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.scheduler.load_state_dict(state["schedule"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
         self.rng = {name: value.cpu() for name, value in state["rng"].items()}
         self.order.set_state(state["order"].cpu())
         self.crops.set_state(state["crops"].cpu())
@@ -175,7 +186,10 @@ class Learner:
     def train_epoch(self) -> float:
         """Train on every record once, without validation; returns the mean loss."""
         with self._own_randomness():
-            return self._train()
+            loss = self._train()
+        if self.average:
+            self.average.epoch_done(self.model)
+        return loss
 
     def _train(self) -> float:
         self.model.train()
@@ -188,10 +202,14 @@ class Learner:
                 return self.loss(network(*inputs), labels)
 
         for signal, labels in self.loader:
+            if self.config.training.mixup:
+                signal, labels = mixup(signal, labels, self.config.training.mixup, generator=self.crops)
             loss = self.micro_batches.backward(signal, labels, compute_loss, self.optimizer.zero_grad)
             if clip:
                 nn.utils.clip_grad_norm_(self.model.parameters(), clip)
             self.optimizer.step()
+            if self.average:
+                self.average.step_done(self.model)
             self.schedule.batch_done()
             total += loss * len(labels)
         return float(total) / len(self.data.train)
@@ -206,11 +224,17 @@ class Learner:
         return (signal,)
 
     def _end_reason(self, result: EpochResult) -> str | None:
-        """Decide whether training ends with this epoch, and why; patience counts epochs since the lowest validation loss."""
+        """Decide whether training ends with this epoch, and why.
+
+        Patience counts epochs since the lowest validation loss. It would end one-cycle and cosine before their rate has fallen, where
+        most is gained; so it goes with plateau alone.
+        """
+        training = self.config.training
         losses = [*(r.validation_loss for r in self.history), result.validation_loss]
-        if result.epoch >= self.config.training.max_epochs:
+        if result.epoch >= training.max_epochs:
             return "max_epochs"
-        return "patience" if len(losses) - 1 - losses.index(min(losses)) >= self.config.training.patience else None
+        out_of_patience = len(losses) - 1 - losses.index(min(losses)) >= training.patience
+        return "patience" if training.schedule == "plateau" and out_of_patience else None
 
     def _autocast(self) -> torch.autocast:
         """Train in bfloat16 where hardware multiplies it: on GPUs and CPUs with AMX. Elsewhere it is 10 times slower."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from ecg_tune.config import TrainingConfig
 
@@ -45,12 +46,30 @@ SCHEDULES: dict[str, Callable[[Optimizer, TrainingConfig, int], LRScheduler]] = 
 
 
 class Schedule:
-    """Steps a learning-rate schedule when it is due: after every batch, or after every epoch on the validation loss."""
+    """Steps a learning-rate schedule when it is due: after every batch, or after every epoch on the validation loss.
+
+    With `warmup_epochs` the rate also rises linearly, batch by batch, from 0 to what the schedule says.
+    """
 
     def __init__(self, optimizer: Optimizer, config: TrainingConfig, *, n_batches: int) -> None:
         self.scheduler = SCHEDULES[config.schedule](optimizer, config, n_batches)
+        n_warm = config.warmup_epochs * n_batches
+        self.warmup = LinearLR(optimizer, start_factor=1 / (n_warm + 1), total_iters=n_warm) if n_warm else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Collect the state of the schedule, and of the warm-up where there is one."""
+        return {**self.scheduler.state_dict(), **({"warmup": self.warmup.state_dict()} if self.warmup else {})}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume from a `state_dict`."""
+        state = dict(state)
+        if self.warmup:
+            self.warmup.load_state_dict(state.pop("warmup"))
+        self.scheduler.load_state_dict(state)
 
     def batch_done(self) -> None:
+        if self.warmup:
+            self.warmup.step()
         if not isinstance(self.scheduler, ReduceLROnPlateau):
             self.scheduler.step()
 

@@ -40,7 +40,7 @@ def refit_model(reference: SavedModel, data: PreparedData, *, device: str = "cpu
     started = time.perf_counter()
     learner = _refit_learner(reference, data, torch.device(device))
     history = [_train_epoch(learner, row) for row in reference.history[: reference.best_epoch]]
-    state: dict[str, Tensor] = {k: v.detach().cpu() for k, v in learner.model.state_dict().items()}
+    state: dict[str, Tensor] = {k: v.detach().cpu() for k, v in learner.validated.state_dict().items()}
     return dataclasses.replace(
         reference,
         state=state,
