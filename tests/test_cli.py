@@ -306,7 +306,7 @@ def test_a_repeated_option_is_given_on_to_a_cluster_as_often_as_it_was_given() -
     options = ["study", "--trial", "4", "--trial", "2", "--per-family", "--address", "http://127.0.0.1:8265"]
     context = command.make_context("retrain", options)
     words = command_arguments(context, {"address": "auto"})
-    assert " ".join(words) == "retrain study --seeds 3 --per-family --trial 4 --trial 2 --on train --device auto --address auto"
+    assert " ".join(words) == "retrain study --per-family --trial 4 --trial 2 --on train --device auto --address auto"
 
 
 def test_notes_on_options_read_alike(capsys):

@@ -8,7 +8,7 @@ The test split is never opened here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from analysis.retraining.candidates import MANIFEST, listed_candidates
 from analysis.retraining.ensemble import make_ensemble
 from analysis.retraining.history_figures import draw_histories
 from analysis.retraining.manifest import RetrainedModel, refit_path, write_best_files, write_manifest
+from analysis.retraining.race import Racer, race
 from analysis.retraining.training_jobs import (
     MODELS_FOLDER,
     Job,
@@ -79,14 +80,52 @@ def check_data(study: Study, data: PreparedData) -> None:
         )
 
 
+def retrain_winners(
+    study: Study,
+    data: PreparedData,
+    folder: Path,
+    trials: Sequence[Trial],
+    *,
+    on: str = TRAIN,
+    device: str = "cpu",
+    on_start: Callable[[int, int], None] | None = None,
+    on_done: Callable[[Job, Outcome], None] | None = None,
+    map: Mapper = one_by_one,
+) -> dict[str, Any]:
+    """Race trials over seeds, see `analysis.retraining.race`, and retrain those of the last round as `retrain` does.
+
+    Args:
+        trials: The racers.
+        on_start: Called once a round, and as in `retrain`.
+    """
+    check_data(study, data)
+    work = partial(train_job, data=data, device=device, metric=str(study.attributes.metric))
+
+    def train(seeds: Mapping[int, int]) -> dict[int, list[float]]:
+        jobs = plan_jobs(study, folder, [trial for trial in trials if trial.number in seeds], seeds=seeds)
+        models, _ = _finish(jobs, data=data, work=work, on_start=on_start, on_done=on_done, map=map)
+        values: dict[int, list[float]] = {}
+        for (number, _), saved in sorted(models.items()):
+            values.setdefault(number, []).append(saved.validation_macro_auc)
+        return values
+
+    raced = race(trials, train)
+    seeds = {racer.trial: racer.seeds for racer in raced if racer.values and racer.seeds == raced[0].seeds}
+    seeds = seeds or dict.fromkeys((racer.trial for racer in raced), 1)  # all failed: tried once more, and the manifest says why
+    winners = [trial for number in seeds for trial in trials if trial.number == number]
+    how: dict[str, Any] = {"device": device, "on_start": on_start, "on_done": on_done, "map": map}
+    return retrain(study, data, folder, winners, seeds=seeds, on=on, raced=raced, **how)
+
+
 def retrain(
     study: Study,
     data: PreparedData,
     folder: Path,
     trials: Sequence[Trial],
     *,
-    seeds: int,
+    seeds: int | Mapping[int, int],
     on: str = TRAIN,
+    raced: Sequence[Racer] = (),
     device: str = "cpu",
     on_start: Callable[[int, int], None] | None = None,
     on_done: Callable[[Job, Outcome], None] | None = None,
@@ -99,7 +138,8 @@ def retrain(
 
     Args:
         trials: Best first: `chosen_trials`, or `named_trials`.
-        seeds: Trainings of each.
+        seeds: Trainings of each, or trial number → trainings.
+        raced: How a race of them and of others ended, for the manifest.
         on: "train", or "train+validation", before which every reference model is trained on train.
         on_start: Called with the number of trainings to do and of those finished before; twice with "train+validation".
         on_done: Called after every training, with the model or the error.
@@ -120,7 +160,7 @@ def retrain(
     draw_histories(done, models_folder, class_names=data.class_names)
     listed = write_best_files(done, models_folder)
     ensemble = make_ensemble(models_folder, listed_candidates(models_folder, listed), data, device=_local(device))
-    return write_manifest(listed, _describe_failed(failed), ensemble, models_folder, study=study.name, data=data, on=on)
+    return write_manifest(listed, _describe_failed(failed), ensemble, models_folder, study=study.name, data=data, on=on, raced=raced)
 
 
 def _finish(

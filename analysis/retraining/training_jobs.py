@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +72,11 @@ def one_by_one(function: Callable[[Job], Outcome], jobs: Iterable[Job]) -> Itera
         yield job, function(job)
 
 
-def plan_jobs(study: Study, folder: Path, trials: Sequence[Trial], *, seeds: int) -> list[Job]:
-    """List the trainings of some trials, `seeds` each.
+def plan_jobs(study: Study, folder: Path, trials: Sequence[Trial], *, seeds: int | Mapping[int, int]) -> list[Job]:
+    """List the trainings of some trials.
+
+    Args:
+        seeds: Trainings of each trial, or trial number → trainings.
 
     Raises:
         StudyError: There is no trial.
@@ -88,7 +91,7 @@ def plan_jobs(study: Study, folder: Path, trials: Sequence[Trial], *, seeds: int
         rank = n_of_family[config.family]
         name = MODELS[config.family].name + (f"#{rank}" if rank > 1 else "")
         value = trial.value if metric == "macro_auc" else None
-        for seed in range(seeds):
+        for seed in range(seeds if isinstance(seeds, int) else seeds[trial.number]):
             path = folder / MODELS_FOLDER / f"{MODELS[config.family].name}_trial{trial.number}_seed{seed}.pth"
             jobs.append(Job(name, trial.number, value, config, seed, path))
     return jobs

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
 
-from analysis.retraining.retrain import chosen_trials, named_trials
+from analysis.retraining.race import n_trainings, plan_race
+from analysis.retraining.retrain import chosen_trials, named_trials, retrain_winners
 from analysis.retraining.retrain import retrain as retrain_trials
 from analysis.retraining.training_jobs import Job, Mapper, Outcome, one_by_one
 from ecg_tune.cli.device import Device, pick_device
@@ -24,16 +26,29 @@ from ecg_tune.config import check_choice
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import EcgTuneError, UsageError, WorkFailedError
 from ecg_tune.search.progress.stats import duration
+from ecg_tune.study.race_result import read_race
 from ecg_tune.study.study import Study
+from ecg_tune.study.trial import Trial
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
-TOP = 3
+TOP, RACERS = 3, 8
 Top = Annotated[int | None, typer.Option("--top", min=1, metavar="N", help=f"Retrain the best N trials.  [default: {TOP}]")]
-Seeds = Annotated[int, typer.Option("--seeds", min=1, metavar="N", help="Trainings of each trial, each with another seed.")]
+SEEDS = 3
+Seeds = Annotated[
+    int | None, typer.Option("--seeds", min=1, metavar="N", help=f"Trainings of each trial, each with another seed.  [default: {SEEDS}]")
+]
 PerFamily = Annotated[bool, typer.Option("--per-family", help="Take the best N trials of each family, not of the whole study.")]
 Trials = Annotated[
     list[int] | None,
     typer.Option("--trial", min=0, metavar="N", help="Retrain this trial, e.g. one of the Pareto front. May be repeated."),
+]
+Race = Annotated[
+    bool,
+    typer.Option(
+        "--race",
+        help=f"Race the best N trials (--top, {RACERS} unless given): one seed each, two more for the better half, four more for the "
+        "better quarter, ranked by their means. The search's own value is not counted.",
+    ),
 ]
 Splits = Annotated[
     str,
@@ -60,9 +75,10 @@ def retrain(
     context: typer.Context,
     study: StudyFolder,
     top: Top = None,
-    seeds: Seeds = 3,
+    seeds: Seeds = None,
     per_family: PerFamily = False,
     trial: Trials = None,
+    race: Race = False,
     on: Splits = "train",
     data: StudyData = None,
     device: Device = "auto",
@@ -74,8 +90,7 @@ def retrain(
     Writes STUDY/models, several trainings at once, and chooses an ensemble of them on validation. The same command again skips
     what is finished. The test split stays sealed.
     """
-    if trial and (per_family or top):
-        raise UsageError(f"--trial {trial[0]} names what to retrain: leave --top and --per-family out")
+    _check_flags(trial, top=top, per_family=per_family, race=race, seeds=seeds)
     if address and is_jobs_address(address):
         run_remotely(context, address, insecure=insecure, changes={"address": "auto"})
         return
@@ -85,17 +100,30 @@ def retrain(
     prepared = open_prepared(data or opened.data_path).in_memory()
     print(headline(prepared))
     progress = Progress()
-    trials = named_trials(opened, trial) if trial else chosen_trials(opened, top=top or TOP, per_family=per_family)
-    single = len(trials) * seeds <= 1
+    wanted = top or (RACERS if race else TOP)
+    trials = named_trials(opened, trial) if trial else chosen_trials(opened, top=wanted, per_family=per_family)
+    single = len(trials) * (seeds or SEEDS) <= 1
+    if race and trials:
+        _show_race_plan(trials)
     with _trainers(address or os.environ.get("RAY_ADDRESS"), insecure=insecure, device=device, single=single) as (mapper, trainer_device):
-        manifest = retrain_trials(
-            opened, prepared, study.resolve(), trials, seeds=seeds, on=on, device=trainer_device,
+        train = retrain_winners if race else partial(retrain_trials, seeds=seeds or SEEDS)
+        manifest = train(
+            opened, prepared, study.resolve(), trials, on=on, device=trainer_device,
             on_start=progress.start, on_done=progress.done, map=mapper,
         )  # fmt: skip
+    if race:
+        _show_race(study)
     _show_models(manifest)
-    if not trial:
-        _show_missing(manifest, top or TOP, per_family=per_family)
+    if not trial and not race:
+        _show_missing(manifest, wanted, per_family=per_family)
     _end(manifest, study)
+
+
+def _check_flags(trial: list[int] | None, *, top: int | None, per_family: bool, race: bool, seeds: int | None) -> None:
+    if trial and (per_family or top):
+        raise UsageError(f"--trial {trial[0]} names what to retrain: leave --top and --per-family out")
+    if race and (trial or seeds):
+        raise UsageError("--race gives each trial its seeds, and races the best ones: leave --trial and --seeds out, give --top")
 
 
 def _end(manifest: Mapping[str, Any], study: Path) -> None:
@@ -154,6 +182,19 @@ def _describe_outcome(job: Job, outcome: Outcome) -> str:
         return f"{trained}, as its reference model's best"
     change = "" if job.search_value is None else f" ({outcome.validation_macro_auc - job.search_value:+.4f} against the search)"
     return f"validation macro AUC {outcome.validation_macro_auc:.4f}{change}, {trained}"
+
+
+def _show_race_plan(trials: Sequence[Trial]) -> None:
+    """Say before the race what it costs, by the seconds of the trials in the search."""
+    rounds = ", ".join(f"{racers} with {seeds} seed{'s' if seeds > 1 else ''}" for racers, seeds in plan_race(len(trials)))
+    seconds = [trial.seconds for trial in trials if trial.seconds]
+    time_text = f"; about {duration(sum(seconds) / len(seconds) * n_trainings(len(trials)))} of training" if seconds else ""
+    print(f"race of {len(trials)} trials: {rounds}; {n_trainings(len(trials))} trainings{time_text}", flush=True)
+
+
+def _show_race(study: Path) -> None:
+    for place, racer in enumerate(read_race(study), 1):
+        print(f"{place}. trial {racer.trial}: {racer.text()}")
 
 
 def _show_models(manifest: Mapping[str, Any]) -> None:

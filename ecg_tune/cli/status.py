@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from ecg_tune.cli.remote import Insecure, JobsAddress, run_remotely
 from ecg_tune.errors import UsageError
 from ecg_tune.search.stopping.schedulers import study_rungs
 from ecg_tune.search.stopping.story import story
+from ecg_tune.study.race_result import Raced, read_race
 from ecg_tune.study.study import Study
 from ecg_tune.study.summary import summarise
 from ecg_tune.study.trial import STATES, Trial
@@ -67,6 +69,7 @@ def facts(study: Study) -> dict[str, Any]:
         "epochs": overview.epochs,
         "metric": attributes.metric,
         "best": _plain(overview.best) if overview.best else None,
+        "race": [dataclasses.asdict(racer) for racer in _race(study)],
         "defaults": [_plain(trial) for trial in overview.defaults],
         "rungs": {f"{family}@{epoch}": count for family, counts in overview.rung_counts.items() for epoch, count in counts.items()},
         "failures": [{"number": trial.number, "family": trial.family, "reason": trial.fail_reason} for trial in overview.failures],
@@ -107,14 +110,22 @@ def summary(study: Study) -> str:
         lines.append("failures: " + ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())))
     for trial in values["defaults"]:
         lines.append(f"default {trial['family']}: {_describe(trial)}")
+    raced = _race(study)
+    if raced and raced[0].mean is not None:
+        lines.append(f"best after the race of {len(raced)} trials over seeds: trial {raced[0].trial}, {raced[0].text()}")
     if values["best"]:
         best = values["best"]
-        lines.append(f"best: trial {best['number']} ({best['family']}), validation {values['metric']} {best['value']:.4f}")
+        label = "best of the search" if raced else "best"
+        lines.append(f"{label}: trial {best['number']} ({best['family']}), validation {values['metric']} {best['value']:.4f}")
         lines += [f"  {name} = {value}" for name, value in best["params"].items()]
     for trial in values["pareto_front"] or ():
         shown = ", ".join(f"{name} {value:.6g}" for name, value in zip(values["objectives"], trial["values"], strict=True))
         lines.append(f"Pareto front: trial {trial['number']} ({trial['family']}): {shown}")
     return "\n".join(lines)
+
+
+def _race(study: Study) -> list[Raced]:
+    return read_race(study.folder) if study.folder else []
 
 
 def _plain(trial: Trial) -> dict[str, Any]:
