@@ -111,9 +111,7 @@ def retrain(
             opened, prepared, study.resolve(), trials, on=on, device=trainer_device,
             on_start=progress.start, on_done=progress.done, map=mapper,
         )  # fmt: skip
-    if race:
-        _show_race(study)
-    _show_models(manifest)
+    _show_models(manifest, study)
     if not trial and not race:
         _show_missing(manifest, wanted, per_family=per_family)
     _end(manifest, study)
@@ -192,12 +190,9 @@ def _show_race_plan(trials: Sequence[Trial]) -> None:
     print(f"race of {len(trials)} trials: {rounds}; {n_trainings(len(trials))} trainings{time_text}", flush=True)
 
 
-def _show_race(study: Path) -> None:
+def _show_models(manifest: Mapping[str, Any], study: Path) -> None:
     for place, racer in enumerate(read_race(study), 1):
         print(f"{place}. trial {racer.trial}: {racer.text()}")
-
-
-def _show_models(manifest: Mapping[str, Any]) -> None:
     for model in manifest["models"]:
         mean, in_search = model["validation_macro_auc_mean"], model["search_value"]
         sd = (
