@@ -1,7 +1,7 @@
 """Search real records with the same trainable three ways: our two schedulers, and Ray Tune's OptunaSearch + ASHAScheduler as shipped.
 
     python benchmarks/real_search.py --data DATA [--seeds 3] [--epochs 300] [--max-epochs 15] [--out FILE]
-    python benchmarks/real_search.py --data DATA --report
+    python benchmarks/real_search.py --report
 
 Each search trains `--epochs` epochs in all, two trials at a time, one CPU thread each, in the space of `record_curves.py` (three
 families, narrow networks). All three try the families' default configs first. The best config of each search is then trained again
@@ -47,6 +47,7 @@ from trainables import FamilyTrainable, LearnerTrainable, Shared, classes_of
 
 METHODS = {"forecast": "ours, --scheduler forecast", "asha": "ours, --scheduler asha", "ray": "Ray's OptunaSearch + ASHAScheduler"}
 SLOTS, N_RETRAINED = 2, 3
+RESULTS = Path(__file__).parent / "data" / "real_search.jsonl"
 ENDLESS = 10_000
 
 
@@ -210,13 +211,15 @@ def table(lines: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Run what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="prepared data")
+    parser.add_argument("--data", type=Path, help="prepared data")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=300, help="of all trials of a search together")
     parser.add_argument("--max-epochs", type=int, default=15, help="of a trial")
-    parser.add_argument("--out", type=Path, default=Path("real_search.jsonl"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--report", action="store_true", help="only print the table")
     arguments = parser.parse_args()
+    if not arguments.report and not arguments.data:
+        parser.error("give --data, or --report for what was run")
     if not arguments.report:
         os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
