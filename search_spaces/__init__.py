@@ -11,7 +11,7 @@ from optuna.trial import BaseTrial, FixedTrial
 
 from ecg_tune.config import PROFILES, TrialConfig, to_dict
 from ecg_tune.errors import ConfigError
-from ecg_tune.models import MODELS, check_family
+from ecg_tune.models import MODELS, check_family, trial_config
 from ecg_tune.models.plugins import Registry, named
 from ecg_tune.search.space import Proposal, SearchSpace
 from search_spaces import alexnet, cnn1d, cnn1d_rnn, fusion, resnet, resnet1d, rnn, vgg
@@ -113,10 +113,10 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
     """
     chosen = in_order(families)
     context = replace(context, package_spaces={family: SPACES[family] for family in chosen if family not in SPACES.built_in})
-    check_rules(
+    ranges = check_rules(
         context.rules,
         lambda trial: [SPACES[family].suggest(trial, context) for family in chosen],
-        lambda trial: [_suggested(trial, family, context) for family in chosen],
+        lambda trial: [trial_config(to_dict(_suggested(trial, family, context))) for family in chosen],
         more=training_names(chosen),
     )
 
@@ -135,7 +135,7 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
         if needed > context.memory_gb:
             raise ConfigError(f"the classic {family} needs {needed:.3g} GB: raise memory_gb={context.memory_gb:g}, or leave {family} out")
         params = classic_values(classic, context.rules) | dict(SPACES[family].defaults[context.profile])
-        return choice | default_under(params, context.rules)
+        return choice | default_under(params, context.rules, ranges)
 
     defaults = tuple(default(family) for family in chosen)
     space = SearchSpace(suggest=suggest, defaults=defaults, extended=extended, priors=priors_in(context.rules))
@@ -146,12 +146,17 @@ def extended(config: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], bo
     """Change the last epoch of a trial's config.
 
     Returns:
-        The new config, and whether the training so far can be kept as its beginning. It can with the plateau schedule; the
-        learning rates of one-cycle and cosine depend on the last epoch from the first one on.
+        The new config, with all settings of today, and whether the training so far can be kept as its beginning. It can with the
+        plateau schedule; the learning rates of one-cycle and cosine depend on the last epoch from the first one on, and so does the
+        epoch from which `swa` averages weights.
+
+    Raises:
+        ConfigError: It is no config.
     """
-    training = config["training"]
-    same = training["schedule"] == "plateau" or training["max_epochs"] == epochs
-    return {**config, "training": {**training, "max_epochs": epochs}}, same
+    complete = to_dict(trial_config(dict(config)))  # an older version knew fewer settings
+    training = complete["training"]
+    same = training["max_epochs"] == epochs or (training["schedule"] == "plateau" and training["averaging"] != "swa")
+    return {**complete, "training": {**training, "max_epochs": epochs}}, same
 
 
 def _suggested(trial: BaseTrial, family: str, context: SpaceContext) -> TrialConfig:

@@ -11,11 +11,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import RandomSampler
 from optuna.trial import BaseTrial
 
@@ -76,6 +77,8 @@ class RuledTrial:
             return self.trial.suggest_categorical(name, tuple(rule) if isinstance(rule, list) else (rule,))
         low, high, log = rule["low"], rule["high"], rule.get("log", usual["log"])
         step = rule.get("step", None if log else usual["step"])
+        if step and step > 0:
+            high = min(high, low + math.floor((high - low) / step + 1e-8) * step)  # Optuna would do so, with a warning a trial
         if whole:
             return self.trial.suggest_int(name, low, high, log=log, step=step or 1)
         return self.trial.suggest_float(name, low, high, log=log, step=step)
@@ -87,16 +90,23 @@ def priors_in(rules: Mapping[str, Any]) -> dict[str, Prior]:
     return {name: Prior(rule["prior"], rule.get("confidence", Prior.confidence)) for name, rule in stated.items()}
 
 
-def default_under(params: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
-    """Move a default config into the rules: clip values to a range; take the prior, or the first choice where their own is gone."""
-    return {name: _moved(value, rules[name]) if name in rules else value for name, value in params.items()}
+def default_under(params: Mapping[str, Any], rules: Mapping[str, Any], ranges: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+    """Move a default config into the rules: to the nearest value of a range; the prior, or the first choice where their own is gone.
+
+    Args:
+        ranges: What the parameters are suggested from under the rules.
+    """
+    return {name: _moved(value, rules[name], ranges.get(name)) if name in rules else value for name, value in params.items()}
 
 
-def _moved(value: Any, rule: Any) -> Any:
+def _moved(value: Any, rule: Any, range_: BaseDistribution | None) -> Any:
     if isinstance(rule, Mapping) and "prior" in rule:
         return rule["prior"]
     if isinstance(rule, Mapping):
-        return rule["high"] if value is None else min(max(value, rule["low"]), rule["high"])
+        if not isinstance(range_, FloatDistribution | IntDistribution):
+            return value
+        inside = range_.high if value is None else min(max(value, range_.low), range_.high)
+        return inside if not range_.step else min(range_.low + round((inside - range_.low) / range_.step) * range_.step, range_.high)
     choices = rule if isinstance(rule, list) else [rule]
     return value if value in choices else choices[0]
 
@@ -122,13 +132,16 @@ def check_rules(
     ruled: Callable[[BaseTrial], Any],
     *,
     more: Collection[str] = (),
-) -> None:
+) -> dict[str, BaseDistribution]:
     """Refuse rules with unknown names or values that no config takes.
 
     Args:
         suggest: The unchanged space, a function of a trial.
         ruled: The space under the rules.
         more: Names that rules may bring in.
+
+    Returns:
+        What each parameter is suggested from under the rules; nothing without rules.
 
     Raises:
         ConfigError: Names the rule, and the nearest valid name or what is wrong with its value.
@@ -148,25 +161,32 @@ def check_rules(
                 raise ConfigError(
                     f"space: {name}: a range has the keys low, high and maybe log, step, prior, confidence, but got {dict(rule)}"
                 )
-            if not all(isinstance(rule[key], (int, float)) for key in ("low", "high")) or rule["low"] > rule["high"]:
+            if not all(_is_finite(rule[key]) for key in ("low", "high")) or rule["low"] > rule["high"]:
                 raise ConfigError(f"space: {name}: low and high must be numbers, low not above high, but got {dict(rule)}")
         elif isinstance(rule, list) and not rule:
             raise ConfigError(f"space: {name}: give at least one choice")
     if not rules:
-        return
+        return {}
     try:
         ranges = parameters(ruled)
-    except (ValueError, TypeError, KeyError) as error:  # ConfigError is a ValueError
+    except (ValueError, TypeError, KeyError, OverflowError) as error:  # ConfigError is a ValueError
         raise ConfigError(f"space: no config takes these values: {error}") from error
     for name, prior in priors_in(rules).items():
+        if name not in ranges:
+            raise ConfigError(f"space: {name} has a prior, but no config under these rules has a use for it: leave it out")
         try:
             check_value(name, prior.value, ranges[name])
         except ConfigError as error:
             raise ConfigError(f"space: the prior of {error}") from error
+    return ranges
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check_confidence(name: str, rule: Mapping[str, Any]) -> None:
     if "prior" not in rule:
         raise ConfigError(f"space: {name}: confidence goes with a prior: give `prior: VALUE` too")
-    if (confidence := rule.get("confidence", Prior.confidence)) not in CONFIDENCES:
+    if not isinstance(confidence := rule.get("confidence", Prior.confidence), str) or confidence not in CONFIDENCES:
         raise ConfigError(f"space: {name}: confidence must be one of {', '.join(CONFIDENCES)}, but got {confidence!r}")

@@ -73,17 +73,21 @@ def n_trainings(n_racers: int) -> int:
     return sum(racers * (seeds - earlier) for (racers, seeds), earlier in zip(plan, before, strict=False))
 
 
-def race(trials: Sequence[Trial], train: Callable[[Mapping[int, int]], Mapping[int, Sequence[float]]]) -> list[Racer]:
+def race(
+    trials: Sequence[Trial], train: Callable[[Mapping[int, int]], Mapping[int, Sequence[float]]], *, metric: str = "macro_auc"
+) -> list[Racer]:
     """Run a race.
 
     Args:
         trials: The racers.
+        metric: Of the search; its values are shown beside the race's only where they are macro AUCs too.
         train: Is given trial → seeds, trains what is missing, and returns trial → validation values; a failed training has none.
 
     Returns:
         The racers: those of the last round first, by their means, then those that dropped out, the last ones first.
     """
-    racing, out = [Racer(trial.number, trial.value, (), 0) for trial in trials], list[Racer]()
+    racing = [Racer(trial.number, trial.value if metric == "macro_auc" else None, (), 0) for trial in trials]
+    out: list[Racer] = []
     for n_racers, seeds in plan_race(len(trials)):
         racing, dropped = racing[:n_racers], racing[n_racers:]
         out = [*dropped, *out]

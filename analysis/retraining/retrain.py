@@ -109,7 +109,7 @@ def retrain_winners(
             values.setdefault(number, []).append(saved.validation_macro_auc)
         return values
 
-    raced = race(trials, train)
+    raced = race(trials, train, metric=str(study.attributes.metric))
     seeds = {racer.trial: racer.seeds for racer in raced if racer.values and racer.seeds == raced[0].seeds}
     seeds = seeds or dict.fromkeys((racer.trial for racer in raced), 1)  # all failed: tried once more, and the manifest says why
     winners = [trial for number in seeds for trial in trials if trial.number == number]

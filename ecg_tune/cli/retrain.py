@@ -26,7 +26,7 @@ from ecg_tune.config import check_choice
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import EcgTuneError, UsageError, WorkFailedError
 from ecg_tune.search.progress.stats import duration
-from ecg_tune.study.race_result import read_race
+from ecg_tune.study.race_result import raced_in
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
@@ -111,7 +111,7 @@ def retrain(
             opened, prepared, study.resolve(), trials, on=on, device=trainer_device,
             on_start=progress.start, on_done=progress.done, map=mapper,
         )  # fmt: skip
-    _show_models(manifest, study)
+    _show_models(manifest)
     if not trial and not race:
         _show_missing(manifest, wanted, per_family=per_family)
     _end(manifest, study)
@@ -190,8 +190,8 @@ def _show_race_plan(trials: Sequence[Trial]) -> None:
     print(f"race of {len(trials)} trials: {rounds}; {n_trainings(len(trials))} trainings{time_text}", flush=True)
 
 
-def _show_models(manifest: Mapping[str, Any], study: Path) -> None:
-    for place, racer in enumerate(read_race(study), 1):
+def _show_models(manifest: Mapping[str, Any]) -> None:
+    for place, racer in enumerate(raced_in(manifest), 1):
         print(f"{place}. trial {racer.trial}: {racer.text()}")
     for model in manifest["models"]:
         mean, in_search = model["validation_macro_auc_mean"], model["search_value"]

@@ -23,9 +23,9 @@ MOST_LISTED, N_NEAREST = 15, 3
 """Valid names that an error lists; of more it names the nearest."""
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
+def nearest(name: object, valid: Iterable[str]) -> str:
     """Suggest the valid name that is nearest to `name`, and list all of them, or of many the nearest."""
-    names = sorted(valid)
+    name, names = str(name), sorted(valid)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     if len(names) <= MOST_LISTED:

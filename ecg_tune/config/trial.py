@@ -155,7 +155,7 @@ class TrainingConfig:
         if self.micro_batch is not None:
             check_range("micro_batch", self.micro_batch, 1, self.batch_size)
         if self.warmup_epochs and self.schedule == "one_cycle":
-            raise ConfigError("warmup_epochs goes with plateau and cosine: one_cycle warms up by itself, leave it out")
+            raise ConfigError("warmup_epochs goes with plateau and cosine, one_cycle warms up by itself: leave it out, or fix schedule")
 
 
 @dataclass(frozen=True)

@@ -128,9 +128,9 @@ def _imported(trial: Trial, space: SearchSpace, settings: SearchSettings, *, sam
         for name, distribution in distributions.items():
             if not distribution._contains(distribution.to_internal_repr(params[name])):
                 return None
+        config, resumes = space.extended(trial.config, settings.epochs)
     except (ValueError, ConfigError):
         return None
-    config, resumes = space.extended(trial.config, settings.epochs)
     if not resumes or config != proposal.config:
         return None
     return Trial(

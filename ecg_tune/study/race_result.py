@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,14 @@ class Raced:
 def read_race(folder: Path) -> list[Raced]:
     """Read the racers, the winner first; none where there was no race, or the file says nothing that can be read."""
     try:
-        rows = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("race") or []
-        return [_raced(row) for row in rows]
+        return raced_in(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return []
+
+
+def raced_in(manifest: Mapping[str, Any]) -> list[Raced]:
+    """Return the racers of a manifest, the winner first."""
+    return [_raced(row) for row in manifest.get("race") or ()]
 
 
 def _raced(row: dict[str, Any]) -> Raced:

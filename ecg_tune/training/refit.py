@@ -74,7 +74,7 @@ def _train_epoch(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:
         row: The reference model's history row of this epoch.
     """
     started, epoch = time.perf_counter(), int(row["epoch"])
-    if learner.config.training.schedule == "plateau":
+    if learner.config.training.schedule == "plateau" and epoch > learner.config.training.warmup_epochs:
         for group in learner.optimizer.param_groups:
             group["lr"] = float(row["learning_rate"])
     rate = float(learner.optimizer.param_groups[0]["lr"])

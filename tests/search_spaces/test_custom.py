@@ -11,6 +11,7 @@ import pytest
 from ecg_tune.config import SearchSettings, from_dict
 from ecg_tune.errors import ConfigError
 from ecg_tune.models import trial_config
+from ecg_tune.search.sampling.history import SamplerHistory
 from ecg_tune.search.sampling.priors import Prior
 from search_spaces import SPACES, SpaceContext, resolve, search_space
 from search_spaces.custom import parameters
@@ -68,6 +69,22 @@ def test_a_prior_can_stand_in_another_range():
     assert space.priors == {"rnn.learning_rate": Prior(2e-3, "medium")}
 
 
+@pytest.mark.parametrize(
+    ("rule", "moved"),
+    [({"low": 0.1, "high": 0.5, "step": 0.15}, 0.25), ({"low": 0.0, "high": 0.1, "step": 0.03}, 0.09), ({"low": 0.35, "high": 0.5}, 0.35)],
+)
+def test_a_default_is_moved_onto_the_steps_of_a_range(rule, moved):
+    space = search_space(("cnn1d",), SpaceContext("small", 5, {"cnn1d.dropout": rule}))
+    assert space.defaults[0]["cnn1d.dropout"] == pytest.approx(moved)
+    SamplerHistory("random", seed=0, families=("cnn1d",)).propose(0, space.suggest, families=("cnn1d",), fixed=space.defaults[0])
+
+
+def test_a_prior_that_no_config_has_a_use_for_is_refused():
+    rules = {"resnet.image_kind": "gasf", "resnet.mtf_bins": {"prior": 8}}
+    with pytest.raises(ConfigError, match=r"resnet\.mtf_bins has a prior, but no config under these rules has a use for it"):
+        search_space(("resnet",), SpaceContext("small", 5, rules))
+
+
 def test_parameters_of_every_branch_are_known():
     names = parameters(lambda trial: SPACES["fusion"].suggest(trial, SpaceContext("full", 5)))
     for family in ("rnn", "cnn1d", "resnet1d", "cnn1d_rnn", "alexnet", "vgg", "resnet"):
@@ -91,6 +108,12 @@ def test_parameters_of_every_branch_are_known():
         ({"rnn.cell": {"prior": "transformer"}}, r"the prior of rnn.cell must be one of gru, lstm, but got 'transformer'"),
         ({"rnn.cell": {"prior": "gru", "confidence": "sure"}}, r"confidence must be one of low, medium, high, but got 'sure'"),
         ({"rnn.cell": {"confidence": "high"}}, r"confidence goes with a prior"),
+        ({"rnn.cell": {"prior": "gru", "confidence": ["high"]}}, r"confidence must be one of low, medium, high, but got \['high'\]"),
+        ({1: 2}, r"unknown parameter 1: .*names are valid"),
+        ({True: 1}, r"unknown parameter True: .*names are valid"),
+        ({"rnn.dropout": {"low": 0.0, "high": float("inf")}}, r"low and high must be numbers"),
+        ({"rnn.dropout": {"low": float("nan"), "high": 0.3}}, r"low and high must be numbers"),
+        ({"rnn.dropout": {"low": False, "high": True}}, r"low and high must be numbers"),
         ({"rnn.learning_rate": {"low": 1e-3, "high": 1e-2, "prior": 1e-4}}, r"the prior of rnn.learning_rate must be 0.001..0.01"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 import pytest
 
-from ecg_tune.config import AugmentConfig, SearchSettings, TrainingConfig
+from ecg_tune.config import AugmentConfig, SearchSettings, TrainingConfig, to_dict
 from ecg_tune.config.training_rules import TRAINING_SETTINGS
 from ecg_tune.errors import ConfigError
 from ecg_tune.models import trial_config
@@ -118,6 +118,11 @@ def test_what_is_no_setting_of_training_is_refused(training, message):
         ({"cnn1d.mixup": 3.0}, r"no config takes these values: mixup must be 0\.\.1, but got mixup=3"),
         ({"cnn1d.averaging": ["ema", "polyak"]}, r"no config takes these values: unknown averaging 'polyak'"),
         ({"cnn1d.mixup": {"prior": 0.2}}, r"cnn1d.mixup is not searched by itself: give low and high beside its prior"),
+        ({"cnn1d.class_weights": "no"}, r"no config takes these values: .*class_weights: expected bool, but got 'no'"),
+        ({"cnn1d.compile": "x"}, r"compile: expected bool"),
+        ({"cnn1d.patience": 2.5}, r"patience: expected int"),
+        ({"cnn1d.class_weights": {"low": 0, "high": 1}}, r"class_weights: expected bool"),
+        ({"cnn1d.warmup_epochs": 2}, r"one_cycle warms up by itself: leave it out, or fix schedule"),
         ({"cnn1d.max_epochs": 9}, r"unknown parameter 'cnn1d.max_epochs'"),
         ({"resnet1d.mixup": 0.2}, r"unknown parameter 'resnet1d.mixup'"),
     ],
@@ -126,3 +131,16 @@ def test_rules_that_make_no_sense_are_refused(rules, message):
     with pytest.raises(ConfigError, match=message) as raised:
         search_space(FAMILIES, SpaceContext("small", 5, rules))
     assert len(str(raised.value)) <= 300
+
+
+@pytest.mark.parametrize(("averaging", "kept"), [("none", True), ("ema", True), ("swa", False)])
+def test_a_training_is_the_beginning_of_a_longer_one_unless_the_last_epoch_decides_what_is_averaged(averaging, kept):
+    config = to_dict(trial_config({"family": "cnn1d", "training": {"max_epochs": 8, "averaging": averaging}}))
+    longer, same = search_space(("cnn1d",), SpaceContext("small", 16)).extended(config, 16)
+    assert (longer["training"]["max_epochs"], same) == (16, kept)
+
+
+def test_a_config_of_an_older_version_is_completed_when_it_is_compared():
+    config = to_dict(trial_config({"family": "cnn1d", "training": {"max_epochs": 8}}))
+    older = {**config, "training": {k: v for k, v in config["training"].items() if k not in ("averaging", "mixup", "warmup_epochs")}}
+    assert search_space(("cnn1d",), SpaceContext("small", 8)).extended(older, 8) == (config, True)

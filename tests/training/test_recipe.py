@@ -154,7 +154,7 @@ def test_the_learning_rate_rises_to_its_value_in_the_warm_up(few, schedule):
 
 
 def test_one_cycle_takes_no_warm_up_beside_its_own():
-    with pytest.raises(ConfigError, match="one_cycle warms up by itself, leave it out"):
+    with pytest.raises(ConfigError, match="one_cycle warms up by itself: leave it out"):
         config(schedule="one_cycle", warmup_epochs=2)
 
 

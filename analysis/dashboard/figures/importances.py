@@ -98,7 +98,7 @@ def _reason_for_none(own: Sequence[RankedTrial], family: str | None) -> str:
         return f"One searched parameter ({names[0]}) takes all of the importance whatever it does: see its slice."
     if not names:
         return "These trials have no searched parameter, so there is nothing to compare."
-    if len({trial.value for trial in own}) == 1:
+    if len({trial.expected for trial in own}) == 1:
         return "All trials have the same value, so no parameter made a difference."
     return ""
 

@@ -76,8 +76,9 @@ class Forecasts:
             return
         if trial.number not in self._row:
             self._append(trial.number, trial.family)
+        epoch_s = (trial.seconds or math.nan) / max(trial.epochs_trained or trial.last_epoch, 1)
         for epoch, value in trial.intermediate.items():
-            self.report(trial.number, epoch, value, trial.seconds)
+            self.report(trial.number, epoch, value, epoch * epoch_s)
         if trial.finished:
             self.end(trial)
 
@@ -87,7 +88,7 @@ class Forecasts:
         if row is None or epoch <= self.epoch[row] or epoch > self.epochs:
             return
         self.best_value[row] = value if self.epoch[row] == 0 else max(value, self.best_value[row])
-        self.epoch[row], self.seconds[row] = epoch, math.nan if seconds is None else seconds / epoch
+        self.epoch[row], self.seconds[row] = epoch, (seconds or math.nan) / epoch
         reached = np.searchsorted(self.levels, epoch, side="right")
         missing = np.isnan(self.value_at[row, :reached])
         self.value_at[row, :reached][missing] = self.best_value[row]

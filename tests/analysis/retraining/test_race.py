@@ -56,6 +56,11 @@ def test_one_lucky_seed_does_not_win():
     assert raced[1].mean == pytest.approx((0.95 + 0.70 + 0.70) / 3)
 
 
+def test_values_of_another_metric_are_not_shown_beside_macro_aucs():
+    raced = race(racers(2), lambda seeds: {trial: [0.8] * n for trial, n in seeds.items()}, metric="macro_f1")
+    assert [racer.search_value for racer in raced] == [None, None]
+
+
 def test_a_trial_whose_trainings_fail_drops_out():
     raced = race(racers(4), lambda seeds: {trial: [0.5 + 0.1 * trial] * n for trial, n in seeds.items() if trial != 3})
     assert [racer.trial for racer in raced] == [2, 1, 0, 3]

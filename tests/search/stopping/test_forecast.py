@@ -324,3 +324,10 @@ def test_a_search_saves_seconds_and_every_choice_follows_from_the_study(study):
     assert engine.done
     again = Forecasts.of(engine.study.trials(), engine.rule.levels, E, FAMILIES)
     np.testing.assert_array_equal(again.seconds_of_epoch(), engine.forecasts.seconds_of_epoch())
+
+
+def test_seconds_of_a_trial_that_trained_longer_elsewhere_are_those_of_an_epoch():
+    """An imported trial keeps its seconds, and of its 50 epochs only those of this search."""
+    imported = Trial(0, "PRUNED", family="slow", intermediate=dict.fromkeys(range(1, E + 1), 0.5), seconds=500.0, epochs_trained=50)
+    unknown = Trial(1, "PRUNED", family="slow", intermediate={1: 0.5}, seconds=0.0)
+    assert Forecasts.of([imported, unknown], (1, 2, 4), E, FAMILIES).seconds_of_epoch().tolist() == [10.0, 10.0]
