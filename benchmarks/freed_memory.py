@@ -1,4 +1,4 @@
-"""What it saves that a training keeps the memory of freed arrays (`ecg_tune.freed_memory`): seconds of an epoch with and without, in turn.
+"""What it saves that a training keeps the memory of freed arrays (`ecg_tune.training.freed_memory`): an epoch's seconds with and without.
 
     python benchmarks/freed_memory.py [--families cnn1d,resnet1d,resnet,rnn] [--pairs 3] [--json]
 
@@ -23,8 +23,8 @@ from ecg_tune.config import DataConfig
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.data.ptbxl.prepare import prepare
 from ecg_tune.data.synthetic.generator import synthesize
-from ecg_tune.freed_memory import keep_freed_memory
 from ecg_tune.training import learner as training
+from ecg_tune.training.freed_memory import keep_freed_memory
 from search_spaces import SPACES, SpaceContext, resolve
 
 N_RECORDS, N_EPOCHS = 300, 3

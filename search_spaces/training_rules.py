@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from ecg_tune.config import TrialConfig
@@ -42,11 +43,4 @@ def with_training_rules(trial: RuledTrial, config: TrialConfig) -> TrialConfig:
 def classic_values(config: TrialConfig, rules: Mapping[str, Any]) -> dict[str, Any]:
     """Look up what a config has where rules name settings of its family's training."""
     named = {name: name.partition(".")[2] for name in rules if name.startswith(f"{config.family}.")}
-    return {name: _value(config, setting) for name, setting in named.items() if setting in TRAINING_SETTINGS}
-
-
-def _value(config: TrialConfig, setting: str) -> Any:
-    value: Any = config.training
-    for part in setting.split("."):
-        value = getattr(value, part)
-    return value
+    return {name: attrgetter(setting)(config.training) for name, setting in named.items() if setting in TRAINING_SETTINGS}

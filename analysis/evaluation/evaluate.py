@@ -32,8 +32,8 @@ from ecg_tune.data.loaders import BatchLoader, create_signal_dataloader
 from ecg_tune.data.prepared.dataset import PreparedData, Split, open_prepared, open_test, read_ledger
 from ecg_tune.data.prepared.ledger import LEDGER, ledger_entries
 from ecg_tune.errors import DataError
-from ecg_tune.freed_memory import keep_freed_memory
 from ecg_tune.metrics import Array
+from ecg_tune.training.freed_memory import keep_freed_memory
 
 MODEL_TYPES = ("signal", "image", "fusion")
 

@@ -17,12 +17,12 @@ from ecg_tune.config import AugmentConfig, TrialConfig
 from ecg_tune.data.loaders import BatchLoader, DeviceSplit, millivolts, to_device
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import NonFiniteLossError
-from ecg_tune.freed_memory import keep_freed_memory
 from ecg_tune.metrics import METRICS, per_class_auc
 from ecg_tune.models import build_model
 from ecg_tune.training.averaging import AveragedWeights
 from ecg_tune.training.encoders import load_encoders
 from ecg_tune.training.epoch import EpochResult
+from ecg_tune.training.freed_memory import keep_freed_memory
 from ecg_tune.training.loss import make_loss
 from ecg_tune.training.mixup import mixup
 from ecg_tune.training.oom import MicroBatches

@@ -19,11 +19,15 @@ from typing import Any
 
 import pytest
 
+from ecg_tune.config.search import stored_settings
 from ecg_tune.data.loaders import create_signal_dataloader
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.metrics import macro_auc
+from ecg_tune.search.queue import suggested
+from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import build_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
+from search_spaces import SpaceContext, search_space
 from tests.commands import ecg_tune
 
 pytestmark = pytest.mark.slow
@@ -104,3 +108,16 @@ def test_an_old_interrupted_search_goes_on_from_its_checkpoints(joined_ray: None
     states = json.loads(run("status", "interrupted", "--json", folder=old))["states"]
     assert states["RUNNING"] == 0
     assert sum(states.values()) == 8
+
+
+def test_every_old_trial_fits_the_space_of_its_own_settings(old: Path) -> None:
+    """As `--import-study` compares them: settings of training that version 0.1 did not know have their defaults."""
+    study = Study.open(old / "study")
+    settings = stored_settings(study.attributes.settings or {})
+    context = SpaceContext(settings.profile, settings.epochs, settings.rules, len(study.attributes.leads), settings.memory_gb)
+    space = search_space(settings.families, context)
+    trials = [trial for trial in study.trials() if trial.config]
+    assert len(trials) == 8
+    for trial in trials:
+        config, _ = space.extended(trial.config, settings.epochs)
+        assert config == suggested(space, {"family": trial.family, **trial.params})[0].config

@@ -10,7 +10,7 @@ import pytest
 COUNT = """
 import resource
 import numpy as np
-from ecg_tune.freed_memory import keep_freed_memory
+from ecg_tune.training.freed_memory import keep_freed_memory
 
 {keep}
 for n in range(11):
