@@ -22,14 +22,14 @@ NO_RAY = "/dev/null/this test starts a Ray - mark it with @pytest.mark.ray"
 
 
 LONGEST = (
-    "faults/test_kill.py",
-    "cluster/test_jobs.py",
-    "deploy/test_slurm.py",
     "test_end_to_end.py",
-    "plugins/test_real_searches.py",
     "search/test_runner.py",
-    "study/test_postgresql.py",
     "browser/test_live_page.py",
+    "plugins/test_real_searches.py",
+    "test_families.py",
+    "browser/test_linking.py",
+    "study/test_postgresql.py",
+    "browser/test_dashboard_page.py",
     "search/test_lost_workers.py",
 )
 """Files that take longest, the longest first (seconds of a core, measured)."""

@@ -19,7 +19,7 @@ from .outcomes import Outcome
 from .processes import idle, parent_of, processes_of, wait_for, workers_of
 from .searches import PATIENCE_S, TRIALS, Cluster, Search, unfinished, wait_for_the_moment
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.kill]
 
 CASES = range(int(os.environ.get("FAULTS", "1")))
 MOST_RUNS = 3
