@@ -16,8 +16,9 @@ import typer
 
 from ecg_tune.cli.help import plain_notes
 from ecg_tune.cli.main import COMMANDS, app, run
-from ecg_tune.cli.options import read_yaml
+from ecg_tune.cli.options import lead_names, read_yaml
 from ecg_tune.cli.remote import command_arguments
+from ecg_tune.config import LEAD_NAMES
 
 SHOWN = [
     "data synthesize",
@@ -314,3 +315,8 @@ def test_notes_on_options_read_alike(capsys):
     assert plain_notes("Do it.  [default: 0.9; 0.01<=x<=1.0]") == "Do it.  [default: 0.9; range: 0.01..1.0]"
     assert run(["retrain", "--help"]) == 0
     assert "Retrain the best N trials. [default: 3; range: 1 or more]" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(("text", "leads"), [("all", LEAD_NAMES), ("12", LEAD_NAMES), ("aVR, i,v2", ("AVR", "I", "V2"))])
+def test_leads_are_read_in_any_case(text, leads):
+    assert lead_names(text) == leads

@@ -54,6 +54,8 @@ def header_html(summary: StudySummary, *, now: datetime, search_running: bool, l
 def _warnings(summary: StudySummary, *, now: datetime, more: str) -> Iterable[tuple[str, str]]:
     if summary.attributes.synthetic:
         yield "SYNTHETIC", "The records are simulated. No number on this page says anything about real patients."
+    if summary.attributes.limited:
+        yield "LIMITED", f"Only {summary.attributes.limited} were prepared, for a quick try."
     running = summary.counts.get("RUNNING", 0)
     if more:
         busy = running - summary.waiting

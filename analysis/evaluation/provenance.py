@@ -37,6 +37,7 @@ class Provenance:
         n_positives: Test records of each class.
         openings: Ledger lines of this content's test split, this evaluation's included.
         trained_on: What the models were trained on: "train", "train+validation", or both words with a comma.
+        limited: "500 of 21799 records" where the data were prepared with `--limit`.
     """
 
     study: str
@@ -55,6 +56,7 @@ class Provenance:
     threshold_rule: str
     bootstrap: Bootstrap | None
     trained_on: str = TRAIN
+    limited: str = ""
 
     @property
     def absent_classes(self) -> tuple[str, ...]:
@@ -81,6 +83,7 @@ def provenance_of(data: PreparedData, *, study: str, threshold_rule: str = F1_RU
         openings=read_ledger(data),
         threshold_rule=threshold_rule,
         bootstrap=bootstrap,
+        limited=data.limited,
     )
 
 
@@ -127,15 +130,16 @@ def interval_rule(bootstrap: Bootstrap | None) -> str:
 
 
 def banner_lines(provenance: Provenance) -> list[str]:
-    """Write the warning above results of synthetic data; no line for real data."""
-    if not provenance.synthetic:
-        return []
-    return ["*** SYNTHETIC DATA: these numbers say nothing about real ECGs or patients. ***", ""]
+    """Write the warning above results of synthetic or limited data; no line for others."""
+    lines = ["*** SYNTHETIC DATA: these numbers say nothing about real ECGs or patients. ***"] if provenance.synthetic else []
+    lines += [f"*** LIMITED DATA: only {provenance.limited} were prepared, for a quick try. ***"] if provenance.limited else []
+    return [*lines, ""] if lines else []
 
 
 def figure_note(provenance: Provenance) -> str:
     """Write the note under every figure: split, records, patients."""
     mark = "SYNTHETIC data. " if provenance.synthetic else ""
+    mark += f"Limited to {provenance.limited}. " if provenance.limited else ""
     return f"{mark}Test split ({provenance.split_scheme}): {provenance.n_records} records, {provenance.n_patients} patients."
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ecg_tune.cli.flags import option_of
-from ecg_tune.cli.options import split_commas
+from ecg_tune.cli.options import lead_names
 from ecg_tune.cli.progress_bar import bar
 from ecg_tune.config import DataConfig
 from ecg_tune.data.prepared.describe import describe, describe_text
@@ -37,13 +37,16 @@ def synthesize(
     print(f"next: ecg-tune data prepare {out} DATA")
 
 
-@app.command("prepare", epilog="Example: ecg-tune data prepare ptb-xl-1.0.3/ DATA --split official")
+@app.command("prepare", epilog="Example: ecg-tune data prepare ptb-xl-1.0.3/ DATA --split official --leads all --labels subclass")
 def prepare_command(
     source: Annotated[Path, typer.Argument(metavar="PTBXL", help="Folder with ptbxl_database.csv and records100/.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write the prepared data to.")],
     leads: Annotated[str, option_of(DataConfig, "leads")] = ",".join(DEFAULTS.leads),
     rate: Annotated[int, option_of(DataConfig, "sampling_rate_hz")] = DEFAULTS.sampling_rate_hz,
     split: Annotated[str, option_of(DataConfig, "split")] = DEFAULTS.split,
+    labels: Annotated[str, option_of(DataConfig, "labels")] = DEFAULTS.labels,
+    rare_classes: Annotated[str, option_of(DataConfig, "rare_classes")] = DEFAULTS.rare_classes,
+    limit: Annotated[int | None, option_of(DataConfig, "limit")] = None,
     min_likelihood: Annotated[float, option_of(DataConfig, "min_likelihood")] = DEFAULTS.min_likelihood,
     normalise: Annotated[str, option_of(DataConfig, "normalise")] = DEFAULTS.normalise,
     damaged: Annotated[
@@ -54,7 +57,16 @@ def prepare_command(
 
     Reads and checks the records, labels them, splits them by patient, and seals the test split.
     """
-    config = DataConfig(leads=split_commas(leads), sampling_rate_hz=rate, split=split, min_likelihood=min_likelihood, normalise=normalise)
+    config = DataConfig(
+        leads=lead_names(leads),
+        sampling_rate_hz=rate,
+        split=split,
+        labels=labels,
+        rare_classes=rare_classes,
+        limit=limit,
+        min_likelihood=min_likelihood,
+        normalise=normalise,
+    )
     with bar("reading") as progress:
         prepare(source, out, config, damaged=damaged, progress=progress)
     print(describe_text(describe(out)))

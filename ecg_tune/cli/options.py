@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from ecg_tune.config import LEAD_NAMES
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import ConfigError
 
@@ -23,12 +24,18 @@ def headline(data: PreparedData) -> str:
     """Describe a data set in the line that stands above every number."""
     counts = f"{len(data.train)} train / {len(data.validation)} validation records, split {data.manifest['split']}"
     synthetic = "SYNTHETIC data, " if data.synthetic else ""
+    synthetic += f"LIMITED to {data.limited}, " if data.limited else ""
     return f"{synthetic}{counts}, leads {','.join(data.leads)}, data {data.fingerprint[:12]}"
 
 
 def split_commas(text: str) -> tuple[str, ...]:
     """Split a comma-separated list; spaces and empty parts are dropped."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def lead_names(text: str) -> tuple[str, ...]:
+    """Read a list of leads in any case (`aVR` is AVR); `all` and `12` mean all twelve."""
+    return LEAD_NAMES if text.strip().lower() in ("all", "12") else tuple(name.upper() for name in split_commas(text))
 
 
 def without_none(**flags: Any) -> dict[str, Any]:

@@ -76,6 +76,7 @@ def facts(study: Study) -> dict[str, Any]:
         "objectives": [attributes.metric, *attributes.minimise],
         "pareto_front": [{**_plain(trial), "values": list(trial.values)} for trial in overview.front] if attributes.minimise else None,
         "synthetic": attributes.synthetic,
+        "limited": attributes.limited,
         "data_fingerprint": attributes.data_fingerprint,
         "split": attributes.split,
         "leads": list(attributes.leads),
@@ -94,11 +95,12 @@ def summary(study: Study) -> str:
     states = ", ".join(counts.values()) or "no trials yet"
     n_records = values["n_records"]
     synthetic = "  SYNTHETIC data" if values["synthetic"] else ""
+    limited = f" (LIMITED to {values['limited']})" if values["limited"] else ""
     imported = f"; {values['imported']} of the trials imported" if values["imported"] else ""
     lines = [
         f"study {values['study']}: {states}; {values['epochs']} epochs{imported}{synthetic}",
         f"data {str(values['data_fingerprint'])[:12]}, split {values['split']}, leads {','.join(values['leads'])}, "
-        f"{n_records.get('train')} train / {n_records.get('validation')} validation records",
+        f"{n_records.get('train')} train / {n_records.get('validation')} validation records{limited}",
     ]
     if values["states"]["RUNNING"] and not values["search_running"]:
         lines.append(f"{values['states']['RUNNING']} unfinished: the search was interrupted; the same command resumes them")

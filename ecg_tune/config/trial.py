@@ -12,6 +12,7 @@ from ecg_tune.config.setting import check_different, check_settings, setting
 from ecg_tune.errors import ConfigError
 
 CLASS_NAMES = ("NORM", "MI", "STTC", "CD", "HYP")
+LABEL_LEVELS = ("superclass", "subclass", "diagnostic", "form", "rhythm", "all")
 LEAD_NAMES = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
 ENCODERS = "encoders"
 """Folder, in a study or in the storage of its checkpoints, with the model files that fusions start from."""
@@ -26,7 +27,7 @@ class DataConfig:
 
     leads: tuple[str, ...] = setting(
         ("I", "II", "V2"),
-        "Leads, comma-separated, in the order of the signal's last axis.",
+        "Leads, comma-separated, in the order of the signal's last axis; `all` for the twelve.",
         choices=LEAD_NAMES,
         label="lead",
         metavar="LEADS",
@@ -41,9 +42,26 @@ class DataConfig:
         choices=("70-15-15", "official"),
         flag="",
     )
+    labels: str = setting(
+        "superclass",
+        "Classes to predict: PTB-XL's 5 diagnostic superclasses, its 23 subclasses, its 44 diagnostic, 19 form or 12 rhythm statements, "
+        "or all 71 statements.",
+        choices=LABEL_LEVELS,
+        flag="",
+    )
+    rare_classes: str = setting(
+        "refuse",
+        "Classes that none, or all, of the train or the validation records have: `refuse` the data set, or `drop` them and say so.",
+        choices=("refuse", "drop"),
+        label="rare classes",
+        flag="",
+    )
+    limit: int | None = setting(
+        None, "Read only so many records, evenly from the table, for a quick try; every report says so.", limits=(30, 10_000_000), flag=""
+    )
     min_likelihood: float = setting(
         0.0,
-        "Ignore diagnostic statements with a lower likelihood, in percent. 0 keeps all, also those of unknown likelihood.",
+        "Ignore statements with a lower likelihood, in percent. 0 keeps all, also those of unknown likelihood.",
         limits=(0, 100),
         flag="",
     )

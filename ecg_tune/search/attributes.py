@@ -19,6 +19,7 @@ def study_attributes(data: PreparedData, settings: SearchSettings) -> StudyAttri
         class_names=tuple(data.class_names),
         n_records={"train": len(data.train), "validation": len(data.validation)},
         synthetic=data.synthetic,
+        limited=data.limited,
         metric=settings.metric,
         minimise=tuple(settings.minimise),
         profile=settings.profile,

@@ -15,6 +15,7 @@ class StudyAttributes:
         data_path: Where the data lay when it was searched: a folder, or s3://BUCKET/PREFIX.
         split: Scheme of the split, e.g. "official".
         n_records: Records of "train" and "validation".
+        limited: "500 of 21799 records" where the data were prepared with `--limit`.
         minimise: Objectives beside the metric.
         space: What the user changed in the search space.
         rungs: Epochs at which trials are compared, ascending.
@@ -30,6 +31,7 @@ class StudyAttributes:
     class_names: tuple[str, ...] = ()
     n_records: Mapping[str, int] = field(default_factory=dict)
     synthetic: bool = False
+    limited: str = ""
     metric: str | None = None
     minimise: tuple[str, ...] = ()
     profile: str | None = None

@@ -33,10 +33,10 @@ def error_tables(
     """
     names = data.class_names
     min_likelihood = float(data.manifest["label_rule"].get("min_likelihood", 0.0))
-    superclass_of = data.manifest.get("superclass_of", {})
+    class_of = data.manifest.get("class_of", data.manifest.get("superclass_of", {}))  # its name until the labels became a choice
     return {
         OVERLAP: overlap_table(test.labels, predictions, weights, best=best, class_names=names),
-        STATEMENTS: statement_table(test, superclass_of, min_likelihood, predictions[best], weights, class_names=names),
+        STATEMENTS: statement_table(test, class_of, min_likelihood, predictions[best], weights, class_names=names),
         WORST: worst_table(test, predictions[best], class_names=names),
     }
 

@@ -1,7 +1,7 @@
-"""The best model by diagnostic SCP statement: which kinds of infarction, block or ST change it recognises.
+"""The best model by SCP statement: which kinds of infarction, block or ST change it recognises.
 
-Positives of a statement are the test records that carry it, negatives the records without its superclass. Records with only other
-statements of the same superclass count as neither. The score is the predicted probability of the superclass. A statement on fewer
+Positives of a statement are the test records that carry it, negatives the records without its class. Records with only other
+statements of the same class count as neither. The score is the predicted probability of the class. A statement on fewer
 than `LEAST_LABELS` records is listed without a number.
 """
 
@@ -29,8 +29,8 @@ COLUMNS = (
     *("Sensitivity", "Sensitivity_lo", "Sensitivity_hi", "Suppressed", "Undefined_Resamples"),
 )
 RULES = (
-    "Positives: test records that carry the statement. Negatives: records without its superclass; other statements of the superclass "
-    "are in neither. Score: the superclass' probability. Sensitivity: share of the positives found at the F1 threshold of validation. "
+    "Positives: test records that carry the statement. Negatives: records without its class; other statements of the class "
+    "are in neither. Score: the class' probability. Sensitivity: share of the positives found at the F1 threshold of validation. "
     f"Means over seeds, 95 % intervals over patients. Suppressed: statements on fewer than {LEAST_LABELS} test records. Among many "
     "statements some stand out by chance; nothing here is a test."
 )
@@ -42,7 +42,7 @@ UNKNOWN = (
 
 def statement_table(
     test: Split,
-    superclass_of: Mapping[str, str],
+    class_of: Mapping[str, str],
     min_likelihood: float,
     model: ModelPredictions,
     weights: Array,
@@ -54,25 +54,25 @@ def statement_table(
     The table is empty when the data were prepared without statements.
 
     Args:
-        superclass_of: Diagnostic statement -> superclass.
+        class_of: Statement -> class.
         min_likelihood: A statement counts from this likelihood on, in percent, as in the label rule.
         weights: (n_records, n_resamples) of `analysis.evaluation.statistics.bootstrap.patient_weights`.
     """
     rows = []
-    for code, carries in carriers(test, superclass_of, min_likelihood).items():
-        k = list(class_names).index(superclass_of[code])
+    for code, carries in carriers(test, class_of, min_likelihood).items():
+        k = list(class_names).index(class_of[code])
         rows.append({"Model": model.name, "Class": class_names[k], "Statement": code} | _row(test, carries, k, model, weights))
     table = pd.DataFrame(rows, columns=COLUMNS)
     order = table["Class"].map({name: k for k, name in enumerate(class_names)})
     return table.assign(order=order).sort_values(["order", "Positives", "Statement"], ascending=[True, False, True]).drop(columns="order")
 
 
-def carriers(test: Split, superclass_of: Mapping[str, str], min_likelihood: float) -> dict[str, NDArray[np.bool_]]:
-    """Map each diagnostic statement that occurs to the records that carry it, (n_records,) of bool."""
+def carriers(test: Split, class_of: Mapping[str, str], min_likelihood: float) -> dict[str, NDArray[np.bool_]]:
+    """Map each statement that occurs and counts for a class to the records that carry it, (n_records,) of bool."""
     records_with: dict[str, NDArray[np.bool_]] = {}
     for row, codes in enumerate(test.origin.statements if test.origin else ()):
         for code, likelihood in codes.items():
-            if code in superclass_of and likelihood >= min_likelihood:
+            if code in class_of and likelihood >= min_likelihood:
                 records_with.setdefault(code, np.zeros(len(test), dtype=bool))[row] = True
     return records_with
 
@@ -99,17 +99,17 @@ def _row(test: Split, carries: NDArray[np.bool_], k: int, model: ModelPrediction
 
 def statement_lines(table: pd.DataFrame, *, model: str) -> list[str]:
     """Write the section of the detailed text report."""
-    title = f"DIAGNOSTIC STATEMENTS, {model}"
+    title = f"STATEMENTS, {model}"
     if table.empty:
         return [title, *textwrap.wrap(UNKNOWN, WIDTH)]
     lines = [title, *textwrap.wrap(RULES, WIDTH), ""]
-    lines.append(f"{'':<7}{'':<9}{'n+':>5}{'n-':>6}   {'AUC':<25}{'class':>7}   sensitivity")
+    wide, code = (max(map(len, table[column]), default=0) + 2 for column in ("Class", "Statement"))
+    lines.append(f"{'':<{wide}}{'':<{code}}{'n+':>5}{'n-':>6}   {'AUC':<25}{'class':>7}   sensitivity")
     for row in table[table["Suppressed"] == ""].itertuples():
         auc = f"{number(row.AUC)} [{number(row.AUC_lo)}, {number(row.AUC_hi)}]"
         found = f"{number(row.Sensitivity)} [{number(row.Sensitivity_lo)}, {number(row.Sensitivity_hi)}]"
-        lines.append(
-            f"{row.Class:<7}{row.Statement:<9}{row.Positives:>5}{row.Negatives:>6}   {auc:<25}{number(row.AUC_of_class):>7}   {found}"
-        )
+        named = f"{row.Class:<{wide}}{row.Statement:<{code}}{row.Positives:>5}{row.Negatives:>6}"
+        lines.append(f"{named}   {auc:<25}{number(row.AUC_of_class):>7}   {found}")
     if rare := [f"{row.Statement} ({row.Positives})" for row in table[table["Suppressed"] != ""].itertuples()]:
         lines += textwrap.wrap(f"suppressed: {', '.join(rare)}", WIDTH, subsequent_indent=" " * 12)
     return lines
@@ -126,7 +126,7 @@ def statement_figure(table: pd.DataFrame, *, model: str, note: str = "") -> Figu
     ]  # fmt: skip
     return forest_figure(
         rows,
-        axis="AUC-ROC against records without the superclass (no unit)",
+        axis="AUC-ROC against records without the class (no unit)",
         note=f"Model: {model}. {note} Dots with 95 % intervals over patients; orange bars: AUC of the whole class. n+ = records with "
         "the statement; found = sensitivity at the F1 threshold of validation.",
     )

@@ -8,6 +8,12 @@ SYNTHETIC = "SYNTHETIC DATA. The records are simulated: no number on these pages
 NOT_CLINICAL = "Research result on one public data set. Not a medical device, not for use on patients."
 
 
+def warnings(provenance: Provenance) -> list[str]:
+    """Say what must stand above every number of these data; nothing for whole, real data."""
+    limited = f"LIMITED DATA: only {provenance.limited} were prepared, for a quick try."
+    return [*([SYNTHETIC] if provenance.synthetic else []), *([limited] if provenance.limited else [])]
+
+
 def opened_text(provenance: Provenance) -> str:
     """Say how often the test records have been opened, as a clause."""
     n = len(provenance.openings)

@@ -27,7 +27,7 @@ CAPTIONS = {
     "acting on all and acting on none.",
     "15_subgroups.png": "Macro AUC of each group with its interval; the orange bar is what the same classes reach on all records.",
     "17_mistakes_in_common.png": "Overlap of wrong predictions: 1 for the same mistakes, 0 for none in common.",
-    "18_statements.png": "AUC of each statement's records against the records without its superclass; the orange bar is the AUC of the "
+    "18_statements.png": "AUC of each statement's records against the records without its class; the orange bar is the AUC of the "
     "whole class.",
     "21_explanations_signal.png": "Integrated gradients of a few predictions: what moved each, not whether it is right.",
     "21_explanations_image.png": "Grad-CAM of a few predictions: where on the image the class' logit came from.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analysis.evaluation.metrics import number
-from analysis.evaluation.report.disclaimers import NOT_CLINICAL, SYNTHETIC, opened_text
+from analysis.evaluation.report.disclaimers import NOT_CLINICAL, opened_text, warnings
 from analysis.evaluation.result import EvaluationResult
 
 METRICS = {"auc_roc": "Test macro AUC-ROC", "f1_score": "Test macro F1-Score"}
@@ -44,7 +44,7 @@ def report_header(result: EvaluationResult) -> Header:
     """Gather the study's name, the warnings and the tiles."""
     provenance = result.provenance
     tiles = (_best_tile(result), *_metric_tiles(result), *_test_tiles(result))
-    return Header(provenance.study, provenance.date, NOT_CLINICAL, SYNTHETIC if provenance.synthetic else "", tiles)
+    return Header(provenance.study, provenance.date, NOT_CLINICAL, " ".join(warnings(provenance)), tiles)
 
 
 def _best_tile(result: EvaluationResult) -> Tile:

@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.evaluation.metrics import number
 from analysis.evaluation.provenance import interval_rule
-from analysis.evaluation.report.disclaimers import NOT_CLINICAL, SYNTHETIC, limits, opened_text
+from analysis.evaluation.report.disclaimers import NOT_CLINICAL, limits, opened_text, warnings
 from analysis.evaluation.result import CALIBRATION, COST, SUBGROUPS, EvaluationResult
 from analysis.evaluation.tables import MACRO_COLUMNS
 from analysis.templating import render_text
@@ -29,7 +29,7 @@ def model_card(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         model=result.best,
         provenance=provenance,
         synthetic=provenance.synthetic,
-        synthetic_warning=SYNTHETIC,
+        warnings=warnings(provenance),
         disclaimer=NOT_CLINICAL,
         cost=_cost(result),
         validation_macro_auc=number(ranking.validation_macro_auc),

@@ -108,6 +108,12 @@ class PreparedData:
         return bool(self.manifest["synthetic"])
 
     @property
+    def limited(self) -> str:
+        """What `--limit` left, e.g. "500 of 21799 records"; empty for whole data."""
+        limit = self.manifest.get("limit")
+        return f"{limit['read']} of {limit['of']} records" if limit else ""
+
+    @property
     def normalisation(self) -> dict[str, Any]:
         """{"kind": "global" | "record", "scale_mv": standard deviation of the training signals in millivolts}."""
         return dict(self.manifest["normalisation"])

@@ -13,7 +13,7 @@ from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder
 
 MANIFEST_FACTS = (
     *("synthetic", "source", "created", "fingerprint", "leads", "sampling_rate_hz", "n_samples", "class_names", "split", "label_rule"),
-    *("normalisation", "counts", "exclusions", "damaged", "quality", "ptbxl_checksum"),
+    *("normalisation", "labels", "rare_classes", "limit", "counts", "exclusions", "damaged", "quality", "ptbxl_checksum"),
 )
 
 
@@ -37,6 +37,8 @@ def describe_text(facts: Mapping[str, Any]) -> str:
     blocks = [_head(facts), _table(_split_rows(facts))]
     if "exclusions" in facts:
         blocks.append("Records\n" + _table([[name, str(count)] for name, count in facts["exclusions"].items()]))
+    if facts.get("rare_classes"):
+        blocks.append("Rare classes that were dropped\n" + _table([[name, f"{why} of it"] for name, why in facts["rare_classes"].items()]))
     if facts.get("damaged"):
         blocks.append(f"Damaged and dropped: {_first_ids(list(facts['damaged']))}")
     if "quality" in facts:
@@ -51,6 +53,8 @@ def _head(facts: Mapping[str, Any]) -> str:
     lines = ["SYNTHETIC data: no number made from it says anything about patients."] if facts["synthetic"] else []
     lines.append(f"{facts['folder']}: {source.get('name', 'unnamed')}, version {source.get('version', 'unknown')}")
     lines.append(f"  signals      {facts['n_samples']} samples at {facts['sampling_rate_hz']} Hz, leads {', '.join(facts['leads'])}")
+    if limit := facts.get("limit"):
+        lines.append(f"  LIMITED      to {limit['read']} of {limit['of']} records, for a quick try")
     if isinstance(rule, Mapping):
         lines.append(f"  label rule   {rule['text']} (min_likelihood {rule['min_likelihood']:g})")
     else:

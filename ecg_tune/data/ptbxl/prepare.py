@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_tune.config import CLASS_NAMES, LEAD_NAMES, DataConfig, check_choice
+from ecg_tune.config import LEAD_NAMES, DataConfig, check_choice
 from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, write_prepared
 from ecg_tune.data.prepared.origin import Origin
-from ecg_tune.data.ptbxl.labels import describe_rule, multi_hot
+from ecg_tune.data.ptbxl.labels import LabelSet, describe_rule, label_set, multi_hot
 from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
 from ecg_tune.data.ptbxl.records import DURATION_S, read_record
 from ecg_tune.data.ptbxl.splits import assign_splits, check_patients_disjoint
@@ -26,6 +26,11 @@ DAMAGED = ("refuse", "drop")
 AGE_OVER_89 = 90.0  # the publishers hide the age of everybody over 89
 REPORT_EVERY = 100
 CHUNK = 512
+WITHOUT = (
+    {level: f"without {level}" for level in ("superclass", "subclass")}
+    | {level: f"without {level} statement" for level in ("diagnostic", "form", "rhythm")}
+    | {"all": "without statement"}
+)
 
 Progress = Callable[[int, int], None]
 
@@ -38,13 +43,38 @@ class _Reading:
         signals_uv: Split → (n_records, n_samples, n_leads) int16 microvolts.
         rows: Split → (n_records,) rows of the table.
         damaged: ecg_id → reason, in the order of the table.
-        n_unlabelled: Readable records without a superclass.
+        n_unlabelled: Readable records without a label.
     """
 
     signals_uv: dict[str, NDArray[np.int16]]
     rows: dict[str, NDArray[np.int64]]
     damaged: dict[str, str]
     n_unlabelled: int
+
+    def only(self, kept: NDArray[np.bool_]) -> _Reading:
+        """Leave records out that have lost their labels; `kept` is (records of the table,)."""
+        masks = {name: kept[rows] for name, rows in self.rows.items()}
+        return replace(
+            self,
+            signals_uv={name: self.signals_uv[name][mask] for name, mask in masks.items()},
+            rows={name: self.rows[name][mask] for name, mask in masks.items()},
+            n_unlabelled=self.n_unlabelled + sum(int((~mask).sum()) for mask in masks.values()),
+        )
+
+
+@dataclass(frozen=True)
+class _Labelling:
+    """The labels of every record of the table.
+
+    Attributes:
+        label_set: The classes that are used.
+        rare: The classes that were dropped → why.
+        labels: (n_records, n_classes) of 0/1.
+    """
+
+    label_set: LabelSet
+    rare: dict[str, str]
+    labels: NDArray[np.uint8]
 
 
 def prepare(
@@ -55,7 +85,7 @@ def prepare(
     Args:
         source: The folder with `ptbxl_database.csv`; it may hold only some of the records.
         target: Folder for the prepared data set. An earlier one is replaced; its ledger is kept.
-        config: Leads, sampling rate, split scheme, label rule and normalisation.
+        config: Leads, sampling rate, split scheme, labels and normalisation.
         damaged: "refuse" stops at damaged records, "drop" leaves them out and counts them. Damaged means: a missing file, a
             wrong SHA-256 or checksum, wrong leads, rate or length, or missing samples.
         progress: Called now and then with (records done, records in all).
@@ -80,19 +110,21 @@ def prepare(
     check_choice("damaged", damaged, DAMAGED)
     source, target = Path(source), Path(target)
     _check_target(target)
-    table = read_ptbxl(source)
-    labels = multi_hot(table.scp_codes, table.superclass_of, min_likelihood=config.min_likelihood)
+    source_table = read_ptbxl(source)
+    table = source_table.limited(config.limit)
+    classes = label_set(config.labels, table.statements)
+    labels = multi_hot(table.scp_codes, classes, min_likelihood=config.min_likelihood)
     split_of = assign_splits(config.split, patient_id=table.patient_id, fold=table.fold)
     reading = _read_signals(table, config, split_of=split_of, labels=labels, progress=progress)
     if reading.damaged and damaged == "refuse":
         ecg_id, reason = next(iter(reading.damaged.items()))
         raise DamagedRecordError(f"{len(reading.damaged)} of {len(table)} records are damaged; the first is ecg_id {ecg_id}: {reason}")
-    splits = {name: _build_split(name, table, labels, reading, config.sampling_rate_hz) for name in SPLIT_NAMES}
+    labelling = _without_rare(_Labelling(classes, {}, labels), reading, drop=config.rare_classes == "drop")
+    reading = reading.only(labelling.labels.any(axis=1))
+    splits = {name: _build_split(name, table, labelling.labels, reading, config.sampling_rate_hz) for name in SPLIT_NAMES}
     kept_rows = np.concatenate([reading.rows[name] for name in SPLIT_NAMES])
     check_patients_disjoint(split_of[kept_rows], table.patient_id[kept_rows])
-    for name in ("train", "validation"):
-        _check_classes(splits[name])
-    facts = _facts(table, config, splits, reading)
+    facts = _facts(table, config, splits, reading, labelling) | _limit_facts(len(table), len(source_table))
     try:
         return write_prepared(target, splits, facts)
     except OSError as error:
@@ -176,20 +208,40 @@ def _build_split(name: str, table: PtbxlTable, labels: NDArray[np.uint8], readin
     return Split(name=name, signals_uv=signals_uv, labels=labels[rows], records=records, origin=origin)
 
 
-def _check_classes(split: Split) -> None:
-    """Refuse a split in which a class has no positive record, or no negative one."""
-    positives = split.labels.sum(axis=0, dtype=np.int64)
-    for name, count in zip(CLASS_NAMES, positives.tolist(), strict=True):
-        if count in (0, len(split)):
-            kind = "none" if count == 0 else "all"
-            raise DataError(
-                f"{split.name} has {len(split)} records, {kind} of class {name}: nothing can be learnt or measured; "
-                "use more records, another split, or a lower min_likelihood"
-            )
+def _without_rare(labelling: _Labelling, reading: _Reading, *, drop: bool) -> _Labelling:
+    """Drop the classes of which train or validation has no positive record or no negative one, until none is left, or refuse them."""
+    found = _rare_classes(labelling, reading)
+    if not found:
+        return labelling
+    if not drop or len(found) == len(labelling.label_set.class_names):
+        name, why = next(iter(found.items()))
+        more = f" (and of {len(found) - 1} more)" if len(found) > 1 else ""
+        remedy = "use more records, another split, a lower min_likelihood" + ("" if drop else ", or --rare-classes drop")
+        raise DataError(f"{why} of class {name}{more}: nothing can be learnt or measured; {remedy}")
+    kept = [name not in found for name in labelling.label_set.class_names]
+    fewer = _Labelling(labelling.label_set.without(tuple(found)), labelling.rare | found, labelling.labels[:, kept])
+    return _without_rare(fewer, reading.only(fewer.labels.any(axis=1)), drop=drop)
 
 
-def _facts(table: PtbxlTable, config: DataConfig, splits: dict[str, Split], reading: _Reading) -> dict[str, Any]:
+def _rare_classes(labelling: _Labelling, reading: _Reading) -> dict[str, str]:
+    """Find the classes that none, or all, of the train or the validation records have, with the reason."""
+    found: dict[str, str] = {}
+    for split in ("train", "validation"):
+        labels = labelling.labels[reading.rows[split]]
+        for name, count in zip(labelling.label_set.class_names, labels.sum(axis=0, dtype=np.int64).tolist(), strict=True):
+            if count in (0, len(labels)):
+                found.setdefault(name, f"{split} has {len(labels)} records, {'none' if count == 0 else 'all'}")
+    return found
+
+
+def _limit_facts(n_read: int, n_source: int) -> dict[str, Any]:
+    """Say in the manifest that only some records were read."""
+    return {} if n_read == n_source else {"limit": {"read": n_read, "of": n_source}}
+
+
+def _facts(table: PtbxlTable, config: DataConfig, splits: dict[str, Split], reading: _Reading, labelling: _Labelling) -> dict[str, Any]:
     """Collect the manifest's entries besides counts and digests."""
+    classes = labelling.label_set
     scale_mv = training_sd_mv(splits["train"].signals_uv)
     if scale_mv == 0:
         raise DataError(f"every training sample of leads {','.join(config.leads)} is equal: these records can't be learnt from")
@@ -197,17 +249,19 @@ def _facts(table: PtbxlTable, config: DataConfig, splits: dict[str, Split], read
     return {
         "source": {"name": table.folder.resolve().name, "version": table.version, "records": len(table)},
         "source_folder": str(table.folder.resolve()),
-        "superclass_of": dict(table.superclass_of),
+        "labels": config.labels,
+        "class_of": dict(classes.class_of),
+        "rare_classes": labelling.rare,
         "synthetic": table.synthetic,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "class_names": list(CLASS_NAMES),
+        "class_names": list(classes.class_names),
         "leads": list(config.leads),
         "sampling_rate_hz": config.sampling_rate_hz,
         "n_samples": DURATION_S * config.sampling_rate_hz,
         "split": config.split,
-        "label_rule": describe_rule(config.min_likelihood),
+        "label_rule": describe_rule(config.min_likelihood, config.labels, tuple(labelling.rare)),
         "normalisation": {"kind": config.normalise, "scale_mv": scale_mv},
-        "exclusions": {"read": len(table), "damaged": len(reading.damaged), "without superclass": reading.n_unlabelled, "kept": n_kept},
+        "exclusions": {"read": len(table), "damaged": len(reading.damaged), WITHOUT[config.labels]: reading.n_unlabelled, "kept": n_kept},
         "damaged": reading.damaged,
         "quality": count_flags(np.concatenate([split.records["flags"] for split in splits.values()])),
         "ptbxl_checksum": _verification(table, config),

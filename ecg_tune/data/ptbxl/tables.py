@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tune.config import CLASS_NAMES
+from ecg_tune.data.ptbxl.labels import Statement
 from ecg_tune.data.ptbxl.records import file_digest
 from ecg_tune.errors import DataError
 
@@ -43,7 +44,7 @@ class PtbxlTable:
         site: Number of the recording site, -1 unknown.
         fold: 1..10.
         scp_codes: For every record, statement → likelihood in percent (0 means unknown).
-        superclass_of: Diagnostic statement → superclass.
+        statements: The rows of `scp_statements.csv`.
         filenames: Sampling rate in Hz → record names relative to `folder`, without extension.
         notes: Column of remarks → (n_records,) whether the record has one.
         checksums: File relative to `folder` → SHA-256 as listed; empty without `SHA256SUMS.txt`.
@@ -60,13 +61,27 @@ class PtbxlTable:
     site: NDArray[np.int64]
     fold: NDArray[np.int64]
     scp_codes: tuple[Mapping[str, float], ...]
-    superclass_of: Mapping[str, str]
+    statements: tuple[Statement, ...]
     filenames: Mapping[int, tuple[str, ...]]
     notes: Mapping[str, NDArray[np.bool_]]
     checksums: Mapping[str, str]
 
     def __len__(self) -> int:
         return len(self.ecg_id)
+
+    def limited(self, limit: int | None) -> PtbxlTable:
+        """Keep `limit` records, spread evenly over the table; all of them without a limit, or where there are no more."""
+        if limit is None or limit >= len(self):
+            return self
+        rows = np.linspace(0, len(self) - 1, limit).round().astype(np.int64)
+        arrays = {field.name: value[rows] for field in fields(self) if isinstance(value := getattr(self, field.name), np.ndarray)}
+        return replace(
+            self,
+            **arrays,
+            scp_codes=tuple(self.scp_codes[row] for row in rows),
+            filenames={rate: tuple(names[row] for row in rows) for rate, names in self.filenames.items()},
+            notes={column: noted[rows] for column, noted in self.notes.items()},
+        )
 
 
 def read_ptbxl(folder: Path) -> PtbxlTable:
@@ -80,16 +95,16 @@ def read_ptbxl(folder: Path) -> PtbxlTable:
             f"no folder {folder}: fetch PTB-XL with `ecg-tune data download {folder}` or make one with `ecg-tune data synthesize`"
         )
     database = _read_csv(folder / DATABASE, DATABASE_COLUMNS)
-    superclass_of, statement_names = _read_statements(folder / STATEMENTS)
+    statements = _read_statements(folder / STATEMENTS)
     checksums = read_checksums(folder / CHECKSUMS)
     cells = _sort_by_ecg_id(_Cells(folder / DATABASE, database))
-    table = _build_table(cells, superclass_of, checksums)
-    _check_codes(cells, table, statement_names)
+    table = _build_table(cells, statements, checksums)
+    _check_codes(cells, table)
     _check_tables(folder, checksums)
     return table
 
 
-def _build_table(cells: _Cells, superclass_of: Mapping[str, str], checksums: Mapping[str, str]) -> PtbxlTable:
+def _build_table(cells: _Cells, statements: tuple[Statement, ...], checksums: Mapping[str, str]) -> PtbxlTable:
     folder = cells.path.parent
     return PtbxlTable(
         folder=folder,
@@ -103,7 +118,7 @@ def _build_table(cells: _Cells, superclass_of: Mapping[str, str], checksums: Map
         site=cells.whole("site", low=0, empty=-1),
         fold=cells.whole("strat_fold", low=1, high=10),
         scp_codes=cells.codes(),
-        superclass_of=superclass_of,
+        statements=statements,
         filenames={100: cells.text("filename_lr"), 500: cells.text("filename_hr")},
         notes={column: np.array([bool(text.strip()) for text in cells.text(column)]) for column in NOTE_COLUMNS},
         checksums=checksums,
@@ -191,20 +206,23 @@ def _read_csv(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return table
 
 
-def _read_statements(path: Path) -> tuple[dict[str, str], frozenset[str]]:
-    """Read the superclass of every diagnostic statement, and the names of all statements."""
+def _read_statements(path: Path) -> tuple[Statement, ...]:
+    """Read what every statement is. Columns that only other levels than the superclasses need may be missing."""
     table = _read_csv(path, STATEMENT_COLUMNS)
-    codes = [str(code) for code in table.iloc[:, 0]]
-    diagnostic = pd.to_numeric(table["diagnostic"], errors="coerce") == 1
-    superclass_of = {code: str(name) for code, name, use in zip(codes, table["diagnostic_class"], diagnostic, strict=True) if use}
-    for code, name in superclass_of.items():
-        if name not in CLASS_NAMES:
+    found = []
+    for row in table.to_dict("records"):
+        kinds = {kind: row.get(kind, "").strip() in ("1", "1.0") for kind in ("diagnostic", "form", "rhythm")}
+        classes = {"superclass": row["diagnostic_class"], "subclass": row.get("diagnostic_subclass", "")} if kinds["diagnostic"] else {}
+        found.append(Statement(str(row[table.columns[0]]), **kinds, **classes))
+    for statement in found:
+        if statement.diagnostic and statement.superclass not in CLASS_NAMES:
             raise DataError(
-                f"{path}: statement {code} has the unknown diagnostic_class {name!r} (known: {', '.join(CLASS_NAMES)}): {REMEDY}"
+                f"{path}: statement {statement.code} has the unknown diagnostic_class {statement.superclass!r} "
+                f"(known: {', '.join(CLASS_NAMES)}): {REMEDY}"
             )
-    if not superclass_of:
+    if not any(statement.diagnostic for statement in found):
         raise DataError(f"{path} marks no statement as diagnostic: {REMEDY}")
-    return superclass_of, frozenset(codes)
+    return tuple(found)
 
 
 def read_checksums(path: Path) -> dict[str, str]:
@@ -221,10 +239,11 @@ def read_checksums(path: Path) -> dict[str, str]:
     return {name.strip().lstrip("*").removeprefix("./"): digest.lower() for digest, name in pairs}
 
 
-def _check_codes(cells: _Cells, table: PtbxlTable, statement_names: frozenset[str]) -> None:
+def _check_codes(cells: _Cells, table: PtbxlTable) -> None:
+    listed = {statement.code for statement in table.statements}
     for ecg_id, codes in zip(table.ecg_id, table.scp_codes, strict=True):
         for code in codes:
-            if code not in statement_names:
+            if code not in listed:
                 raise DataError(
                     f"{cells.path}: ecg_id {ecg_id} has the statement {code!r}, which {STATEMENTS} does not list: fetch both again"
                 )

@@ -14,7 +14,7 @@ from ecg_tune.data.prepared.dataset import open_prepared, open_test
 from ecg_tune.data.prepared.manifest import MANIFEST
 from ecg_tune.data.prepared.origin import ORIGIN
 from ecg_tune.data.prepared.twelve_leads import read_twelve_leads
-from ecg_tune.data.ptbxl.labels import multi_hot
+from ecg_tune.data.ptbxl.labels import LabelSet, multi_hot
 from ecg_tune.data.ptbxl.prepare import prepare
 from ecg_tune.data.synthetic.generator import synthesize
 from ecg_tune.errors import DamagedRecordError, DataError
@@ -38,7 +38,8 @@ def test_the_test_split_knows_its_statements_and_they_explain_its_labels(folder:
     data = open_prepared(folder)
     split = open_test(data, "evaluate")
     assert split.origin is not None
-    np.testing.assert_array_equal(multi_hot(split.origin.statements, data.manifest["superclass_of"]), split.labels)
+    labels = LabelSet("superclass", data.class_names, data.manifest["class_of"])
+    np.testing.assert_array_equal(multi_hot(split.origin.statements, labels), split.labels)
     assert data.manifest["class_names"] == list(CLASS_NAMES)
     assert data.validation.origin is None
 
@@ -55,7 +56,7 @@ def test_twelve_leads_are_read_again_and_hold_the_prepared_ones(folder: Path) ->
 def test_the_origin_is_not_in_the_fingerprint_and_data_without_one_open_as_before(folder: Path, tmp_path: Path) -> None:
     older = Path(shutil.copytree(folder, tmp_path / "older"))
     manifest = json.loads((older / MANIFEST).read_text())
-    for key in ("origins", "source_folder", "superclass_of"):
+    for key in ("origins", "source_folder", "class_of"):
         del manifest[key]
     (older / MANIFEST).write_text(json.dumps(manifest))
     for split in ("train", "validation", "test"):

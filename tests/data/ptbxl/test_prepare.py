@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,6 +198,72 @@ def test_a_class_that_every_validation_record_has_is_refused(tiny_ptbxl: Callabl
 
     with pytest.raises(DataError, match="validation has 10 records, all of class NORM"):
         prepare(tiny_ptbxl(100, change=change), tmp_path / "out", OFFICIAL)
+
+
+def _a_rare_statement(rows: list[Row]) -> None:
+    """Give two training records a statement that no validation record has; one has no other label."""
+    rows[0]["scp_codes"] = "{'NORM': 100.0, 'SR': 0.0, 'QWAVE': 0.0}"
+    rows[1]["scp_codes"] = "{'QWAVE': 100.0}"
+
+
+def test_rare_classes_are_refused_or_dropped_with_the_records_that_have_no_other(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> None:
+    source = tiny_ptbxl(100, change=_a_rare_statement)
+    with pytest.raises(DataError, match=r"validation has 10 records, none of class QWAVE.* or --rare-classes drop"):
+        prepare(source, tmp_path / "out", DataConfig(split="official", labels="all"))
+    manifest = prepare(source, tmp_path / "out", DataConfig(split="official", labels="all", rare_classes="drop"))
+    assert manifest["class_names"] == ["NORM", "IMI", "NDT", "CLBBB", "LVH"]
+    assert manifest["rare_classes"] == {"SR": "validation has 10 records, all", "QWAVE": "validation has 10 records, none"}
+    assert manifest["exclusions"] == {"read": 100, "damaged": 0, "without statement": 1, "kept": 99}
+    assert "without the rare classes QWAVE, SR" in manifest["label_rule"]["text"]
+    assert [split.labels.shape[1] for split in _all_splits(tmp_path / "out")] == [5] * 3
+    assert 2 not in open_prepared(tmp_path / "out").train.records["ecg_id"]
+
+
+def test_a_level_of_which_every_class_is_rare_is_refused(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> None:
+    config = DataConfig(split="official", labels="rhythm", rare_classes="drop")
+    with pytest.raises(DataError, match="train has 80 records, all of class SR: nothing can be learnt"):
+        prepare(tiny_ptbxl(100), tmp_path / "out", config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("level", "kind", "column"),
+    [
+        ("superclass", "diagnostic", "diagnostic_class"),
+        ("subclass", "diagnostic", "diagnostic_subclass"),
+        ("diagnostic", "diagnostic", ""),
+        ("form", "form", ""),
+        ("rhythm", "rhythm", ""),
+        ("all", None, ""),
+    ],
+)
+def test_real_records_are_labelled_at_every_level_as_the_tables_say(
+    ptbxl: Path, tmp_path: Path, level: str, kind: str | None, column: str
+) -> None:
+    manifest = prepare(ptbxl, tmp_path, DataConfig(split="official", labels=level, rare_classes="drop"))
+    with (ptbxl / "scp_statements.csv").open(encoding="utf-8") as file:
+        class_of = {row[""]: row[column] for row in csv.DictReader(file) if kind is None or row[kind] == "1.0"}
+    with (ptbxl / "ptbxl_database.csv").open(encoding="utf-8") as file:
+        codes = {int(row["ecg_id"]): ast.literal_eval(row["scp_codes"]) for row in csv.DictReader(file)}
+    expected = {i: {class_of[code] for code in c if code in class_of} & set(manifest["class_names"]) for i, c in codes.items()}
+    found = {
+        int(i): {name for name, has in zip(manifest["class_names"], row, strict=True) if has}
+        for split in _all_splits(tmp_path)
+        for i, row in zip(split.records["ecg_id"], split.labels, strict=True)
+    }
+    assert found == {i: names for i, names in expected.items() if names}
+    assert set(manifest["class_names"]) | set(manifest["rare_classes"]) == set(class_of.values())
+
+
+def test_a_limit_reads_records_from_the_whole_table_and_the_manifest_says_so(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> None:
+    manifest = prepare(tiny_ptbxl(200), tmp_path / "out", DataConfig(split="official", limit=100))
+    assert manifest["limit"] == {"read": 100, "of": 200}
+    assert manifest["exclusions"]["read"] == 100
+    ids = np.concatenate([split.records["ecg_id"] for split in _all_splits(tmp_path / "out")])
+    assert (ids.min(), ids.max(), len(set(ids))) == (1, 200, 100)
+    assert open_prepared(tmp_path / "out").limited == "100 of 200 records"
+    whole = prepare(tiny_ptbxl(200), tmp_path / "whole", DataConfig(split="official", limit=200))
+    assert "limit" not in whole
 
 
 def test_an_empty_test_split_is_possible(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecg_tune.data.ptbxl.labels import multi_hot
+from ecg_tune.data.ptbxl.labels import label_set, multi_hot
 from ecg_tune.data.ptbxl.tables import read_ptbxl
 from ecg_tune.errors import DataError
 
@@ -31,7 +31,7 @@ PER_FOLD = {  # fold: records, with a superclass, NORM, MI, STTC, CD, HYP (share
 
 def test_the_real_slice_has_the_documented_counts_in_every_fold(ptbxl: Path) -> None:
     table = read_ptbxl(ptbxl)
-    labels = multi_hot(table.scp_codes, table.superclass_of)
+    labels = multi_hot(table.scp_codes, label_set("superclass", table.statements))
     found = {}
     for fold in np.unique(table.fold).tolist():
         of_fold = labels[table.fold == fold]
@@ -42,9 +42,16 @@ def test_the_real_slice_has_the_documented_counts_in_every_fold(ptbxl: Path) -> 
 
 def test_the_real_slice_has_44_diagnostic_statements_and_says_it_is_a_part(ptbxl: Path) -> None:
     table = read_ptbxl(ptbxl)
-    assert Counter(table.superclass_of.values()) == {"NORM": 1, "MI": 14, "STTC": 13, "CD": 11, "HYP": 5}
+    assert Counter(label_set("superclass", table.statements).class_of.values()) == {"NORM": 1, "MI": 14, "STTC": 13, "CD": 11, "HYP": 5}
     assert table.version == "a part of 2980 records"
     assert not table.synthetic
+
+
+@pytest.mark.parametrize(
+    ("level", "n_classes"), [("superclass", 5), ("subclass", 23), ("diagnostic", 44), ("form", 19), ("rhythm", 12), ("all", 71)]
+)
+def test_the_real_table_has_the_published_number_of_classes_at_every_level(ptbxl: Path, level: str, n_classes: int) -> None:
+    assert len(label_set(level, read_ptbxl(ptbxl).statements).class_names) == n_classes
 
 
 def test_columns_are_cleaned_and_sorted_by_ecg_id(tiny_ptbxl: Callable[..., Path]) -> None:

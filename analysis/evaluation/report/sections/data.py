@@ -31,7 +31,9 @@ def _facts(provenance: Provenance, manifest: Mapping[str, Any]) -> Facts:
     words = [str(source[key]) for key in ("name", "version") if key in source] if isinstance(source, Mapping) else [str(source)]
     rows = {
         "Study": provenance.study,
-        "Source": ", ".join(words) + (" (SYNTHETIC)" if provenance.synthetic else ""),
+        "Source": ", ".join(words)
+        + (" (SYNTHETIC)" if provenance.synthetic else "")
+        + (f"; LIMITED to {provenance.limited}" if provenance.limited else ""),
         "Split": f"{provenance.split_scheme}, patient-disjoint (checked when the data were prepared)",
         "Test split": f"{provenance.n_records} records of {provenance.n_patients} patients; {opened_text(provenance)}",
         "Input": f"leads {', '.join(provenance.leads)} at {provenance.sampling_rate_hz} Hz",
