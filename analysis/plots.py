@@ -19,6 +19,8 @@ from ecg_tune.metrics import Array
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00", "#882255", "#5D3A9B")
 WIDTH_IN = 7.2
+CELL_IN = 0.78
+"""Least width of a heatmap's cell: a value with its interval."""
 DPI = 200
 LABELS = {
     "sensitivity": "Sensitivity", "specificity": "Specificity", "precision": "Precision", "npv": "NPV",
@@ -88,7 +90,8 @@ def heatmap_figure(
         values: (n_models, n_classes) in 0..1; NaN is drawn grey as "n/a".
         limits: (n_models, n_classes, 2) ends of the intervals, written below the values; NaN for none.
     """
-    figure = Figure(figsize=(WIDTH_IN * 0.8, 1.5 + (0.34 if limits is None else 0.42) * len(rows)), layout="constrained")
+    width_in = max(WIDTH_IN * 0.8, 1.5 + CELL_IN * len(columns))
+    figure = Figure(figsize=(width_in, 1.5 + (0.34 if limits is None else 0.42) * len(rows)), layout="constrained")
     axes = figure.subplots()
     palette = colormaps["cividis"].with_extremes(bad="#DDDDDD")
     image = axes.imshow(np.ma.masked_invalid(values), vmin=0, vmax=1, cmap=palette, aspect="auto")

@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from analysis.evaluation.metrics import number
 from analysis.evaluation.plots.forest import ForestRow, forest_figure
 from analysis.evaluation.provenance import WIDTH
-from analysis.evaluation.statistics.subgroups import LEAST_LABELS, LEAST_RECORDS
+from analysis.evaluation.statistics.subgroups import LEAST_LABELS, LEAST_RECORDS, SEPARATOR
 
+MOST_NAMES = 4
+"""Of classes, written beside a group in the figure; the table has all."""
 RULES = (
     f"AUC-ROC, mean over seeds, with 95 % intervals over patients. Suppressed: groups under {LEAST_RECORDS} records, classes with "
     f"under {LEAST_LABELS} positives or negatives in the group. The macro AUC is the mean over the classes shown; 'all' is the same "
@@ -26,7 +28,7 @@ def subgroup_lines(table: pd.DataFrame, *, model: str) -> list[str]:
         lines += ["", f"{attribute!s:<30}{'records':>8}{'patients':>9}{'n+':>6}   {'AUC':<25}{'all':>8}"]
         for row in rows[rows["Suppressed"] == ""].itertuples():
             macro = row.Class == "macro_avg"
-            name = f"{row.Group}, mean of {len(row.Classes.split())}" if macro else f"  {row.Class}"
+            name = f"{row.Group}, mean of {len(row.Classes.split(SEPARATOR))}" if macro else f"  {row.Class}"
             size = f"{row.Records:>8}{row.Patients:>9}{'':>6}" if macro else f"{'':>17}{row.Positives:>6.0f}"
             lines.append(f"{name:<30}{size}   {_cell(row.AUC, row.AUC_lo, row.AUC_hi):<25}{number(row.AUC_of_all):>8}")
         for group, left_out in rows[rows["Suppressed"] != ""].groupby("Group", sort=False):
@@ -48,14 +50,16 @@ def subgroup_figure(table: pd.DataFrame, *, model: str, note: str = "") -> Figur
     drawn = []
     for row in rows.itertuples():
         label = row.Group if row.Attribute == "all" else f"{str(row.Attribute).removesuffix(' (years)')}: {row.Group}"
-        classes = "" if len(row.Classes.split()) == n_all else f", {' '.join(row.Classes.split())}"
+        shown = row.Classes.split(SEPARATOR)
+        names = " ".join(shown) if len(shown) <= MOST_NAMES else f"{len(shown)} classes"
+        classes = "" if len(shown) == n_all else f", {names}"
         text = f"{row.AUC:.3f} [{row.AUC_lo:.3f}, {row.AUC_hi:.3f}], n = {row.Records}{classes}"
         drawn.append(ForestRow(row.Attribute, label, row.AUC, row.AUC_lo, row.AUC_hi, row.AUC_of_all, text))
     return forest_figure(
         drawn,
         axis="AUC-ROC, mean over classes (no unit)",
         note=f"Model: {model}. {note} Dots with 95 % intervals over patients; orange bars: all records, same classes. Groups without "
-        f"all {n_all} classes name theirs (a class needs {LEAST_LABELS} positives and negatives). n = records.",
+        f"all {n_all} classes name or count theirs (a class needs {LEAST_LABELS} positives and negatives). n = records.",
     )
 
 

@@ -23,6 +23,8 @@ LEAST_RECORDS, LEAST_LABELS = 20, 10
 SEXES = {0: "male", 1: "female", -1: "unknown"}
 AGE_EDGES = (40, 60, 80)
 AGE_BANDS = ("under 40", "40 to 59", "60 to 79", "80 and over")
+SEPARATOR = "; "
+"""Between the names of classes, which may hold spaces."""
 COLUMNS = (
     *("Attribute", "Group", "Class", "Records", "Patients", "Positives", "AUC", "AUC_lo", "AUC_hi", "AUC_of_all"),
     *("Classes", "Suppressed", "Undefined_Resamples"),
@@ -67,7 +69,7 @@ def subgroup_table(test: Split, seeds: Sequence[Array], weights: Array, *, class
             name = f"{len(small)} group{'s' if len(small) > 1 else ''} under {LEAST_RECORDS} records"
             rows.append(_suppressed(_head(attribute, name, np.any(small, axis=0), test), "macro_avg", f"under {LEAST_RECORDS} records"))
     for row in rows:
-        shown = [overall[name] for name in str(row["Classes"]).split()]
+        shown = [overall[name] for name in str(row["Classes"]).split(SEPARATOR) if name]
         row["AUC_of_all"] = np.mean(shown) if shown else np.nan
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -107,7 +109,7 @@ def _head(attribute: str, group: str, member: NDArray[np.bool_], test: Split) ->
 def _shown(head: Mapping[str, object], class_name: str, classes: Sequence[str], value: float, resamples: Array) -> dict[str, object]:
     limits = percentile_interval(resamples)
     numbers = {"AUC": value, "AUC_lo": limits.low, "AUC_hi": limits.high, "Undefined_Resamples": limits.n_undefined}
-    return {**head, "Class": class_name, "Positives": None, **numbers, "Classes": " ".join(classes), "Suppressed": ""}
+    return {**head, "Class": class_name, "Positives": None, **numbers, "Classes": SEPARATOR.join(classes), "Suppressed": ""}
 
 
 def _suppressed(head: Mapping[str, object], class_name: str, reason: str) -> dict[str, object]:
