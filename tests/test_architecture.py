@@ -40,7 +40,7 @@ ONLY_IN = {
     "ray": ("ecg_tune/search/", "ecg_tune/cluster/", "trainables/", "ecg_tune/cli/"),
     "optuna": ("ecg_tune/study/", "ecg_tune/search/", "search_spaces/", "analysis/", "ecg_tune/cli/"),
     "wfdb": ("ecg_tune/data/ptbxl/records.py",),
-    "pyts": ("ecg_tune/data/exchange.py",),
+    "pyts": ("ecg_tune/data/exchange/writer.py",),
     "plotly": ("analysis/",),
     "matplotlib": ("analysis/",),
     "pandas": ("ecg_tune/data/", "analysis/"),
@@ -158,7 +158,7 @@ def test_there_is_no_import_cycle():
 
 def test_only_the_evaluation_and_the_export_open_the_test_split():
     callers = {path.relative_to(ROOT).as_posix() for path in SOURCES if "open_test(" in text_of(path)}
-    assert callers - {"ecg_tune/data/prepared/dataset.py"} <= {"analysis/evaluation/evaluate.py", "ecg_tune/data/exchange.py"}
+    assert callers - {"ecg_tune/data/prepared/dataset.py"} <= {"analysis/evaluation/evaluate.py", "ecg_tune/data/exchange/writer.py"}
 
 
 def test_retraining_knows_nothing_of_the_evaluation():
@@ -271,10 +271,6 @@ def imported_distributions(paths: list[Path]) -> set[str]:
     return {normalised(owner) for module in modules if module not in PACKAGES for owner in owners.get(module, [module])[:1]}
 
 
-PINNED_FOR_TESTS = {"pyts"}
-"""Imported by tests and benchmarks alone: the reference of images, too slow to import for anything else."""
-
-
 @pytest.mark.slow
 def test_what_is_imported_is_declared_and_what_is_pinned_is_imported():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -283,6 +279,4 @@ def test_what_is_imported_is_declared_and_what_is_pinned_is_imported():
     imported = imported_distributions(SOURCES)
     assert imported - pinned == set(), "imported, but not in requirements.txt"
     assert imported - ranges == set(), "imported, but not in pyproject.toml"
-    assert pinned - imported == PINNED_FOR_TESTS, "pinned, but not imported"
-    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
-    assert all(re.search(rf"^\s*(from|import) {name}\b", tests, re.M) for name in PINNED_FOR_TESTS)
+    assert pinned - imported == set(), "pinned, but not imported"

@@ -17,8 +17,6 @@ PACKAGES = ("ecg_tune", "search_spaces", "trainables", "analysis")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DISTRIBUTIONS = {"grpc": "grpcio", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Where a package to install is named otherwise than its module."""
-ONLY_TESTS_IMPORT = {"pyts"}
-"""Pinned as the tests' reference; the packages are to use it as the second back-end of exported images."""
 
 
 def declared(requirements: Iterable[str]) -> dict[str, Requirement]:
@@ -50,7 +48,7 @@ def test_what_is_imported_is_declared_and_pinned() -> None:
 
 
 def test_what_is_pinned_is_imported() -> None:
-    assert set(pins()) - imported() == ONLY_TESTS_IMPORT
+    assert set(pins()) - imported() == set()
 
 
 def test_a_dependency_of_everybody_is_imported() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ecg_tune.cli.exchange import export_command, import_command
 from ecg_tune.cli.flags import option_of
 from ecg_tune.cli.options import lead_names
 from ecg_tune.cli.progress_bar import bar
@@ -71,6 +72,10 @@ def prepare_command(
         prepare(source, out, config, damaged=damaged, progress=progress)
     print(describe_text(describe(out)))
     print(f"next: ecg-tune search STUDY --data {out}")
+
+
+app.command("export", epilog="Example: ecg-tune data export DATA TREE --images none")(export_command)
+app.command("import", epilog="Example: ecg-tune data import TREE DATA --leads I,II,V2 --rate 100")(import_command)
 
 
 @app.command("describe", epilog="Example: ecg-tune data describe DATA --json")

@@ -120,7 +120,7 @@ def prepare(
         ecg_id, reason = next(iter(reading.damaged.items()))
         raise DamagedRecordError(f"{len(reading.damaged)} of {len(table)} records are damaged; the first is ecg_id {ecg_id}: {reason}")
     labelling = _without_rare(_Labelling(classes, {}, labels), reading, drop=config.rare_classes == "drop")
-    reading = reading.only(labelling.labels.any(axis=1))
+    reading = reading.only(labelling.labels.max(axis=1) > 0)
     splits = {name: _build_split(name, table, labelling.labels, reading, config.sampling_rate_hz) for name in SPLIT_NAMES}
     kept_rows = np.concatenate([reading.rows[name] for name in SPLIT_NAMES])
     check_patients_disjoint(split_of[kept_rows], table.patient_id[kept_rows])
@@ -159,7 +159,7 @@ def _read_signals(
     table: PtbxlTable, config: DataConfig, *, split_of: NDArray[np.str_], labels: NDArray[np.uint8], progress: Progress | None
 ) -> _Reading:
     """Read every record once; keep the configured leads of readable, labelled records."""
-    labelled = np.asarray(labels.any(axis=1))
+    labelled = np.asarray(labels.max(axis=1) > 0)
     leads = [LEAD_NAMES.index(lead) for lead in config.leads]
     n_samples = DURATION_S * config.sampling_rate_hz
     sizes = {name: int((labelled & (split_of == name)).sum()) for name in SPLIT_NAMES}
@@ -220,7 +220,7 @@ def _without_rare(labelling: _Labelling, reading: _Reading, *, drop: bool) -> _L
         raise DataError(f"{why} of class {name}{more}: nothing can be learnt or measured; {remedy}")
     kept = [name not in found for name in labelling.label_set.class_names]
     fewer = _Labelling(labelling.label_set.without(tuple(found)), labelling.rare | found, labelling.labels[:, kept])
-    return _without_rare(fewer, reading.only(fewer.labels.any(axis=1)), drop=drop)
+    return _without_rare(fewer, reading.only(fewer.labels.max(axis=1) > 0), drop=drop)
 
 
 def _rare_classes(labelling: _Labelling, reading: _Reading) -> dict[str, str]:

@@ -74,7 +74,9 @@ class PtbxlTable:
         if limit is None or limit >= len(self):
             return self
         rows = np.linspace(0, len(self) - 1, limit).round().astype(np.int64)
-        arrays = {field.name: value[rows] for field in fields(self) if isinstance(value := getattr(self, field.name), np.ndarray)}
+        arrays: dict[str, Any] = {
+            field.name: value[rows] for field in fields(self) if isinstance(value := getattr(self, field.name), np.ndarray)
+        }
         return replace(
             self,
             **arrays,
@@ -211,7 +213,7 @@ def _read_statements(path: Path) -> tuple[Statement, ...]:
     table = _read_csv(path, STATEMENT_COLUMNS)
     found = []
     for row in table.to_dict("records"):
-        kinds = {kind: row.get(kind, "").strip() in ("1", "1.0") for kind in ("diagnostic", "form", "rhythm")}
+        kinds: dict[str, Any] = {kind: row.get(kind, "").strip() in ("1", "1.0") for kind in ("diagnostic", "form", "rhythm")}
         classes = {"superclass": row["diagnostic_class"], "subclass": row.get("diagnostic_subclass", "")} if kinds["diagnostic"] else {}
         found.append(Statement(str(row[table.columns[0]]), **kinds, **classes))
     for statement in found:

@@ -1,0 +1,74 @@
+"""`ecg-tune data export` and `ecg-tune data import`: plain arrays for other programs, and from them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecg_tune.cli.options import lead_names, split_commas
+from ecg_tune.cli.progress_bar import bar
+from ecg_tune.config import check_choice
+from ecg_tune.data.exchange.reader import UNITS, import_tree
+from ecg_tune.data.exchange.writer import BACKENDS, KINDS, export_size_bytes, export_tree
+from ecg_tune.data.prepared.dataset import open_prepared
+from ecg_tune.data.prepared.describe import describe, describe_text
+
+
+def export_command(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Prepared data, or s3://BUCKET/PREFIX.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; it must not exist.")],
+    images: Annotated[
+        str, typer.Option(metavar="KINDS", help=f"Images to write, comma-separated of {', '.join(KINDS)}; `none` for signals alone.")
+    ] = ",".join(KINDS),
+    image_size: Annotated[int, typer.Option(min=8, max=512, metavar="N", help="Side of the images, in pixels.")] = 224,
+    backend: Annotated[str, typer.Option(metavar="NAME", help=f"Computes the images: {' or '.join(BACKENDS)} (slow, equal).")] = "torch",
+    batch_size: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="Records a file.")] = 100,
+    include_test: Annotated[bool, typer.Option("--include-test", help="Open the test split too; its ledger gets a line.")] = False,
+) -> None:
+    """Export prepared data as plain .npy files.
+
+    Writes signals/ in millivolts, images/ (Gramian angular and Markov transition fields) and labels/, in batches.
+    """
+    data = open_prepared(folder)
+    kinds = () if images == "none" else split_commas(images)
+    size = export_size_bytes(data, images=kinds, image_size=image_size, include_test=include_test)
+    print(f"{out}: {size / 1e9:.2f} GB to write")
+    begun = time.monotonic()
+    with bar("exporting") as progress:
+        export_tree(
+            data,
+            out,
+            images=kinds,
+            image_size=image_size,
+            backend=backend,
+            include_test=include_test,
+            batch_size=batch_size,
+            progress=progress,
+        )
+    test = "with the test split" if include_test else "the test split stays sealed"
+    print(f"wrote {out} in {time.monotonic() - begun:.0f} s; {test}{'; SYNTHETIC' if data.synthetic else ''}")
+
+
+def import_command(
+    tree: Annotated[Path, typer.Argument(metavar="TREE", help="Folder with signals/ and labels/, as `data export` writes them.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write the prepared data to.")],
+    class_names: Annotated[
+        str, typer.Option(metavar="NAMES", help="Columns of the labels, comma-separated [default: NORM,MI,STTC,CD,HYP]")
+    ] = "",
+    leads: Annotated[str, typer.Option(metavar="LEADS", help="Leads of the signals' last axis, comma-separated.")] = "",
+    rate: Annotated[int | None, typer.Option(min=1, max=100_000, metavar="HZ", help="Sampling rate.")] = None,
+    units: Annotated[str, typer.Option(metavar="UNIT", help="Unit of the signals: mv or uv.")] = "mv",
+) -> None:
+    """Import plain .npy files as prepared data.
+
+    A tree of `data export` says by itself what it holds; for others give --leads and --rate.
+    """
+    check_choice("units", units, tuple(UNITS))
+    import_tree(
+        tree, out, class_names=split_commas(class_names), leads=lead_names(leads) if leads else (), sampling_rate_hz=rate, unit=units
+    )
+    print(describe_text(describe(out)))
+    print(f"next: ecg-tune search STUDY --data {out}")

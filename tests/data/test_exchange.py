@@ -1,0 +1,237 @@
+"""The exchange layout: written, read back without a difference, and refused where it does not fit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecg_tune.data.exchange.layout import DATASET
+from ecg_tune.data.exchange.reader import import_tree
+from ecg_tune.data.exchange.writer import export_size_bytes, export_tree
+from ecg_tune.data.prepared.dataset import PreparedData, open_prepared, read_ledger
+from ecg_tune.errors import ConfigError, DataError, WorkFailedError
+from tests.conftest import make_toy_data
+
+FOREIGN: dict[str, Any] = {"leads": ("I", "II", "V2"), "sampling_rate_hz": 100}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
+    return make_toy_data(tmp_path_factory.mktemp("source"), n_records=(40, 16, 8))
+
+
+@pytest.fixture
+def tree(data: PreparedData, tmp_path: Path) -> Path:
+    """Return an exported tree without images and test records."""
+    export_tree(data, tmp_path / "tree", images=(), batch_size=16)
+    return tmp_path / "tree"
+
+
+@pytest.fixture
+def foreign(tree: Path) -> Path:
+    """Return the same as others would write it: without our tables."""
+    (tree / DATASET).unlink()
+    for table in (tree / "labels").glob("records_*.csv"):
+        table.unlink()
+    return tree
+
+
+def test_the_whole_data_come_back_with_their_fingerprint_and_the_ledger_says_who_opened_the_test_split(data, tmp_path):
+    export_tree(data, tmp_path / "tree", images=(), include_test=True, batch_size=7)
+    manifest = import_tree(tmp_path / "tree", tmp_path / "back")
+    assert manifest["fingerprint"] == data.fingerprint
+    assert read_ledger(data)[-1]["purpose"] == "export"
+
+
+def test_without_the_test_split_nothing_of_it_is_written(data, tree, tmp_path):
+    before = read_ledger(data)
+    assert not (tree / "signals" / "test").exists()
+    assert not (tree / "labels" / "y_test.npy").exists()
+    import_tree(tree, tmp_path / "back")
+    back = open_prepared(tmp_path / "back")
+    for name in ("train", "validation"):
+        np.testing.assert_array_equal(back.split(name).signals_uv, data.split(name).signals_uv)
+        np.testing.assert_array_equal(back.split(name).labels, data.split(name).labels)
+    assert back.manifest["counts"]["test"]["records"] == 0
+    assert read_ledger(data) == before
+
+
+def test_files_have_the_documented_shapes_and_types(data, tmp_path):
+    written = export_tree(data, tmp_path / "tree", image_size=24, batch_size=16)
+    load = lambda name: np.load(tmp_path / "tree" / name)  # noqa: E731
+    assert load("signals/train/batch_0000.npy").shape == (16, 250, 3)
+    assert load("signals/train/batch_0002.npy").shape == (8, 250, 3)
+    for kind in ("gaf", "mtf"):
+        assert load(f"images/validation/{kind}/batch_0000.npy").shape == (16, 3, 24, 24)
+        assert load(f"images/validation/{kind}/batch_0000.npy").dtype == np.float32
+    assert (load("labels/y_train.npy").shape, load("labels/y_train.npy").dtype) == ((40, 5), np.uint8)
+    arrays = [np.load(path) for path in (tmp_path / "tree").rglob("*.npy")]
+    assert (
+        written
+        == sum(array.nbytes for array in arrays)
+        == export_size_bytes(data, images=("gaf", "mtf"), image_size=24, include_test=False)
+    )
+    assert np.abs(load("signals/train/batch_0000.npy")).max() == pytest.approx(np.abs(data.train.signals_uv[:16]).max() / 1000)
+
+
+@pytest.mark.slow
+def test_both_back_ends_make_the_same_images(data, tmp_path):
+    for backend in ("torch", "pyts"):
+        export_tree(data, tmp_path / backend, image_size=24, backend=backend, batch_size=40)
+    for kind in ("gaf", "mtf"):
+        ours, theirs = (np.load(tmp_path / backend / f"images/train/{kind}/batch_0000.npy") for backend in ("torch", "pyts"))
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_a_tree_of_others_is_imported_with_what_the_user_says(foreign, data, tmp_path):
+    manifest = import_tree(foreign, tmp_path / "back", **FOREIGN, class_names=("A", "B", "C", "D", "E"))
+    back = open_prepared(tmp_path / "back")
+    assert back.class_names == ("A", "B", "C", "D", "E")
+    np.testing.assert_array_equal(back.train.signals_uv, data.train.signals_uv)
+    assert "patients unknown" in manifest["source"]["version"]
+    assert len(set(back.train.records["patient_id"]) | set(back.validation.records["patient_id"])) == 56
+
+
+def test_batches_in_microvolts_numbered_from_1_beyond_10_keep_their_order(foreign, data, tmp_path):
+    for split in ("train", "validation"):
+        signals = getattr(data, split).signals_uv
+        shutil.rmtree(foreign / "signals" / split)
+        (foreign / "signals" / split).mkdir()
+        for number, start in enumerate(range(0, len(signals), 3), 1):
+            np.save(foreign / "signals" / split / f"batch_{number}.npy", signals[start : start + 3].astype(np.float32))
+    import_tree(foreign, tmp_path / "back", **FOREIGN, unit="uv")
+    np.testing.assert_array_equal(open_prepared(tmp_path / "back").train.signals_uv, data.train.signals_uv)
+
+
+def _change(file: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    """Make a fault: change an array of the tree."""
+    return lambda tree: np.save(tree / file, change(np.load(tree / file)))
+
+
+def _with_nan(array: Any) -> Any:
+    array[3, 5, 1] = np.nan
+    return array
+
+
+FIRST, LABELS = "signals/train/batch_0000.npy", "labels/y_train.npy"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (_change(FIRST, _with_nan), "batch_0000.npy: record 3 holds NaN or infinity"),
+        (_change(FIRST, lambda a: a * 1000), "more than 32.767 mV: give --units uv"),
+        (_change(FIRST, lambda a: a[:, :, :2]), r"shape \(16, 250, 2\), not \(records, samples, 3 leads\)"),
+        (_change(FIRST, lambda a: a[:, :200]), r"records have \[200, 250\] samples"),
+        (_change(FIRST, lambda a: a[:-1]), "39 train records in signals/, but 40 in y_train.npy"),
+        (_change(FIRST, lambda a: a.astype(str)), "holds <U32, not numbers"),
+        (lambda tree: np.save(tree / FIRST, np.array([{}]), allow_pickle=True), "can't be read as a plain array"),
+        (lambda tree: (tree / FIRST).write_bytes(b"\x93NUMPY"), "can't be read as a plain array"),
+        (lambda tree: (tree / FIRST).write_bytes(b""), "can't be read as a plain array"),
+        (lambda tree: (tree / "signals/train/batch_0001.npy").unlink(), "batch 1 of 2 is missing"),
+        (_change(LABELS, lambda a: a[:, :4]), r"shape \(40, 4\), not \(records, 5 classes NORM,MI,STTC,CD,HYP\).*--class-names"),
+        (_change(LABELS, lambda a: a * 2), "other values than 0 and 1"),
+        (lambda tree: (tree / LABELS).unlink(), "y_train.npy can't be read"),
+        (lambda tree: shutil.rmtree(tree / "signals"), "has no signals/: images are computed from signals"),
+        (lambda tree: shutil.rmtree(tree / "labels"), "is no exchange layout"),
+        (_change("signals/validation/batch_0000.npy", lambda a: np.load(Path("train.npy"))), "16 validation records are also in train"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_is_written(foreign, data, tmp_path, monkeypatch, fault, message):
+    np.save(tmp_path / "train.npy", data.train.signals_uv[:16] / np.float32(1000))
+    monkeypatch.chdir(tmp_path)
+    fault(foreign)
+    with pytest.raises(DataError, match=message):
+        import_tree(foreign, tmp_path / "back", **FOREIGN)
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_tree_of_standardised_signals_is_no_ecg_in_microvolts(foreign, tmp_path):
+    with pytest.raises(DataError, match=r"standard deviation is [\d.e-]+ mV, which no ECG has"):
+        import_tree(foreign, tmp_path / "back", **FOREIGN, unit="uv")
+
+
+def test_a_foreign_tree_needs_its_leads_and_rate_and_ours_needs_none(foreign, tmp_path):
+    with pytest.raises(DataError, match="say with --leads, --rate what its signals are"):
+        import_tree(foreign, tmp_path / "back")
+    (foreign / DATASET).write_text("{}")
+    with pytest.raises(DataError, match="states leads, sampling_rate_hz already"):
+        import_tree(foreign, tmp_path / "back", **FOREIGN)
+    with pytest.raises(DataError, match="lacks class_names, leads"):
+        import_tree(foreign, tmp_path / "back")
+    (foreign / DATASET).write_text("nonsense")
+    with pytest.raises(DataError, match="is not JSON"):
+        import_tree(foreign, tmp_path / "back")
+
+
+def test_patients_in_two_splits_are_refused(tree, tmp_path):
+    path = tree / "labels" / "records_val.csv"
+    lines = path.read_text().splitlines()
+    ids = [line.split(",") for line in lines]
+    ids[1][1] = (tree / "labels" / "records_train.csv").read_text().splitlines()[1].split(",")[1]
+    path.write_text("\n".join(map(",".join, ids)) + "\n")
+    with pytest.raises(DataError, match="1 patients are in train and validation"):
+        import_tree(tree, tmp_path / "back")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("patient_id", "patient"),
+        lambda text: text.replace("\n1,", "\nx,"),
+        lambda text: text[:200],
+    ],
+)
+def test_a_table_of_records_that_was_damaged_is_refused(tree, tmp_path, change):
+    path = tree / "labels" / "records_train.csv"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(DataError, match=r"records_train\.csv"):
+        import_tree(tree, tmp_path / "back")
+
+
+def test_a_back_end_that_is_not_installed_is_named_with_the_remedy(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyts.image", None)
+    with pytest.raises(ConfigError, match=r"pip install 'ecg-tune\[exchange\]'"):
+        export_tree(data, tmp_path / "tree", images=("gaf",), backend="pyts")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_that_fails_leaves_nothing_and_none_replaces_a_folder(data, tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="unknown images 'jpeg'"):
+        export_tree(data, tmp_path / "tree", images=("jpeg",))
+    monkeypatch.setattr(np, "save", _full)
+    with pytest.raises(WorkFailedError, match="tree can't be written"):
+        export_tree(data, tmp_path / "tree", images=())
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "tree").mkdir()
+    with pytest.raises(DataError, match="exists: name a new folder"):
+        export_tree(data, tmp_path / "tree", images=())
+
+
+def _full(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_an_export_larger_than_the_disk_is_refused_first(data, tmp_path):
+    huge = PreparedData(
+        data.folder,
+        {**data.manifest, "counts": {name: {"records": 10**10} for name in data.manifest["counts"]}},
+        data.train,
+        data.validation,
+    )
+    with pytest.raises(DataError, match=r"needs \d+.0 GB, but .* GB are free"):
+        export_tree(huge, tmp_path / "tree", images=())
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_facts_of_the_source_are_in_the_tree(data, tree):
+    facts = json.loads((tree / DATASET).read_text())
+    assert facts["fingerprint"] == data.fingerprint
+    assert facts["synthetic"] is True
