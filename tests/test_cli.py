@@ -34,6 +34,7 @@ SHOWN = [
     "dashboard",
     "retrain",
     "evaluate",
+    "predict",
     "demo",
     "templates",
 ]
