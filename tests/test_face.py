@@ -21,7 +21,7 @@ from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.study import Study
 from ecg_tune.training.fit import saved_model
 from ecg_tune.training.model_file import save_model
-from ecg_tune.training.predictor import Predictor, predict_probabilities
+from ecg_tune.training.predictor import Predictor, check_signals, predict_probabilities
 
 ROOT = Path(__file__).parents[1]
 WAVES = np.rint(1000 * np.sin(np.arange(250) / 10)[None, :, None] * [[[1.0, -0.5, 0.25]], [[1.0, 0.5, 1.0]]]).astype(np.int16)
@@ -129,6 +129,19 @@ def test_a_recording_that_does_not_fit_the_model_is_refused(model_file):
     ):
         with pytest.raises(DataError, match=said):
             ecg_tune.predict(model, ecg_tune.Recording(signal_mv, leads, 100))
+
+
+def test_arrays_in_another_order_of_leads_are_refused_where_the_limb_leads_tell_it(ptbxl):
+    names = sorted((ptbxl / "records100").rglob("*_lr.hea"))[:20]
+    records = [ecg_tune.read_recordings(name)[0] for name in names]
+    signals = np.rint(1000 * np.stack([one.signal_mv for one in records])).astype(np.int16)
+    predictor = torch.nn.Identity()
+    predictor.leads = records[0].leads
+    check_signals(signals, predictor)
+    with pytest.raises(DataError, match="lead III is not II minus I: the signals are in another order"):
+        check_signals(signals[:, :, ::-1], predictor)
+    with pytest.raises(DataError, match="lead III is not II minus I"):
+        check_signals(signals[:, :, [1, 0, *range(2, 12)]], predictor)
 
 
 def test_a_few_records_beyond_10_mv_are_still_predicted(model_file, toy_data):

@@ -165,7 +165,7 @@ def test_a_folder_is_predicted_into_a_table_that_names_what_was_refused(models, 
     said = command("predict", models, folder, "--out", out, "--png", tmp_path / "png")
     assert said.code == 2
     lines = said.err.splitlines()
-    assert "left out 1 files that are no recordings" in lines[0]
+    assert lines[0] == "ecg-tune: files left out because they are no recordings (.hea, .csv, .npy, .edf): 1"
     assert lines[1].startswith("ecg-tune: refused: b.csv: values reach")
     assert lines[2] == "ecg-tune: 1 of 3 recordings were refused, for the reasons above"
     table = pd.read_csv(out) if suffix == "csv" else pd.read_parquet(out)

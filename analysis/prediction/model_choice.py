@@ -12,7 +12,7 @@ from analysis.retraining.ensemble_file import ENSEMBLE
 from analysis.retraining.ensemble_predictor import EnsemblePredictor, build_ensemble
 from ecg_tune.errors import DataError
 from ecg_tune.metrics import Array
-from ecg_tune.training.model_file import load_model, load_saved
+from ecg_tune.training.model_file import checked_predictor, load_saved
 from ecg_tune.training.platt import platt_scaled
 from ecg_tune.training.predictor import Predictor
 
@@ -30,7 +30,7 @@ class ChosenModel:
     """
 
     name: str
-    file: Path
+    file: str
     predictor: Predictor | EnsemblePredictor
     why: str = ""
 
@@ -50,8 +50,8 @@ class ChosenModel:
         return platt_scaled(probabilities, self.predictor.platt) if len(self.predictor.platt) else None
 
 
-def open_model(location: Path) -> ChosenModel:
-    """Load a model file (.pth), an ensemble's (.json), or the best single model of a study or of a folder of models.
+def open_model(location: Path | str) -> ChosenModel:
+    """Load a model file (.pth, also from s3://), an ensemble's (.json), or the best single model of a study or of a folder of models.
 
     The best is that of the highest mean validation macro AUC, and of it the seed with the highest. An ensemble is never chosen
     for the user: its validation score flatters it.
@@ -59,13 +59,21 @@ def open_model(location: Path) -> ChosenModel:
     Raises:
         DataError: There is no such file, or it is no model.
     """
+    if "://" in str(location):
+        return _load(str(location))
+    location = Path(location)
     if location.is_dir():
         return _best_of(location / STUDY_MODELS if (location / STUDY_MODELS).is_dir() else location)
     if not location.exists():
         raise DataError(f"{location} does not exist: give a model file (.pth), an ensemble's .json, or a study with retrained models")
     if location.suffix == ".json":
-        return ChosenModel(ENSEMBLE, location, build_ensemble(location)[0])
-    return ChosenModel(load_saved(location).name, location, load_model(location))
+        return ChosenModel(ENSEMBLE, str(location), build_ensemble(location)[0])
+    return _load(str(location))
+
+
+def _load(location: str, why: str = "") -> ChosenModel:
+    saved = load_saved(location)
+    return ChosenModel(saved.name, location, checked_predictor(saved, location), why)
 
 
 def _best_of(folder: Path) -> ChosenModel:
@@ -75,4 +83,4 @@ def _best_of(folder: Path) -> ChosenModel:
     why = f"best of {len(candidates)} by validation macro AUC {best.ranking.validation_macro_auc:.4f}"
     if len(best.seeds) > 1:
         why += f" (mean of {len(best.seeds)} seeds), its best seed"
-    return ChosenModel(best.name, best.files[seed], load_model(best.files[seed]), why)
+    return _load(str(best.files[seed]), why)

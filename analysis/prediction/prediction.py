@@ -15,7 +15,7 @@ from ecg_tune.metrics import Array
 from ecg_tune.training.predictor import predict_signals, signal_format
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """One recording's prediction.
 

@@ -27,7 +27,7 @@ EXAMPLE = "Example: ecg-tune predict STUDY 00001_lr.hea --png 00001.png   or   e
 
 
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model file (.pth), an ensemble's .json, or a study or folder: its best single model.")
+    str, typer.Argument(metavar="MODEL", help="A model file (.pth), an ensemble's .json, or a study or folder: its best single model.")
 ]
 Files = Annotated[
     list[Path], typer.Argument(metavar="FILE…", help="WFDB records (with or without .hea), .csv, .npy or .edf files, or folders of them.")
@@ -86,7 +86,7 @@ def predict(
     if not as_json:
         print(_model_line(chosen))
     if n_others:
-        print(f"ecg-tune: left out {n_others} files that are no recordings (.hea, .csv, .npy, .edf)", file=sys.stderr)
+        print(f"ecg-tune: files left out because they are no recordings (.hea, .csv, .npy, .edf): {n_others}", file=sys.stderr)
     try:
         run.predict_all(found, facts)
     except KeyboardInterrupt as error:

@@ -24,6 +24,12 @@ from ecg_tune.data.recordings.recording import Recording
 from ecg_tune.errors import DataError, UsageError
 from ecg_tune.storage import LocalStorage
 
+RULES = {
+    "half": "half: 0.5",
+    "f1": "f1: that of the highest F1 on validation",
+    "sensitivity": "sensitivity: the highest that reaches the wanted sensitivity on validation",
+}
+
 
 @dataclass
 class PredictionRun:
@@ -124,7 +130,7 @@ def _print_table(prediction: Prediction) -> None:
         print(f"signal: {note}")
     if prediction.calibrated is None:
         print("calibrated: this model file holds no scaling; train or retrain it to have it")
-    print(f"decision: YES where the probability reaches the threshold ({prediction.rule}, chosen on validation)")
+    print(f"decision: YES where the probability reaches the threshold, {RULES.get(prediction.rule, prediction.rule)}")
 
 
 def _line(prediction: Prediction) -> str:

@@ -177,7 +177,18 @@ def load_model(location: Path | str) -> Predictor:
         >>> len(model.thresholds["f1"])
         5
     """
-    saved = load_saved(location)
+    return checked_predictor(load_saved(location), location)
+
+
+def checked_predictor(saved: SavedModel, location: Path | str) -> Predictor:
+    """Build a saved model's network as `build_predictor` does, from a file that may hold anything.
+
+    Args:
+        location: Where it was loaded from, for messages.
+
+    Raises:
+        DataError: Its content does not fit together.
+    """
     try:
         check_saved(saved)
         return build_predictor(saved)

@@ -20,6 +20,9 @@ from ecg_tune.models import MODELS
 from ecg_tune.transforms.images import make_images
 from ecg_tune.transforms.signals import evaluation_crops, standardise
 
+EINTHOVEN, N_JUDGED, MOST_OFF = ("I", "II", "III"), 64, 0.25
+"""Leads of which the third is the difference of the others; records to judge the order of leads by; what is too far off (0..1)."""
+
 
 def crop_length(config: TrialConfig, sampling_rate_hz: int) -> int | None:
     """Convert a config's crop length from seconds to samples; None when the network takes whole records."""
@@ -192,9 +195,9 @@ def check_signals(signals_uv: NDArray[Any], predictor: nn.Module) -> None:
     if leads and signals_uv.shape[2] != len(leads):
         raise DataError(f"the model takes the leads {','.join(leads)}, but the signals have {signals_uv.shape[2]}: give just these")
     if n_samples is not None and signals_uv.shape[1] != n_samples:
-        rate_hz = predictor.sampling_rate_hz
+        rate_hz = int(getattr(predictor, "sampling_rate_hz", 0))
         raise DataError(
-            f"the model takes {n_samples} samples, {n_samples / rate_hz:g} s at {rate_hz} Hz, but the signals have "  # type: ignore[operator]
+            f"the model takes {n_samples} samples, {n_samples / rate_hz:g} s at {rate_hz} Hz, but the signals have "
             f"{signals_uv.shape[1]}: make a Recording of each (`ecg_tune.Recording`), which is resampled and cropped"
         )
     low, high = signals_uv.min(axis=(1, 2)).astype(int), signals_uv.max(axis=(1, 2)).astype(int)
@@ -205,3 +208,20 @@ def check_signals(signals_uv: NDArray[Any], predictor: nn.Module) -> None:
         raise DataError(f"the signals reach {middle:g}, and an ECG stays below {LARGEST_UV} microvolts: convert them to microvolts")
     if span < 1000 * SMALLEST_MV:
         raise DataError(f"the signals span {span:g}, and an ECG more than {1000 * SMALLEST_MV:g} microvolts: convert them to microvolts")
+    _check_limb_leads(signals_uv, tuple(leads))
+
+
+def _check_limb_leads(signals_uv: NDArray[np.int16], leads: tuple[str, ...]) -> None:
+    """Refuse an array whose third lead is not the second minus the first (Einthoven, 1912): its leads are in another order.
+
+    Judged by the record in the middle of the first ones. Without I, II and III there is nothing to judge by.
+    """
+    if not set(EINTHOVEN) <= set(leads):
+        return
+    first, second, third = (signals_uv[:N_JUDGED, :, leads.index(lead)].astype(float) for lead in EINTHOVEN)
+    off = np.std(third - (second - first), axis=1) / np.maximum(np.std(third, axis=1) + np.std(second - first, axis=1), 1)
+    if np.median(off) > MOST_OFF:
+        raise DataError(
+            f"lead III is not II minus I: the signals are in another order than the model's, which is {','.join(leads)}; "
+            "make a Recording of each (`ecg_tune.Recording`), which names its leads"
+        )

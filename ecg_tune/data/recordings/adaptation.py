@@ -38,7 +38,7 @@ class SignalFormat:
         return self.n_samples / self.sampling_rate_hz
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AdaptedSignal:
     """A recording in the form that a model takes.
 
@@ -137,6 +137,5 @@ def check_signal(signal_mv: NDArray[np.float64], leads: tuple[str, ...], name: s
             f"{name}: the values span {(high - low).max():.2g} mV, and an ECG spans more than {SMALLEST_MV:g} mV: if they are volts "
             "or millivolts, say so (--units v, --units mv) or correct the unit in the file"
         )
-    if (flat := low == high).any():
-        which = [lead for lead, constant in zip(leads, flat, strict=True) if constant]
+    if which := [lead for lead, bottom, top in zip(leads, low, high, strict=True) if bottom == top]:
         raise DataError(f"{name}: {list_leads(which)} is constant, as with a loose electrode: give a recording with a signal there")

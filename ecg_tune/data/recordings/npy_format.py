@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecg_tune.data.recordings.file_facts import FileFacts
 from ecg_tune.data.recordings.recording import Recording, make_recording
@@ -36,6 +38,6 @@ def read_npy(path: Path, facts: FileFacts) -> list[Recording]:
     return [_recording(one, facts, f"{path.name}[{row}]") for row, one in enumerate(array)]
 
 
-def _recording(array: np.ndarray, facts: FileFacts, name: str) -> Recording:  # type: ignore[type-arg]
+def _recording(array: NDArray[Any], facts: FileFacts, name: str) -> Recording:
     signal = np.asarray(array, dtype=np.float64)
     return make_recording(signal, facts.leads, [facts.units] * len(facts.leads), float(facts.sampling_rate_hz or 0), name=name)

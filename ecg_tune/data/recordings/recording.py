@@ -17,7 +17,7 @@ MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "v": 1e3}
 RATES_HZ = (50.0, 20_000.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recording:
     """One recording of one person. Any length, rate and order of leads.
 
@@ -122,6 +122,6 @@ def make_recording(
         if scale is None:
             raise DataError(f"{name}: lead {list_leads([lead])} is in {units[column]!r}, not in mV, uV or V: correct the unit in the file")
         scales.append(scale)
-    no_leads = [str(text) for text in names if standard_lead(text) is None]
+    no_leads = [str(text).encode("ascii", "backslashreplace").decode() for text in names if standard_lead(text) is None]
     signal_mv = columns[:, [column for column, _ in leads]] * np.array(scales)
     return Recording(signal_mv, tuple(lead for _, lead in leads), rate_hz, name, (*no_leads, *others))
