@@ -11,8 +11,9 @@ Example:
     >>> model = ecg_tune.load_model("model.pth")
     >>> model.leads == data.leads, model.sampling_rate_hz == data.sampling_rate_hz
     (True, True)
-    >>> ecg_tune.predict(model, data.validation.signals_uv).shape
-    (10, 5)
+    >>> recording = ecg_tune.Recording(data.validation.signals_uv[0] / 1000, data.leads, data.sampling_rate_hz)
+    >>> ecg_tune.predict(model, recording).shape
+    (1, 5)
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ecg_tune.data.prepared.dataset import open_prepared as open_data
     from ecg_tune.data.ptbxl.prepare import prepare
+    from ecg_tune.data.recordings.files import read_recordings
+    from ecg_tune.data.recordings.recording import Recording
     from ecg_tune.study.study import Study
     from ecg_tune.training.fit import train_model
     from ecg_tune.training.model_file import load_model
@@ -32,14 +35,26 @@ if TYPE_CHECKING:
     open_study = Study.open
     __version__: str
 
-__all__ = ["__version__", "load_model", "open_data", "open_study", "predict", "prepare", "train_model"]
+__all__ = [
+    "Recording",
+    "__version__",
+    "load_model",
+    "open_data",
+    "open_study",
+    "predict",
+    "prepare",
+    "read_recordings",
+    "train_model",
+]
 
 _FACE = {
+    "Recording": "ecg_tune.data.recordings.recording:Recording",
     "load_model": "ecg_tune.training.model_file:load_model",
     "open_data": "ecg_tune.data.prepared.dataset:open_prepared",
     "open_study": "ecg_tune.study.study:Study.open",
     "predict": "ecg_tune.training.predictor:predict_probabilities",
     "prepare": "ecg_tune.data.ptbxl.prepare:prepare",
+    "read_recordings": "ecg_tune.data.recordings.files:read_recordings",
     "train_model": "ecg_tune.training.fit:train_model",
 }
 

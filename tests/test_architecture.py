@@ -39,8 +39,9 @@ ALLOWED = {
 ONLY_IN = {
     "ray": ("ecg_tune/search/", "ecg_tune/cluster/", "trainables/", "ecg_tune/cli/"),
     "optuna": ("ecg_tune/study/", "ecg_tune/search/", "search_spaces/", "analysis/", "ecg_tune/cli/"),
-    "wfdb": ("ecg_tune/data/ptbxl/records.py",),
     "pyts": ("ecg_tune/data/exchange/writer.py",),
+    "wfdb": ("ecg_tune/data/ptbxl/records.py", "ecg_tune/data/recordings/wfdb_format.py"),
+    "pyedflib": ("ecg_tune/data/recordings/edf_format.py",),
     "plotly": ("analysis/",),
     "matplotlib": ("analysis/",),
     "pandas": ("ecg_tune/data/", "analysis/"),

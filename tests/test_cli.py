@@ -35,6 +35,7 @@ SHOWN = [
     "dashboard",
     "retrain",
     "evaluate",
+    "predict",
     "demo",
     "templates",
 ]

@@ -30,6 +30,8 @@ FACE = (
     "ecg_tune.training.model_file.load_saved",
     "ecg_tune.training.model_file.build_predictor",
     "ecg_tune.training.predictor.predict_probabilities",
+    "ecg_tune.data.recordings.files.read_recordings",
+    "ecg_tune.data.recordings.recording.Recording",
 )
 
 

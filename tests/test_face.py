@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from optuna.trial import create_trial
 
 import ecg_tune
@@ -20,9 +21,11 @@ from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.study import Study
 from ecg_tune.training.fit import saved_model
 from ecg_tune.training.model_file import save_model
-from ecg_tune.training.predictor import Predictor, predict_probabilities
+from ecg_tune.training.predictor import Predictor, check_signals, predict_probabilities
 
 ROOT = Path(__file__).parents[1]
+WAVES = np.rint(1000 * np.sin(np.arange(250) / 10)[None, :, None] * [[[1.0, -0.5, 0.25]], [[1.0, 0.5, 1.0]]]).astype(np.int16)
+"""Two records of 2.5 s at 100 Hz, microvolts."""
 SMALL = {"family": "cnn1d", "model": {"filters": 4, "depth": 1}, "training": {"max_epochs": 1, "crop_s": 1.0}}
 
 
@@ -87,15 +90,69 @@ def test_a_loaded_model_says_what_it_takes_and_predicts_as_it_did_in_training(mo
 @pytest.mark.parametrize(
     ("signals", "said"),
     [
-        (np.zeros((2, 250, 3)), r"int16 microvolts .* but got float64 \(2, 250, 3\): convert millivolts by np.rint"),
+        (np.zeros((2, 250, 3)), r"int16 microvolts .* but got float64 \(2, 250, 3\): make a Recording of each"),
+        (WAVES.astype(np.int64), r"but got int64 \(2, 250, 3\)"),
         (np.zeros((250, 3), np.int16), r"\(n_records, n_samples, n_leads\) .* but got int16 \(250, 3\)"),
         (np.zeros((0, 250, 3), np.int16), r"at least one record, but got int16 \(0, 250, 3\)"),
         (np.zeros((2, 250, 12), np.int16), "the model takes the leads I,II,V2, but the signals have 12"),
+        (np.zeros((2, 100, 3), np.int16), "takes 250 samples, 2.5 s at 100 Hz, but the signals have 100: make a Recording"),
+        (np.zeros((2, 1250, 3), np.int16), "takes 250 samples, 2.5 s at 100 Hz, but the signals have 1250"),
+        (np.zeros((2, 250, 3), np.int16), "the signals span 0, and an ECG more than 10 microvolts"),
+        (WAVES // 250, "the signals span [1-8], and an ECG more than 10 microvolts"),
+        (WAVES * 15, "the signals reach 15000, and an ECG stays below 10000 microvolts"),
+        (np.where(np.arange(250)[:, None] == 7, np.int16(-32768), WAVES), "2 of 2 records have missing samples"),
+        ([WAVES], r"give recordings \(`ecg_tune.Recording`\) or an int16 array, but got list"),
+        ([], "give recordings"),
     ],
 )
 def test_signals_that_would_be_misread_are_refused(model_file, signals, said):
     with pytest.raises(DataError, match=said):
         ecg_tune.predict(ecg_tune.load_model(model_file), signals)
+
+
+def test_a_recording_is_predicted_as_the_same_record_of_prepared_data(model_file, toy_data):
+    model = ecg_tune.load_model(model_file)
+    signals = toy_data.validation.signals_uv[:3]
+    expected = ecg_tune.predict(model, signals)
+    recordings = [ecg_tune.Recording(one[:, ::-1] / 1000, ("V2", "II", "I"), 100) for one in signals]
+    np.testing.assert_allclose(ecg_tune.predict(model, recordings), expected, atol=1e-6)
+    np.testing.assert_allclose(ecg_tune.predict(model, recordings[1]), expected[1:2], atol=1e-6)
+
+
+def test_a_recording_that_does_not_fit_the_model_is_refused(model_file):
+    model = ecg_tune.load_model(model_file)
+    for signal_mv, leads, said in (
+        (WAVES[0] / 1000, ("I", "II", "V3"), "lacks V2"),
+        (WAVES[0], ("I", "II", "V2"), "if they are microvolts"),
+        (np.full((250, 3), np.nan), ("I", "II", "V2"), "750 samples are missing"),
+        (WAVES[0][:100] / 1000, ("I", "II", "V2"), "lasts 1 s, but the model takes 2.5 s"),
+    ):
+        with pytest.raises(DataError, match=said):
+            ecg_tune.predict(model, ecg_tune.Recording(signal_mv, leads, 100))
+
+
+def test_arrays_in_another_order_of_leads_are_refused_where_the_limb_leads_tell_it(ptbxl):
+    names = sorted((ptbxl / "records100").rglob("*_lr.hea"))[:20]
+    records = [ecg_tune.read_recordings(name)[0] for name in names]
+    signals = np.rint(1000 * np.stack([one.signal_mv for one in records])).astype(np.int16)
+    predictor = torch.nn.Identity()
+    predictor.leads = records[0].leads
+    check_signals(signals, predictor)
+    with pytest.raises(DataError, match="lead III is not II minus I: the signals are in another order"):
+        check_signals(signals[:, :, ::-1], predictor)
+    with pytest.raises(DataError, match="lead III is not II minus I"):
+        check_signals(signals[:, :, [1, 0, *range(2, 12)]], predictor)
+
+
+def test_a_few_records_beyond_10_mv_are_still_predicted(model_file, toy_data):
+    signals = toy_data.validation.signals_uv.copy()
+    signals[0, 5] = 30_000
+    assert ecg_tune.predict(ecg_tune.load_model(model_file), signals).shape == (48, 5)
+
+
+def test_a_model_that_is_no_loaded_one_takes_no_recordings():
+    with pytest.raises(DataError, match="does not say which leads and length it takes"):
+        ecg_tune.predict(torch.nn.Identity(), ecg_tune.Recording(WAVES[0] / 1000, ("I", "II", "V2"), 100))
 
 
 def test_a_trial_of_a_study_is_trained_from_its_config(toy_data, tmp_path):

@@ -42,6 +42,10 @@ class Member:
     digest: str
     weight: float
 
+    def __post_init__(self) -> None:
+        if Path(self.file).name != self.file:
+            raise ValueError(f"{self.file!r} is not the name of a file")
+
 
 @dataclass(frozen=True)
 class SavedEnsemble:

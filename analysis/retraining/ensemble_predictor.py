@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from analysis.retraining.ensemble_file import SavedEnsemble, load_ensemble
+from ecg_tune.errors import DataError
 from ecg_tune.models import MODELS
-from ecg_tune.training.model_file import build_predictor, load_saved
+from ecg_tune.training.model_file import load_model
 from ecg_tune.training.predictor import Predictor
 
 
@@ -25,6 +26,7 @@ class EnsemblePredictor(nn.Module):
     Attributes:
         thresholds: For the mean probabilities, by rule ("half", "f1", "sensitivity"), one value a class.
         platt: Slope and intercept of each class, (n_classes, 2), for `analysis.retraining.platt.platt_scaled`.
+        leads, class_names, synthetic, sampling_rate_hz, n_samples: As those of a `Predictor`.
     """
 
     def __init__(self, members: Sequence[Predictor], saved: SavedEnsemble) -> None:
@@ -32,6 +34,9 @@ class EnsemblePredictor(nn.Module):
         self.members = nn.ModuleList(members)
         self.saved = saved
         self.thresholds, self.platt = saved.thresholds, np.array(saved.platt)
+        first = members[0]  # all members were trained on the same data
+        self.leads, self.class_names, self.synthetic = first.leads, first.class_names, first.synthetic
+        self.sampling_rate_hz, self.n_samples = first.sampling_rate_hz, first.n_samples
 
     def forward(self, signal_mv: Tensor) -> Tensor:
         """Map (batch, n_samples, n_leads) in millivolts to logits (batch, n_classes) of the mean probability."""
@@ -48,6 +53,9 @@ def build_ensemble(path: Path) -> tuple[EnsemblePredictor, str]:
         DataError: As `load_ensemble`.
     """
     saved = load_ensemble(path)
-    members = [build_predictor(load_saved(path.with_name(member.file))) for member in saved.members]
+    members = [load_model(path.with_name(member.file)) for member in saved.members]
+    classes = len(members[0].class_names)
+    if any(member.class_names != members[0].class_names for member in members) or np.shape(saved.platt) != (classes, 2):
+        raise DataError(f"{path} joins models of other classes: run `ecg-tune retrain` again")
     kinds = {MODELS[member.config.family].inputs for member in members}
     return EnsemblePredictor(members, saved).eval(), kinds.pop() if len(kinds) == 1 else "fusion"

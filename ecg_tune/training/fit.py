@@ -16,6 +16,7 @@ from ecg_tune.models import n_parameters
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.learner import Learner, LearningData, learning_data
 from ecg_tune.training.model_file import SavedModel, describe_data
+from ecg_tune.training.platt import platt_parameters
 from ecg_tune.training.predictor import Predictor, predict_probabilities
 
 
@@ -86,7 +87,7 @@ def train_model(
 
 
 def saved_model(fit: Fit, data: PreparedData, *, name: str, trial: int | None = None, device: str = "cpu") -> SavedModel:
-    """Pack a finished training for `save_model`, with thresholds chosen on validation.
+    """Pack a finished training for `save_model`, with thresholds and Platt scaling chosen on validation.
 
     Args:
         data: The prepared data that it was trained on.
@@ -110,4 +111,5 @@ def saved_model(fit: Fit, data: PreparedData, *, name: str, trial: int | None = 
         seconds=sum(result.seconds for result in fit.history),
         n_parameters=n_parameters(fit.model.model),
         history=fit.rows(),
+        platt=platt_parameters(data.validation.labels, probabilities).tolist(),
     )

@@ -6,16 +6,17 @@ Not checkpoints: those hold the state of an unfinished training, see `ecg_tune.t
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ecg_tune.config import TrialConfig, to_dict
+from ecg_tune.config import DataConfig, TrialConfig, to_dict
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.models import build_model, trial_config
@@ -26,6 +27,8 @@ from ecg_tune.transforms.images import n_channels
 FORMAT = 1
 TRAIN, TRAIN_AND_VALIDATION = "train", "train+validation"
 """The values of `SavedModel.trained_on`: which splits a model was trained on."""
+LONGEST_S = 3600
+"""Of a record that a model file may ask for."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class SavedModel:
         history: One row an epoch, see `EpochResult.as_row`.
         trained_on: "train", or "train+validation": then thresholds, `validation_macro_auc` and the number of epochs come
             from the reference model, which was trained on train alone (`ecg_tune.training.refit`).
+        platt: Slope and intercept of each class, fitted on validation (`ecg_tune.training.platt`), as the thresholds; empty in
+            files of version 0.1.
     """
 
     name: str
@@ -60,6 +65,7 @@ class SavedModel:
     n_parameters: int
     history: list[dict[str, Any]]
     trained_on: str = TRAIN
+    platt: list[list[float]] = field(default_factory=list)
 
 
 def save_atomic(path: Path, content: dict[str, Any]) -> None:
@@ -97,8 +103,8 @@ def read_weights(file: BinaryIO, name: str, *, device: str = "cpu") -> dict[str,
     """
     try:
         content = torch.load(file, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, UnpicklingError, ValueError) as error:
-        raise DataError(f"{name} is not a whole checkpoint: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # torch's reader raises errors of any type on bytes that are no checkpoint
+        raise DataError(f"{name} is not a whole checkpoint: {' '.join(str(error).split('.')[0].split())[:200]}") from error
     if not isinstance(content, dict):
         raise DataError(f"{name} is not a checkpoint of ecg-tune")
     return content
@@ -160,7 +166,8 @@ def load_model(location: Path | str) -> Predictor:
         As a torch module it maps millivolts (batch, n_samples, n_leads) to logits (batch, n_classes).
 
     Raises:
-        DataError: Not a model file of ecg-tune, one of another format, or one whose family this version does not have.
+        DataError: Not a model file of ecg-tune, one of another format, one whose family this version does not have, or one whose
+            content does not fit together.
 
     Example:
         >>> from ecg_tune import load_model
@@ -170,7 +177,48 @@ def load_model(location: Path | str) -> Predictor:
         >>> len(model.thresholds["f1"])
         5
     """
-    return build_predictor(load_saved(location))
+    return checked_predictor(load_saved(location), location)
+
+
+def checked_predictor(saved: SavedModel, location: Path | str) -> Predictor:
+    """Build a saved model's network as `build_predictor` does, from a file that may hold anything.
+
+    Args:
+        location: Where it was loaded from, for messages.
+
+    Raises:
+        DataError: Its content does not fit together.
+    """
+    try:
+        check_saved(saved)
+        return build_predictor(saved)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{location} does not hold what a model of its kind needs ({reason}): train it again") from error
+
+
+def check_saved(saved: SavedModel) -> None:
+    """Make sure that a model file's facts about data, thresholds and scaling fit together.
+
+    Raises:
+        ValueError: Says what does not fit.
+        KeyError: A fact is missing.
+    """
+    data, n_classes = saved.data, len(saved.data["class_names"])
+    names = [saved.name, *data["class_names"]]
+    if not n_classes or not all(isinstance(name, str) and name.isprintable() for name in names):
+        raise ValueError("its classes have no proper names")
+    DataConfig(leads=tuple(data["leads"]), sampling_rate_hz=data["sampling_rate_hz"])
+    if not isinstance(data["n_samples"], int) or not 0 < data["n_samples"] <= LONGEST_S * data["sampling_rate_hz"]:
+        raise ValueError(f"its records have {data['n_samples']!r} samples")
+    normalisation = data["normalisation"]
+    if normalisation["kind"] != "record" and not (normalisation["kind"] == "global" and 0 < normalisation["scale_mv"] < math.inf):
+        raise ValueError(f"its signals can't be standardised by {normalisation}")
+    for rule, values in saved.thresholds.items():
+        if np.shape(values) != (n_classes,) or not ((np.array(values) >= 0) & (np.array(values) <= 1)).all():
+            raise ValueError(f"its thresholds {rule!r} are not one number of 0..1 a class")
+    if len(saved.platt) and (np.shape(saved.platt) != (n_classes, 2) or not np.isfinite(saved.platt).all()):
+        raise ValueError("its Platt scaling is not two numbers a class")
 
 
 def build_predictor(saved: SavedModel) -> Predictor:
@@ -197,5 +245,8 @@ def build_predictor(saved: SavedModel) -> Predictor:
         thresholds=saved.thresholds,
         leads=data["leads"],
         class_names=data["class_names"],
+        n_samples=int(data["n_samples"]),
+        platt=saved.platt,
+        synthetic=bool(data["synthetic"]),
     )
     return predictor.eval()

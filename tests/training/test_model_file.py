@@ -10,7 +10,8 @@ from ecg_tune.config import TrainingConfig, TrialConfig
 from ecg_tune.errors import DataError
 from ecg_tune.models import RNNConfig
 from ecg_tune.training.fit import saved_model, train_model
-from ecg_tune.training.model_file import build_predictor, load_saved, load_weights, save_atomic, save_model
+from ecg_tune.training.model_file import build_predictor, load_model, load_saved, load_weights, save_atomic, save_model
+from ecg_tune.training.platt import platt_parameters
 from ecg_tune.training.predictor import predict_probabilities
 
 
@@ -51,6 +52,14 @@ def test_a_file_with_code_in_it_is_refused_and_not_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"I,II\n0.1,0.2\n", b"\x80\x02.", b"PK\x03\x04", bytes(range(256)) * 40, b"(lp0\n."])
+def test_bytes_that_are_no_checkpoint_are_refused_in_one_line(tmp_path, content):
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.pth is not a (whole )?checkpoint") as caught:
+        load_weights(tmp_path / "a.pth")
+    assert "\n" not in str(caught.value)
+
+
 def test_a_checkpoint_of_something_else_is_refused(tmp_path):
     torch.save({"weights": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(DataError, match="is not a model file of ecg-tune"):
@@ -74,3 +83,57 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
         save_atomic(path, {"epoch": 2})
     monkeypatch.undo()
     assert load_weights(path) == {"epoch": 1}
+
+
+def test_a_saved_model_is_scaled_as_its_validation_predictions_say(trained, toy_data):
+    fit, saved = trained
+    probabilities = predict_probabilities(fit.model, toy_data.validation.signals_uv)
+    np.testing.assert_allclose(saved.platt, platt_parameters(toy_data.validation.labels, probabilities))
+
+
+def test_a_file_without_scaling_as_older_versions_wrote_is_loaded(trained, tmp_path):
+    save_model(tmp_path / "a.pth", trained[1])
+    content = load_weights(tmp_path / "a.pth")
+    del content["platt"]
+    torch.save(content, tmp_path / "a.pth")
+    assert load_model(tmp_path / "a.pth").platt.shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": {}},
+        {"data": None},
+        {"data": {"class_names": ["a"] * 5}},
+        {"class_names": ["NORM"]},
+        {"class_names": ["NORM", "MI", "STTC", "CD", "\x1b[31mHYP"]},
+        {"class_names": []},
+        {"leads": ["I", "II", "V9"]},
+        {"leads": ["I", "II"]},
+        {"leads": 7},
+        {"sampling_rate_hz": 250},
+        {"sampling_rate_hz": "100"},
+        {"n_samples": 10**12},
+        {"n_samples": None},
+        {"normalisation": None},
+        {"normalisation": {"kind": "global", "scale_mv": 0.0}},
+        {"thresholds": {"f1": [0.5]}},
+        {"thresholds": {"f1": [float("nan")] * 5}},
+        {"thresholds": ["f1"]},
+        {"platt": [[1.0, 0.0]]},
+        {"platt": "none"},
+        {"state": {}},
+        {"state": None},
+        {"name": None},
+    ],
+    ids=repr,
+)
+def test_a_file_whose_content_does_not_fit_together_is_refused_in_one_line(trained, tmp_path, change):
+    save_model(tmp_path / "a.pth", trained[1])
+    content = load_weights(tmp_path / "a.pth")
+    for name, value in change.items():
+        (content if name in content else content["data"])[name] = value
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(DataError, match=r"a\.pth does not hold what a model of its kind needs") as caught:
+        load_model(tmp_path / "a.pth")
+    assert "\n" not in str(caught.value)

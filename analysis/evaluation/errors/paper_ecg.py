@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from analysis.evaluation.explanations.figures import attribution_colours
 from ecg_tune.config import LEAD_NAMES
 from ecg_tune.metrics import Array
 
@@ -24,29 +26,37 @@ SHOWN = {"AVR": "aVR", "AVL": "aVL", "AVF": "aVF"}
 FINE, COARSE, INK = "#F6D5D2", "#E3A29C", "#111111"
 
 
-def ecg_figure(signal_mv: Array, *, leads: Sequence[str], sampling_rate_hz: int, title: Sequence[str]) -> Figure:
+def ecg_figure(
+    signal_mv: Array, *, leads: Sequence[str], sampling_rate_hz: int, title: Sequence[str], attribution: Array | None = None
+) -> Figure:
     """Draw one record on ECG paper.
 
     Args:
         signal_mv: (n_samples, n_leads) in millivolts.
         leads: Names of the columns.
         title: Lines above the paper.
+        attribution: (n_samples, n_leads) to colour the signal by, see `explanations.figures`; None draws it black.
     """
+    colours = None if attribution is None else attribution_colours(attribution, sampling_rate_hz)
     n_samples = len(signal_mv)
     rows = LAYOUT if set(LEAD_NAMES) <= set(leads) else tuple((lead,) for lead in leads)
-    paper_mm = (PULSE_MM + MM_PER_S * n_samples / sampling_rate_hz + MARGIN_MM, ROW_MM * len(rows) + 2 * MARGIN_MM)
+    above, below = (
+        _overhang(sign * signal_mv[:, [list(leads).index(name) for name in names]]) for sign, names in ((1, rows[0]), (-1, rows[-1]))
+    )
+    paper_mm = (PULSE_MM + MM_PER_S * n_samples / sampling_rate_hz + MARGIN_MM, ROW_MM * len(rows) + 2 * MARGIN_MM + above + below)
     width = max(paper_mm[0], 120.0) + 2 * MARGIN_MM
     height = paper_mm[1] + TITLE_MM * len(title) + FOOT_MM + 2 * MARGIN_MM
     figure = Figure(figsize=(width / INCH, height / INCH))
     axes = figure.add_axes((MARGIN_MM / width, (FOOT_MM + MARGIN_MM) / height, paper_mm[0] / width, paper_mm[1] / height))
     _paper(axes, paper_mm)
     for i, names in enumerate(rows):
-        middle = paper_mm[1] - MARGIN_MM - ROW_MM * (i + 0.5)
+        middle = paper_mm[1] - above - MARGIN_MM - ROW_MM * (i + 0.5)
         _pulse(axes, middle)
         bounds = np.linspace(0, n_samples, len(names) + 1).round().astype(int)
         for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True):
             time_mm = PULSE_MM + MM_PER_S * np.arange(first, last) / sampling_rate_hz
-            axes.plot(time_mm, middle + MM_PER_MV * signal_mv[first:last, list(leads).index(name)], color=INK, linewidth=0.8, clip_on=False)
+            lead = list(leads).index(name)
+            _trace(axes, time_mm, middle + MM_PER_MV * signal_mv[first:last, lead], None if colours is None else colours[first:last, lead])
             if first:
                 axes.plot([time_mm[0]] * 2, [middle - 2.5, middle + 2.5], color=INK, linewidth=0.5)
             label = axes.text(time_mm[0] + 0.8, middle + ROW_MM / 2 - 4.5, SHOWN.get(name, name), fontsize=10, fontweight="bold", color=INK)
@@ -55,6 +65,22 @@ def ecg_figure(signal_mv: Array, *, leads: Sequence[str], sampling_rate_hz: int,
     scale = f"25 mm/s, 10 mm/mV at {width:.0f} mm width; small square 40 ms × 0.1 mV; {sampling_rate_hz} Hz, unfiltered"
     figure.text(MARGIN_MM / width, MARGIN_MM / height, scale, fontsize=9, color="#444444")
     return figure
+
+
+def _overhang(signal_mv: Array) -> float:
+    """Compute how far the outermost row reaches over its margin, in millimetres, in steps of a large square."""
+    over = MM_PER_MV * float(np.nanmax(signal_mv, initial=0)) - ROW_MM / 2 - MARGIN_MM
+    return 5 * float(np.ceil(max(0.0, over) / 5))
+
+
+def _trace(axes: Axes, x: Array, y: Array, colours: Array | None) -> None:
+    """Draw one lead: black, or each sample in its colour, (n_samples, 4)."""
+    if colours is None:
+        axes.plot(x, y, color=INK, linewidth=0.8, clip_on=False)
+        return
+    points = np.stack([x, y], axis=1)
+    lines = np.stack([points[:-1], points[1:]], axis=1)  # (n_samples - 1, 2 ends, x and y)
+    axes.add_collection(LineCollection(list(lines), colors=colours[:-1], linewidths=1.3, capstyle="round", clip_on=False))
 
 
 def _paper(axes: Axes, size_mm: tuple[float, float]) -> None:

@@ -67,6 +67,13 @@ def _strongest(values: Array) -> list[int]:
     return sorted(int(i) for i in np.argsort(-np.abs(values).sum(axis=0), kind="stable")[:MOST_CHANNELS])
 
 
+def attribution_colours(values: Array, sampling_rate_hz: int) -> Array:
+    """Colour attributions (n_samples, n_leads): orange for, blue against, grey neither; (n_samples, n_leads, 4)."""
+    smooth = _smoothed(values, round(SMOOTH_S * sampling_rate_hz))
+    top = float(np.percentile(np.abs(smooth), 99)) or 1.0
+    return np.asarray(FOR_AND_AGAINST(Normalize(-top, top)(smooth)), dtype=np.float64)
+
+
 def _smoothed(values: Array, width: int) -> Array:
     kernel = np.ones(max(1, width)) / max(1, width)
     return np.stack([np.convolve(column, kernel, mode="same") for column in values.T], axis=1)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from analysis.evaluation.explanations.attribution import STEPS, grad_cam, integrated_gradients
+from analysis.evaluation.explanations.attribution import STEPS, Attribution, grad_cam, integrated_gradients
 from analysis.evaluation.explanations.cases import Case, pick_cases
 from analysis.evaluation.explanations.randomisation import randomisation
 from analysis.evaluation.predictions import ModelPredictions
@@ -112,14 +112,23 @@ def _explain_case(kind: str, predictor: Predictor, signal_mv: torch.Tensor, k: i
     Returns:
         The model's input, its map, and numbers on it: for signals the logit gained over a flat line and the completeness gap.
     """
-    standard = standardise(signal_mv, predictor.normalisation)
     if kind == "signal":
-        attribution = integrated_gradients(lambda batch: _logits(predictor, batch)[:, k], standard[0], steps=steps)
+        attribution = explain_signal(predictor, signal_mv, k, steps=steps)
         numbers = {"Logit_gained": attribution.gained, "Completeness_gap": attribution.gap}
         return signal_mv[0].cpu().double().numpy(), attribution.values.detach().cpu().double().numpy(), numbers
-    crops = evaluation_crops(standard, predictor.length)[0]
+    crops = evaluation_crops(standardise(signal_mv, predictor.normalisation), predictor.length)[0]
     (image,) = model_inputs(crops[len(crops) // 2][None], predictor.config)
     return image[0].cpu().double().numpy(), grad_cam(predictor.model, image[0], k).cpu().double().numpy(), {}
+
+
+def explain_signal(predictor: Predictor, signal_mv: torch.Tensor, k: int, *, steps: int = STEPS) -> Attribution:
+    """Explain the logit of class k of a signal model, sample by sample.
+
+    Args:
+        signal_mv: (1, n_samples, n_leads), millivolts.
+    """
+    standard = standardise(signal_mv, predictor.normalisation)
+    return integrated_gradients(lambda batch: _logits(predictor, batch)[:, k], standard[0], steps=steps)
 
 
 def _logits(predictor: Predictor, standard: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,55 @@
+"""One prediction as a picture: the signal that the model saw on ECG paper, the probabilities above it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from analysis.evaluation.errors.paper_ecg import ecg_figure
+from analysis.evaluation.explanations.figures import LABEL
+from analysis.evaluation.report.disclaimers import NOT_CLINICAL
+from analysis.prediction.explanation import SignalExplanation
+from analysis.prediction.prediction import Prediction
+
+LONGEST_LINE = 130
+SYNTHETIC = "SYNTHETIC: the model was trained on simulated records; its numbers say nothing about real ECGs or patients."
+
+
+def prediction_figure(
+    prediction: Prediction, *, leads: Sequence[str], sampling_rate_hz: int, explanation: SignalExplanation | None = None
+) -> Figure:
+    """Draw a prediction.
+
+    Args:
+        leads, sampling_rate_hz: Of the adapted signal.
+        explanation: Colours the signal where it is given.
+    """
+    title = [f"{prediction.recording}, predicted by {prediction.model}", *_class_lines(prediction)]
+    if prediction.synthetic:
+        title.insert(0, SYNTHETIC)
+    if prediction.adapted.notes:
+        title.append("Signal: " + "; ".join(prediction.adapted.notes))
+    if explanation:
+        name = prediction.class_names[explanation.k]
+        title.append(f"Colours: integrated gradients for {name}. Orange raised its logit against a flat line, blue lowered it.")
+        title.append(LABEL)
+    title.append(NOT_CLINICAL)
+    title = [line[:LONGEST_LINE].replace("$", r"\$") for line in title]  # two dollars would make a formula
+    return ecg_figure(
+        prediction.adapted.signal_mv,
+        leads=leads,
+        sampling_rate_hz=sampling_rate_hz,
+        title=title,
+        attribution=explanation.values if explanation else None,
+    )
+
+
+def _class_lines(prediction: Prediction) -> list[str]:
+    lines = []
+    for k, name in enumerate(prediction.class_names):
+        sign, word = ("≥", "YES") if prediction.decisions[k] else ("<", "no")
+        scaled = "" if prediction.calibrated is None else f", calibrated {prediction.calibrated[k]:.3f}"
+        p, threshold = prediction.probabilities[k], prediction.thresholds[k]
+        lines.append(f"{name}: {word}, probability {p:.3f} {sign} threshold {threshold:.3f} ({prediction.rule}){scaled}")
+    return lines

@@ -1,0 +1,66 @@
+"""Read a WFDB record: a header (.hea) with the signal files that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import wfdb
+
+from ecg_tune.data.recordings.file_facts import FileFacts
+from ecg_tune.data.recordings.leads import standard_lead
+from ecg_tune.data.recordings.recording import Recording, make_recording
+from ecg_tune.errors import DataError
+
+SUFFIXES = (".hea", ".dat")
+
+
+def read_wfdb(path: Path, facts: FileFacts) -> list[Recording]:
+    """Read one record. Units come from the header; samples that the format marks as missing are NaN.
+
+    Args:
+        path: The header, the signal file, or their common name without suffix.
+
+    Raises:
+        DataError: A file is missing or damaged, or its units are no voltage.
+    """
+    base = path.with_suffix("") if path.suffix in SUFFIXES else path
+    header = Path(f"{base}.hea")
+    if not header.is_file():
+        raise DataError(f"{path} has no header {header.name} beside it: fetch the header too")
+    record = _read(base)
+    names = [str(name) for name in record.sig_name or [""] * record.n_sig]
+    of_leads = [unit for name, unit in zip(names, record.units, strict=True) if standard_lead(name)]
+    leads = [lead for name in names if (lead := standard_lead(name))]
+    facts.check(base.name, leads=leads, rate_hz=float(record.fs), units=of_leads)
+    return [make_recording(record.p_signal, names, record.units, float(record.fs), name=base.name)]
+
+
+def _read(base: Path) -> Any:
+    """Read a record with its samples in the header's units. wfdb takes plain file names in a header, no paths."""
+    try:
+        record = wfdb.rdrecord(str(base), physical=False)
+        if isinstance(record, wfdb.MultiRecord):
+            record = record.multi_to_single(physical=False)
+        if max(record.samps_per_frame, default=1) > 1:
+            raise DataError(f"{base.name} has channels of several rates: write its ECG leads as a record of their own (`xform`)")
+        _check_sums(base.name, record)
+        record.p_signal = np.asarray(record.dac(), dtype=np.float64)
+    except DataError:
+        raise
+    except Exception as error:  # wfdb raises errors of many types on a broken file; in each case the record is damaged
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DataError(f"{base.name} can't be read as a WFDB record ({reason[:200]}): fetch its files again") from error
+    return record
+
+
+def _check_sums(name: str, record: Any) -> None:
+    """Compare the samples with the header's checksums: a channel's sum modulo 65536 (WFDB `header(5)`)."""
+    stated = record.checksum or []
+    if not stated or None in stated:
+        return
+    sums = record.d_signal.sum(axis=0, dtype=np.int64) & 0xFFFF
+    for channel, actual, expected in zip(record.sig_name, sums.tolist(), stated, strict=True):
+        if actual != expected & 0xFFFF:
+            raise DataError(f"{name} was changed (checksum of {channel} is {actual}, the header says {expected}): fetch its files again")
