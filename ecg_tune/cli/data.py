@@ -15,7 +15,11 @@ from ecg_tune.cli.progress_bar import bar
 from ecg_tune.config import DataConfig
 from ecg_tune.data.prepared.describe import describe, describe_text
 from ecg_tune.data.ptbxl.prepare import prepare
+from ecg_tune.data.sources.cinc_headers import read_headers, read_mapping
+from ecg_tune.data.sources.prepare import prepare_recordings
+from ecg_tune.data.sources.record_list import RecordList, read_record_table
 from ecg_tune.data.synthetic import generator as synthetic
+from ecg_tune.errors import UsageError
 
 DEFAULTS = DataConfig()
 
@@ -40,8 +44,20 @@ def synthesize(
 
 @app.command("prepare", epilog="Example: ecg-tune data prepare ptb-xl-1.0.3/ DATA --split official --leads all --labels subclass")
 def prepare_command(
-    source: Annotated[Path, typer.Argument(metavar="PTBXL", help="Folder with ptbxl_database.csv and records100/.")],
+    source: Annotated[Path, typer.Argument(metavar="PTBXL|FOLDER", help="PTB-XL, or the folder of other recordings.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write the prepared data to.")],
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV table of recordings that are not PTB-XL's: columns record, patient_id, one of 0 and 1 for each class, and maybe "
+            "split, age, sex, device, site.",
+        ),
+    ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV table code,class of the SNOMED codes in headers' `# Dx:` lines (CinC challenges)."),
+    ] = None,
     leads: Annotated[str, option_of(DataConfig, "leads")] = ",".join(DEFAULTS.leads),
     rate: Annotated[int, option_of(DataConfig, "sampling_rate_hz")] = DEFAULTS.sampling_rate_hz,
     split: Annotated[str, option_of(DataConfig, "split")] = DEFAULTS.split,
@@ -54,10 +70,12 @@ def prepare_command(
         str, typer.Option(metavar="NAME", help="Damaged records: `refuse` the data set, or `drop` and count them.")
     ] = "refuse",
 ) -> None:
-    """Prepare PTB-XL for training.
+    """Prepare PTB-XL, or other recordings with --table or --mapping, for training.
 
     Reads and checks the records, labels them, splits them by patient, and seals the test split.
     """
+    if table and mapping:
+        raise UsageError("--table and --mapping both say which labels the recordings have: give one of them")
     config = DataConfig(
         leads=lead_names(leads),
         sampling_rate_hz=rate,
@@ -68,10 +86,23 @@ def prepare_command(
         min_likelihood=min_likelihood,
         normalise=normalise,
     )
+    records = read_record_table(table) if table else _records_of_headers(source, mapping) if mapping else None
     with bar("reading") as progress:
-        prepare(source, out, config, damaged=damaged, progress=progress)
+        if records is None:
+            prepare(source, out, config, damaged=damaged, progress=progress)
+        else:
+            prepare_recordings(source, out, records, config, damaged=damaged, progress=progress)
     print(describe_text(describe(out)))
     print(f"next: ecg-tune search STUDY --data {out}")
+
+
+def _records_of_headers(folder: Path, mapping: Path) -> RecordList:
+    records, unknown = read_headers(folder, read_mapping(mapping))
+    if unknown:
+        codes = ", ".join(f"{code} ({count})" for code, count in unknown.most_common(10))
+        more = ", …" if len(unknown) > 10 else ""
+        print(f"{len(unknown)} codes that {mapping} does not name were left out: {codes}{more}")
+    return records
 
 
 app.command("export", epilog="Example: ecg-tune data export DATA TREE --images none")(export_command)

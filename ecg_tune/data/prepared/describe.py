@@ -13,7 +13,19 @@ from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder
 
 MANIFEST_FACTS = (
     *("synthetic", "source", "created", "fingerprint", "leads", "sampling_rate_hz", "n_samples", "class_names", "split", "label_rule"),
-    *("normalisation", "labels", "rare_classes", "limit", "counts", "exclusions", "damaged", "quality", "ptbxl_checksum"),
+    *(
+        "normalisation",
+        "labels",
+        "rare_classes",
+        "limit",
+        "resampled_from_hz",
+        "adapted",
+        "counts",
+        "exclusions",
+        "damaged",
+        "quality",
+        "ptbxl_checksum",
+    ),
 )
 
 
@@ -39,6 +51,8 @@ def describe_text(facts: Mapping[str, Any]) -> str:
         blocks.append("Records\n" + _table([[name, str(count)] for name, count in facts["exclusions"].items()]))
     if facts.get("rare_classes"):
         blocks.append("Rare classes that were dropped\n" + _table([[name, f"{why} of it"] for name, why in facts["rare_classes"].items()]))
+    if facts.get("adapted"):
+        blocks.append("Recordings that were adapted\n" + _table([[what, str(count)] for what, count in facts["adapted"].items()]))
     if facts.get("damaged"):
         blocks.append(f"Damaged and dropped: {_first_ids(list(facts['damaged']))}")
     if "quality" in facts:
@@ -52,7 +66,9 @@ def _head(facts: Mapping[str, Any]) -> str:
     source, rule, scale = facts["source"], facts["label_rule"], facts["normalisation"]
     lines = ["SYNTHETIC data: no number made from it says anything about patients."] if facts["synthetic"] else []
     lines.append(f"{facts['folder']}: {source.get('name', 'unnamed')}, version {source.get('version', 'unknown')}")
-    lines.append(f"  signals      {facts['n_samples']} samples at {facts['sampling_rate_hz']} Hz, leads {', '.join(facts['leads'])}")
+    resampled = f" (resampled from {facts['resampled_from_hz']} Hz)" if "resampled_from_hz" in facts else ""
+    leads = ", ".join(facts["leads"])
+    lines.append(f"  signals      {facts['n_samples']} samples at {facts['sampling_rate_hz']} Hz{resampled}, leads {leads}")
     if limit := facts.get("limit"):
         lines.append(f"  LIMITED      to {limit['read']} of {limit['of']} records, for a quick try")
     if isinstance(rule, Mapping):

@@ -20,6 +20,8 @@ from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
 from ecg_tune.data.ptbxl.records import DURATION_S, read_record
 from ecg_tune.data.ptbxl.splits import assign_splits, check_patients_disjoint
 from ecg_tune.data.ptbxl.tables import CHECKSUMS, DATABASE, PtbxlTable, read_ptbxl
+from ecg_tune.data.rare_classes import rare_classes
+from ecg_tune.data.recordings.resampling import resample
 from ecg_tune.errors import DamagedRecordError, DataError, WorkFailedError
 
 DAMAGED = ("refuse", "drop")
@@ -60,21 +62,6 @@ class _Reading:
             rows={name: self.rows[name][mask] for name, mask in masks.items()},
             n_unlabelled=self.n_unlabelled + sum(int((~mask).sum()) for mask in masks.values()),
         )
-
-
-@dataclass(frozen=True)
-class _Labelling:
-    """The labels of every record of the table.
-
-    Attributes:
-        label_set: The classes that are used.
-        rare: The classes that were dropped → why.
-        labels: (n_records, n_classes) of 0/1.
-    """
-
-    label_set: LabelSet
-    rare: dict[str, str]
-    labels: NDArray[np.uint8]
 
 
 def prepare(
@@ -119,12 +106,13 @@ def prepare(
     if reading.damaged and damaged == "refuse":
         ecg_id, reason = next(iter(reading.damaged.items()))
         raise DamagedRecordError(f"{len(reading.damaged)} of {len(table)} records are damaged; the first is ecg_id {ecg_id}: {reason}")
-    labelling = _without_rare(_Labelling(classes, {}, labels), reading, drop=config.rare_classes == "drop")
-    reading = reading.only(labelling.labels.max(axis=1) > 0)
-    splits = {name: _build_split(name, table, labelling.labels, reading, config.sampling_rate_hz) for name in SPLIT_NAMES}
+    rare = rare_classes(classes.class_names, labels, reading.rows, drop=config.rare_classes == "drop")
+    labels = labels[:, [name not in rare for name in classes.class_names]]
+    reading = reading.only(labels.max(axis=1) > 0)
+    splits = {name: _build_split(name, table, labels, reading, source_rate_hz(table, config)) for name in SPLIT_NAMES}
     kept_rows = np.concatenate([reading.rows[name] for name in SPLIT_NAMES])
     check_patients_disjoint(split_of[kept_rows], table.patient_id[kept_rows])
-    facts = _facts(table, config, splits, reading, labelling) | _limit_facts(len(table), len(source_table))
+    facts = _facts(table, config, splits, reading, classes.without(tuple(rare)), rare) | _special_facts(table, source_table, config)
     try:
         return write_prepared(target, splits, facts)
     except OSError as error:
@@ -167,15 +155,16 @@ def _read_signals(
     rows: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
     damaged: dict[str, str] = {}
     n_unlabelled = 0
-    for row, name in enumerate(table.filenames[config.sampling_rate_hz]):
+    rate_hz = source_rate_hz(table, config)
+    for row, name in enumerate(table.filenames[rate_hz]):
         try:
-            signal_uv = read_record(table.folder, name, sampling_rate_hz=config.sampling_rate_hz, checksums=table.checksums)
+            signal_uv = read_record(table.folder, name, sampling_rate_hz=rate_hz, checksums=table.checksums)
         except DamagedRecordError as error:
             damaged[str(table.ecg_id[row])] = str(error)
         else:
             if labelled[row]:
                 split = str(split_of[row])
-                signals[split][len(rows[split])] = signal_uv[:, leads]
+                signals[split][len(rows[split])] = _at_rate(signal_uv[:, leads], rate_hz, config.sampling_rate_hz)
                 rows[split].append(row)
             else:
                 n_unlabelled += 1
@@ -187,6 +176,17 @@ def _read_signals(
         damaged=damaged,
         n_unlabelled=n_unlabelled,
     )
+
+
+def source_rate_hz(table: PtbxlTable, config: DataConfig) -> int:
+    """Choose which of PTB-XL's two sets of files to read: the wanted rate's, or the 500 Hz ones where a download has only those."""
+    only_500 = not (table.folder / "records100").is_dir() and (table.folder / "records500").is_dir()
+    return 500 if only_500 else config.sampling_rate_hz
+
+
+def _at_rate(signal_uv: NDArray[np.int16], rate_hz: int, wanted_hz: int) -> NDArray[np.int16]:
+    """Resample (n_samples, n_leads) microvolts with an anti-alias filter; samples of the wanted rate stay as they are."""
+    return signal_uv if rate_hz == wanted_hz else np.rint(resample(signal_uv / 1000, rate_hz, wanted_hz) * 1000).astype(np.int16)
 
 
 def _build_split(name: str, table: PtbxlTable, labels: NDArray[np.uint8], reading: _Reading, sampling_rate_hz: int) -> Split:
@@ -208,40 +208,18 @@ def _build_split(name: str, table: PtbxlTable, labels: NDArray[np.uint8], readin
     return Split(name=name, signals_uv=signals_uv, labels=labels[rows], records=records, origin=origin)
 
 
-def _without_rare(labelling: _Labelling, reading: _Reading, *, drop: bool) -> _Labelling:
-    """Drop the classes of which train or validation has no positive record or no negative one, until none is left, or refuse them."""
-    found = _rare_classes(labelling, reading)
-    if not found:
-        return labelling
-    if not drop or len(found) == len(labelling.label_set.class_names):
-        name, why = next(iter(found.items()))
-        more = f" (and of {len(found) - 1} more)" if len(found) > 1 else ""
-        remedy = "use more records, another split, a lower min_likelihood" + ("" if drop else ", or --rare-classes drop")
-        raise DataError(f"{why} of class {name}{more}: nothing can be learnt or measured; {remedy}")
-    kept = [name not in found for name in labelling.label_set.class_names]
-    fewer = _Labelling(labelling.label_set.without(tuple(found)), labelling.rare | found, labelling.labels[:, kept])
-    return _without_rare(fewer, reading.only(fewer.labels.max(axis=1) > 0), drop=drop)
+def _special_facts(table: PtbxlTable, source: PtbxlTable, config: DataConfig) -> dict[str, Any]:
+    """Say in the manifest that only some records were read, or that they were resampled."""
+    facts: dict[str, Any] = {} if len(table) == len(source) else {"limit": {"read": len(table), "of": len(source)}}
+    if (rate_hz := source_rate_hz(table, config)) != config.sampling_rate_hz:
+        facts["resampled_from_hz"] = rate_hz
+    return facts
 
 
-def _rare_classes(labelling: _Labelling, reading: _Reading) -> dict[str, str]:
-    """Find the classes that none, or all, of the train or the validation records have, with the reason."""
-    found: dict[str, str] = {}
-    for split in ("train", "validation"):
-        labels = labelling.labels[reading.rows[split]]
-        for name, count in zip(labelling.label_set.class_names, labels.sum(axis=0, dtype=np.int64).tolist(), strict=True):
-            if count in (0, len(labels)):
-                found.setdefault(name, f"{split} has {len(labels)} records, {'none' if count == 0 else 'all'}")
-    return found
-
-
-def _limit_facts(n_read: int, n_source: int) -> dict[str, Any]:
-    """Say in the manifest that only some records were read."""
-    return {} if n_read == n_source else {"limit": {"read": n_read, "of": n_source}}
-
-
-def _facts(table: PtbxlTable, config: DataConfig, splits: dict[str, Split], reading: _Reading, labelling: _Labelling) -> dict[str, Any]:
+def _facts(
+    table: PtbxlTable, config: DataConfig, splits: dict[str, Split], reading: _Reading, classes: LabelSet, rare: dict[str, str]
+) -> dict[str, Any]:
     """Collect the manifest's entries besides counts and digests."""
-    classes = labelling.label_set
     scale_mv = training_sd_mv(splits["train"].signals_uv)
     if scale_mv == 0:
         raise DataError(f"every training sample of leads {','.join(config.leads)} is equal: these records can't be learnt from")
@@ -251,7 +229,7 @@ def _facts(table: PtbxlTable, config: DataConfig, splits: dict[str, Split], read
         "source_folder": str(table.folder.resolve()),
         "labels": config.labels,
         "class_of": dict(classes.class_of),
-        "rare_classes": labelling.rare,
+        "rare_classes": rare,
         "synthetic": table.synthetic,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "class_names": list(classes.class_names),
@@ -259,7 +237,7 @@ def _facts(table: PtbxlTable, config: DataConfig, splits: dict[str, Split], read
         "sampling_rate_hz": config.sampling_rate_hz,
         "n_samples": DURATION_S * config.sampling_rate_hz,
         "split": config.split,
-        "label_rule": describe_rule(config.min_likelihood, config.labels, tuple(labelling.rare)),
+        "label_rule": describe_rule(config.min_likelihood, config.labels, tuple(rare)),
         "normalisation": {"kind": config.normalise, "scale_mv": scale_mv},
         "exclusions": {"read": len(table), "damaged": len(reading.damaged), WITHOUT[config.labels]: reading.n_unlabelled, "kept": n_kept},
         "damaged": reading.damaged,
@@ -270,7 +248,7 @@ def _facts(table: PtbxlTable, config: DataConfig, splits: dict[str, Split], read
 
 def _verification(table: PtbxlTable, config: DataConfig) -> dict[str, Any]:
     """Count the files with a listed SHA-256; these were verified, and a file that differs makes its record damaged."""
-    names = [name + end for name in table.filenames[config.sampling_rate_hz] for end in (".hea", ".dat")]
+    names = [name + end for name in table.filenames[source_rate_hz(table, config)] for end in (".hea", ".dat")]
     listed = sum(name in table.checksums for name in names)
     return {
         "listing": CHECKSUMS if table.checksums else None,

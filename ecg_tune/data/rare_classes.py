@@ -1,0 +1,52 @@
+"""Find the classes that can't be learnt or measured, since none or all records of train or validation have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tune.errors import DataError
+
+
+def rare_classes(
+    class_names: Sequence[str], labels: NDArray[np.uint8], rows: Mapping[str, NDArray[np.int64]], *, drop: bool
+) -> dict[str, str]:
+    """Find classes to drop, until every class left has a positive and a negative record in train and in validation.
+
+    Records whose only labels are of dropped classes no longer count.
+
+    Args:
+        labels: (n_records, n_classes) of 0/1.
+        rows: "train" and "validation" → rows of their records.
+        drop: False refuses instead.
+
+    Returns:
+        Class → why, e.g. "train has 80 records, none"; empty when all can be learnt.
+
+    Raises:
+        DataError: There is such a class and `drop` is False, or no class is left.
+    """
+    dropped: dict[str, str] = {}
+    while True:
+        kept = [k for k, name in enumerate(class_names) if name not in dropped]
+        found: dict[str, str] = {}
+        for split in ("train", "validation"):
+            own = labels[rows[split]][:, kept]
+            own = own[own.max(axis=1, initial=0) > 0]
+            for k, count in zip(kept, own.sum(axis=0, dtype=np.int64).tolist(), strict=True):
+                if count in (0, len(own)):
+                    found.setdefault(class_names[k], f"{split} has {len(own)} records, {'none' if count == 0 else 'all'}")
+        if not found:
+            return dropped
+        if not drop or len(found) == len(kept):
+            raise DataError(_refusal(found, drop=drop))
+        dropped |= found
+
+
+def _refusal(found: Mapping[str, str], *, drop: bool) -> str:
+    name, why = next(iter(found.items()))
+    more = f" (and of {len(found) - 1} more)" if len(found) > 1 else ""
+    remedy = "use more records, another split, a lower min_likelihood" + ("" if drop else ", or --rare-classes drop")
+    return f"{why} of class {name}{more}: nothing can be learnt or measured; {remedy}"

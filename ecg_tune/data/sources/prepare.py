@@ -1,0 +1,228 @@
+"""Turn recordings with a list of their labels into a prepared data set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tune.config import DataConfig, check_choice
+from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, write_prepared
+from ecg_tune.data.prepared.origin import Origin
+from ecg_tune.data.ptbxl.prepare import DAMAGED, training_sd_mv
+from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
+from ecg_tune.data.ptbxl.splits import check_patients_disjoint
+from ecg_tune.data.rare_classes import rare_classes
+from ecg_tune.data.recordings.adaptation import SignalFormat, adapt
+from ecg_tune.data.recordings.files import read_recordings
+from ecg_tune.data.sources.record_list import RecordList
+from ecg_tune.errors import ConfigError, DamagedRecordError, DataError, WorkFailedError
+
+DURATION_S = 10
+SHARES = {"train": 0.70, "validation": 0.85, "test": 1.0}
+"""Split → upper end of its patients' hashes, of 0..1."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Signals:
+    """Signals of the records that could be read.
+
+    Attributes:
+        signals_uv: (n_read, n_samples, n_leads) int16.
+        rows: (n_read,) rows of the list.
+        damaged: File → reason.
+        adapted: What was done to recordings, e.g. "resampled from 500 to 100 Hz" → how many.
+    """
+
+    signals_uv: NDArray[np.int16]
+    rows: NDArray[np.int64]
+    damaged: dict[str, str]
+    adapted: dict[str, int]
+
+
+def prepare_recordings(
+    folder: Path, target: Path, records: RecordList, config: DataConfig, *, damaged: str = "refuse", progress: Progress | None = None
+) -> dict[str, Any]:
+    """Read the recordings of a list, and write a prepared data set: 10 s of the wanted leads at the wanted rate.
+
+    Args:
+        folder: Holds the list's files.
+        target: Folder for the prepared data set. An earlier one is replaced; its ledger is kept.
+        config: Leads, sampling rate and normalisation. Without splits in the list, patients are divided 70 / 15 / 15 by a hash.
+        damaged: "refuse" stops at recordings that can't be read or don't fit, "drop" leaves them out and counts them.
+        progress: Called with (records done, records in all).
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ConfigError: A setting that is PTB-XL's alone.
+        DamagedRecordError: There are damaged recordings and `damaged` is "refuse"; names the first and how many there are.
+        DataError: A patient is in two splits, a class can't be learnt, or nothing is left.
+        WorkFailedError: The target can't be written.
+    """
+    check_choice("damaged", damaged, DAMAGED)
+    _check_config(config)
+    check_target(target, folder)
+    n_listed = len(records)
+    records = limited(records, config.limit)
+    splits = divide(records) if records.splits is None else records.splits
+    patients = np.unique(records.patients, return_inverse=True)[1].astype(np.int64) + 1
+    check_patients_disjoint(splits, patients)
+    read = _read(folder, records, config, progress)
+    if read.damaged and damaged == "refuse":
+        file, reason = next(iter(read.damaged.items()))
+        raise DamagedRecordError(
+            f"{len(read.damaged)} of {len(records)} recordings can't be used, the first is {file}: {reason}; --damaged drop leaves them out"
+        )
+    rows = {name: read.rows[splits[read.rows] == name] for name in SPLIT_NAMES}
+    rare = rare_classes(records.class_names, records.labels, rows, drop=config.rare_classes == "drop")
+    kept = [k for k, name in enumerate(records.class_names) if name not in rare]
+    labelled = records.labels[:, kept].max(axis=1) > 0
+    made = {name: _split(name, records, read, rows[name][labelled[rows[name]]], patients, kept) for name in SPLIT_NAMES}
+    facts = _facts(folder, records, config, made, read, n_listed=n_listed, rare=rare)
+    try:
+        return write_prepared(target, made, facts)
+    except OSError as error:
+        raise WorkFailedError(f"{target} can't be written ({error.strerror}): make room or name another folder") from error
+
+
+def check_target(target: Path, source: Path) -> None:
+    """Refuse a target that is a file, or the folder of the recordings itself.
+
+    Raises:
+        DataError: It is one of these.
+    """
+    if target.exists() and not target.is_dir():
+        raise DataError(f"{target} is a file: name a folder for the prepared data")
+    if target.exists() and target.resolve() == source.resolve():
+        raise DataError(f"{target} holds the recordings: name another folder for the prepared data")
+
+
+def divide(records: RecordList) -> NDArray[np.str_]:
+    """Divide patients into train, validation and test, about 70 / 15 / 15 %, by a hash of their name: adding records moves nobody."""
+
+    def split_of(patient: str) -> str:
+        share = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8]) / 2**64
+        return next(name for name, end in SHARES.items() if share < end)
+
+    return np.array([split_of(str(patient)) for patient in records.patients], dtype=np.str_)
+
+
+def limited(records: RecordList, limit: int | None) -> RecordList:
+    """Keep `limit` records, spread evenly over the list."""
+    if limit is None or limit >= len(records):
+        return records
+    rows = np.linspace(0, len(records) - 1, limit).round().astype(np.int64)
+    return RecordList(
+        files=tuple(records.files[row] for row in rows),
+        patients=records.patients[rows],
+        splits=None if records.splits is None else records.splits[rows],
+        class_names=records.class_names,
+        labels=records.labels[rows],
+        age=records.age[rows],
+        sex=records.sex[rows],
+        device=records.device[rows],
+        site=records.site[rows],
+        name=records.name,
+    )
+
+
+def _check_config(config: DataConfig) -> None:
+    """Refuse settings that have no meaning outside PTB-XL."""
+    usual = DataConfig()
+    for name, flag in (("split", "--split"), ("labels", "--labels"), ("min_likelihood", "--min-likelihood")):
+        if getattr(config, name) != getattr(usual, name):
+            raise ConfigError(
+                f"{flag} {getattr(config, name)} is for PTB-XL alone: leave it out; a column `split` of the table divides records"
+            )
+
+
+def _read(folder: Path, records: RecordList, config: DataConfig, progress: Progress | None) -> _Signals:
+    """Read every recording, and bring it to the wanted leads, rate and length."""
+    wanted = SignalFormat(config.leads, config.sampling_rate_hz, DURATION_S * config.sampling_rate_hz)
+    signals = np.empty((len(records), wanted.n_samples, len(wanted.leads)), np.int16)
+    rows: list[int] = []
+    damaged: dict[str, str] = {}
+    adapted: dict[str, int] = {}
+    for row, file in enumerate(records.files):
+        try:
+            recordings = read_recordings(folder / file)
+            if len(recordings) != 1:
+                raise DataError(f"{file} holds {len(recordings)} recordings: write each to a file of its own")
+            fitted = adapt(recordings[0], wanted)
+        except DataError as error:
+            damaged[file] = str(error)
+        else:
+            signals[len(rows)] = np.rint(fitted.signal_mv * 1000)
+            rows.append(row)
+            for note in fitted.notes:
+                adapted[note] = adapted.get(note, 0) + 1
+        if progress is not None:
+            progress(row + 1, len(records))
+    return _Signals(signals[: len(rows)], np.array(rows, dtype=np.int64), damaged, adapted)
+
+
+def _split(name: str, records: RecordList, read: _Signals, rows: NDArray[np.int64], patients: NDArray[np.int64], kept: list[int]) -> Split:
+    signals = read.signals_uv[np.isin(read.rows, rows)]
+    columns = {
+        "ecg_id": rows + 1,
+        "patient_id": patients[rows],
+        "sex": records.sex[rows],
+        "age": records.age[rows],
+        "device": records.device[rows],
+        "site": records.site[rows],
+        "fold": np.zeros(len(rows), np.int64),
+        "flags": table_flags(np.nan_to_num(records.age[rows]), {}) | signal_flags(signals),
+    }
+    origin = Origin(tuple({} for _ in rows), tuple(records.files[row] for row in rows))
+    return Split(name, signals, records.labels[rows][:, kept], columns, origin)
+
+
+def _facts(
+    folder: Path,
+    records: RecordList,
+    config: DataConfig,
+    splits: Mapping[str, Split],
+    read: _Signals,
+    *,
+    n_listed: int,
+    rare: dict[str, str],
+) -> dict[str, Any]:
+    """Collect the manifest's entries besides counts and digests."""
+    if not len(splits["train"]) or not (scale_mv := training_sd_mv(splits["train"].signals_uv)):
+        raise DataError(f"{records.name} leaves no training record that could be learnt from: give more records")
+    n_kept = sum(map(len, splits.values()))
+    dropped = f"; without the rare classes {', '.join(rare)}" if rare else ""
+    facts: dict[str, Any] = {
+        "source": {"name": folder.resolve().name, "version": f"listed in {records.name}", "records": n_listed},
+        "source_folder": str(folder.resolve()),
+        "synthetic": False,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "class_names": [name for name in records.class_names if name not in rare],
+        "rare_classes": rare,
+        "leads": list(config.leads),
+        "sampling_rate_hz": config.sampling_rate_hz,
+        "n_samples": DURATION_S * config.sampling_rate_hz,
+        "split": "70-15-15" if records.splits is None else "of the table",
+        "label_rule": {"text": f"the columns of {records.name}{dropped}; records without any are dropped", "min_likelihood": 0.0},
+        "normalisation": {"kind": config.normalise, "scale_mv": scale_mv},
+        "exclusions": {
+            "read": len(records),
+            "damaged": len(read.damaged),
+            "without a label": len(records) - len(read.damaged) - n_kept,
+            "kept": n_kept,
+        },
+        "damaged": read.damaged,
+        "adapted": read.adapted,
+        "quality": count_flags(np.concatenate([split.records["flags"] for split in splits.values()])),
+    }
+    return facts if n_listed == len(records) else facts | {"limit": {"read": len(records), "of": n_listed}}

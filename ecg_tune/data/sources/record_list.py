@@ -1,0 +1,168 @@
+"""A list of recordings with their patients and labels, as a table states them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecg_tune.errors import DataError
+
+RECORD, PATIENT, SPLIT = "record", "patient_id", "split"
+ABOUT_PATIENTS = ("age", "sex", "device", "site")
+SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+SEXES = {"male": 0, "m": 0, "0": 0, "female": 1, "f": 1, "1": 1, "": -1, "unknown": -1}
+CLASS_NAME = re.compile(r"[^,;\x00-\x1f]{1,40}")
+
+
+@dataclass(frozen=True, eq=False)
+class RecordList:
+    """Recordings with what is known of them; every array is (n_records,).
+
+    Attributes:
+        files: Relative to the folder of the recordings, with or without suffix.
+        patients: Names of patients.
+        splits: "train", "validation" or "test"; None when patients are still to be divided.
+        class_names: In the order of the labels' columns.
+        labels: (n_records, n_classes) of 0/1.
+        age: Years, NaN unknown.
+        sex: 0 male, 1 female, -1 unknown.
+        name: Of the list, for messages.
+    """
+
+    files: tuple[str, ...]
+    patients: NDArray[np.str_]
+    splits: NDArray[np.str_] | None
+    class_names: tuple[str, ...]
+    labels: NDArray[np.uint8]
+    age: NDArray[np.float64]
+    sex: NDArray[np.int64]
+    device: NDArray[np.str_]
+    site: NDArray[np.int64]
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+def read_record_table(path: Path) -> RecordList:
+    """Read a CSV table: `record`, `patient_id`, one column of 0 and 1 a class, and maybe `split`, `age`, `sex`, `device`, `site`.
+
+    Raises:
+        DataError: It is no such table; names the column, the line and the remedy.
+    """
+    table = _read_table(path)
+    reserved = (RECORD, PATIENT, SPLIT, *ABOUT_PATIENTS)
+    class_names = tuple(name for name in table.columns if name not in reserved)
+    if not class_names:
+        raise DataError(f"{path} has no column of labels: add one column of 0 and 1 for each class")
+    check_class_names(class_names, str(path))
+    labels = np.stack([_labels(table[name], path) for name in class_names], axis=1)
+    column = {name: table[name] if name in table.columns else pd.Series([""] * len(table)) for name in ABOUT_PATIENTS}
+    return RecordList(
+        files=checked_files(table[RECORD].tolist(), str(path)),
+        patients=_not_empty(table[PATIENT], path),
+        splits=_splits(table[SPLIT], path) if SPLIT in table.columns else None,
+        class_names=class_names,
+        labels=labels,
+        age=_numbers(column["age"], path),
+        sex=_sexes(column["sex"], path),
+        device=np.array([text or "unknown" for text in column["device"]], dtype=np.str_),
+        site=np.nan_to_num(_numbers(column["site"], path), nan=-1).astype(np.int64),
+        name=path.name,
+    )
+
+
+def check_class_names(names: Sequence[str], where: str) -> None:
+    """Refuse names of classes that tables and reports could not hold.
+
+    Raises:
+        DataError: Names the first.
+    """
+    for name in names:
+        if not CLASS_NAME.fullmatch(name) or name in ("macro_avg", "micro_avg", "weighted_avg", "samples_avg"):
+            raise DataError(f"{where}: {name!r} can't name a class: use 1 to 40 characters without comma, semicolon and line break")
+
+
+def checked_files(files: Sequence[str], where: str) -> tuple[str, ...]:
+    """Refuse names of files that leave their folder, or are there twice.
+
+    Raises:
+        DataError: Names the first.
+    """
+    for line, file in enumerate(files, 2):
+        path = PurePosixPath(file)
+        if not file or path.is_absolute() or ".." in path.parts or "\\" in file or "\0" in file:
+            raise DataError(f"{where}, line {line}: record {file!r} is not a file below the folder of the recordings")
+    if len(set(files)) < len(files):
+        twice = next(file for file in files if files.count(file) > 1)
+        raise DataError(f"{where}: record {twice!r} is there twice: keep one line of it")
+    return tuple(files)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist: name a CSV file with the columns {RECORD}, {PATIENT} and one a class") from error
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{path} can't be read as a table separated by commas: {' '.join(str(error).split())}") from error
+    table.columns = [str(name).strip() for name in table.columns]
+    missing = [name for name in (RECORD, PATIENT) if name not in table.columns]
+    if missing:
+        raise DataError(
+            f"{path} lacks the column {' and '.join(missing)}: its first line must name {RECORD}, {PATIENT} and one column a class"
+        )
+    if table.empty or table.isna().any(axis=None) or not isinstance(table.index, pd.RangeIndex):
+        raise DataError(f"{path} has no lines, or lines with another number of cells than the first: correct them")
+    return table.apply(lambda column: column.str.strip())
+
+
+def _labels(column: pd.Series[str], path: Path) -> NDArray[np.uint8]:
+    values = pd.to_numeric(column, errors="coerce")
+    for row in np.flatnonzero(~values.isin([0, 1]))[:1]:
+        raise DataError(
+            f"{path}, line {row + 2}: column {column.name} holds {column.iloc[row]!r}, and a label is 0 or 1: correct it, or take the "
+            f"column out if it is no class ({', '.join((SPLIT, *ABOUT_PATIENTS))} are none)"
+        )
+    return values.to_numpy(dtype=np.uint8)
+
+
+def _not_empty(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
+    for row in np.flatnonzero(column == "")[:1]:
+        raise DataError(f"{path}, line {row + 2}: {column.name} is empty: name the patient, since nobody may be in two splits")
+    return column.to_numpy(dtype=np.str_)
+
+
+def _splits(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
+    for row in np.flatnonzero(~column.str.lower().isin(SPLITS))[:1]:
+        raise DataError(f"{path}, line {row + 2}: split is {column.iloc[row]!r}, and must be train, validation or test")
+    return np.array([SPLITS[text.lower()] for text in column], dtype=np.str_)
+
+
+def _numbers(column: pd.Series[str], path: Path) -> NDArray[np.float64]:
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    for row in np.flatnonzero((column != "").to_numpy() & ~((values >= 0) & (values <= 1e6)))[:1]:
+        raise DataError(f"{path}, line {row + 2}: {column.name} is {column.iloc[row]!r}, not a number from 0 on")
+    return values
+
+
+def _sexes(column: pd.Series[str], path: Path) -> NDArray[np.int64]:
+    return sexes(column.tolist(), str(path))
+
+
+def sexes(texts: Sequence[str], where: str, known: Mapping[str, int] = SEXES) -> NDArray[np.int64]:
+    """Read sexes: 0 male, 1 female, -1 unknown.
+
+    Raises:
+        DataError: A word means none.
+    """
+    for line, text in enumerate(texts, 2):
+        if text.lower() not in known:
+            raise DataError(f"{where}, line {line}: sex is {text!r}, and must be male, female or empty")
+    return np.array([known[text.lower()] for text in texts], dtype=np.int64)
