@@ -21,6 +21,7 @@ from ecg_tune.cli.remote import command_arguments
 
 SHOWN = [
     "data synthesize",
+    "data download",
     "data prepare",
     "data describe",
     "train",

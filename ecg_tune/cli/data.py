@@ -1,4 +1,4 @@
-"""`ecg-tune data …`: make, prepare and describe data sets."""
+"""`ecg-tune data …`: make, download, prepare and describe data sets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ecg_tune.cli import download
 from ecg_tune.cli.flags import option_of
 from ecg_tune.cli.options import split_commas
 from ecg_tune.cli.progress_bar import bar
@@ -18,7 +19,7 @@ from ecg_tune.data.synthetic import generator as synthetic
 
 DEFAULTS = DataConfig()
 
-app = typer.Typer(help="Make, prepare and describe data sets.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(help="Make, download, prepare and describe data sets.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.command("synthesize", epilog="Example: ecg-tune data synthesize synthetic/ --records 600")
@@ -35,6 +36,9 @@ def synthesize(
         counts = synthetic.synthesize(out, n_records=records, seed=seed, progress=progress)
     print(f"{out}: {records} SYNTHETIC records ({', '.join(f'{k} {v}' for k, v in counts.items())})")
     print(f"next: ecg-tune data prepare {out} DATA")
+
+
+app.command("download", epilog=download.EXAMPLE)(download.download_command)
 
 
 @app.command("prepare", epilog="Example: ecg-tune data prepare ptb-xl-1.0.3/ DATA --split official")
