@@ -22,6 +22,7 @@ from ecg_tune.config import LEAD_NAMES
 
 SHOWN = [
     "data synthesize",
+    "data download",
     "data prepare",
     "data describe",
     "train",

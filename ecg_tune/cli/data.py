@@ -1,4 +1,4 @@
-"""`ecg-tune data …`: make, prepare and describe data sets."""
+"""`ecg-tune data …`: make, download, prepare and describe data sets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ecg_tune.cli import download
 from ecg_tune.cli.exchange import export_command, import_command
 from ecg_tune.cli.flags import option_of
 from ecg_tune.cli.options import lead_names
@@ -23,7 +24,7 @@ from ecg_tune.errors import UsageError
 
 DEFAULTS = DataConfig()
 
-app = typer.Typer(help="Make, prepare and describe data sets.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(help="Make, download, prepare and describe data sets.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.command("synthesize", epilog="Example: ecg-tune data synthesize synthetic/ --records 600")
@@ -42,22 +43,27 @@ def synthesize(
     print(f"next: ecg-tune data prepare {out} DATA")
 
 
+app.command("download", epilog=download.EXAMPLE)(download.download_command)
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="CSV table of recordings that are not PTB-XL's: columns record, patient_id, one of 0 and 1 for each class, and maybe "
+        "split, age, sex, device, site.",
+    ),
+]
+Mapping = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="CSV table code,class of the SNOMED codes in headers' `# Dx:` lines (CinC challenges)."),
+]
+
+
 @app.command("prepare", epilog="Example: ecg-tune data prepare ptb-xl-1.0.3/ DATA --split official --leads all --labels subclass")
 def prepare_command(
     source: Annotated[Path, typer.Argument(metavar="PTBXL|FOLDER", help="PTB-XL, or the folder of other recordings.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write the prepared data to.")],
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="CSV table of recordings that are not PTB-XL's: columns record, patient_id, one of 0 and 1 for each class, and maybe "
-            "split, age, sex, device, site.",
-        ),
-    ] = None,
-    mapping: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="CSV table code,class of the SNOMED codes in headers' `# Dx:` lines (CinC challenges)."),
-    ] = None,
+    table: Table = None,
+    mapping: Mapping = None,
     leads: Annotated[str, option_of(DataConfig, "leads")] = ",".join(DEFAULTS.leads),
     rate: Annotated[int, option_of(DataConfig, "sampling_rate_hz")] = DEFAULTS.sampling_rate_hz,
     split: Annotated[str, option_of(DataConfig, "split")] = DEFAULTS.split,

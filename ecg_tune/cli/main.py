@@ -40,7 +40,7 @@ class LazyCommand:
 
 COMMANDS: Mapping[str, LazyCommand] = {
     "demo": LazyCommand("ecg_tune.cli.demo:demo", "Run the whole path on synthetic records, in minutes."),
-    "data": LazyCommand("ecg_tune.cli.data:app", "Make, prepare and describe data sets."),
+    "data": LazyCommand("ecg_tune.cli.data:app", "Make, download, prepare and describe data sets."),
     "train": LazyCommand("ecg_tune.cli.train:train", "Train one model with one set of hyper-parameters, without a search."),
     "models": LazyCommand("ecg_tune.cli.models:models", "List the model families with their sizes and, on request, measured times."),
     "preview": LazyCommand("ecg_tune.cli.preview:preview", "Estimate what a search will cost before you start it."),

@@ -25,7 +25,7 @@ DURATION_S = 10
 MICROVOLTS = {"mV": 1000.0, "uV": 1.0, "V": 1e6}
 PLAIN_RECORD = re.compile(r"(\S+) (\d+) (\d+(?:\.\d+)?) (\d+)\s*")
 PLAIN_SIGNAL = re.compile(r"(\S+)\.dat 16 1000(?:\.0+)?(?:\(0\))?/mV 16 0 (-?\d+) (-?\d+) 0 (\S+)\s*")
-REMEDY = "fetch its files again, or drop damaged records with --damaged drop"
+REMEDY = "fetch its files again (`ecg-tune data download`), or drop damaged records with --damaged drop"
 
 
 @dataclass(frozen=True)

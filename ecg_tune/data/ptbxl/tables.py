@@ -8,6 +8,7 @@ saved (semicolons, numbers and codes rewritten) is refused: there is mostly more
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -30,7 +31,8 @@ DATABASE_COLUMNS = (
 )
 STATEMENT_COLUMNS = ("diagnostic", "diagnostic_class")
 VERSION_OF_COUNT = {21799: "1.0.3", 21837: "1.0.1 or 1.0.2"}
-REMEDY = "fetch the file again and don't save it with a spreadsheet"
+CHECKSUM_LINE = re.compile(r"\s*(?P<sha256>[0-9a-fA-F]{64})\s+\*?(?P<name>\S(?:.*\S)?)\s*", re.ASCII)
+REMEDY = "fetch the file again (`ecg-tune data download`) and don't save it with a spreadsheet"
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,10 @@ def _sort_by_ecg_id(cells: _Cells) -> _Cells:
 def _read_csv(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """Read a table as text, unchanged, and check its separator, its columns and its rows' lengths."""
     if not path.is_file():
-        raise DataError(f"{path} is missing: {path.parent} is not a PTB-XL folder, or its download is not complete")
+        raise DataError(
+            f"{path} is missing: {path.parent} is not a PTB-XL folder, or its download is not complete: "
+            f"name the folder of PTB-XL, or complete it with `ecg-tune data download {path.parent}`"
+        )
     try:
         with path.open(encoding="utf-8-sig") as lines:
             header = lines.readline()
@@ -231,14 +236,33 @@ def read_checksums(path: Path) -> dict[str, str]:
     """Read a listing as `sha256sum` writes it: file → SHA-256. Without a listing, nothing is verified: an empty dict.
 
     Raises:
-        DataError: A line is not a SHA-256 with a file name.
+        DataError: A line is not a SHA-256 with a file name, or contradicts another one.
     """
     if not path.is_file():
         return {}
-    pairs = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    if any(len(pair) != 2 or len(pair[0]) != 64 for pair in pairs):
-        raise DataError(f"{path} is not a listing of SHA-256 sums and file names: fetch it again, or remove it to go without verification")
-    return {name.strip().lstrip("*").removeprefix("./"): digest.lower() for digest, name in pairs}
+    try:
+        return parse_checksums(path.read_bytes(), where=str(path))
+    except DataError as error:
+        raise DataError(f"{error}: fetch it again, or remove it to go without verification") from error
+
+
+def parse_checksums(content: bytes, *, where: str) -> dict[str, str]:
+    """Parse a listing as `sha256sum` writes it: file → SHA-256 in lower case.
+
+    Raises:
+        DataError: A line is not a SHA-256 with a file name, or contradicts another one; names `where` and the line.
+    """
+    listed: dict[str, str] = {}
+    for number, line in enumerate(content.decode("utf-8-sig", errors="replace").split("\n"), start=1):
+        if not line.strip():
+            continue
+        found = CHECKSUM_LINE.fullmatch(line.rstrip("\r"))
+        if found is None:
+            raise DataError(f"{where} is not a listing of SHA-256 sums and file names (line {number}: {line[:80]!r})")
+        name, sha256 = found["name"].removeprefix("./"), found["sha256"].lower()
+        if listed.setdefault(name, sha256) != sha256:
+            raise DataError(f"{where} is not a listing of SHA-256 sums and file names (line {number} contradicts another on {name[:80]!r})")
+    return listed
 
 
 def _check_codes(cells: _Cells, table: PtbxlTable) -> None:
@@ -247,7 +271,8 @@ def _check_codes(cells: _Cells, table: PtbxlTable) -> None:
         for code in codes:
             if code not in listed:
                 raise DataError(
-                    f"{cells.path}: ecg_id {ecg_id} has the statement {code!r}, which {STATEMENTS} does not list: fetch both again"
+                    f"{cells.path}: ecg_id {ecg_id} has the statement {code!r}, which {STATEMENTS} does not list: "
+                    "fetch both again (`ecg-tune data download`)"
                 )
 
 
@@ -255,6 +280,6 @@ def _check_tables(folder: Path, checksums: Mapping[str, str]) -> None:
     for name in (DATABASE, STATEMENTS):
         if name in checksums and file_digest((folder / name).read_bytes()) != checksums[name]:
             raise DataError(
-                f"{folder / name} was changed (its SHA-256 is not the one in {CHECKSUMS}): fetch it again, "
+                f"{folder / name} was changed (its SHA-256 is not the one in {CHECKSUMS}): fetch it again (`ecg-tune data download`), "
                 f"or remove its line from {CHECKSUMS} if you changed it on purpose"
             )

@@ -169,10 +169,11 @@ def test_a_changed_table_is_refused_when_its_hash_is_listed(tiny_ptbxl: Callable
     assert len(read_ptbxl(folder)) == 10
 
 
-def test_a_listing_that_is_none_is_refused(tiny_ptbxl: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("text", [b"<html>404</html>", b"0" * 64, b"g" * 64 + b" a", b"\xff\x00", b"%b a\n%b a" % (b"0" * 64, b"1" * 64)])
+def test_a_listing_that_is_none_is_refused(text: bytes, tiny_ptbxl: Callable[..., Path]) -> None:
     folder = tiny_ptbxl(10)
-    (folder / "SHA256SUMS.txt").write_text("<html>404</html>\n")
-    with pytest.raises(DataError, match="is not a listing of SHA-256 sums"):
+    (folder / "SHA256SUMS.txt").write_bytes(text)
+    with pytest.raises(DataError, match=r"is not a listing of SHA-256 sums.* fetch it again, or remove it"):
         read_ptbxl(folder)
 
 
