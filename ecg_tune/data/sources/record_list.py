@@ -130,13 +130,13 @@ def _labels(column: pd.Series[str], path: Path) -> NDArray[np.uint8]:
             f"{path}, line {row + 2}: column {column.name} holds {column.iloc[row]!r}, and a label is 0 or 1: correct it, or take the "
             f"column out if it is no class ({', '.join((SPLIT, *ABOUT_PATIENTS))} are none)"
         )
-    return values.to_numpy(dtype=np.uint8)
+    return np.asarray(values, dtype=np.uint8)
 
 
 def _not_empty(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
     for row in np.flatnonzero(column == "")[:1]:
         raise DataError(f"{path}, line {row + 2}: {column.name} is empty: name the patient, since nobody may be in two splits")
-    return column.to_numpy(dtype=np.str_)
+    return np.asarray(column, dtype=np.str_)
 
 
 def _splits(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
@@ -146,7 +146,7 @@ def _splits(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
 
 
 def _numbers(column: pd.Series[str], path: Path) -> NDArray[np.float64]:
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    values = np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
     for row in np.flatnonzero((column != "").to_numpy() & ~((values >= 0) & (values <= 1e6)))[:1]:
         raise DataError(f"{path}, line {row + 2}: {column.name} is {column.iloc[row]!r}, not a number from 0 on")
     return values
