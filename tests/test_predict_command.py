@@ -16,6 +16,9 @@ import wfdb
 from PIL import Image
 
 import ecg_tune
+from analysis.prediction.explanation import explain_prediction
+from analysis.prediction.model_choice import open_model
+from analysis.prediction.prediction import predict_recording
 from analysis.retraining.ensemble_file import Member, SavedEnsemble, file_digest, write_ensemble
 from ecg_tune.config import DataConfig
 from ecg_tune.data.prepared.dataset import PreparedData
@@ -133,7 +136,7 @@ def test_thresholds_of_one_half_are_used_when_asked_for(models, signal_mv, tmp_p
         (["{models}", "{tmp}/x.csv", "--rate", "500"], "says 100 Hz, but --rate says 500"),
         (["{models}", "{tmp}/x.csv", "--out", "{tmp}/a.xlsx"], "--out must end in .csv or .parquet"),
         (["{models}", "{tmp}/x.csv", "--explain"], "--explain colours a drawn ECG: give a file or folder with --png PATH"),
-        (["{models}/Ensemble_best.json", "{tmp}/x.csv", "--explain", "--png", "{tmp}/a.png"], "the signal, which Ensemble"),
+        (["{models}/Ensemble_best.json", "{tmp}/x.csv", "--explain", "--png", "{tmp}/a.png"], "and Ensemble is of several: name"),
         (["{models}", "{tmp}/x.npy"], "pass --leads NAMES and --rate HZ and --units mv|uv"),
         (["{models}", "{tmp}/x.npy", "--leads", "I,II,V2", "--rate", "100", "--units", "v"], "if they are microvolts, say so (--units uv)"),
         (["{models}", "{tmp}/x.npy", "--leads", "I,II,V3", "--rate", "100", "--units", "mv"], "lacks V2: the model takes I, II, V2"),
@@ -201,6 +204,21 @@ def test_a_picture_of_one_prediction_is_drawn_with_its_explanation(models, signa
     said = command("predict", models, path, tmp_path / "b.csv", "--png", tmp_path / "b.png")
     assert "b.png is one picture, but there are several recordings: give a folder with --png DIR" in said.err
     assert said.code == 2
+
+
+@pytest.mark.slow
+def test_a_prediction_from_images_is_explained_over_time(toy_data, signal_mv, tmp_path):
+    config = {"family": "resnet", "model": {"layers": [1], "width": 4, "stem": "small"}, "image": {"size": 32}}
+    fit = ecg_tune.train_model(trial_config({**config, "training": {"max_epochs": 1, "crop_s": 1.0}}), toy_data, seed=0)
+    save_model(tmp_path / "ResNet_best.pth", saved_model(fit, toy_data, name="ResNet"))
+    model = open_model(tmp_path / "ResNet_best.pth")
+    found = explain_prediction(model, predict_recording(model, ecg_tune.Recording(signal_mv, LEADS, 100)))
+    assert found.values.shape == (250, 3)
+    assert (found.values == found.values[:, :1]).all(), "the same on all leads"
+    assert 0 <= found.values.min() <= found.values.max() <= 1
+    assert "Grad-CAM of the images" in found.text
+    path = write_csv(tmp_path / "x.csv", signal_mv, LEADS, 100)
+    assert command("predict", tmp_path / "ResNet_best.pth", path, "--png", tmp_path / "x.png", "--explain").code == 0
 
 
 @pytest.mark.slow

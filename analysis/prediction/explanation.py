@@ -1,12 +1,13 @@
-"""Which samples of a recording moved one prediction: integrated gradients of a signal model, as the evaluation computes them."""
+"""Which samples of a recording moved one prediction, by the methods of the evaluation: integrated gradients, Grad-CAM."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from analysis.evaluation.explanations.model_explanations import explain_signal
+from analysis.evaluation.explanations.model_explanations import explain_image, explain_signal
 from analysis.prediction.model_choice import ChosenModel
 from analysis.prediction.prediction import Prediction
 from ecg_tune.errors import ConfigError
@@ -15,28 +16,31 @@ from ecg_tune.models import MODELS
 from ecg_tune.training.predictor import Predictor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SignalExplanation:
     """The explanation of one class.
 
     Attributes:
         k: Index of the class.
-        values: (n_samples, n_leads), attribution of each sample to the class' logit.
+        values: (n_samples, n_leads): what each sample did to the class' logit.
+        text: How to read it.
     """
 
     k: int
     values: Array
+    text: str
 
 
 def check_explainable(model: ChosenModel) -> None:
     """Refuse a model whose predictions can't be shown on the signal.
 
     Raises:
-        ConfigError: An ensemble, or a model that takes images.
+        ConfigError: An ensemble, or a model that takes both signals and images.
     """
-    predictor = model.predictor
-    if not isinstance(predictor, Predictor) or MODELS[predictor.config.family].inputs != "signal":
-        raise ConfigError(f"--explain colours the signal, which {model.name} does not take by itself: name a signal model, or leave it out")
+    if _kind(model) not in ("signal", "image"):
+        raise ConfigError(
+            f"--explain shows what one network saw, and {model.name} is of several: name a signal or image model, or leave it out"
+        )
 
 
 def explain_prediction(model: ChosenModel, prediction: Prediction, *, device: str = "cpu") -> SignalExplanation:
@@ -47,7 +51,17 @@ def explain_prediction(model: ChosenModel, prediction: Prediction, *, device: st
     """
     check_explainable(model)
     assert isinstance(model.predictor, Predictor)
-    k = prediction.surest
+    k, predictor = prediction.surest, model.predictor.to(device).eval()
     signal = torch.tensor(prediction.adapted.signal_mv[None], dtype=torch.float32, device=device)
-    attribution = explain_signal(model.predictor.to(device).eval(), signal, k)
-    return SignalExplanation(k, attribution.values.detach().cpu().double().numpy())
+    name = prediction.class_names[k]
+    if _kind(model) == "signal":
+        values = explain_signal(predictor, signal, k).values.detach().cpu().double().numpy()
+        text = f"Colours: integrated gradients for {name}. Orange raised its logit against a flat line, blue lowered it."
+        return SignalExplanation(k, values, text)
+    over_time = explain_image(predictor, signal, k)
+    text = f"Colours: Grad-CAM of the images for {name}, over time, the same on all leads. Orange raised its logit."
+    return SignalExplanation(k, np.repeat(over_time[:, None], signal.shape[2], axis=1), text)
+
+
+def _kind(model: ChosenModel) -> str:
+    return MODELS[model.predictor.config.family].inputs if isinstance(model.predictor, Predictor) else "ensemble"

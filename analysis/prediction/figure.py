@@ -31,9 +31,7 @@ def prediction_figure(
     if prediction.adapted.notes:
         title.append("Signal: " + "; ".join(prediction.adapted.notes))
     if explanation:
-        name = prediction.class_names[explanation.k]
-        title.append(f"Colours: integrated gradients for {name}. Orange raised its logit against a flat line, blue lowered it.")
-        title.append(LABEL)
+        title += [explanation.text, LABEL]
     title.append(NOT_CLINICAL)
     title = [line[:LONGEST_LINE].replace("$", r"\$") for line in title]  # two dollars would make a formula
     return ecg_figure(

@@ -48,7 +48,9 @@ Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a tab
 Png = Annotated[
     Path | None, typer.Option(metavar="PATH", help="Draw each ECG on paper with its probabilities: a .png, or a folder for several.")
 ]
-Explain = Annotated[bool, typer.Option("--explain", help="Colour the drawn ECG by what moved the surest class. Signal models only.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Colour the drawn ECG by what moved the surest class; not for fusions and ensembles.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a recording, one a line.")]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ecg_tune.config import DataConfig, TrialConfig, to_dict
 from ecg_tune.data.prepared.dataset import PreparedData
-from ecg_tune.errors import ConfigError, DataError
+from ecg_tune.errors import DataError
 from ecg_tune.models import build_model, trial_config
 from ecg_tune.storage import LocalStorage, open_storage
 from ecg_tune.training.predictor import Predictor
@@ -27,6 +27,8 @@ from ecg_tune.transforms.images import n_channels
 FORMAT = 1
 TRAIN, TRAIN_AND_VALIDATION = "train", "train+validation"
 """The values of `SavedModel.trained_on`: which splits a model was trained on."""
+UNFIT = (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
+"""What goes wrong in a file whose content is of other types than a model's."""
 LONGEST_S = 3600
 """Of a record that a model file may ask for."""
 
@@ -148,12 +150,13 @@ def load_saved(location: Path | str) -> SavedModel:
         ('CNN1D', 'cnn1d', ['I', 'II', 'V2'])
     """
     content = load_weights(location)
-    if content.pop("format", None) != FORMAT:
+    stated = content.pop("format", None)
+    if not isinstance(stated, int) or stated != FORMAT:
         raise DataError(f"{location} is not a model file of ecg-tune (format {FORMAT})")
     try:
         return SavedModel(**{**content, "config": trial_config(content["config"], where=str(location))})
-    except (KeyError, TypeError, ConfigError) as error:
-        raise DataError(f"{location} is not a model file of this version of ecg-tune: {error}") from error
+    except UNFIT as error:
+        raise DataError(f"{location} is not a model file of this version of ecg-tune: {' '.join(str(error).split())[:300]}") from error
 
 
 def load_model(location: Path | str) -> Predictor:
@@ -192,7 +195,7 @@ def checked_predictor(saved: SavedModel, location: Path | str) -> Predictor:
     try:
         check_saved(saved)
         return build_predictor(saved)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except UNFIT as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{location} does not hold what a model of its kind needs ({reason}): train it again") from error
 
@@ -209,7 +212,7 @@ def check_saved(saved: SavedModel) -> None:
     if not n_classes or not all(isinstance(name, str) and name.isprintable() for name in names):
         raise ValueError("its classes have no proper names")
     DataConfig(leads=tuple(data["leads"]), sampling_rate_hz=data["sampling_rate_hz"])
-    if not isinstance(data["n_samples"], int) or not 0 < data["n_samples"] <= LONGEST_S * data["sampling_rate_hz"]:
+    if type(data["n_samples"]) is not int or not 0 < data["n_samples"] <= LONGEST_S * data["sampling_rate_hz"]:
         raise ValueError(f"its records have {data['n_samples']!r} samples")
     normalisation = data["normalisation"]
     if normalisation["kind"] != "record" and not (normalisation["kind"] == "global" and 0 < normalisation["scale_mv"] < math.inf):

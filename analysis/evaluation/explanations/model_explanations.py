@@ -131,6 +131,31 @@ def explain_signal(predictor: Predictor, signal_mv: torch.Tensor, k: int, *, ste
     return integrated_gradients(lambda batch: _logits(predictor, batch)[:, k], standard[0], steps=steps)
 
 
+def explain_image(predictor: Predictor, signal_mv: torch.Tensor, k: int) -> Array:
+    """Show over time what raised the logit of class k of an image model, (n_samples,) in 0..1.
+
+    Both axes of the images are time, so the Grad-CAM of each crop is averaged over its rows and columns, and the crops over
+    where they overlap. What two moments did together is thereby shown on each of them.
+
+    Args:
+        signal_mv: (1, n_samples, n_leads), millivolts.
+    """
+    n_samples = signal_mv.shape[1]
+    crops = evaluation_crops(standardise(signal_mv, predictor.normalisation), predictor.length)[0]
+    time = torch.arange(n_samples, dtype=torch.float32)[None, :, None]
+    starts = evaluation_crops(time, predictor.length)[0, :, 0, 0].long().tolist()
+    total, counts = np.zeros(n_samples), np.zeros(n_samples)
+    for crop, start in zip(crops, starts, strict=True):
+        (image,) = model_inputs(crop[None], predictor.config)
+        cam = grad_cam(predictor.model, image[0], k).cpu().double().numpy()
+        profile = (cam.mean(axis=0) + cam.mean(axis=1)) / 2
+        at = np.linspace(0, len(profile) - 1, len(crop))
+        total[start : start + len(crop)] += np.interp(at, np.arange(len(profile)), profile)
+        counts[start : start + len(crop)] += 1
+    shown = total / counts
+    return np.asarray(shown / (shown.max() or 1.0), dtype=np.float64)
+
+
 def _logits(predictor: Predictor, standard: torch.Tensor) -> torch.Tensor:
     """Predict the logits of signals that are already standardised, (batch, n_classes)."""
     crops = evaluation_crops(standard, predictor.length)  # (batch, n_crops, length, n_leads)

@@ -123,7 +123,7 @@ def check_signal(signal_mv: NDArray[np.float64], leads: tuple[str, ...], name: s
     """
     gaps = ~np.isfinite(signal_mv)
     if gaps.any():
-        which = [lead for lead, gap in zip(leads, gaps.any(axis=0), strict=True) if gap]
+        which = [lead for lead, column in zip(leads, gaps.T, strict=True) if column.any()]
         count = f"{int(gaps.sum())} sample{'s are' if gaps.sum() > 1 else ' is'}"
         raise DataError(f"{name}: {count} missing (NaN or infinite) in {list_leads(which)}: give a recording without gaps")
     low, high = signal_mv.min(axis=0), signal_mv.max(axis=0)

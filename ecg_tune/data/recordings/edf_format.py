@@ -12,6 +12,9 @@ from ecg_tune.data.recordings.leads import list_leads, standard_lead
 from ecg_tune.data.recordings.recording import Recording, make_recording
 from ecg_tune.errors import DataError
 
+BDF_MARK = b"\xff"
+"""The first byte of a BDF file, whose samples have three bytes."""
+
 
 def read_edf(path: Path, facts: FileFacts) -> list[Recording]:
     """Read one recording. Names, units and rate come from the header; channels that are no standard lead are left out.
@@ -20,6 +23,7 @@ def read_edf(path: Path, facts: FileFacts) -> list[Recording]:
         DataError: pyedflib is not installed, the file is damaged or has gaps, or its leads have several rates or no voltage.
     """
     pyedflib = _pyedflib(path)
+    _check_size(path)
     try:
         with pyedflib.EdfReader(str(path.resolve())) as file:
             headers = file.getSignalHeaders()
@@ -43,6 +47,25 @@ def read_edf(path: Path, facts: FileFacts) -> list[Recording]:
         raise DataError(f"{path.name} does not say its units: pass --units mv or --units uv")
     signal = np.stack(columns, axis=1).astype(np.float64)  # (samples, leads)
     return [make_recording(signal, leads, units, min(rates), name=path.name, others=others)]
+
+
+def _check_size(path: Path) -> None:
+    """Compare a file's size with its header, as pyedflib does, which prints on standard output where they differ.
+
+    Raises:
+        DataError: The file was cut, or has no such header.
+    """
+    with path.open("rb") as file:
+        head = file.read(256)
+        try:
+            n_channels, n_records = int(head[252:256]), int(head[236:244])
+            file.seek(256 + 216 * n_channels)
+            per_record = sum(int(file.read(8)) for _ in range(n_channels))
+        except ValueError as error:
+            raise DataError(f"{path.name} can't be read as EDF (it has no such header): export it again, as continuous EDF+") from error
+    wanted = 256 * (n_channels + 1) + n_records * per_record * (3 if head[:1] == BDF_MARK else 2)
+    if path.stat().st_size != wanted:
+        raise DataError(f"{path.name} has {path.stat().st_size} bytes, but its header says {wanted}: it was cut, fetch it again")
 
 
 def _pyedflib(path: Path) -> ModuleType:

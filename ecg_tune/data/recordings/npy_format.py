@@ -33,6 +33,8 @@ def read_npy(path: Path, facts: FileFacts) -> list[Recording]:
     if array.shape[-1] != len(facts.leads):
         hint = ": transpose it" if array.shape[-2] == len(facts.leads) else ""
         raise DataError(f"{path.name}: --leads names {len(facts.leads)} leads, but the array has the shape {array.shape}{hint}")
+    if not array.size:
+        raise DataError(f"{path.name} holds no sample: its shape is {array.shape}")
     if array.ndim == 2:
         return [_recording(array, facts, path.name)]
     return [_recording(one, facts, f"{path.name}[{row}]") for row, one in enumerate(array)]

@@ -123,5 +123,6 @@ def make_recording(
             raise DataError(f"{name}: lead {list_leads([lead])} is in {units[column]!r}, not in mV, uV or V: correct the unit in the file")
         scales.append(scale)
     no_leads = [str(text).encode("ascii", "backslashreplace").decode() for text in names if standard_lead(text) is None]
-    signal_mv = columns[:, [column for column, _ in leads]] * np.array(scales)
+    with np.errstate(over="ignore"):  # to infinity, which is refused where it is used
+        signal_mv = columns[:, [column for column, _ in leads]] * np.array(scales)
     return Recording(signal_mv, tuple(lead for _, lead in leads), rate_hz, name, (*no_leads, *others))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ecg_tune.data.recordings.recording import Recording, make_recording
 from ecg_tune.errors import DataError
 
 SUFFIXES = (".hea", ".dat")
+GAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def read_wfdb(path: Path, facts: FileFacts) -> list[Recording]:
@@ -29,12 +31,30 @@ def read_wfdb(path: Path, facts: FileFacts) -> list[Recording]:
     header = Path(f"{base}.hea")
     if not header.is_file():
         raise DataError(f"{path} has no header {header.name} beside it: fetch the header too")
+    _refuse_uncalibrated(header)
     record = _read(base)
-    names = [str(name) for name in record.sig_name or [""] * record.n_sig]
+    names = [str(name or "unnamed") for name in record.sig_name]
     of_leads = [unit for name, unit in zip(names, record.units, strict=True) if standard_lead(name)]
     leads = [lead for name in names if (lead := standard_lead(name))]
     facts.check(base.name, leads=leads, rate_hz=float(record.fs), units=of_leads)
     return [make_recording(record.p_signal, names, record.units, float(record.fs), name=base.name)]
+
+
+def _refuse_uncalibrated(header: Path) -> None:
+    """Refuse a header without the gain of a signal, for which wfdb assumes 200 units a millivolt; those of segments likewise."""
+    text = header.read_text(encoding="latin-1")
+    first, *lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")] or [[]]
+    if first and "/" in first[0]:
+        for file in sorted({f"{fields[0]}.hea" for fields in lines} - {"~.hea"}):
+            if Path(file).name == file and file != header.name and header.with_name(file).is_file():
+                _refuse_uncalibrated(header.with_name(file))
+        return
+    for number, fields in enumerate(lines, 1):
+        gain = GAIN.match(fields[2]) if len(fields) > 2 else None
+        if gain is None or float(gain[0]) == 0:
+            raise DataError(
+                f"{header.name} states no gain for signal {number}, so its amplitude is unknown: write the gain into the header"
+            )
 
 
 def _read(base: Path) -> Any:

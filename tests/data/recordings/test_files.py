@@ -6,6 +6,7 @@ import builtins
 from pathlib import Path
 
 import numpy as np
+import pyedflib
 import pytest
 
 from ecg_tune.data.recordings.file_facts import FileFacts
@@ -136,6 +137,7 @@ def test_numbers_without_leads_rate_and_units_are_refused_with_the_flags(tmp_pat
         (np.zeros(5), r"must hold numbers \(n_samples, n_leads\) .* but holds float64 \(5,\)"),
         (np.zeros((5, 4), complex), "but holds complex128"),
         (np.array([[{}]], dtype=object), r"is not an array of numbers \(\.npy\)"),
+        (np.zeros((0, 200, 4)), r"a\.npy holds no sample: its shape is \(0, 200, 4\)"),
         (np.zeros((4, 9)), r"--leads names 4 leads, but the array has the shape \(4, 9\): transpose it"),
     ],
 )
@@ -195,16 +197,57 @@ def test_a_header_that_names_a_file_elsewhere_is_refused(tmp_path, signal_mv):
         read_recordings(tmp_path / "in" / "one")
 
 
+@pytest.mark.parametrize("gain", ["0/mV", "0", "0.0(0)/mV"])
+def test_a_wfdb_record_without_gain_is_refused(tmp_path, signal_mv, gain):
+    base = write_wfdb(tmp_path / "one", signal_mv, LEADS, 100)
+    header = base.with_suffix(".hea")
+    header.write_text(header.read_text().replace("1000.0(0)/mV", gain))
+    with pytest.raises(DataError, match=r"one\.hea states no gain for signal 1, so its amplitude is unknown"):
+        read_recordings(base)
+
+
+def test_a_record_of_several_segments_is_read_as_one(tmp_path, signal_mv):
+    write_wfdb(tmp_path / "a", signal_mv[:150], LEADS, 100)
+    write_wfdb(tmp_path / "b", signal_mv[150:], LEADS, 100)
+    (tmp_path / "both.hea").write_text("both/2 4 100 200\na 150\nb 50\n")
+    np.testing.assert_allclose(read_recordings(tmp_path / "both")[0].signal_mv, signal_mv, atol=1e-9)
+    (tmp_path / "loop.hea").write_text("loop/1 4 100 200\nloop 200\n")
+    with pytest.raises(DataError, match="loop can't be read as a WFDB record"):
+        read_recordings(tmp_path / "loop")
+
+
 def test_a_unit_of_wfdb_that_is_no_voltage_is_refused(tmp_path, signal_mv):
     base = write_wfdb(tmp_path / "one", signal_mv, LEADS, 100, unit="mmHg")
     with pytest.raises(DataError, match="lead V2 is in 'mmHg', not in mV, uV or V"):
         read_recordings(base)
 
 
-@pytest.mark.parametrize("content", [b"", b"nothing", b"0" + b" " * 400])
+@pytest.mark.parametrize("content", [b"", b"nothing", b"0" + b" " * 400, b"0".ljust(236) + b"1       10      1   " + b" " * 400])
 def test_what_is_no_edf_is_refused(tmp_path, content):
     (tmp_path / "a.edf").write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.edf can't be read as EDF \(.+\): export it again"):
+    with pytest.raises(DataError, match=r"a\.edf (can't be read as EDF|has \d+ bytes)"):
+        read_recordings(tmp_path / "a.edf")
+
+
+def test_a_cut_edf_is_refused_and_nothing_is_printed(tmp_path, signal_mv, capfd):
+    path = write_edf(tmp_path / "a.edf", signal_mv, LEADS, 100)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"a\.edf has \d+ bytes, but its header says \d+: it was cut, fetch it again"):
+        read_recordings(path)
+    assert capfd.readouterr().out == ""
+
+
+def test_edf_leads_of_several_rates_are_refused(tmp_path):
+    common = {"dimension": "uV", "physical_max": 32767, "physical_min": -32767, "digital_max": 32767, "digital_min": -32767}
+    with pyedflib.EdfWriter(str(tmp_path / "a.edf"), 2) as file:
+        file.setSignalHeaders(
+            [
+                {"label": lead, "sample_frequency": rate, "transducer": "", "prefilter": "", **common}
+                for lead, rate in (("I", 100), ("II", 200))
+            ]
+        )
+        file.writeSamples([np.zeros(100), np.zeros(200)])
+    with pytest.raises(DataError, match=r"a\.edf has leads of several sampling rates \(100, 200 Hz\)"):
         read_recordings(tmp_path / "a.edf")
 
 

@@ -9,10 +9,13 @@ from torch import nn
 
 from analysis.evaluation.explanations.attribution import grad_cam, integrated_gradients
 from analysis.evaluation.explanations.cases import ALARM, FOUND, MISSED, pick_cases
+from analysis.evaluation.explanations.model_explanations import explain_image
 from analysis.evaluation.explanations.randomisation import randomisation, rank_correlation
+from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig
 from ecg_tune.models import create_alexnet, create_bigru, create_resnet, create_resnet1d
 from ecg_tune.models.alexnet import AlexNetConfig
 from ecg_tune.models.resnet import ResNetConfig
+from ecg_tune.training.predictor import Predictor
 
 
 def test_of_a_linear_score_each_input_gets_its_own_share_and_of_a_square_too() -> None:
@@ -57,6 +60,24 @@ def test_grad_cam_points_to_the_place_that_raises_the_class() -> None:
     cam = grad_cam(Bright(), image, 0)
     np.testing.assert_allclose(cam.numpy(), (image[0] > 0).float().numpy(), atol=1e-6)
     assert not grad_cam(Bright(), image, 1).any()
+
+
+def test_the_map_of_an_image_model_is_shown_at_the_moments_of_its_crops() -> None:
+    network = Bright()
+    training, image = TrainingConfig(crop_s=1.0), ImageConfig(size=16, scale="global")
+    predictor = Predictor(
+        network,
+        TrialConfig("resnet", ResNetConfig(), training, image),
+        normalisation={"kind": "global", "scale_mv": 1.0},
+        sampling_rate_hz=50,
+    )
+    signal = torch.zeros(1, 200, 1)
+    signal[0, 100:110] = 50.0  # one tall wave in the middle of 4 s
+    shown = explain_image(predictor, signal, 0)
+    assert shown.shape == (200,)
+    assert np.isfinite(shown).all()
+    assert shown.min() >= 0
+    assert 95 <= shown.argmax() <= 115
 
 
 def test_grad_cam_works_on_the_image_families_whatever_their_attention() -> None:
