@@ -34,6 +34,7 @@ SHOWN = [
     "dashboard",
     "retrain",
     "evaluate",
+    "export-onnx",
     "demo",
     "templates",
 ]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from numpy.typing import NDArray
 from torch import nn
@@ -21,7 +20,7 @@ from ecg_tune.errors import DataError, UsageError
 from ecg_tune.export.formats import export, find_format
 from ecg_tune.export.graph import INPUT, Graph
 from ecg_tune.export.metadata import ensemble_metadata, model_metadata, portable_config
-from ecg_tune.export.parity import random_signals, some_records
+from ecg_tune.export.parity import model_run, random_signals, some_records
 from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import build_predictor, load_saved
 
@@ -48,7 +47,7 @@ def export_onnx(
     the model predicts, within 1e-4, on random signals and on real validation records.
     """
     to = find_format(format, out)
-    source = _ensemble(Path(model)) if model.endswith(".json") else _model(model)
+    source = _source(model)
     signals = {"random signals": random_signals(source.graph.n_samples, source.graph.n_leads)}
     prepared = _data_of(data, model)
     if prepared is not None:
@@ -84,8 +83,7 @@ class Source:
 
     def predict(self, signal_mv: NDArray[np.float32]) -> Sequence[NDArray[np.floating]]:
         """Predict as Python does; probabilities (batch, n_classes), and the calibrated ones where there are any."""
-        with torch.inference_mode():
-            probabilities = self.module(torch.from_numpy(signal_mv)).sigmoid().numpy()
+        (probabilities,) = model_run(self.module)(signal_mv)
         return [probabilities] if self.platt is None else [probabilities, platt_scaled(probabilities.astype(np.float64), self.platt)]
 
     def check_data(self, data: PreparedData) -> None:
@@ -97,33 +95,56 @@ class Source:
         found = {"leads": list(data.leads), "sampling_rate_hz": data.sampling_rate_hz, "n_samples": data.n_samples}
         for name, value in found.items():
             if value != self.facts[name]:
-                raise DataError(f"{self.path} takes records with {name} {self.facts[name]}, but {data.folder} has {value}: give the data it was trained on")
+                raise DataError(
+                    f"{self.path} takes records with {name} {self.facts[name]}, but {data.folder} has {value}: give its own data"
+                )
+
+
+def _source(path: str) -> Source:
+    """Load what a file holds.
+
+    Raises:
+        DataError: Not a model or an ensemble, or one whose weights or facts don't fit together.
+    """
+    try:
+        return _ensemble(Path(path)) if path.endswith(".json") else _model(path)
+    except UsageError:
+        raise  # says it already
+    except (RuntimeError, KeyError, TypeError, ValueError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{path} can't be used ({type(error).__name__}: {reason}): train or retrain it again") from error
 
 
 def _model(path: str) -> Source:
     saved = load_saved(path)
-    try:
-        predictor = build_predictor(saved)
-        graph = Graph([predictor], n_samples=int(saved.data["n_samples"]))
-        return Source(path, predictor, None, graph, model_metadata(saved), saved.data)
-    except (RuntimeError, KeyError, TypeError) as error:
-        raise DataError(f"the model in {path} can't be used ({str(error).splitlines()[0]}): train it again") from error
+    predictor = build_predictor(saved)
+    graph = Graph([predictor], n_samples=int(saved.data["n_samples"]))
+    return Source(path, predictor, None, graph, model_metadata(saved), saved.data)
 
 
 def _ensemble(path: Path) -> Source:
-    try:
-        ensemble, _ = build_ensemble(path)
-    except RuntimeError as error:
-        raise DataError(f"a member of {path} can't be used ({str(error).splitlines()[0]}): run `ecg-tune retrain` again") from error
+    ensemble, _ = build_ensemble(path)
     saved, predictors = ensemble.saved, list(ensemble.members)
     weights = [member.weight for member in saved.members]
     graph = Graph(predictors, n_samples=int(saved.data["n_samples"]), weights=weights, platt=saved.platt)
     members = [
-        {"name": member.name, "file": member.file, "weight": member.weight, "family": predictor.config.family, "config": portable_config(predictor.config)}
+        {
+            "name": member.name,
+            "file": member.file,
+            "weight": member.weight,
+            "family": predictor.config.family,
+            "config": portable_config(predictor.config),
+        }
         for member, predictor in zip(saved.members, predictors, strict=True)
     ]
     metadata = ensemble_metadata(
-        saved.data, name=path.stem, seed=saved.seed, trained_on=saved.trained_on, members=members, thresholds=saved.thresholds, platt=saved.platt
+        saved.data,
+        name=path.stem,
+        seed=saved.seed,
+        trained_on=saved.trained_on,
+        members=members,
+        thresholds=saved.thresholds,
+        platt=saved.platt,
     )
     return Source(str(path), ensemble, ensemble.platt, graph, metadata, saved.data)
 

@@ -56,6 +56,8 @@ def find_format(name: str, out: Path) -> Format:
     found = FORMATS[name]
     if out.suffix != found.suffix:
         raise ConfigError(f"a file of the format {name} ends with {found.suffix}, but got {str(out)!r}: call it {out.stem}{found.suffix}")
+    if ":" in out.parts[0]:  # s3:, file:
+        raise ConfigError(f"{str(out).replace(':/', '://', 1)} is not a file of this machine: give a path")
     if out.is_dir():
         raise ConfigError(f"{out} is a folder: give the name of a file")
     found.require()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ class MemberGraph(nn.Module):
 
     def forward(self, signal_mv: Tensor) -> Tensor:
         """Map (batch, n_samples, n_leads), millivolts, to probabilities (batch, n_classes)."""
-        signal = standardise(signal_mv, self.normalisation)
+        signal = _standardise(signal_mv, self.normalisation)
         if self.n_crops > 1:
             signal = signal[:, self.crops].flatten(0, 1)  # (batch * n_crops, length, n_leads)
         image = () if self.images is None else (self.images(signal),)
@@ -46,6 +47,16 @@ class MemberGraph(nn.Module):
         if self.n_crops == 1:
             return probabilities
         return probabilities.unflatten(0, (-1, self.n_crops)).mean(1).clamp(SMALLEST, 1 - SMALLEST)
+
+
+def _standardise(signal_mv: Tensor, normalisation: Mapping[str, Any]) -> Tensor:
+    """Standardise; each record by its own mean and deviation in double precision, so that a flat lead stays flat in every runtime.
+
+    In single precision another order of summing leaves a flat lead of several millivolts a deviation, which then becomes its unit.
+    """
+    if normalisation["kind"] == "record":
+        return standardise(signal_mv.double(), normalisation).float()
+    return standardise(signal_mv, normalisation)
 
 
 class Graph(nn.Module):

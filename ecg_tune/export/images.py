@@ -1,6 +1,6 @@
-"""The images of `ecg_tune.transforms.images`, from operators that ONNX has, with every size and index worked out beforehand.
+"""The images of `ecg_tune.transforms.images` from operators that ONNX has, with every size and index worked out beforehand.
 
-A quantile, a search in sorted values and a one-hot code have no ONNX operator that every runtime takes; sorting, comparing and multiplying do.
+ONNX has no quantile, no search in sorted values and no scatter that every runtime takes; sorting, comparing and multiplying do.
 """
 
 from __future__ import annotations

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
 
-from ecg_tune import __version__
 from ecg_tune.config import TrialConfig, to_dict
 from ecg_tune.training.model_file import SavedModel
 
 FORMAT = 1
 """Of the names and meanings below; a change that breaks readers counts it up."""
 ENSEMBLE_FAMILY = "ensemble"
+DESCRIPTION, VERSION = "description", "ecg_tune_version"
 
 
 def model_metadata(saved: SavedModel) -> dict[str, str]:
     """Describe a trained model: how it is fed, what it predicts, where it comes from."""
     facts = {"name": saved.name, "family": saved.config.family, "config": portable_config(saved.config), "seed": saved.seed}
-    return _as_texts({**_data_facts(saved.data), **facts, "trained_on": saved.trained_on, "thresholds": saved.thresholds})
+    return _described({**_data_facts(saved.data), **facts, "trained_on": saved.trained_on, "thresholds": saved.thresholds})
 
 
 def ensemble_metadata(
@@ -40,7 +41,7 @@ def ensemble_metadata(
         platt: Slope and intercept of each class.
     """
     facts = {"name": name, "family": ENSEMBLE_FAMILY, "members": members, "seed": seed, "trained_on": trained_on}
-    return _as_texts({**_data_facts(data), **facts, "thresholds": thresholds, "platt": platt})
+    return _described({**_data_facts(data), **facts, "thresholds": thresholds, "platt": platt})
 
 
 def portable_config(config: TrialConfig) -> dict[str, Any]:
@@ -52,19 +53,16 @@ def portable_config(config: TrialConfig) -> dict[str, Any]:
     return content
 
 
-def summary(metadata: Mapping[str, str]) -> str:
-    """Describe a file in one sentence, for viewers that show a model's description."""
-    leads, classes = (", ".join(json.loads(metadata[name])) for name in ("leads", "class_names"))
-    signal = f"{metadata['n_samples']} samples at {metadata['sampling_rate_hz']} Hz of the leads {leads}, in {metadata['units']}"
-    mark = "Trained on SYNTHETIC data. " if metadata["synthetic"] == "true" else ""
-    return f"{mark}{metadata['name']} of ecg-tune {metadata['ecg_tune_version']}: {signal}, to probabilities of {classes}."
-
-
 def _data_facts(data: Mapping[str, Any]) -> dict[str, Any]:
     shape = {"units": "mV", **{name: data[name] for name in ("leads", "sampling_rate_hz", "n_samples", "class_names", "normalisation")}}
     origin = {"data_fingerprint": data["fingerprint"], "split": data["split"], "synthetic": bool(data["synthetic"])}
-    return {"format": FORMAT, "ecg_tune_version": __version__, **shape, **origin}
+    return {"format": FORMAT, VERSION: version("ecg-tune"), **shape, **origin}
 
 
-def _as_texts(facts: Mapping[str, Any]) -> dict[str, str]:
+def _described(facts: dict[str, Any]) -> dict[str, str]:
+    """Turn facts into texts, and add a sentence for viewers that show a model's description."""
+    leads, classes = ", ".join(facts["leads"]), ", ".join(facts["class_names"])
+    signal = f"{facts['n_samples']} samples at {facts['sampling_rate_hz']} Hz of the leads {leads}, in {facts['units']}"
+    mark = "Trained on SYNTHETIC data. " if facts["synthetic"] else ""
+    facts[DESCRIPTION] = f"{mark}{facts['name']} of ecg-tune {facts[VERSION]}: {signal}, to probabilities of {classes}."
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ecg_tune import __version__
 from ecg_tune.errors import UsageError
 from ecg_tune.export.graph import INPUT, Graph
-from ecg_tune.export.metadata import summary
+from ecg_tune.export.metadata import DESCRIPTION, VERSION
 
 OPSET = 17
 """The first with layer normalisation; ONNX Runtime reads it since version 1.12."""
@@ -53,7 +52,7 @@ def write_onnx(graph: Graph, metadata: Mapping[str, str], file: BinaryIO) -> Non
     traced = BytesIO()
     names = (INPUT, *graph.outputs)
     with warnings.catch_warnings(), torch.inference_mode(), OnnxOperators():
-        warnings.simplefilter("ignore")  # on the exporter's age, and on sizes that become constants, as they should: the parity check decides
+        warnings.simplefilter("ignore")  # on the exporter's age, and on sizes that become constants, as they should
         try:
             torch.onnx.export(
                 graph, (graph.example(),), traced, dynamo=False, opset_version=OPSET, input_names=[INPUT], output_names=list(graph.outputs),
@@ -63,7 +62,7 @@ def write_onnx(graph: Graph, metadata: Mapping[str, str], file: BinaryIO) -> Non
             reason = " ".join(str(error).split())[:200]
             raise UsageError(f"ONNX can't express this model ({reason}): use --format torch-export") from error
     model = onnx.load_from_string(traced.getvalue())
-    model.producer_name, model.producer_version, model.doc_string = "ecg-tune", __version__, summary(metadata)
+    model.producer_name, model.producer_version, model.doc_string = "ecg-tune", metadata.get(VERSION, ""), metadata.get(DESCRIPTION, "")
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(model)
@@ -84,7 +83,7 @@ def _transposed(values: Tensor) -> Tensor:
     return values.transpose(-1, -2)
 
 
-def _pool(image: Tensor, output_size: int | None | Sequence[int | None]) -> Tensor:
+def _pool(image: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
     """Average to a fixed grid by two matrix products; ONNX pools only to sizes that divide the map's."""
     height, width = (int(side) for side in image.shape[-2:])
     rows, columns = (output_size, output_size) if output_size is None or isinstance(output_size, int) else output_size

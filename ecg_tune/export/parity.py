@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ecg_tune.data.loaders import millivolts
 
@@ -21,6 +21,16 @@ Run = Callable[[NDArray[np.float32]], Sequence[NDArray[np.floating]]]
 """Maps signals (batch, n_samples, n_leads) in millivolts to the outputs, (batch, n_classes) each."""
 
 
+def model_run(model: nn.Module) -> Run:
+    """Run a model that maps millivolts to logits, e.g. a `Predictor`; the only output are its probabilities."""
+
+    def run(signal_mv: NDArray[np.float32]) -> Sequence[NDArray[np.floating]]:
+        with torch.inference_mode():
+            return [model(torch.from_numpy(signal_mv)).sigmoid().numpy()]
+
+    return run
+
+
 def random_signals(n_samples: int, n_leads: int) -> NDArray[np.int16]:
     """Make one signal for each record of `BATCHES`: random walks with beats, flat leads, and one of zeros, whole microvolts.
 
@@ -29,7 +39,7 @@ def random_signals(n_samples: int, n_leads: int) -> NDArray[np.int16]:
     """
     rng, shape = np.random.default_rng(0), (sum(BATCHES), n_samples, n_leads)
     signals = np.cumsum(rng.normal(0, 20, shape), axis=1) + 800 * (rng.random(shape) < 0.01)
-    signals[0, :, 0] = 250
+    signals[0, :, 0] = 31987  # a broken electrode's
     signals[1] = 0
     signals[2, n_samples // 3 :] = signals[2, :1]
     return np.rint(signals).astype(np.int16)
