@@ -28,6 +28,10 @@ from torch import nn
 
 from ecg_tune.config import CLASS_NAMES, PROFILES, TrialConfig, to_dict
 from ecg_tune.data.loaders import DeviceSplit
+from ecg_tune.errors import UsageError, WorkFailedError
+from ecg_tune.export.formats import FORMATS, export
+from ecg_tune.export.graph import Graph
+from ecg_tune.export.parity import model_run, random_signals
 from ecg_tune.models import MODELS, EncoderClassifier, build_model, n_parameters, trial_config
 from ecg_tune.training.learner import Learner, LearningData
 from ecg_tune.training.model_file import load_weights, save_atomic
@@ -211,6 +215,27 @@ def small_fusion(family: str) -> TrialConfig:
     return dataclasses.replace(fusion, model=dataclasses.replace(fusion.model, **changes))
 
 
+def check_export(family: str) -> None:
+    """Check that a model can be written as ONNX, or as TorchScript where ONNX can't, and that the file predicts the same for any batch."""
+    torch.manual_seed(0)
+    config, normalisation = small_config(family), {"kind": "record"}
+    predictor = Predictor(network_of(config), config, normalisation=normalisation, sampling_rate_hz=100, leads=("I", "II", "V2")).eval()
+    graph, signals = Graph([predictor], n_samples=500), {"random signals": random_signals(500, 3)}
+    refused = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("onnx", "torchscript"):
+            out = (Path(folder) / "model").with_suffix(FORMATS[name].suffix)
+            try:
+                FORMATS[name].require()
+                export(graph, {}, out, to=FORMATS[name], reference=model_run(predictor), signals_uv=signals)
+                return
+            except WorkFailedError as error:
+                raise AssertionError(str(error)) from error
+            except UsageError as error:
+                refused.append(str(error))
+    raise AssertionError("; ".join(refused))
+
+
 CHECKS: dict[str, Callable[[str], None]] = {
     "network": check_network,
     "predictor": check_predictor,
@@ -221,5 +246,6 @@ CHECKS: dict[str, Callable[[str], None]] = {
     "seeds": check_seeds,
     "overfits": check_overfits,
     "encoder": check_encoder,
+    "export": check_export,
 }
 """Every check by name."""

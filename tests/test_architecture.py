@@ -30,6 +30,7 @@ ALLOWED = {
     "ecg_tune.models": BASE | {"ecg_tune.transforms"},
     "ecg_tune.data": BASE | {"ecg_tune.transforms"},
     "ecg_tune.training": BASE | {"ecg_tune.transforms", "ecg_tune.models", "ecg_tune.data"},
+    "ecg_tune.export": BASE | {"ecg_tune.transforms", "ecg_tune.models", "ecg_tune.data", "ecg_tune.training"},
     "ecg_tune.study": BASE,
     "ecg_tune.cluster": BASE | {"ecg_tune.data"},
     "ecg_tune.search": BASE | {"ecg_tune.data", "ecg_tune.models", "ecg_tune.training", "ecg_tune.study", "ecg_tune.cluster"},
@@ -45,6 +46,8 @@ ONLY_IN = {
     "plotly": ("analysis/",),
     "matplotlib": ("analysis/",),
     "pandas": ("ecg_tune/data/", "analysis/"),
+    "onnx": ("ecg_tune/export/",),
+    "onnxruntime": ("ecg_tune/export/",),
     "pydantic": (),
     "torchvision": (),
 }
@@ -199,6 +202,7 @@ LIGHT = {
     "worker": {
         "ecg_tune.training.fit": ("wfdb", "pandas", "ray", "optuna", "scipy", "sklearn"),
         "analysis.retraining.training_jobs": ("ray", "plotly", "matplotlib", "sklearn"),
+        "ecg_tune.export.formats": ("ray", "wfdb", "onnx", "onnxruntime"),
         "search_spaces": ("ray", "wfdb", "pyts"),
         "trainables": ("pyts", "sklearn", "wfdb", "plotly", "matplotlib"),
     },

@@ -37,6 +37,7 @@ SHOWN = [
     "retrain",
     "evaluate",
     "predict",
+    "export-onnx",
     "demo",
     "templates",
 ]

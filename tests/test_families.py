@@ -11,8 +11,8 @@ from search_spaces.conformance import CHECKS, network_of
 from trainables import TRAINABLES
 
 FAMILIES = list(MODELS.built_in)
-SLOW = ("suggestions", "overfits", "encoder", "real_steps", "resume", "seeds")
-QUICK = {("resume", "cnn1d"), ("seeds", "cnn1d"), ("real_steps", "cnn1d")}
+SLOW = ("suggestions", "overfits", "encoder", "real_steps", "resume", "seeds", "export")
+QUICK = {("export", "cnn1d"), ("resume", "cnn1d"), ("seeds", "cnn1d"), ("real_steps", "cnn1d")}
 """What trains in a second is checked with the fast tests too."""
 
 CLASSIC_PARAMETERS = {

@@ -51,6 +51,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "retrain": LazyCommand("ecg_tune.cli.retrain:retrain", "Retrain the best trials of a study with several seeds."),
     "evaluate": LazyCommand("ecg_tune.cli.evaluate:evaluate", "Open the sealed test split once and write the evaluation report."),
     "predict": LazyCommand("ecg_tune.cli.predict:predict", "Predict your own recordings with a trained model."),
+    "export-onnx": LazyCommand(
+        "ecg_tune.cli.export_onnx:export_onnx",
+        "Write a trained model or an ensemble as one ONNX file, from raw millivolts to probabilities.",
+    ),
     "doctor": LazyCommand("ecg_tune.cli.doctor:doctor", "Check whether a cluster is fit for a search."),
     "pull": LazyCommand("ecg_tune.cli.pull:pull", "Copy a study from a cluster to this machine."),
     "templates": LazyCommand("ecg_tune.cli.templates:templates", "Write cluster files and example settings to edit."),

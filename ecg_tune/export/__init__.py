@@ -1,0 +1,1 @@
+"""Write trained models as files for other runtimes: ONNX, TorchScript, torch.export."""
