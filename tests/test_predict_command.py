@@ -157,6 +157,7 @@ def test_what_does_not_fit_is_one_line_and_exit_code_2(models, signal_mv, tmp_pa
     assert sorted(tmp_path.rglob("*")) == before, "nothing is left behind"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_folder_is_predicted_into_a_table_that_names_what_was_refused(models, signal_mv, tmp_path, suffix):
     folder, out = tmp_path / "in", tmp_path / f"predictions.{suffix}"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from analysis.evaluation.errors.paper_ecg import ecg_figure
+from analysis.evaluation.errors.paper_ecg import MM_PER_S, NARROWEST_MM, ecg_figure
 from analysis.evaluation.explanations.figures import LABEL
 from analysis.evaluation.report.disclaimers import NOT_CLINICAL
 from analysis.prediction.explanation import SignalExplanation
 from analysis.prediction.prediction import Prediction
 
-LONGEST_LINE = 130
+MM_PER_LETTER = 2.1
 SYNTHETIC = "SYNTHETIC: the model was trained on simulated records; its numbers say nothing about real ECGs or patients."
 
 
@@ -33,7 +34,8 @@ def prediction_figure(
     if explanation:
         title += [explanation.text, LABEL]
     title.append(NOT_CLINICAL)
-    title = [line[:LONGEST_LINE].replace("$", r"\$") for line in title]  # two dollars would make a formula
+    width = int(max(MM_PER_S * len(prediction.adapted.signal_mv) / sampling_rate_hz, NARROWEST_MM) / MM_PER_LETTER)
+    title = [part.replace("$", r"\$") for line in title for part in textwrap.wrap(line, width)]  # two dollars would make a formula
     return ecg_figure(
         prediction.adapted.signal_mv,
         leads=leads,

@@ -20,6 +20,8 @@ from ecg_tune.config import LEAD_NAMES
 from ecg_tune.metrics import Array
 
 MM_PER_S, MM_PER_MV, INCH = 25.0, 10.0, 25.4
+NARROWEST_MM = 170.0
+"""Of a figure: what the line below the paper needs."""
 ROW_MM, PULSE_MM, MARGIN_MM, TITLE_MM, FOOT_MM = 30.0, 10.0, 5.0, 5.5, 6.0
 LAYOUT = (("I", "AVR", "V1", "V4"), ("II", "AVL", "V2", "V5"), ("III", "AVF", "V3", "V6"), ("II",))
 SHOWN = {"AVR": "aVR", "AVL": "aVL", "AVF": "aVF"}
@@ -44,7 +46,7 @@ def ecg_figure(
         _overhang(sign * signal_mv[:, [list(leads).index(name) for name in names]]) for sign, names in ((1, rows[0]), (-1, rows[-1]))
     )
     paper_mm = (PULSE_MM + MM_PER_S * n_samples / sampling_rate_hz + MARGIN_MM, ROW_MM * len(rows) + 2 * MARGIN_MM + above + below)
-    width = max(paper_mm[0], 120.0) + 2 * MARGIN_MM
+    width = max(paper_mm[0], NARROWEST_MM) + 2 * MARGIN_MM
     height = paper_mm[1] + TITLE_MM * len(title) + FOOT_MM + 2 * MARGIN_MM
     figure = Figure(figsize=(width / INCH, height / INCH))
     axes = figure.add_axes((MARGIN_MM / width, (FOOT_MM + MARGIN_MM) / height, paper_mm[0] / width, paper_mm[1] / height))
