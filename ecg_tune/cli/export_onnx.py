@@ -23,6 +23,7 @@ from ecg_tune.export.metadata import ensemble_metadata, model_metadata, portable
 from ecg_tune.export.parity import model_run, random_signals, some_records
 from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import build_predictor, load_saved
+from ecg_tune.training.predictor import Predictor
 
 EXAMPLE = "Example: ecg-tune export-onnx STUDY/models/ResNet_best.pth resnet.onnx --data DATA"
 
@@ -124,7 +125,7 @@ def _model(path: str) -> Source:
 
 def _ensemble(path: Path) -> Source:
     ensemble, _ = build_ensemble(path)
-    saved, predictors = ensemble.saved, list(ensemble.members)
+    saved, predictors = ensemble.saved, [member for member in ensemble.members if isinstance(member, Predictor)]
     weights = [member.weight for member in saved.members]
     graph = Graph(predictors, n_samples=int(saved.data["n_samples"]), weights=weights, platt=saved.platt)
     members = [

@@ -46,7 +46,8 @@ class MemberGraph(nn.Module):
         probabilities: Tensor = logits.float().sigmoid()
         if self.n_crops == 1:
             return probabilities
-        return probabilities.unflatten(0, (-1, self.n_crops)).mean(1).clamp(SMALLEST, 1 - SMALLEST)
+        crops: Tensor = probabilities.unflatten(0, (-1, self.n_crops))  # (batch, n_crops, n_classes)
+        return crops.mean(1).clamp(SMALLEST, 1 - SMALLEST)
 
 
 def _standardise(signal_mv: Tensor, normalisation: Mapping[str, Any]) -> Tensor:

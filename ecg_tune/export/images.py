@@ -92,7 +92,8 @@ class TransitionField(nn.Module):
         counts = bins[..., :-1] @ bins[..., 1:].transpose(-1, -2)
         transition = counts / counts.sum(-1, keepdim=True).clamp(min=1)
         share = self.block_mean(bins).float()  # (…, n_bins, size)
-        return share.transpose(-1, -2) @ transition @ share
+        field: Tensor = share.transpose(-1, -2) @ transition @ share
+        return field
 
 
 class Images(nn.Module):

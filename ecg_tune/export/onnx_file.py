@@ -49,7 +49,7 @@ def write_onnx(graph: Graph, metadata: Mapping[str, str], file: BinaryIO) -> Non
     """
     import onnx  # an extra, see `require_packages`
 
-    traced = BytesIO()
+    traced: Any = BytesIO()  # torch's types name paths alone; it takes open files
     names = (INPUT, *graph.outputs)
     with warnings.catch_warnings(), torch.inference_mode(), OnnxOperators():
         warnings.simplefilter("ignore")  # on the exporter's age, and on sizes that become constants, as they should

@@ -24,6 +24,8 @@ from ecg_tune.config import to_dict
 from ecg_tune.data.loaders import millivolts
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.export.metadata import portable_config
+from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import describe_data, load_model, load_saved
 from ecg_tune.training.predictor import predict_probabilities
 from search_spaces.conformance import small_config
@@ -148,7 +150,18 @@ def test_the_formats_of_torch_carry_the_metadata_too(model, tmp_path, name, suff
     assert (loaded.module() if name == "torch-export" else loaded)(torch.zeros(5, 1000, 3))[0].shape == (5, 5)
 
 
-def test_the_studys_own_data_are_found_and_a_lone_model_says_that_it_was_not_checked_on_records(model, tmp_path):
+@pytest.mark.parametrize("there", [True, False], ids=["data there", "data moved"])
+def test_a_model_of_a_study_is_checked_on_the_studys_data_where_they_are(save_random, real_data, tmp_path, there):
+    folder = tmp_path / "study"
+    path = str(real_data.folder) if there else str(tmp_path / "moved")
+    Study.create(folder, StudyAttributes(data_path=path, settings={})).close()
+    said = ecg_tune("export-onnx", save_random(folder / "models", "cnn1d"), tmp_path / "m.onnx")
+    assert said.code == 0, said.err
+    assert ("on 12 validation records" in said.out) == there
+    assert ("the study's data can't be opened" in said.out) != there
+
+
+def test_a_lone_model_says_that_it_was_not_checked_on_records(model, tmp_path):
     said = ecg_tune("export-onnx", model, tmp_path / "m.onnx")
     assert said.code == 0
     assert "not checked on real records: give them with --data DIR" in said.out

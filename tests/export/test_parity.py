@@ -88,7 +88,8 @@ def test_every_family_predicts_the_same_through_onnxruntime(family, normalisatio
 @pytest.mark.slow
 def test_every_image_is_the_same_inside_the_file(kind, size, scale, crop_s, records_uv, tmp_path):
     config = changed("alexnet", model={"width": 0.1, "stem": "standard"}, image=ImageConfig(kind, size, scale=scale), crop_s=crop_s)
-    check(predictor_of(config, RECORD), records_uv, tmp_path)
+    interpolated_bins = size > 100 and kind in ("mtf", "triple")  # with a record's own scale rounding decides the bins: see the guide
+    check(predictor_of(config, GLOBAL if interpolated_bins else RECORD), records_uv, tmp_path)
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
