@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from analysis.retraining.ensemble_predictor import build_ensemble
-from analysis.retraining.platt import platt_scaled
 from ecg_tune.cli.options import headline
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.errors import DataError, UsageError
@@ -23,6 +22,7 @@ from ecg_tune.export.metadata import ensemble_metadata, model_metadata, portable
 from ecg_tune.export.parity import model_run, random_signals, some_records
 from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import build_predictor, load_saved
+from ecg_tune.training.platt import platt_scaled
 from ecg_tune.training.predictor import Predictor
 
 EXAMPLE = "Example: ecg-tune export-onnx STUDY/models/ResNet_best.pth resnet.onnx --data DATA"
@@ -72,12 +72,12 @@ class Source:
 
     Attributes:
         module: Maps millivolts (batch, n_samples, n_leads) to logits: the model as Python uses it.
-        platt: Slope and intercept of each class, (n_classes, 2); None where nothing was fitted.
+        platt: Slope and intercept of each class, (n_classes, 2); no rows where nothing was fitted.
     """
 
     path: str
     module: nn.Module
-    platt: NDArray[np.float64] | None
+    platt: NDArray[np.float64]
     graph: Graph
     metadata: dict[str, str]
     facts: dict[str, object]
@@ -85,7 +85,7 @@ class Source:
     def predict(self, signal_mv: NDArray[np.float32]) -> Sequence[NDArray[np.floating]]:
         """Predict as Python does; probabilities (batch, n_classes), and the calibrated ones where there are any."""
         (probabilities,) = model_run(self.module)(signal_mv)
-        return [probabilities] if self.platt is None else [probabilities, platt_scaled(probabilities.astype(np.float64), self.platt)]
+        return [probabilities, platt_scaled(probabilities.astype(np.float64), self.platt)] if len(self.platt) else [probabilities]
 
     def check_data(self, data: PreparedData) -> None:
         """Refuse records that the model does not take.
@@ -119,8 +119,8 @@ def _source(path: str) -> Source:
 def _model(path: str) -> Source:
     saved = load_saved(path)
     predictor = build_predictor(saved)
-    graph = Graph([predictor], n_samples=int(saved.data["n_samples"]))
-    return Source(path, predictor, None, graph, model_metadata(saved), saved.data)
+    graph = Graph([predictor], n_samples=int(saved.data["n_samples"]), platt=saved.platt)
+    return Source(path, predictor, predictor.platt, graph, model_metadata(saved), saved.data)
 
 
 def _ensemble(path: Path) -> Source:

@@ -20,7 +20,9 @@ DESCRIPTION, VERSION = "description", "ecg_tune_version"
 def model_metadata(saved: SavedModel) -> dict[str, str]:
     """Describe a trained model: how it is fed, what it predicts, where it comes from."""
     facts = {"name": saved.name, "family": saved.config.family, "config": portable_config(saved.config), "seed": saved.seed}
-    return _described({**_data_facts(saved.data), **facts, "trained_on": saved.trained_on, "thresholds": saved.thresholds})
+    return _described(
+        {**_data_facts(saved.data), **facts, "trained_on": saved.trained_on, "thresholds": saved.thresholds, "platt": saved.platt}
+    )
 
 
 def ensemble_metadata(

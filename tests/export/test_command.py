@@ -98,6 +98,17 @@ def test_models_of_synthetic_data_say_so_in_the_file_and_on_the_screen(save_rand
     assert meta.description.startswith("Trained on SYNTHETIC data. ")
 
 
+def test_a_model_with_a_platt_scaling_gives_calibrated_probabilities_too(save_random, real_data, tmp_path):
+    model = save_random(tmp_path, "cnn1d", platt=PLATT)
+    assert ecg_tune("export-onnx", model, tmp_path / "m.onnx", "--data", real_data.folder).code == 0
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    probabilities, calibrated = session.run(["probabilities", "calibrated"], {"signal_mv": signal_mv(real_data)})
+    expected = predict_probabilities(load_model(model), real_data.validation.signals_uv)
+    assert np.abs(probabilities - expected).max() <= 1e-5
+    assert np.abs(calibrated - platt_scaled(expected, np.array(PLATT))).max() <= 1e-5
+    assert json.loads(session.get_modelmeta().custom_metadata_map["platt"]) == PLATT
+
+
 @pytest.mark.slow
 def test_an_ensemble_is_one_file_with_its_own_calibration(ensemble, real_data, tmp_path):
     said = ecg_tune("export-onnx", ensemble, tmp_path / "e.onnx", "--data", real_data.folder)
