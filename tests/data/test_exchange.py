@@ -48,6 +48,12 @@ def test_the_whole_data_come_back_with_their_fingerprint_and_the_ledger_says_who
     manifest = import_tree(tmp_path / "tree", tmp_path / "back")
     assert manifest["fingerprint"] == data.fingerprint
     assert read_ledger(data)[-1]["purpose"] == "export"
+    for _ in range(2):  # importing again loses no line and repeats none
+        lines = read_ledger(open_prepared(tmp_path / "back"))
+        assert lines[: len(read_ledger(data))] == read_ledger(data)
+        assert {line["purpose"] for line in lines[len(read_ledger(data)) :]} == {"import"}
+        import_tree(tmp_path / "tree", tmp_path / "back")
+    assert len(read_ledger(open_prepared(tmp_path / "back"))) == len(read_ledger(data)) + 3
 
 
 def test_without_the_test_split_nothing_of_it_is_written(data, tree, tmp_path):

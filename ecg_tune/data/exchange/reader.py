@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ecg_tune.config import CLASS_NAMES
 from ecg_tune.data.exchange.layout import DATASET, FACTS, SHORT
 from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, Split, write_prepared
+from ecg_tune.data.prepared.ledger import LEDGER, ledger_entries, record_opening
 from ecg_tune.data.ptbxl.prepare import training_sd_mv
 from ecg_tune.data.ptbxl.quality import signal_flags
 from ecg_tune.errors import DataError
@@ -67,7 +68,18 @@ def import_tree(
     _check_overlap(splits)
     facts["normalisation"] = {"kind": facts["normalisation"]["kind"], "scale_mv": sd_mv}
     facts["n_samples"] = splits["train"].signals_uv.shape[1]
-    return write_prepared(out, splits, facts)
+    manifest = write_prepared(out, splits, facts)
+    if len(splits["test"]):
+        _keep_ledger(tree, out, manifest["fingerprint"])
+    return manifest
+
+
+def _keep_ledger(tree: Path, out: Path, fingerprint: str) -> None:
+    """Take over the openings of the test split that the tree knows, and note that its records were read from open files."""
+    known = ledger_entries(out, fingerprint)
+    with (out / LEDGER).open("a", encoding="utf-8") as ledger:
+        ledger.writelines(json.dumps(entry) + "\n" for entry in ledger_entries(tree, fingerprint) if entry not in known)
+    record_opening(out, None, fingerprint=fingerprint, purpose="import", study=str(tree))
 
 
 def _facts_of(tree: Path, given: Mapping[str, Any]) -> dict[str, Any]:

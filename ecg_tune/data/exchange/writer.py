@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ecg_tune.config import ImageConfig, check_choice
 from ecg_tune.data.exchange.layout import DATASET, FACTS, SHORT
 from ecg_tune.data.loaders import millivolts
-from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, PreparedData, Split, open_test
+from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, PreparedData, Split, open_test, read_ledger
+from ecg_tune.data.prepared.ledger import LEDGER
 from ecg_tune.errors import ConfigError, DataError, WorkFailedError
 from ecg_tune.transforms.images import make_images
 from ecg_tune.transforms.signals import standardise
@@ -88,6 +89,8 @@ def export_tree(
                 progress(done + 1, len(batches))
         facts = {key: data.manifest[key] for key in (*FACTS, *MORE_FACTS) if key in data.manifest}
         (partial / DATASET).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        if include_test:
+            (partial / LEDGER).write_text("".join(json.dumps(line) + "\n" for line in read_ledger(data)), encoding="utf-8")
         partial.rename(out)
     except OSError as error:
         raise WorkFailedError(f"{out} can't be written ({error.strerror}): make room or name another folder") from error
