@@ -16,6 +16,7 @@ import pandas as pd
 from analysis.evaluation.ensemble_table import add_ensemble_cost, ensemble_predictions, ensemble_table
 from analysis.evaluation.errors.error_analysis import error_tables
 from analysis.evaluation.explanations.model_explanations import EXPLANATIONS, explain
+from analysis.evaluation.external import external_view, open_external
 from analysis.evaluation.files import write_evaluation
 from analysis.evaluation.predictions import ModelPredictions, predict
 from analysis.evaluation.provenance import Bootstrap, Provenance, provenance_of
@@ -59,6 +60,8 @@ def evaluate(
     *,
     study: str,
     ledger_folder: Path | None = None,
+    on: PreparedData | None = None,
+    part: str = "all",
     device: str = "cpu",
     n_bootstrap: int = 1000,
     sensitivity_target: float = SENSITIVITY_TARGET,
@@ -72,6 +75,8 @@ def evaluate(
         out: Where the files go; made when missing.
         study: What ledger and reports call it.
         ledger_folder: The study's folder, which gets a copy of the ledger; None for none.
+        on: Data of another source to evaluate on instead (external validation); None for the data's own test split.
+        part: "all" of those records, or their "test" split.
         n_bootstrap: Resamples of the intervals; 1000 or more for a report.
         sensitivity_target: What the third set of thresholds is to reach on validation, above 0, at most 1.
         seed: Seed of the resampling.
@@ -85,36 +90,54 @@ def evaluate(
     announce = progress or (lambda line: None)
     check_range("bootstrap resamples", n_bootstrap, 1, 1_000_000)
     check_range("sensitivity target", sensitivity_target, 0.01, 1.0)
-    candidates, provenance = _before_opening(models_folder, data, study=study, bootstrap=Bootstrap(n_bootstrap, seed), device=device)
+    tested = data if on is None else external_view(data, on, part=part)
+    bootstrap = Bootstrap(n_bootstrap, seed)
+    candidates, provenance = _before_opening(models_folder, data, tested, study=study, bootstrap=bootstrap, device=device)
     probabilities = {one.name: predict_validation(one, data.validation, device=device) for one in candidates}
     ensembles = _read_or_choose_ensemble(models_folder, candidates, probabilities, data.validation, announce)
     out.mkdir(parents=True, exist_ok=True)
-    test = open_test(data, "evaluate", study)
-    openings = read_ledger(data) if ledger_folder is None else merge_ledger(data, ledger_folder)
-    provenance = dataclasses.replace(provenance, openings=openings)
+    test, provenance = _open(data, on, provenance, part=part, study=study, ledger_folder=ledger_folder)
     predictions = _predict_all(candidates, probabilities, data, test, announce, sensitivity_target=sensitivity_target, device=device)
     if ensembles:
         predictions[ENSEMBLE] = ensemble_predictions(ensembles, predictions, data.validation, sensitivity_target=sensitivity_target)
     announce(f"bootstrap: {n_bootstrap} resamples of patients")
     weights = patient_weights(test.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
     result = compute_result(candidates, predictions, test, weights, provenance, sensitivity_target=sensitivity_target, out=out)
-    tables = _more_tables(candidates, predictions, ensembles, data, test, weights, best=result.best, device=device)
+    tables = _more_tables(candidates, predictions, ensembles, data, tested, test, weights, best=result.best, device=device)
     announce("explaining a few predictions")
-    tables[EXPLANATIONS], explained = explain(candidates, data, test, predictions, device=device)
+    tables[EXPLANATIONS], explained = explain(candidates, tested, test, predictions, device=device)
     result = dataclasses.replace(result, tables=result.tables | tables, explanations=tuple(explained))
     announce(f"writing {out}")
-    write_evaluation(result, data, test, predictions, weights)
+    write_evaluation(result, tested, test, predictions, weights)
     return result
 
 
+def _open(
+    data: PreparedData,
+    on: PreparedData | None,
+    provenance: Provenance,
+    *,
+    part: str,
+    study: str,
+    ledger_folder: Path | None,
+) -> tuple[Split, Provenance]:
+    """Break the seal, and note every opening so far."""
+    if on is not None:
+        test, note = open_external(data, on, part=part, study=study)
+        return test, dataclasses.replace(provenance, openings=read_ledger(on), external=note)
+    test = open_test(data, "evaluate", study)
+    openings = read_ledger(data) if ledger_folder is None else merge_ledger(data, ledger_folder)
+    return test, dataclasses.replace(provenance, openings=openings)
+
+
 def _before_opening(
-    models_folder: Path, data: PreparedData, *, study: str, bootstrap: Bootstrap, device: str
+    models_folder: Path, data: PreparedData, tested: PreparedData, *, study: str, bootstrap: Bootstrap, device: str
 ) -> tuple[list[Candidate], Provenance]:
     """Read the models, and refuse whatever would make the evaluation fail after the seal is opened."""
     candidates = find_candidates(models_folder)
     check_fit(candidates, data)
     check_reference_models(candidates)
-    provenance = provenance_of(data, study=study, bootstrap=bootstrap)
+    provenance = provenance_of(tested, study=study, bootstrap=bootstrap)
     if provenance.n_patients < 2:
         raise DataError(f"the test split holds {provenance.n_patients} patient: intervals resample patients, an evaluation needs 2 or more")
     check_runs(candidates, data, device)
@@ -175,6 +198,7 @@ def _more_tables(
     predictions: Mapping[str, ModelPredictions],
     ensembles: Sequence[SavedEnsemble],
     data: PreparedData,
+    tested: PreparedData,
     test: Split,
     weights: Array,
     *,
@@ -184,7 +208,7 @@ def _more_tables(
     """Make the tables beside the test statistics: what was fitted, mistakes, costs, the ensemble's members."""
     scheme = str(data.manifest["split"])
     tables = {FITTED: fitted_table(predictions, data.validation, split_scheme=scheme, class_names=data.class_names)}
-    tables |= error_tables(data, test, predictions, weights, best=best)
+    tables |= error_tables(tested, test, predictions, weights, best=best)
     tables[COST] = cost_table(candidates, data, device=device)
     if ensembles:
         tables[MEMBERS] = ensemble_table(ensembles[0].weights, predictions, data.validation, split_scheme=scheme)

@@ -37,6 +37,7 @@ class Provenance:
         n_positives: Test records of each class.
         openings: Ledger lines of this content's test split, this evaluation's included.
         trained_on: What the models were trained on: "train", "train+validation", or both words with a comma.
+        external: Of external validation, where the models come from; empty for the models' own test split.
         limited: "500 of 21799 records" where the data were prepared with `--limit`.
     """
 
@@ -57,6 +58,7 @@ class Provenance:
     bootstrap: Bootstrap | None
     trained_on: str = TRAIN
     limited: str = ""
+    external: str = ""
 
     @property
     def absent_classes(self) -> tuple[str, ...]:
@@ -107,6 +109,8 @@ def provenance_lines(provenance: Provenance) -> list[str]:
         "AUC": "a class without positive records yields no AUC; means over classes leave it out"
         + (f". Here: {', '.join(provenance.absent_classes)}" if provenance.absent_classes else ""),
     }
+    if provenance.external:
+        facts = {"External": provenance.external, **facts}
     if not purposes:
         facts["Test split opened"] = "never according to its ledger"
     lines = [line for name, text in facts.items() for line in _wrapped(name, text)]
@@ -140,6 +144,7 @@ def figure_note(provenance: Provenance) -> str:
     """Write the note under every figure: split, records, patients."""
     mark = "SYNTHETIC data. " if provenance.synthetic else ""
     mark += f"Limited to {provenance.limited}. " if provenance.limited else ""
+    mark += "External validation. " if provenance.external else ""
     return f"{mark}Test split ({provenance.split_scheme}): {provenance.n_records} records, {provenance.n_patients} patients."
 
 

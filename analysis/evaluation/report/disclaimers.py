@@ -10,8 +10,13 @@ NOT_CLINICAL = "Research result on one public data set. Not a medical device, no
 
 def warnings(provenance: Provenance) -> list[str]:
     """Say what must stand above every number of these data; nothing for whole, real data."""
+    external = f"EXTERNAL VALIDATION: {provenance.external}."
     limited = f"LIMITED DATA: only {provenance.limited} were prepared, for a quick try."
-    return [*([SYNTHETIC] if provenance.synthetic else []), *([limited] if provenance.limited else [])]
+    return [
+        *([SYNTHETIC] if provenance.synthetic else []),
+        *([limited] if provenance.limited else []),
+        *([external] if provenance.external else []),
+    ]
 
 
 def opened_text(provenance: Provenance) -> str:
@@ -29,6 +34,8 @@ def limits(provenance: Provenance) -> list[str]:
         "Macro means weigh rare and frequent classes alike; precision, F1 and net benefit depend on how frequent a class is here.",
         "Subgroups, statements and pairs of models are many: some stand out by chance.",
     ]
+    if provenance.external:
+        lines[0] = "One external data set: nothing here shows how a model does at still other hospitals, on other devices or populations."
     if provenance.synthetic:
         lines.insert(0, "The records are simulated: nothing here says anything about patients.")
     if (n_openings := len(provenance.openings)) > 1:

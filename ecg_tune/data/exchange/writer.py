@@ -87,16 +87,21 @@ def export_tree(
             _write_batch(partial, data, split, start, batch_size, images=images, image_size=image_size, backend=backend)
             if progress is not None:
                 progress(done + 1, len(batches))
-        facts = {key: data.manifest[key] for key in (*FACTS, *MORE_FACTS) if key in data.manifest}
-        (partial / DATASET).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        if include_test:
-            (partial / LEDGER).write_text("".join(json.dumps(line) + "\n" for line in read_ledger(data)), encoding="utf-8")
+        _write_facts(partial, data, include_test=include_test)
         partial.rename(out)
     except OSError as error:
         raise WorkFailedError(f"{out} can't be written ({error.strerror}): make room or name another folder") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return needed
+
+
+def _write_facts(folder: Path, data: PreparedData, *, include_test: bool) -> None:
+    """Write what the data are and, with the test split, who has opened it."""
+    facts = {key: data.manifest[key] for key in (*FACTS, *MORE_FACTS) if key in data.manifest}
+    (folder / DATASET).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if include_test:
+        (folder / LEDGER).write_text("".join(json.dumps(line) + "\n" for line in read_ledger(data)), encoding="utf-8")
 
 
 def _write_batch(
