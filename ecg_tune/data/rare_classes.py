@@ -48,5 +48,5 @@ def rare_classes(
 def _refusal(found: Mapping[str, str], *, drop: bool) -> str:
     name, why = next(iter(found.items()))
     more = f" (and of {len(found) - 1} more)" if len(found) > 1 else ""
-    remedy = "use more records, another split, a lower min_likelihood" + ("" if drop else ", or --rare-classes drop")
+    remedy = "use more records, or another split" + ("" if drop else ", or `data prepare --rare-classes drop`")
     return f"{why} of class {name}{more}: nothing can be learnt or measured; {remedy}"

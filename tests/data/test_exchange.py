@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
@@ -101,7 +102,7 @@ def test_a_tree_of_others_is_imported_with_what_the_user_says(foreign, data, tmp
     back = open_prepared(tmp_path / "back")
     assert back.class_names == ("A", "B", "C", "D", "E")
     np.testing.assert_array_equal(back.train.signals_uv, data.train.signals_uv)
-    assert "patients unknown" in manifest["source"]["version"]
+    assert "without a table of records each counts as a patient" in manifest["source"]["version"]
     assert len(set(back.train.records["patient_id"]) | set(back.validation.records["patient_id"])) == 56
 
 
@@ -177,6 +178,76 @@ def test_a_foreign_tree_needs_its_leads_and_rate_and_ours_needs_none(foreign, tm
         import_tree(foreign, tmp_path / "back")
 
 
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"class_names": [1, 2]}, "class_names is"),
+        ({"class_names": ["A", "A", "B", "C", "D"]}, "class_names is"),
+        ({"class_names": ["records", "B", "C", "D", "E"]}, "'records' can't name a class"),
+        ({"leads": ["I", "II", "XX"]}, "leads is .* and must be different leads"),
+        ({"leads": None}, "leads is 'None'"),
+        ({"sampling_rate_hz": "x"}, "sampling_rate_hz is 'x', and must be a whole number of 50"),
+        ({"sampling_rate_hz": -5}, "sampling_rate_hz is '-5'"),
+        ({"n_samples": True}, "n_samples is 'True'"),
+        ({"normalisation": {"kind": "foo"}}, "normalisation is"),
+        ({"synthetic": "false"}, "synthetic is 'false', and must be true or false"),
+        ({"label_rule": {"a": 1}}, "label_rule is"),
+        ({"source": "me"}, "source is 'me'"),
+        ({"limit": "half"}, "limit is 'half'"),
+        ({"exclusions": [1]}, "exclusions is"),
+    ],
+)
+def test_facts_of_a_wrong_kind_are_refused_before_anything_is_written(tree, tmp_path, facts, message):
+    known = json.loads((tree / DATASET).read_text())
+    (tree / DATASET).write_text(json.dumps({**known, **facts}))
+    with pytest.raises(DataError, match=message):
+        import_tree(tree, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda tree: shutil.copy(tree / FIRST, tree / "signals/train/batch_0.npy"), "two files of one number, 0"),
+        (lambda tree: (tree / "labels/records_train.csv").unlink(), r"records_train\.csv is missing beside"),
+        (lambda tree: (tree / "test_ledger.jsonl").write_text("garbage"), "not an opening of the test split"),
+        (_change("signals/validation/batch_0000.npy", lambda a: a[:, :200]), r"records have \[200, 250\] samples"),
+        (_change("labels/y_val.npy", lambda a: a * [0, 1, 1, 1, 1]), "validation has 1. records, none of class NORM"),
+        (lambda tree: (tree / FIRST).write_bytes(_archive()), "it holds several arrays"),
+    ],
+)
+def test_more_that_does_not_fit_is_refused_and_nothing_is_written(tree, tmp_path, fault, message):
+    fault(tree)
+    with pytest.raises(DataError, match=message):
+        import_tree(tree, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+def _archive() -> bytes:
+    content = io.BytesIO()
+    np.savez(content, a=np.zeros(3))
+    return content.getvalue()
+
+
+def test_data_that_are_there_survive_a_write_that_fails(data, tree, tmp_path, monkeypatch):
+    import_tree(tree, tmp_path / "back")
+    before = open_prepared(tmp_path / "back").fingerprint
+    monkeypatch.setattr(np, "savez", _full)
+    with pytest.raises(OSError, match="No space"):
+        import_tree(tree, tmp_path / "back")
+    monkeypatch.undo()
+    assert open_prepared(tmp_path / "back").fingerprint == before
+    assert {path.name for path in (tmp_path / "back").iterdir()} == {"manifest.json", "train", "validation", "test"}
+
+
+def test_prepared_data_are_not_written_among_other_files(tree, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"home holds something else"):
+        import_tree(tree, tmp_path / "home")
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["thesis.txt"]
+
+
 def test_patients_in_two_splits_are_refused(tree, tmp_path):
     path = tree / "labels" / "records_val.csv"
     lines = path.read_text().splitlines()
@@ -221,7 +292,7 @@ def test_an_export_that_fails_leaves_nothing_and_none_replaces_a_folder(data, tm
         export_tree(data, tmp_path / "tree", images=())
 
 
-def _full(*_: Any) -> None:
+def _full(*_: Any, **__: Any) -> None:
     raise OSError(28, "No space left on device")
 
 

@@ -114,6 +114,11 @@ def test_more_records_move_no_patient_to_another_split(folder, tmp_path):
         (lambda rows: rows[3].update(record="../r002"), r"line 5: record '../r002' is not a file below the folder"),
         (lambda rows: rows[3].update(record="/etc/passwd"), "line 5: record '/etc/passwd' is not a file below"),
         (lambda rows: rows[3].update(record=""), "line 5: record '' is not a file below"),
+        (lambda rows: rows[3].update(record="./r002.hea"), r"record 'r002' is there twice"),
+        (lambda rows: [row.update(records="1") for row in rows], "'records' can't name a class"),
+        (lambda rows: [row.update(Sex="1") for row in rows], "write the column 'Sex' as 'sex'"),
+        (lambda rows: [row.update({"AF ": "1"}) for row in rows], "column 'AF' of the first line is there twice"),
+        (lambda rows: [row.update({"": "1"}) for row in rows], "column '' of the first line is without a name"),
         (lambda rows: rows[3].update(sex="x"), "line 5: sex is 'x', and must be male, female or empty"),
         (lambda rows: rows[3].update(age="old"), "line 5: age is 'old', not a number"),
         (lambda rows: [row.update(split="dev") for row in rows], "line 2: split is 'dev', and must be train, validation or test"),
@@ -138,8 +143,24 @@ def test_what_is_no_table_is_refused(tmp_path, content):
 
 def test_a_patient_in_two_splits_is_refused(folder, tmp_path):
     path = write_table(tmp_path / "r.csv", lambda rows: [row.update(split="test" if n % 2 else "train") for n, row in enumerate(rows)])
-    with pytest.raises(DataError, match=r"10 patient\(s\) are in more than one split"):
+    with pytest.raises(DataError, match="patient 'P0' is in train and test"):
         prepare_recordings(folder, tmp_path / "data", read_record_table(path), DataConfig())
+
+
+def test_one_recording_under_two_names_in_two_splits_is_refused(folder, tmp_path):
+    copied = Path(shutil.copytree(folder, tmp_path / "copied"))
+    for suffix in (".hea", ".dat"):
+        shutil.copy(copied / f"r001{suffix}", copied / f"copy{suffix}")
+    (copied / "copy.hea").write_text((copied / "copy.hea").read_text().replace("r001", "copy"))
+
+    def change(rows: list[dict[str, str]]) -> None:
+        rows[1]["patient_id"], rows[119] = "P1", {**rows[119], "record": "copy"}
+        for n, row in enumerate(rows):
+            row |= {"patient_id": f"P{n}", "split": ("train", "validation", "test")[min(n // 50, 2)]}
+
+    table = read_record_table(write_table(tmp_path / "records.csv", change))
+    with pytest.raises(DataError, match="1 test records are also in train"):
+        prepare_recordings(copied, tmp_path / "data", table, DataConfig())
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,17 +13,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tune.config import CLASS_NAMES
+from ecg_tune.data.exchange.facts import checked_facts
 from ecg_tune.data.exchange.layout import DATASET, FACTS, SHORT
+from ecg_tune.data.overlap import check_overlap
 from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, Split, write_prepared
 from ecg_tune.data.prepared.ledger import LEDGER, ledger_entries, record_opening
 from ecg_tune.data.ptbxl.prepare import training_sd_mv
 from ecg_tune.data.ptbxl.quality import signal_flags
+from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.errors import DataError
 
 UNITS = {"mv": 1000.0, "uv": 1.0}
 """Unit → microvolts."""
 BATCH_FILE = re.compile(r"batch_(\d+)\.npy")
 LARGEST_MV = 32.767
+WHOLE = ("ecg_id", "patient_id", "sex", "site", "fold", "flags")
 PLAUSIBLE_SD_MV = (0.005, 5.0)
 """Standard deviation of a whole data set's samples in millivolts: outside it, the unit is another one."""
 
@@ -55,7 +58,12 @@ def import_tree(
     given = {"class_names": list(class_names), "leads": list(leads), "sampling_rate_hz": sampling_rate_hz}
     facts = _facts_of(tree, {key: value for key, value in given.items() if value})
     scale = UNITS[unit] if unit else UNITS["mv"]
+    ledger_entries(tree, "")  # refuses one that can't be read before anything is written
     splits = {name: _read_split(tree, name, facts, scale) for name in SPLIT_NAMES}
+    lengths = {split.signals_uv.shape[1] for split in splits.values() if len(split)}
+    if len(lengths) > 1:
+        raise DataError(f"{tree}: the splits' records have {sorted(lengths)} samples: all must have as many")
+    _check_tables(tree, splits)
     for name in ("train", "validation"):
         if not len(splits[name]):
             raise DataError(f"{tree} has no {name} records: signals/{name}/batch_0000.npy and labels/y_{SHORT[name]}.npy are needed")
@@ -65,7 +73,10 @@ def import_tree(
             f"{tree}: the signals' standard deviation is {sd_mv:.3g} mV, which no ECG has: give --units uv if they are in microvolts, "
             "and export them before any normalisation"
         )
-    _check_overlap(splits)
+    check_overlap(splits)
+    _check_patients(splits)
+    rows = {name: np.arange(len(splits[name])) for name in SPLIT_NAMES}
+    rare_classes(facts["class_names"], np.concatenate([splits[name].labels for name in SPLIT_NAMES]), _offset(rows), drop=False)
     facts["normalisation"] = {"kind": facts["normalisation"]["kind"], "scale_mv": sd_mv}
     facts["n_samples"] = splits["train"].signals_uv.shape[1]
     manifest = write_prepared(out, splits, facts)
@@ -96,24 +107,27 @@ def _facts_of(tree: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         missing = [key for key in FACTS if key not in facts]
-    except (ValueError, TypeError) as error:
+        if not isinstance(facts, dict):
+            raise TypeError("no object")
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is not JSON ({error}): export the data again, or remove the file and give its facts by flags") from error
     if missing:
         raise DataError(f"{path} lacks {', '.join(missing)}: export the data again, or remove the file and give its facts by flags")
-    return facts
+    return checked_facts(facts, str(path))
 
 
 def _given_facts(tree: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     missing = [flag for key, flag in (("leads", "--leads"), ("sampling_rate_hz", "--rate")) if key not in given]
     if missing:
         raise DataError(f"{tree} has no {DATASET}: say with {', '.join(missing)} what its signals are")
+    checked_facts(given, "the flags")
     return {
         "class_names": list(CLASS_NAMES),
         "split": "as imported",
         "label_rule": {"text": f"as imported from {tree.name}", "min_likelihood": 0.0},
         "normalisation": {"kind": "global"},
         "synthetic": False,
-        "source": {"name": tree.name, "version": "imported; patients unknown, so each record counts as a patient"},
+        "source": {"name": tree.name, "version": "imported; without a table of records each counts as a patient"},
         **given,
     }
 
@@ -136,9 +150,26 @@ def _read_split(tree: Path, name: str, facts: Mapping[str, Any], scale: float) -
     return Split(name, joined, labels, _records(tree, name, n_records, joined))
 
 
+def _offset(rows: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
+    """Shift each split's rows behind those of the splits before it."""
+    starts = np.cumsum([0, *(len(rows[name]) for name in SPLIT_NAMES)])
+    return {name: rows[name] + start for name, start in zip(SPLIT_NAMES, starts, strict=False)}
+
+
+def _check_tables(tree: Path, splits: Mapping[str, Split]) -> None:
+    """Refuse a table of records for some splits only: made-up patients beside real ones would hide one who is in two splits."""
+    tables = {name: (tree / "labels" / f"records_{SHORT[name]}.csv").is_file() for name in SPLIT_NAMES if len(splits[name])}
+    if len(set(tables.values())) > 1:
+        lacking = next(name for name, there in tables.items() if not there)
+        raise DataError(f"{tree}: labels/records_{SHORT[lacking]}.csv is missing beside the other splits': copy it, or take all away")
+
+
 def _batch_files(folder: Path) -> Iterator[Path]:
     """List a folder's batches by number; none may be missing."""
-    found = {int(match[1]): path for path in folder.glob("batch_*.npy") if (match := BATCH_FILE.fullmatch(path.name))}
+    named = [(int(match[1]), path) for path in sorted(folder.glob("batch_*.npy")) if (match := BATCH_FILE.fullmatch(path.name))]
+    found = dict(named)
+    if len(found) < len(named):
+        raise DataError(f"{folder} holds two files of one number, {min(n for n, p in named if found[n] != p)}: keep the right one")
     first = min(found, default=0)
     for number in range(first, first + len(found)):
         if number not in found or first > 1:
@@ -149,7 +180,9 @@ def _batch_files(folder: Path) -> Iterator[Path]:
 def _load(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        if not isinstance(array, np.ndarray):
+            raise ValueError("it holds several arrays")
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise DataError(f"{path} can't be read as a plain array ({' '.join(str(error).split())}): write it with numpy.save") from error
     if array.dtype.kind not in "iufb":
         raise DataError(f"{path} holds {array.dtype}, not numbers")
@@ -159,7 +192,7 @@ def _load(path: Path) -> NDArray[Any]:
 def _microvolts(path: Path, n_leads: int, scale: float) -> NDArray[np.int16]:
     """Read a batch of signals, (b, n_samples, n_leads), as int16 microvolts."""
     array = _load(path)
-    if array.ndim != 3 or array.shape[2] != n_leads:
+    if array.ndim != 3 or array.shape[2] != n_leads or not array.shape[1]:
         raise DataError(f"{path} has the shape {array.shape}, not (records, samples, {n_leads} leads)")
     values = array.astype(np.float64) * scale
     if not np.isfinite(values).all():
@@ -199,24 +232,22 @@ def _record_table(path: Path, n_records: int) -> dict[str, NDArray[Any]]:
     try:
         table = pd.read_csv(path, dtype={"device": str}, keep_default_na=False, na_values={"age": [""]})
         columns = {name: table[name].to_numpy() for name in RECORD_FIELDS}
-        whole = {name: columns[name].astype(np.int64) for name in ("ecg_id", "patient_id", "sex", "site", "fold", "flags")}
+        numbers = {name: pd.to_numeric(table[name]).to_numpy() for name in WHOLE}
+        if any(not np.isfinite(values).all() or (values % 1 != 0).any() or (values < -1).any() for values in numbers.values()):
+            raise ValueError(f"{', '.join(WHOLE)} must be whole numbers from 0 on, or -1 for unknown")
+        whole = {name: values.astype(np.int64) for name, values in numbers.items()}
         records = columns | whole | {"age": columns["age"].astype(np.float64), "device": columns["device"].astype(np.str_)}
-    except (KeyError, ValueError, TypeError, pd.errors.ParserError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError, pd.errors.ParserError) as error:
         raise DataError(f"{path} can't be read ({error}): it needs the columns {', '.join(RECORD_FIELDS)}") from error
     if len(table) != n_records:
         raise DataError(f"{path} has {len(table)} lines, but there are {n_records} records")
     return records
 
 
-def _check_overlap(splits: Mapping[str, Split]) -> None:
-    """Refuse records, or patients, that are in two splits: numbers on validation and test would be too good."""
-    seen: dict[bytes, str] = {}
-    for name in SPLIT_NAMES:
-        own = {hashlib.sha256(np.ascontiguousarray(signal).tobytes()).digest() for signal in splits[name].signals_uv}
-        if twice := [seen[digest] for digest in own if digest in seen]:
-            raise DataError(f"{len(twice)} {name} records are also in {twice[0]}: a record may be in one split only")
-        seen |= dict.fromkeys(own, name)
+def _check_patients(splits: Mapping[str, Split]) -> None:
+    """Refuse patients, or numbers of records, that are in two splits."""
     for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        both = set(splits[one].records["patient_id"].tolist()) & set(splits[other].records["patient_id"].tolist())
-        if both:
-            raise DataError(f"{len(both)} patients are in {one} and {other} (e.g. {min(both)}): a patient may be in one split only")
+        for field, what in (("patient_id", "patients"), ("ecg_id", "numbers ecg_id")):
+            both = set(splits[one].records[field].tolist()) & set(splits[other].records[field].tolist())
+            if both:
+                raise DataError(f"{len(both)} {what} are in {one} and {other} (e.g. {min(both)}): each may be in one split only")

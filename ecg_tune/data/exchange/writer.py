@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -73,8 +74,7 @@ def export_tree(
     if out.exists():
         raise DataError(f"{out} exists: name a new folder, or remove it")
     needed = export_size_bytes(data, images=images, image_size=image_size, include_test=include_test)
-    partial = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of an export that was killed
+    partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}.partial")
     try:
         partial.mkdir(parents=True)
         if (free := shutil.disk_usage(partial).free) < needed:

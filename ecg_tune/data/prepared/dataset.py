@@ -18,6 +18,8 @@ which writes the ledger first; only `analysis/evaluation/evaluate.py` and the ex
 from __future__ import annotations
 
 import hashlib
+import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_tune.data.prepared.ledger import ledger_entries, record_opening
+from ecg_tune.data.prepared.ledger import LEDGER, OPENINGS, ledger_entries, record_opening
 from ecg_tune.data.prepared.manifest import MANIFEST, compute_fingerprint, read_manifest, write_manifest
 from ecg_tune.data.prepared.origin import ORIGIN, Origin, read_origin, write_origin
 from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder, read_fetched
@@ -135,7 +137,7 @@ class PreparedData:
 
 
 def write_prepared(folder: Path, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a prepared data set into a folder, manifest last; the ledger of an earlier data set there is kept.
+    """Write a prepared data set into a folder, all or nothing; the ledger of an earlier data set there is kept.
 
     Args:
         splits: "train", "validation" and "test".
@@ -145,8 +147,38 @@ def write_prepared(folder: Path, splits: Mapping[str, Split], facts: Mapping[str
     Returns:
         The manifest: `facts` with counts, digests and fingerprint.
     """
+    _check_folder(folder)
+    made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)
+    partial = folder / f".{secrets.token_hex(4)}.partial"
+    try:
+        manifest = _write_arrays(partial, splits, facts)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for name in SPLIT_NAMES:
+            shutil.rmtree(folder / name, ignore_errors=True)
+            (partial / name).rename(folder / name)
+        write_manifest(folder, manifest)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+    return manifest
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse to write among other files, or beside a ledger that can't be read."""
+    if folder.is_dir():
+        known = (MANIFEST, LEDGER, OPENINGS, *SPLIT_NAMES)
+        if strange := sorted(path.name for path in folder.iterdir() if path.name not in known and not path.name.endswith(".partial")):
+            raise DataError(f"{folder} holds something else ({strange[0]}): name another folder for the prepared data")
+        if wrong := [name for name in SPLIT_NAMES if (folder / name).exists() and not (folder / name).is_dir()]:
+            raise DataError(f"{folder / wrong[0]} is a file: name another folder for the prepared data")
+        ledger_entries(folder, "")
+
+
+def _write_arrays(folder: Path, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the splits into a new folder, and compute the manifest."""
+    folder.mkdir()
     digests: dict[str, str] = {}
     for name in SPLIT_NAMES:
         target = folder / name
@@ -159,9 +191,7 @@ def write_prepared(folder: Path, splits: Mapping[str, Split], facts: Mapping[str
     origins = {name: write_origin(folder / name, splits[name].origin) for name in SPLIT_NAMES}
     fingerprint = compute_fingerprint(facts, digests)
     counts = {name: _counts(splits[name], facts["class_names"]) for name in SPLIT_NAMES}
-    manifest = {**facts, "counts": counts, "digests": digests, "origins": origins, "fingerprint": fingerprint}
-    write_manifest(folder, manifest)
-    return manifest
+    return {**facts, "counts": counts, "digests": digests, "origins": origins, "fingerprint": fingerprint}
 
 
 def open_prepared(location: Path | str) -> PreparedData:

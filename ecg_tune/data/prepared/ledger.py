@@ -61,6 +61,8 @@ def ledger_entries(folder: Path, fingerprint: str, remote: S3Storage | None = No
         try:
             with storage.open(name) as file:
                 entries = [json.loads(line) for line in file.read().decode().splitlines() if line]
+            if not all(isinstance(entry[field], str) for entry in entries for field in ("fingerprint", "purpose", "study", "time")):
+                raise TypeError("a field is no text")
             openings |= {json.dumps(entry, sort_keys=True): entry for entry in entries if entry["fingerprint"] == fingerprint}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(

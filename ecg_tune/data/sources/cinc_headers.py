@@ -16,7 +16,7 @@ import numpy as np
 from ecg_tune.data.sources.record_list import RecordList, check_class_names
 from ecg_tune.errors import DataError
 
-COMMENT = re.compile(r"#\s*(Age|Sex|Dx)\s*:\s*(.*?)\s*")
+COMMENT = re.compile(r"#\s*(Age|Sex|Dx)\s*:\s*(.*?)\s*", re.IGNORECASE)
 SEXES = {"male": 0, "m": 0, "female": 1, "f": 1}
 
 
@@ -86,7 +86,11 @@ def _comments(path: Path) -> dict[str, str]:
         lines = path.read_text(encoding="latin-1").splitlines()
     except OSError as error:
         raise DataError(f"{path} can't be read ({error.strerror})") from error
-    return {match[1]: match[2] for line in lines if (match := COMMENT.fullmatch(line.strip()))}
+    found: dict[str, str] = {}
+    for match in filter(None, (COMMENT.fullmatch(line.strip()) for line in lines)):
+        name = match[1].capitalize()
+        found[name] = f"{found[name]},{match[2]}" if name == "Dx" and name in found else match[2]
+    return found
 
 
 def _age(text: str) -> float:

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tune.config import DataConfig, check_choice
+from ecg_tune.data.overlap import check_overlap
 from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, write_prepared
 from ecg_tune.data.prepared.origin import Origin
 from ecg_tune.data.ptbxl.prepare import DAMAGED, training_sd_mv
 from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
-from ecg_tune.data.ptbxl.splits import check_patients_disjoint
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.adaptation import SignalFormat, adapt
 from ecg_tune.data.recordings.files import read_recordings
@@ -76,7 +76,7 @@ def prepare_recordings(
     records = limited(records, config.limit)
     splits = divide(records) if records.splits is None else records.splits
     patients = np.unique(records.patients, return_inverse=True)[1].astype(np.int64) + 1
-    check_patients_disjoint(splits, patients)
+    _check_patients(splits, records.patients, records.name)
     read = _read(folder, records, config, progress)
     if read.damaged and damaged == "refuse":
         file, reason = next(iter(read.damaged.items()))
@@ -88,6 +88,7 @@ def prepare_recordings(
     kept = [k for k, name in enumerate(records.class_names) if name not in rare]
     labelled = records.labels[:, kept].max(axis=1) > 0
     made = {name: _split(name, records, read, rows[name][labelled[rows[name]]], patients, kept) for name in SPLIT_NAMES}
+    check_overlap(made)
     facts = _facts(folder, records, config, made, read, n_listed=n_listed, rare=rare)
     try:
         return write_prepared(target, made, facts)
@@ -101,10 +102,20 @@ def check_target(target: Path, source: Path) -> None:
     Raises:
         DataError: It is one of these.
     """
+    if not source.is_dir():
+        raise DataError(f"{source} is no folder: name the one that holds the recordings")
     if target.exists() and not target.is_dir():
         raise DataError(f"{target} is a file: name a folder for the prepared data")
-    if target.exists() and target.resolve() == source.resolve():
+    if source.resolve().is_relative_to(target.resolve()):
         raise DataError(f"{target} holds the recordings: name another folder for the prepared data")
+
+
+def _check_patients(splits: NDArray[np.str_], patients: NDArray[np.str_], where: str) -> None:
+    """Refuse patients who are in two splits."""
+    split_of: dict[str, str] = {}
+    for patient, split in zip(patients.tolist(), splits.tolist(), strict=True):
+        if split_of.setdefault(patient, split) != split:
+            raise DataError(f"{where}: patient {patient!r} is in {split_of[patient]} and {split}: a patient may be in one split only")
 
 
 def divide(records: RecordList) -> NDArray[np.str_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ RECORD, PATIENT, SPLIT = "record", "patient_id", "split"
 ABOUT_PATIENTS = ("age", "sex", "device", "site")
 SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 SEXES = {"male": 0, "m": 0, "0": 0, "female": 1, "f": 1, "1": 1, "": -1, "unknown": -1}
+RESERVED = ("records", "patients", "macro_avg", "micro_avg", "weighted_avg", "samples_avg")
+"""Names that tables use beside those of classes."""
 CLASS_NAME = re.compile(r"[^,;\x00-\x1f]{1,40}")
 
 
@@ -85,8 +88,9 @@ def check_class_names(names: Sequence[str], where: str) -> None:
         DataError: Names the first.
     """
     for name in names:
-        if not CLASS_NAME.fullmatch(name) or name in ("macro_avg", "micro_avg", "weighted_avg", "samples_avg"):
-            raise DataError(f"{where}: {name!r} can't name a class: use 1 to 40 characters without comma, semicolon and line break")
+        if not CLASS_NAME.fullmatch(name) or name in RESERVED:
+            rule = f"use 1 to 40 characters without comma and semicolon, and not {', '.join(RESERVED)}"
+            raise DataError(f"{where}: {name!r} can't name a class: {rule}")
 
 
 def checked_files(files: Sequence[str], where: str) -> tuple[str, ...]:
@@ -99,19 +103,21 @@ def checked_files(files: Sequence[str], where: str) -> tuple[str, ...]:
         path = PurePosixPath(file)
         if not file or path.is_absolute() or ".." in path.parts or "\\" in file or "\0" in file:
             raise DataError(f"{where}, line {line}: record {file!r} is not a file below the folder of the recordings")
-    if len(set(files)) < len(files):
-        twice = next(file for file in files if files.count(file) > 1)
+    plain = [str(PurePosixPath(file)).removesuffix(".hea").removesuffix(".dat") for file in files]
+    if len(set(plain)) < len(plain):
+        twice = next(file for file, name in zip(files, plain, strict=True) if plain.count(name) > 1)
         raise DataError(f"{where}: record {twice!r} is there twice: keep one line of it")
     return tuple(files)
 
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
+        _check_header(path)
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist: name a CSV file with the columns {RECORD}, {PATIENT} and one a class") from error
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path} can't be read as a table separated by commas: {' '.join(str(error).split())}") from error
+    except (OSError, UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{path} can't be read as a table in UTF-8 separated by commas: {' '.join(str(error).split())}") from error
     table.columns = [str(name).strip() for name in table.columns]
     missing = [name for name in (RECORD, PATIENT) if name not in table.columns]
     if missing:
@@ -121,6 +127,18 @@ def _read_table(path: Path) -> pd.DataFrame:
     if table.empty or table.isna().any(axis=None) or not isinstance(table.index, pd.RangeIndex):
         raise DataError(f"{path} has no lines, or lines with another number of cells than the first: correct them")
     return table.apply(lambda column: column.str.strip())
+
+
+def _check_header(path: Path) -> None:
+    """Refuse names of columns that are empty, there twice, or a known one in another case."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        names = [name.strip() for name in next(csv.reader(file), [])]
+    known = (RECORD, PATIENT, SPLIT, *ABOUT_PATIENTS)
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise DataError(f"{path}: column {name!r} of the first line is {'there twice' if name else 'without a name'}: correct it")
+        if name not in known and name.lower() in known:
+            raise DataError(f"{path}: write the column {name!r} as {name.lower()!r}, or name it otherwise if it is a class")
 
 
 def _labels(column: pd.Series[str], path: Path) -> NDArray[np.uint8]:
