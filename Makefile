@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet
 
-.PHONY: help setup demo check test-fast test test-kill test-cluster test-cluster-full docs
+.PHONY: help setup demo check test-fast test test-long test-kill test-cluster test-cluster-full docs
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
@@ -23,17 +23,20 @@ check: .venv/.ready-dev ## Lint, format, types
 test-fast: .venv/.ready-dev ## Run the tests that start no Ray and no browser (under two minutes on two cores)
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not (slow or ray or browser or hosts)"
 
-test: .venv/.ready-dev ## Run all tests but those of whole clusters and of killed searches (about fifteen minutes on two cores)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not (hosts or kill)"
+test: .venv/.ready-dev ## Run all tests but the long searches and those on several hosts (about fifteen minutes on two cores)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not (hosts or kill or jobs)"
 
-test-kill: .venv/.ready-dev ## Kill a driver, a worker, a node of a search, 20 times each (an hour; FAULTS=1: five minutes)
+test-long: .venv/.ready-dev ## Run searches that are killed, once a kind, and those sent as jobs of Ray or SLURM (eight minutes on two cores)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "kill or jobs"
+
+test-kill: .venv/.ready-dev ## Kill a driver, a worker, a node of a search, 20 times each (FAULTS=20; hours)
 	FAULTS=$${FAULTS:-20} $(BIN)/pytest tests/faults
 
-test-cluster: .venv/.ready-dev ## Run whole clusters: three hosts made of network namespaces (root; openssh-server, rsync, iproute2), jobs, SLURM (ten minutes)
-	$(BIN)/pytest tests/cluster tests/deploy -m hosts -rs
+test-cluster: .venv/.ready-dev ## Run a cluster of three hosts made of network namespaces (root; openssh-server, rsync, iproute2; five minutes)
+	$(BIN)/pytest tests/cluster -m hosts -rs
 
 test-cluster-full: .venv/.ready-dev ## The same with hosts that lose their power and data in a bucket
-	CLUSTER=full $(BIN)/pytest tests/cluster tests/deploy -m hosts -rs
+	CLUSTER=full $(BIN)/pytest tests/cluster -m hosts -rs
 
 docs: .venv/.ready-docs ## Build the documentation's site in site/, strictly
 	$(BIN)/mkdocs build --strict

@@ -22,6 +22,9 @@ NO_RAY = "/dev/null/this test starts a Ray - mark it with @pytest.mark.ray"
 
 
 LONGEST = (
+    "faults/test_kill.py",
+    "cluster/test_jobs.py",
+    "deploy/test_slurm.py",
     "test_end_to_end.py",
     "search/test_runner.py",
     "browser/test_live_page.py",

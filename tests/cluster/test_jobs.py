@@ -28,7 +28,7 @@ from .tunnel import Tunnel
 
 pytestmark = [
     pytest.mark.ray,
-    pytest.mark.hosts,
+    pytest.mark.jobs,
     pytest.mark.filterwarnings("ignore:ssl=None is deprecated, please use ssl=True:DeprecationWarning"),  # Ray 2.60 with aiohttp 3.14
 ]
 

@@ -69,7 +69,7 @@ def job(tmp_path: Path) -> Iterator[Job]:
 
 
 @pytest.mark.ray
-@pytest.mark.hosts
+@pytest.mark.jobs
 def test_a_search_is_stopped_before_the_time_limit_requeued_and_ends_in_the_next_run(job, tmp_path):
     data, study = make_toy_data(tmp_path / "data", n_records=(160, 80, 2)).folder, tmp_path / "study"
     command = ("search", study, "--data", data, "--families", "cnn1d", "--profile", "small", "--trials", TRIALS, "--max-epochs", 6)
