@@ -168,6 +168,8 @@ def search_all(data: PreparedData, out: Path, *, seeds: int, epochs: int, max_ep
                 how = {"epochs": epochs, "max_epochs": max_epochs}
                 place = Path(folder).resolve()
                 found = rays(seed, data, space, place, **how) if method == "ray" else ours(method, seed, data, space, place, **how)
+            if len(found["noted"]) < epochs:
+                raise SystemExit(f"{method} seed {seed} was interrupted after {len(found['noted'])} epochs: the same command runs it again")
             config = plain(found["config"])
             again = [train_model(trial_config(config), loaded, seed=1000 + n).history for n in range(N_RETRAINED)]
             peaks = [max(result.metrics["macro_auc"] for result in history) for history in again]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ecg_tune.config import check_choice
+from ecg_tune.data.overlap import record_digests
 from ecg_tune.data.prepared.dataset import SPLIT_NAMES, PreparedData, Split, open_test
 from ecg_tune.errors import DataError
 
@@ -59,8 +59,8 @@ def open_external(data: PreparedData, other: PreparedData, *, part: str, study: 
     joined = _joined([other.train, other.validation, test]) if part == "all" else test
     columns = [other.class_names.index(name) for name in data.class_names]
     chosen = replace(joined, labels=joined.labels[:, columns])
-    known = {_digest(signal) for split in (data.train, data.validation) for signal in split.signals_uv}
-    n_known = sum(_digest(signal) in known for signal in chosen.signals_uv)
+    known = {*record_digests(data.train), *record_digests(data.validation)}
+    n_known = sum(digest in known for digest in record_digests(chosen))
     note = (
         f"models, thresholds, Platt scaling and the choice of the best come from {data.manifest['source'].get('name', 'other data')} "
         f"(data {data.fingerprint[:12]}, {len(data.train)} train / {len(data.validation)} validation records); nothing was fitted here"
@@ -90,10 +90,6 @@ def _joined(splits: list[Split]) -> Split:
         labels=np.concatenate([split.labels for split in splits]),
         records={name: np.concatenate([split.records[name] for split in splits]) for name in splits[0].records},
     )
-
-
-def _digest(signal: Any) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(signal).tobytes()).digest()
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +11,11 @@ import typer
 
 from ecg_tune.cli.options import lead_names, split_commas
 from ecg_tune.cli.progress_bar import bar
-from ecg_tune.config import check_choice
-from ecg_tune.data.exchange.reader import UNITS, import_tree
+from ecg_tune.data.exchange.reader import import_tree
 from ecg_tune.data.exchange.writer import BACKENDS, KINDS, export_size_bytes, export_tree
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.data.prepared.describe import describe, describe_text
+from ecg_tune.errors import UsageError
 
 
 def export_command(
@@ -32,6 +33,8 @@ def export_command(
 
     Writes signals/ in millivolts, images/ (Gramian angular and Markov transition fields) and labels/, in batches.
     """
+    if re.match(r"\w+:/", str(out)):
+        raise UsageError(f"{out} is no folder: export to this machine, then copy it with the bucket's own tool")
     data = open_prepared(folder)
     kinds = () if images == "none" else split_commas(images)
     size = export_size_bytes(data, images=kinds, image_size=image_size, include_test=include_test)
@@ -60,15 +63,14 @@ def import_command(
     ] = "",
     leads: Annotated[str, typer.Option(metavar="LEADS", help="Leads of the signals' last axis, comma-separated.")] = "",
     rate: Annotated[int | None, typer.Option(min=1, max=100_000, metavar="HZ", help="Sampling rate.")] = None,
-    units: Annotated[str, typer.Option(metavar="UNIT", help="Unit of the signals: mv or uv.")] = "mv",
+    units: Annotated[str, typer.Option(metavar="UNIT", help="Unit of the signals: mv, uv or v.")] = "mv",
 ) -> None:
     """Import plain .npy files as prepared data.
 
     A tree of `data export` says by itself what it holds; for others give --leads and --rate.
     """
-    check_choice("units", units, tuple(UNITS))
     import_tree(
-        tree, out, class_names=split_commas(class_names), leads=lead_names(leads) if leads else (), sampling_rate_hz=rate, unit=units
+        tree, out, class_names=split_commas(class_names), leads=lead_names(leads) if leads else (), sampling_rate_hz=rate, units=units
     )
     print(describe_text(describe(out)))
     print(f"next: ecg-tune search STUDY --data {out}")

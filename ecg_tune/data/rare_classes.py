@@ -9,17 +9,16 @@ from numpy.typing import NDArray
 
 from ecg_tune.errors import DataError
 
+LEARNT_FROM = ("train", "validation")
 
-def rare_classes(
-    class_names: Sequence[str], labels: NDArray[np.uint8], rows: Mapping[str, NDArray[np.int64]], *, drop: bool
-) -> dict[str, str]:
+
+def rare_classes(class_names: Sequence[str], labels: Mapping[str, NDArray[np.uint8]], *, drop: bool) -> dict[str, str]:
     """Find classes to drop, until every class left has a positive and a negative record in train and in validation.
 
     Records whose only labels are of dropped classes no longer count.
 
     Args:
-        labels: (n_records, n_classes) of 0/1.
-        rows: "train" and "validation" → rows of their records.
+        labels: Split → (n_records, n_classes) of 0/1; only "train" and "validation" are looked at.
         drop: False refuses instead.
 
     Returns:
@@ -32,8 +31,8 @@ def rare_classes(
     while True:
         kept = [k for k, name in enumerate(class_names) if name not in dropped]
         found: dict[str, str] = {}
-        for split in ("train", "validation"):
-            own = labels[rows[split]][:, kept]
+        for split in LEARNT_FROM:
+            own = labels[split][:, kept]
             own = own[own.max(axis=1, initial=0) > 0]
             for k, count in zip(kept, own.sum(axis=0, dtype=np.int64).tolist(), strict=True):
                 if count in (0, len(own)):

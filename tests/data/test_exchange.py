@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ecg_tune.cli.main import run
 from ecg_tune.data.exchange.layout import DATASET
 from ecg_tune.data.exchange.reader import import_tree
 from ecg_tune.data.exchange.writer import export_size_bytes, export_tree
@@ -113,7 +114,7 @@ def test_batches_in_microvolts_numbered_from_1_beyond_10_keep_their_order(foreig
         (foreign / "signals" / split).mkdir()
         for number, start in enumerate(range(0, len(signals), 3), 1):
             np.save(foreign / "signals" / split / f"batch_{number}.npy", signals[start : start + 3].astype(np.float32))
-    import_tree(foreign, tmp_path / "back", **FOREIGN, unit="uv")
+    import_tree(foreign, tmp_path / "back", **FOREIGN, units="uv")
     np.testing.assert_array_equal(open_prepared(tmp_path / "back").train.signals_uv, data.train.signals_uv)
 
 
@@ -162,7 +163,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(foreign, data, tmp_
 
 def test_a_tree_of_standardised_signals_is_no_ecg_in_microvolts(foreign, tmp_path):
     with pytest.raises(DataError, match=r"standard deviation is [\d.e-]+ mV, which no ECG has"):
-        import_tree(foreign, tmp_path / "back", **FOREIGN, unit="uv")
+        import_tree(foreign, tmp_path / "back", **FOREIGN, units="uv")
 
 
 def test_a_foreign_tree_needs_its_leads_and_rate_and_ours_needs_none(foreign, tmp_path):
@@ -233,7 +234,7 @@ def test_data_that_are_there_survive_a_write_that_fails(data, tree, tmp_path, mo
     import_tree(tree, tmp_path / "back")
     before = open_prepared(tmp_path / "back").fingerprint
     monkeypatch.setattr(np, "savez", _full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(WorkFailedError, match=r"back can't be written \(No space"):
         import_tree(tree, tmp_path / "back")
     monkeypatch.undo()
     assert open_prepared(tmp_path / "back").fingerprint == before
@@ -312,3 +313,10 @@ def test_the_facts_of_the_source_are_in_the_tree(data, tree):
     facts = json.loads((tree / DATASET).read_text())
     assert facts["fingerprint"] == data.fingerprint
     assert facts["synthetic"] is True
+
+
+def test_an_export_into_a_bucket_is_refused(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["data", "export", str(data.folder), "s3://bucket/tree"]) == 2
+    assert "is no folder: export to this machine" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -120,6 +120,7 @@ def test_more_records_move_no_patient_to_another_split(folder, tmp_path):
         (lambda rows: [row.update({"AF ": "1"}) for row in rows], "column 'AF' of the first line is there twice"),
         (lambda rows: [row.update({"": "1"}) for row in rows], "column '' of the first line is without a name"),
         (lambda rows: rows[3].update(sex="x"), "line 5: sex is 'x', and must be male, female or empty"),
+        (lambda rows: rows[3].update(age="999"), "line 5: age is '999', not a number of 0 to 130"),
         (lambda rows: rows[3].update(age="old"), "line 5: age is 'old', not a number"),
         (lambda rows: [row.update(split="dev") for row in rows], "line 2: split is 'dev', and must be train, validation or test"),
         (lambda rows: [row.pop("patient_id") for row in rows], "lacks the column patient_id"),
@@ -258,3 +259,9 @@ def test_a_download_of_500_hz_serves_100_hz_as_the_publishers_files_do(ptbxl, tm
     np.testing.assert_array_equal(both.train.labels, only.train.labels)
     difference_uv = both.train.signals_uv.astype(float) - only.train.signals_uv
     assert np.sqrt(np.square(difference_uv[:, 50:-50]).mean()) < 1
+
+
+def test_files_that_do_not_say_what_they_hold_are_refused_with_the_way_for_arrays(folder, tmp_path):
+    table = read_record_table(write_table(tmp_path / "records.csv", lambda rows: rows[0].update(record="r000.csv")))
+    with pytest.raises(DamagedRecordError, match=r"r000\.csv does not say its units or rate: give WFDB or EDF files, or arrays"):
+        prepare_recordings(folder, tmp_path / "data", table, DataConfig())

@@ -16,17 +16,16 @@ from ecg_tune.config import CLASS_NAMES
 from ecg_tune.data.exchange.facts import checked_facts
 from ecg_tune.data.exchange.layout import DATASET, FACTS, SHORT
 from ecg_tune.data.overlap import check_overlap
-from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, Split, write_prepared
+from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, Split, check_folder, write_prepared
 from ecg_tune.data.prepared.ledger import LEDGER, ledger_entries, record_opening
 from ecg_tune.data.ptbxl.prepare import training_sd_mv
 from ecg_tune.data.ptbxl.quality import signal_flags
 from ecg_tune.data.rare_classes import rare_classes
-from ecg_tune.errors import DataError
+from ecg_tune.data.recordings.recording import unit_scale
+from ecg_tune.errors import ConfigError, DataError
 
-UNITS = {"mv": 1000.0, "uv": 1.0}
-"""Unit → microvolts."""
 BATCH_FILE = re.compile(r"batch_(\d+)\.npy")
-LARGEST_MV = 32.767
+LARGEST_MV = np.iinfo(np.int16).max / 1000
 WHOLE = ("ecg_id", "patient_id", "sex", "site", "fold", "flags")
 PLAUSIBLE_SD_MV = (0.005, 5.0)
 """Standard deviation of a whole data set's samples in millivolts: outside it, the unit is another one."""
@@ -39,25 +38,26 @@ def import_tree(
     class_names: Sequence[str] = (),
     leads: Sequence[str] = (),
     sampling_rate_hz: int | None = None,
-    unit: str | None = None,
+    units: str = "mv",
 ) -> dict[str, Any]:
     """Read a tree in the exchange layout and write a prepared data set. Its images are not read: they are computed from the signals.
 
     Args:
-        class_names, leads, sampling_rate_hz, unit: What a tree without `dataset.json` does not say; "mv" or "uv" for the unit.
+        class_names, leads, sampling_rate_hz: What a tree without `dataset.json` does not say.
+        units: Of the signals: "mv", "uv" or "v".
 
     Returns:
         The manifest.
 
     Raises:
+        ConfigError: Units that are no voltage.
         DataError: A file is missing or no plain array, shapes or counts don't fit each other, values are not finite or no labels, the unit
             is wrong, records are in two splits, or facts are missing, or given twice.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / "manifest.json").is_file():
-        raise DataError(f"{out} holds something else: name another folder for the prepared data")
+    check_folder(out)
     given = {"class_names": list(class_names), "leads": list(leads), "sampling_rate_hz": sampling_rate_hz}
     facts = _facts_of(tree, {key: value for key, value in given.items() if value})
-    scale = UNITS[unit] if unit else UNITS["mv"]
+    scale = 1000 * _millivolts(units)
     ledger_entries(tree, "")  # refuses one that can't be read before anything is written
     splits = {name: _read_split(tree, name, facts, scale) for name in SPLIT_NAMES}
     lengths = {split.signals_uv.shape[1] for split in splits.values() if len(split)}
@@ -75,14 +75,20 @@ def import_tree(
         )
     check_overlap(splits)
     _check_patients(splits)
-    rows = {name: np.arange(len(splits[name])) for name in SPLIT_NAMES}
-    rare_classes(facts["class_names"], np.concatenate([splits[name].labels for name in SPLIT_NAMES]), _offset(rows), drop=False)
+    rare_classes(facts["class_names"], {name: split.labels for name, split in splits.items()}, drop=False)
     facts["normalisation"] = {"kind": facts["normalisation"]["kind"], "scale_mv": sd_mv}
     facts["n_samples"] = splits["train"].signals_uv.shape[1]
     manifest = write_prepared(out, splits, facts)
     if len(splits["test"]):
         _keep_ledger(tree, out, manifest["fingerprint"])
     return manifest
+
+
+def _millivolts(units: str) -> float:
+    scale = unit_scale(units)
+    if scale is None:
+        raise ConfigError(f"units must be mv, uv or v, but got {units!r}")
+    return scale
 
 
 def _keep_ledger(tree: Path, out: Path, fingerprint: str) -> None:
@@ -148,12 +154,6 @@ def _read_split(tree: Path, name: str, facts: Mapping[str, Any], scale: float) -
         raise DataError(f"{tree}: {n_records} {name} records in signals/, but {len(labels)} in {labels_file.name}")
     joined = np.concatenate(signals)
     return Split(name, joined, labels, _records(tree, name, n_records, joined))
-
-
-def _offset(rows: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
-    """Shift each split's rows behind those of the splits before it."""
-    starts = np.cumsum([0, *(len(rows[name]) for name in SPLIT_NAMES)])
-    return {name: rows[name] + start for name, start in zip(SPLIT_NAMES, starts, strict=False)}
 
 
 def _check_tables(tree: Path, splits: Mapping[str, Split]) -> None:

@@ -32,7 +32,7 @@ from ecg_tune.data.prepared.ledger import LEDGER, OPENINGS, ledger_entries, reco
 from ecg_tune.data.prepared.manifest import MANIFEST, compute_fingerprint, read_manifest, write_manifest
 from ecg_tune.data.prepared.origin import ORIGIN, Origin, read_origin, write_origin
 from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder, read_fetched
-from ecg_tune.errors import DataError, SealedTestError
+from ecg_tune.errors import DataError, SealedTestError, WorkFailedError
 from ecg_tune.storage import S3Storage
 
 SPLIT_NAMES = ("train", "validation", "test")
@@ -146,27 +146,39 @@ def write_prepared(folder: Path, splits: Mapping[str, Split], facts: Mapping[str
 
     Returns:
         The manifest: `facts` with counts, digests and fingerprint.
+
+    Raises:
+        DataError: The folder holds something else.
+        WorkFailedError: It can't be written.
     """
-    _check_folder(folder)
+    check_folder(folder)
     made = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{secrets.token_hex(4)}.partial"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         manifest = _write_arrays(partial, splits, facts)
         (folder / MANIFEST).unlink(missing_ok=True)
         for name in SPLIT_NAMES:
             shutil.rmtree(folder / name, ignore_errors=True)
             (partial / name).rename(folder / name)
         write_manifest(folder, manifest)
+    except OSError as error:
+        raise WorkFailedError(f"{folder} can't be written ({error.strerror or error}): make room or name another folder") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        if made and not any(folder.iterdir()):
+        if made and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
     return manifest
 
 
-def _check_folder(folder: Path) -> None:
-    """Refuse to write among other files, or beside a ledger that can't be read."""
+def check_folder(folder: Path) -> None:
+    """Refuse to write prepared data among other files, or beside a ledger that can't be read.
+
+    Raises:
+        DataError: Names what is in the way.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file: name a folder for the prepared data")
     if folder.is_dir():
         known = (MANIFEST, LEDGER, OPENINGS, *SPLIT_NAMES)
         if strange := sorted(path.name for path in folder.iterdir() if path.name not in known and not path.name.endswith(".partial")):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tune.config import LEAD_NAMES, DataConfig, check_choice
-from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, write_prepared
+from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, check_folder, write_prepared
 from ecg_tune.data.prepared.origin import Origin
 from ecg_tune.data.ptbxl.labels import LabelSet, describe_rule, label_set, multi_hot
 from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
@@ -22,7 +22,7 @@ from ecg_tune.data.ptbxl.splits import assign_splits, check_patients_disjoint
 from ecg_tune.data.ptbxl.tables import CHECKSUMS, DATABASE, PtbxlTable, read_ptbxl
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.resampling import resample
-from ecg_tune.errors import DamagedRecordError, DataError, WorkFailedError
+from ecg_tune.errors import DamagedRecordError, DataError
 
 DAMAGED = ("refuse", "drop")
 AGE_OVER_89 = 90.0  # the publishers hide the age of everybody over 89
@@ -106,17 +106,15 @@ def prepare(
     if reading.damaged and damaged == "refuse":
         ecg_id, reason = next(iter(reading.damaged.items()))
         raise DamagedRecordError(f"{len(reading.damaged)} of {len(table)} records are damaged; the first is ecg_id {ecg_id}: {reason}")
-    rare = rare_classes(classes.class_names, labels, reading.rows, drop=config.rare_classes == "drop")
+    of_split = {name: labels[rows] for name, rows in reading.rows.items()}
+    rare = rare_classes(classes.class_names, of_split, drop=config.rare_classes == "drop")
     labels = labels[:, [name not in rare for name in classes.class_names]]
     reading = reading.only(labels.max(axis=1) > 0)
     splits = {name: _build_split(name, table, labels, reading, source_rate_hz(table, config)) for name in SPLIT_NAMES}
     kept_rows = np.concatenate([reading.rows[name] for name in SPLIT_NAMES])
     check_patients_disjoint(split_of[kept_rows], table.patient_id[kept_rows])
-    facts = _facts(table, config, splits, reading, classes.without(tuple(rare)), rare) | _special_facts(table, source_table, config)
-    try:
-        return write_prepared(target, splits, facts)
-    except OSError as error:
-        raise WorkFailedError(f"{target} can't be written ({error.strerror}): make room or name another folder") from error
+    facts = _facts(table, config, splits, reading, classes.without(tuple(rare)), rare, n_source=len(source_table))
+    return write_prepared(target, splits, facts)
 
 
 def training_sd_mv(signals_uv: NDArray[np.int16]) -> float:
@@ -137,10 +135,9 @@ def training_sd_mv(signals_uv: NDArray[np.int16]) -> float:
 
 
 def _check_target(target: Path) -> None:
-    if target.exists() and not target.is_dir():
-        raise DataError(f"{target} is a file: name a folder for the prepared data")
     if (target / DATABASE).exists():
         raise DataError(f"{target} holds PTB-XL itself: name another folder for the prepared data")
+    check_folder(target)
 
 
 def _read_signals(
@@ -208,16 +205,23 @@ def _build_split(name: str, table: PtbxlTable, labels: NDArray[np.uint8], readin
     return Split(name=name, signals_uv=signals_uv, labels=labels[rows], records=records, origin=origin)
 
 
-def _special_facts(table: PtbxlTable, source: PtbxlTable, config: DataConfig) -> dict[str, Any]:
+def _special_facts(table: PtbxlTable, config: DataConfig, *, n_source: int) -> dict[str, Any]:
     """Say in the manifest that only some records were read, or that they were resampled."""
-    facts: dict[str, Any] = {} if len(table) == len(source) else {"limit": {"read": len(table), "of": len(source)}}
+    facts: dict[str, Any] = {} if len(table) == n_source else {"limit": {"read": len(table), "of": n_source}}
     if (rate_hz := source_rate_hz(table, config)) != config.sampling_rate_hz:
         facts["resampled_from_hz"] = rate_hz
     return facts
 
 
 def _facts(
-    table: PtbxlTable, config: DataConfig, splits: dict[str, Split], reading: _Reading, classes: LabelSet, rare: dict[str, str]
+    table: PtbxlTable,
+    config: DataConfig,
+    splits: dict[str, Split],
+    reading: _Reading,
+    classes: LabelSet,
+    rare: dict[str, str],
+    *,
+    n_source: int,
 ) -> dict[str, Any]:
     """Collect the manifest's entries besides counts and digests."""
     scale_mv = training_sd_mv(splits["train"].signals_uv)
@@ -225,7 +229,7 @@ def _facts(
         raise DataError(f"every training sample of leads {','.join(config.leads)} is equal: these records can't be learnt from")
     n_kept = sum(len(split) for split in splits.values())
     return {
-        "source": {"name": table.folder.resolve().name, "version": table.version, "records": len(table)},
+        "source": {"name": table.folder.resolve().name, "version": table.version, "records": n_source},
         "source_folder": str(table.folder.resolve()),
         "labels": config.labels,
         "class_of": dict(classes.class_of),
@@ -243,6 +247,7 @@ def _facts(
         "damaged": reading.damaged,
         "quality": count_flags(np.concatenate([split.records["flags"] for split in splits.values()])),
         "ptbxl_checksum": _verification(table, config),
+        **_special_facts(table, config, n_source=n_source),
     }
 
 

@@ -75,7 +75,7 @@ class PtbxlTable:
         """Keep `limit` records, spread evenly over the table; all of them without a limit, or where there are no more."""
         if limit is None or limit >= len(self):
             return self
-        rows = np.linspace(0, len(self) - 1, limit).round().astype(np.int64)
+        rows = spread_rows(len(self), limit)
         arrays: dict[str, Any] = {
             field.name: value[rows] for field in fields(self) if isinstance(value := getattr(self, field.name), np.ndarray)
         }
@@ -86,6 +86,11 @@ class PtbxlTable:
             filenames={rate: tuple(names[row] for row in rows) for rate, names in self.filenames.items()},
             notes={column: noted[rows] for column, noted in self.notes.items()},
         )
+
+
+def spread_rows(n_rows: int, limit: int) -> NDArray[np.int64]:
+    """Choose `limit` of `n_rows` rows, evenly from the first to the last."""
+    return np.linspace(0, n_rows - 1, limit).round().astype(np.int64)
 
 
 def read_ptbxl(folder: Path) -> PtbxlTable:

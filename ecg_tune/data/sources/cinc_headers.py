@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ecg_tune.data.sources.record_list import RecordList, check_class_names
+from ecg_tune.data.sources.record_list import SEXES, RecordList, check_class_names
 from ecg_tune.errors import DataError
 
 COMMENT = re.compile(r"#\s*(Age|Sex|Dx)\s*:\s*(.*?)\s*", re.IGNORECASE)
-SEXES = {"male": 0, "m": 0, "female": 1, "f": 1}
 
 
 def read_mapping(path: Path) -> dict[str, str]:

@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 
 from ecg_tune.config import DataConfig, check_choice
 from ecg_tune.data.overlap import check_overlap
-from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, write_prepared
+from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, check_folder, write_prepared
 from ecg_tune.data.prepared.origin import Origin
 from ecg_tune.data.ptbxl.prepare import DAMAGED, training_sd_mv
 from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
+from ecg_tune.data.ptbxl.records import DURATION_S
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.adaptation import SignalFormat, adapt
 from ecg_tune.data.recordings.files import read_recordings
 from ecg_tune.data.sources.record_list import RecordList
-from ecg_tune.errors import ConfigError, DamagedRecordError, DataError, WorkFailedError
+from ecg_tune.errors import ConfigError, DamagedRecordError, DataError
 
-DURATION_S = 10
+ARRAYS = (".csv", ".tsv", ".npy")
+"""Suffixes of files that may hold several recordings, or leave out what they are."""
 SHARES = {"train": 0.70, "validation": 0.85, "test": 1.0}
 """Split → upper end of its patients' hashes, of 0..1."""
 
@@ -71,10 +73,10 @@ def prepare_recordings(
     """
     check_choice("damaged", damaged, DAMAGED)
     _check_config(config)
-    check_target(target, folder)
+    _check_folders(folder, target)
     n_listed = len(records)
-    records = limited(records, config.limit)
-    splits = divide(records) if records.splits is None else records.splits
+    records = records.limited(config.limit)
+    splits = _divided(records) if records.splits is None else records.splits
     patients = np.unique(records.patients, return_inverse=True)[1].astype(np.int64) + 1
     _check_patients(splits, records.patients, records.name)
     read = _read(folder, records, config, progress)
@@ -84,30 +86,23 @@ def prepare_recordings(
             f"{len(read.damaged)} of {len(records)} recordings can't be used, the first is {file}: {reason}; --damaged drop leaves them out"
         )
     rows = {name: read.rows[splits[read.rows] == name] for name in SPLIT_NAMES}
-    rare = rare_classes(records.class_names, records.labels, rows, drop=config.rare_classes == "drop")
+    of_split = {name: records.labels[own] for name, own in rows.items()}
+    rare = rare_classes(records.class_names, of_split, drop=config.rare_classes == "drop")
     kept = [k for k, name in enumerate(records.class_names) if name not in rare]
     labelled = records.labels[:, kept].max(axis=1) > 0
     made = {name: _split(name, records, read, rows[name][labelled[rows[name]]], patients, kept) for name in SPLIT_NAMES}
     check_overlap(made)
     facts = _facts(folder, records, config, made, read, n_listed=n_listed, rare=rare)
-    try:
-        return write_prepared(target, made, facts)
-    except OSError as error:
-        raise WorkFailedError(f"{target} can't be written ({error.strerror}): make room or name another folder") from error
+    return write_prepared(target, made, facts)
 
 
-def check_target(target: Path, source: Path) -> None:
-    """Refuse a target that is a file, or the folder of the recordings itself.
-
-    Raises:
-        DataError: It is one of these.
-    """
+def _check_folders(source: Path, target: Path) -> None:
+    """Refuse a source that is no folder, and a target in which the recordings lie or other files."""
     if not source.is_dir():
         raise DataError(f"{source} is no folder: name the one that holds the recordings")
-    if target.exists() and not target.is_dir():
-        raise DataError(f"{target} is a file: name a folder for the prepared data")
     if source.resolve().is_relative_to(target.resolve()):
         raise DataError(f"{target} holds the recordings: name another folder for the prepared data")
+    check_folder(target)
 
 
 def _check_patients(splits: NDArray[np.str_], patients: NDArray[np.str_], where: str) -> None:
@@ -118,7 +113,7 @@ def _check_patients(splits: NDArray[np.str_], patients: NDArray[np.str_], where:
             raise DataError(f"{where}: patient {patient!r} is in {split_of[patient]} and {split}: a patient may be in one split only")
 
 
-def divide(records: RecordList) -> NDArray[np.str_]:
+def _divided(records: RecordList) -> NDArray[np.str_]:
     """Divide patients into train, validation and test, about 70 / 15 / 15 %, by a hash of their name: adding records moves nobody."""
 
     def split_of(patient: str) -> str:
@@ -126,25 +121,6 @@ def divide(records: RecordList) -> NDArray[np.str_]:
         return next(name for name, end in SHARES.items() if share < end)
 
     return np.array([split_of(str(patient)) for patient in records.patients], dtype=np.str_)
-
-
-def limited(records: RecordList, limit: int | None) -> RecordList:
-    """Keep `limit` records, spread evenly over the list."""
-    if limit is None or limit >= len(records):
-        return records
-    rows = np.linspace(0, len(records) - 1, limit).round().astype(np.int64)
-    return RecordList(
-        files=tuple(records.files[row] for row in rows),
-        patients=records.patients[rows],
-        splits=None if records.splits is None else records.splits[rows],
-        class_names=records.class_names,
-        labels=records.labels[rows],
-        age=records.age[rows],
-        sex=records.sex[rows],
-        device=records.device[rows],
-        site=records.site[rows],
-        name=records.name,
-    )
 
 
 def _check_config(config: DataConfig) -> None:
@@ -166,10 +142,10 @@ def _read(folder: Path, records: RecordList, config: DataConfig, progress: Progr
     adapted: dict[str, int] = {}
     for row, file in enumerate(records.files):
         try:
-            recordings = read_recordings(folder / file)
-            if len(recordings) != 1:
-                raise DataError(f"{file} holds {len(recordings)} recordings: write each to a file of its own")
-            fitted = adapt(recordings[0], wanted)
+            if Path(file).suffix.lower() in ARRAYS:
+                raise DataError(f"{file} does not say its units or rate: give WFDB or EDF files, or arrays with `data import`")
+            (recording,) = read_recordings(folder / file)
+            fitted = adapt(recording, wanted)
         except DataError as error:
             damaged[file] = str(error)
         else:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecg_tune.data.ptbxl.tables import spread_rows
 from ecg_tune.errors import DataError
 
 RECORD, PATIENT, SPLIT = "record", "patient_id", "split"
 ABOUT_PATIENTS = ("age", "sex", "device", "site")
+OLDEST = 130
 SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 SEXES = {"male": 0, "m": 0, "0": 0, "female": 1, "f": 1, "1": 1, "": -1, "unknown": -1}
 RESERVED = ("records", "patients", "macro_avg", "micro_avg", "weighted_avg", "samples_avg")
@@ -52,6 +55,15 @@ class RecordList:
     def __len__(self) -> int:
         return len(self.files)
 
+    def limited(self, limit: int | None) -> RecordList:
+        """Keep `limit` records, spread evenly over the list; all of them without a limit, or where there are no more."""
+        if limit is None or limit >= len(self):
+            return self
+        rows = spread_rows(len(self), limit)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        arrays: dict[str, Any] = {name: value[rows] for name, value in values.items() if isinstance(value, np.ndarray)}
+        return replace(self, **arrays, files=tuple(self.files[row] for row in rows))
+
 
 def read_record_table(path: Path) -> RecordList:
     """Read a CSV table: `record`, `patient_id`, one column of 0 and 1 a class, and maybe `split`, `age`, `sex`, `device`, `site`.
@@ -73,10 +85,10 @@ def read_record_table(path: Path) -> RecordList:
         splits=_splits(table[SPLIT], path) if SPLIT in table.columns else None,
         class_names=class_names,
         labels=labels,
-        age=_numbers(column["age"], path),
+        age=_numbers(column["age"], path, most=OLDEST),
         sex=_sexes(column["sex"], path),
         device=np.array([text or "unknown" for text in column["device"]], dtype=np.str_),
-        site=np.nan_to_num(_numbers(column["site"], path), nan=-1).astype(np.int64),
+        site=np.nan_to_num(_numbers(column["site"], path, most=1e6), nan=-1).astype(np.int64),
         name=path.name,
     )
 
@@ -163,24 +175,14 @@ def _splits(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
     return np.array([SPLITS[text.lower()] for text in column], dtype=np.str_)
 
 
-def _numbers(column: pd.Series[str], path: Path) -> NDArray[np.float64]:
+def _numbers(column: pd.Series[str], path: Path, *, most: float) -> NDArray[np.float64]:
     values = np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
-    for row in np.flatnonzero((column != "").to_numpy() & ~((values >= 0) & (values <= 1e6)))[:1]:
-        raise DataError(f"{path}, line {row + 2}: {column.name} is {column.iloc[row]!r}, not a number from 0 on")
+    for row in np.flatnonzero((column != "").to_numpy() & ~((values >= 0) & (values <= most)))[:1]:
+        raise DataError(f"{path}, line {row + 2}: {column.name} is {column.iloc[row]!r}, not a number of 0 to {most:g}")
     return values
 
 
 def _sexes(column: pd.Series[str], path: Path) -> NDArray[np.int64]:
-    return sexes(column.tolist(), str(path))
-
-
-def sexes(texts: Sequence[str], where: str, known: Mapping[str, int] = SEXES) -> NDArray[np.int64]:
-    """Read sexes: 0 male, 1 female, -1 unknown.
-
-    Raises:
-        DataError: A word means none.
-    """
-    for line, text in enumerate(texts, 2):
-        if text.lower() not in known:
-            raise DataError(f"{where}, line {line}: sex is {text!r}, and must be male, female or empty")
-    return np.array([known[text.lower()] for text in texts], dtype=np.int64)
+    for row in np.flatnonzero(~column.str.lower().isin(SEXES))[:1]:
+        raise DataError(f"{path}, line {row + 2}: sex is {column.iloc[row]!r}, and must be male, female or empty")
+    return np.array([SEXES[text.lower()] for text in column], dtype=np.int64)
