@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet
 
-.PHONY: help setup demo check test-fast test test-long test-kill test-cluster test-cluster-full docs
+.PHONY: help setup demo check test-fast test test-long test-kill reliability soak test-cluster test-cluster-full docs
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
@@ -21,16 +21,24 @@ check: .venv/.ready-dev ## Lint, format, types
 	$(BIN)/mypy
 
 test-fast: .venv/.ready-dev ## Run the tests that start no Ray and no browser (under two minutes on two cores)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not (slow or ray or browser or hosts)"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not (slow or ray or browser or hosts or combinations)"
 
-test: .venv/.ready-dev ## Run all tests but the long searches and those on several hosts (about fifteen minutes on two cores)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not (hosts or kill or jobs)"
+test: .venv/.ready-dev ## Run all tests but the long searches and those on several hosts (about 18 minutes on two cores)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not (hosts or kill or jobs or combinations)"
 
-test-long: .venv/.ready-dev ## Run searches that are killed, once a kind, and those sent as jobs of Ray or SLURM (eight minutes on two cores)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "kill or jobs"
+test-long: .venv/.ready-dev ## Run what `make test` leaves out: searches killed once a kind or sent as jobs, every combination (ten minutes)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "kill or jobs or combinations"
 
 test-kill: .venv/.ready-dev ## Kill a driver, a worker, a node of a search, 20 times each (FAULTS=20; hours)
 	FAULTS=$${FAULTS:-20} $(BIN)/pytest tests/faults
+
+reliability: .venv/.ready-dev ## Run the fault tests, and write what came out into docs/reliability.md (FAULTS=20: each kill so often)
+	RELIABILITY=docs/results/faults.json $(BIN)/pytest tests/faults
+	$(BIN)/python -m tests.faults.reliability
+
+soak: .venv/.ready-dev ## Run small searches with faults for an hour, and write what came out into docs/reliability.md (MINUTES=60)
+	if [ "$$(id -u)" = 0 ]; then export UNSHARED=1; run="unshare -m"; fi; $$run $(BIN)/python -m tests.faults.soak --minutes $${MINUTES:-60}
+	$(BIN)/python -m tests.faults.reliability
 
 test-cluster: .venv/.ready-dev ## Run a cluster of three hosts made of network namespaces (root; openssh-server, rsync, iproute2; five minutes)
 	$(BIN)/pytest tests/cluster -m hosts -rs
@@ -46,7 +54,7 @@ docs: .venv/.ready-docs ## Build the documentation's site in site/, strictly
 	$(PYTHON) -m venv .venv
 	$(PIP) --upgrade pip
 	$(PIP) -r requirements.txt
-	$(PIP) --no-deps -e .
+	PYTHONWARNINGS=ignore $(PIP) --no-deps -e .  # setuptools warns of each folder of files that are no code
 	@touch $@
 
 .venv/.ready-dev: .venv/.ready requirements-dev.txt

@@ -6,14 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.compat import best_model as best_model
-    from analysis.compat import evaluate_all_models as evaluate_all_models
-    from analysis.compat import evaluate_model as evaluate_model
-    from analysis.compat import generate_best_model_analysis as generate_best_model_analysis
-    from analysis.compat import load_model as load_model
-    from analysis.compat import main as main
-    from analysis.compat import make_ensemble as make_ensemble
-    from analysis.compat import save_summary_report as save_summary_report
+    from analysis.compat.evaluation import best_model as best_model
+    from analysis.compat.evaluation import evaluate_all_models as evaluate_all_models
+    from analysis.compat.evaluation import evaluate_model as evaluate_model
+    from analysis.compat.evaluation import generate_best_model_analysis as generate_best_model_analysis
+    from analysis.compat.evaluation import load_model as load_model
+    from analysis.compat.evaluation import main as main
+    from analysis.compat.evaluation import make_ensemble as make_ensemble
+    from analysis.compat.evaluation import save_summary_report as save_summary_report
     from analysis.evaluation.comparison import ModelComparison as ModelComparison
     from analysis.evaluation.evaluate import get_test_loader as get_test_loader
     from analysis.evaluation.metrics import ECGMetrics as ECGMetrics
@@ -28,20 +28,20 @@ _HOME = {
     "ECGMetrics": "evaluation.metrics",
     "ModelComparison": "evaluation.comparison",
     "TrainingVisualizer": "retraining.training_visualizer",
-    "best_model": "compat",
-    "evaluate_all_models": "compat",
-    "evaluate_model": "compat",
-    "generate_best_model_analysis": "compat",
+    "best_model": "compat.evaluation",
+    "evaluate_all_models": "compat.evaluation",
+    "evaluate_model": "compat.evaluation",
+    "generate_best_model_analysis": "compat.evaluation",
     "generate_best_model_table": "evaluation.tables",
     "generate_macro_table": "evaluation.tables",
     "generate_per_class_tables": "evaluation.tables",
     "generate_visualizations": "evaluation.plots.figures",
     "get_test_loader": "evaluation.evaluate",
-    "load_model": "compat",
-    "main": "compat",
-    "make_ensemble": "compat",
+    "load_model": "compat.evaluation",
+    "main": "compat.evaluation",
+    "make_ensemble": "compat.evaluation",
     "platt_scaled": "retraining.platt",
-    "save_summary_report": "compat",
+    "save_summary_report": "compat.evaluation",
 }
 
 

@@ -42,14 +42,16 @@ def bars_figure(
     *,
     selected: str = "",
     note: str = "",
+    average: str = "Mean over classes",
 ) -> Figure:
     """Draw one panel a metric with one bar a model and its interval.
 
     Args:
-        values: {model: {metric: macro value}}.
+        values: {model: {metric: averaged value}}.
         limits: {model: {metric: (low, high)}}; models or metrics without one get no whisker.
         selected: The model to mark.
         note: What the numbers rest on; n and the interval belong here.
+        average: How the values were averaged, for the axis.
     """
     names = list(values)
     figure = Figure(figsize=(WIDTH_IN, 1.4 + 2 * (0.55 + 0.27 * max(len(names), 3))), layout="constrained")
@@ -65,7 +67,7 @@ def bars_figure(
         axes.set_yticks(range(len(names)), names, fontsize=8)
         axes.set_ylim(len(names) - 0.4, -0.6)
     _text_panel(panels[-1], note + (f"\nBlue: {selected}, chosen on validation." if selected else ""))
-    figure.supxlabel("Mean over classes (no unit, 0 to 1)", fontsize=9)
+    figure.supxlabel(f"{average} (no unit, 0 to 1)", fontsize=9)
     return figure
 
 
@@ -91,7 +93,7 @@ def heatmap_figure(
         limits: (n_models, n_classes, 2) ends of the intervals, written below the values; NaN for none.
     """
     width_in = max(WIDTH_IN * 0.8, 1.5 + CELL_IN * len(columns))
-    figure = Figure(figsize=(width_in, 1.5 + (0.34 if limits is None else 0.42) * len(rows)), layout="constrained")
+    figure = Figure(figsize=(width_in, 1.5 + (0.42 if limits is None else 0.55) * len(rows)), layout="constrained")
     axes = figure.subplots()
     palette = colormaps["cividis"].with_extremes(bad="#DDDDDD")
     image = axes.imshow(np.ma.masked_invalid(values), vmin=0, vmax=1, cmap=palette, aspect="auto")
@@ -99,9 +101,9 @@ def heatmap_figure(
         colour = "white" if value < 0.5 else "black"
         interval = "" if limits is None or np.isnan(limits[i, j]).any() else f"{limits[i, j, 0]:.3f} to {limits[i, j, 1]:.3f}"
         text = "n/a" if np.isnan(value) else f"{value:.3f}"
-        axes.text(j, i - 0.18 if interval else i, text, ha="center", va="center", fontsize=9, color=colour)
+        axes.text(j, i - 0.18 if interval else i, text, ha="center", va="center", fontsize=10.5, weight="bold", color=colour)
         if interval:
-            axes.text(j, i + 0.26, interval, ha="center", va="center", fontsize=6.5, color=colour)
+            axes.text(j, i + 0.26, interval, ha="center", va="center", fontsize=8, color=colour)
     axes.set_xticks(range(len(columns)), columns, fontsize=9)
     axes.set_yticks(range(len(rows)), rows, fontsize=9)
     axes.set_title(f"{LABELS[metric]} per class", fontsize=10)

@@ -20,7 +20,7 @@ import os
 import tempfile
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,11 @@ from ecg_tune.training.learner import learning_data
 from trainables import FamilyTrainable, LearnerTrainable, Shared, classes_of
 
 METHODS = {"forecast": "ours, --scheduler forecast", "asha": "ours, --scheduler asha", "ray": "Ray's OptunaSearch + ASHAScheduler"}
+FORMER = {
+    "forecast_before": "… before defaults were trained whole",
+    "forecast_two_thirds": "… two thirds of each rung resuming",
+}
+"""Rules of forecasts that were tried, and are no longer there to be run."""
 SLOTS, N_RETRAINED = 2, 3
 RESULTS = Path(__file__).parent / "data" / "real_search.jsonl"
 ENDLESS = 10_000
@@ -156,12 +161,12 @@ def plain(config: Any) -> Any:
     return json.loads(json.dumps(config))
 
 
-def search_all(data: PreparedData, out: Path, *, seeds: int, epochs: int, max_epochs: int) -> None:
+def search_all(data: PreparedData, out: Path, *, methods: Sequence[str], seeds: int, epochs: int, max_epochs: int) -> None:
     """Run the searches that `out` does not hold."""
     space, loaded = searched_space(max_epochs, len(data.leads)), learning_data(data, torch.device("cpu"))
     known = {(line["method"], line["seed"]) for line in read(out)}
     for seed in range(seeds):
-        for method in METHODS:
+        for method in methods:
             if (method, seed) in known:
                 continue
             with tempfile.TemporaryDirectory() as folder:
@@ -193,8 +198,9 @@ def table(lines: list[dict[str, Any]]) -> str:
     by_seed: dict[int, dict[str, Mapping[str, Any]]] = {}
     for line in lines:
         by_seed.setdefault(line["seed"], {})[line["method"]] = line
-    rows = [f"{'':<36}{'seed':>5}{'trials':>8}{'after epochs':>14}{'after seconds':>15}{'trained again':>20}"]
+    rows = [f"{'':<40}{'seed':>5}{'trials':>8}{'after epochs':>14}{'after seconds':>15}{'trained again':>20}"]
     means: dict[str, list[float]] = {}
+    shown = METHODS | FORMER
     for seed, own in by_seed.items():
         equal_s = min(line["noted"][-1][0] for line in own.values())
         for method, line in own.items():
@@ -203,10 +209,10 @@ def table(lines: list[dict[str, Any]]) -> str:
             again = np.array(line["retrained"])
             means.setdefault(method, []).append(float(again.mean()))
             rows.append(
-                f"{METHODS[method]:<36}{seed:>5}{line['trials']:>8}{after:>14.4f}{timely:>9.4f} ({equal_s:.0f} s)"
+                f"{shown[method]:<40}{seed:>5}{line['trials']:>8}{after:>14.4f}{timely:>9.4f} ({equal_s:.0f} s)"
                 f"{again.mean():>12.4f} ± {again.std(ddof=1):.4f}"
             )
-    rows += [f"{METHODS[method]:<36} mean of the configs trained again {np.mean(values):.4f}" for method, values in means.items()]
+    rows += [f"{shown[method]:<40} mean of the configs trained again {np.mean(values):.4f}" for method, values in means.items()]
     return "\n".join(rows)
 
 
@@ -215,6 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="prepared data")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", default=",".join(METHODS), help=f"comma-separated, of {', '.join(METHODS)}")
     parser.add_argument("--epochs", type=int, default=300, help="of all trials of a search together")
     parser.add_argument("--max-epochs", type=int, default=15, help="of a trial")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -229,7 +236,12 @@ def main() -> None:
         torch.set_num_threads(1)
         ray.init(num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         search_all(
-            open_prepared(arguments.data), arguments.out, seeds=arguments.seeds, epochs=arguments.epochs, max_epochs=arguments.max_epochs
+            open_prepared(arguments.data),
+            arguments.out,
+            methods=arguments.only.split(","),
+            seeds=arguments.seeds,
+            epochs=arguments.epochs,
+            max_epochs=arguments.max_epochs,
         )
     print(table(read(arguments.out)))
 

@@ -21,6 +21,7 @@ from scipy.stats import binomtest
 from ecg_tune.search.sampling.history import SamplerHistory
 from ecg_tune.search.sampling.samplers import SAMPLERS, FixedSampler
 from ecg_tune.search.space import Proposal
+from ecg_tune.study.schema import read_trial
 
 FAMILIES = ("plain", "deep", "wide")
 N_BOOTSTRAP = 2000
@@ -55,7 +56,7 @@ def best_found(sampler: str, seed: int, trials: int) -> float:
         study.sampler = FixedSampler(view.propose(number, suggest, families=FAMILIES))
         trial = study.ask()
         quality = suggest(trial).config["quality"]
-        view.add(study.tell(trial, quality))
+        view.add(read_trial(study.tell(trial, quality)))
     return study.best_value
 
 

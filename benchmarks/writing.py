@@ -23,7 +23,8 @@ import optuna
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ecg_tune.study.database import open_database, server_url
+from ecg_tune.study.database import open_database
+from ecg_tune.study.server_url import server_url
 from ecg_tune.study.transactions import add_trial, write_trial
 
 PARAMS = {f"rnn.parameter_{n}": 0.5 for n in range(12)}

@@ -23,10 +23,14 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ecg_tune.api.evaluate import evaluate
+    from ecg_tune.api.retrain import retrain
+    from ecg_tune.api.search import search
     from ecg_tune.data.prepared.dataset import open_prepared as open_data
     from ecg_tune.data.ptbxl.prepare import prepare
     from ecg_tune.data.recordings.files import read_recordings
     from ecg_tune.data.recordings.recording import Recording
+    from ecg_tune.search.callbacks import Callback
     from ecg_tune.study.study import Study
     from ecg_tune.training.fit import train_model
     from ecg_tune.training.model_file import load_model
@@ -36,25 +40,33 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Callback",
     "Recording",
     "__version__",
+    "evaluate",
     "load_model",
     "open_data",
     "open_study",
     "predict",
     "prepare",
     "read_recordings",
+    "retrain",
+    "search",
     "train_model",
 ]
 
 _FACE = {
+    "Callback": "ecg_tune.search.callbacks:Callback",
     "Recording": "ecg_tune.data.recordings.recording:Recording",
+    "evaluate": "ecg_tune.api.evaluate:evaluate",
     "load_model": "ecg_tune.training.model_file:load_model",
     "open_data": "ecg_tune.data.prepared.dataset:open_prepared",
     "open_study": "ecg_tune.study.study:Study.open",
     "predict": "ecg_tune.training.predictor:predict_probabilities",
     "prepare": "ecg_tune.data.ptbxl.prepare:prepare",
     "read_recordings": "ecg_tune.data.recordings.files:read_recordings",
+    "retrain": "ecg_tune.api.retrain:retrain",
+    "search": "ecg_tune.search",  # the package is called itself, see there
     "train_model": "ecg_tune.training.fit:train_model",
 }
 
@@ -65,7 +77,8 @@ def __getattr__(name: str) -> Any:
     if name not in _FACE:
         raise AttributeError(f"module 'ecg_tune' has no attribute {name!r}")
     module, _, attribute = _FACE[name].partition(":")
-    return attrgetter(attribute)(importlib.import_module(module))
+    found = importlib.import_module(module)
+    return attrgetter(attribute)(found) if attribute else found
 
 
 def __dir__() -> list[str]:

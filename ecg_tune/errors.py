@@ -8,6 +8,7 @@
     │   │   └── DamagedRecordError         one record's files are missing, cut, changed or mislabelled
     │   ├── ConfigError                    a setting has an unknown name or a value out of range
     │   └── StudyError                     a study doesn't exist, doesn't fit, or is in use
+    │       └── UnknownServerError         a study's folder names a database that the user has not named
     ├── SealedTestError (PermissionError)  code asked for the test split without ``open_test``
     ├── NonFiniteLossError (ArithmeticError)  a loss or score is NaN or infinite
     ├── StoppedError                       the user interrupted the work: exit code 130
@@ -39,6 +40,18 @@ class ConfigError(UsageError):
 
 class StudyError(UsageError):
     """A study does not exist, does not fit the command, or is in use by another process."""
+
+
+class UnknownServerError(StudyError):
+    """A study's folder names the address of a database that the user has not named yet.
+
+    Attributes:
+        address: The URL, without a password.
+    """
+
+    def __init__(self, message: str, address: str) -> None:
+        super().__init__(message)
+        self.address = address
 
 
 class SealedTestError(EcgTuneError, PermissionError):

@@ -1,18 +1,30 @@
 """Multi-label classification metrics on NumPy arrays, checked against scikit-learn.
 
 Shapes: `labels` is (n_records, n_classes) of 0/1, `probabilities` the same shape in [0, 1], `thresholds` (n_classes,).
-An undefined metric is NaN when it ranks scores (AUC of a class without positives), and 0.0 when it is a ratio of counts
-(precision without predicted positives), as scikit-learn's `zero_division=0`. Macro means skip NaN classes.
+A metric that needs positives is NaN for a class without any (AUC, sensitivity, precision, F1). Where there are some, a ratio with
+an empty denominator (precision without predicted positives) is 0.0, as scikit-learn's `zero_division=0`. Macro means skip NaN classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+NEED_POSITIVES = ("sensitivity", "precision", "f1_score")
+"""Rates that say nothing of a class without positives; its false alarms are in specificity and accuracy."""
+LEAST_POSITIVES = 10
+"""Positive records that a threshold is tuned on at least.
+
+Thresholds tuned on a handful of positives overfit (Yang, 2001; Lipton et al., 2014): where one lands among the scores of three records is
+chance, and decisions on other records range from next to none to most of them. See docs/how-it-works/statistics.md.
+"""
+UNTUNED = 0.5
+"""The threshold of a class with fewer. A tuned one is a midpoint between two scores, so it is as good as never exactly this."""
+UNTUNED_RULE = f"{UNTUNED:g} where fewer than {LEAST_POSITIVES} validation records have the class"
 
 
 def auc_roc(labels: NDArray[np.generic], scores: NDArray[np.generic]) -> float:
@@ -109,6 +121,31 @@ def rates(counts: NDArray[np.int64]) -> dict[str, Array]:
     }
 
 
+def class_rates(counts: NDArray[np.int64]) -> dict[str, Array]:
+    """Compute `rates` of classes: those of `NEED_POSITIVES` are NaN where a class has no positive record."""
+    lacks = counts[..., 0] + counts[..., 2] == 0
+    return {name: np.where(lacks, np.nan, values) if name in NEED_POSITIVES else values for name, values in rates(counts).items()}
+
+
+def tunable(labels: NDArray[np.generic]) -> list[int]:
+    """List the classes with enough positives to tune a threshold on, by their numbers.
+
+    Args:
+        labels: (n_records, n_classes) of 0/1.
+    """
+    n_positive = np.asarray(labels).astype(bool).sum(axis=0)
+    return [k for k, n in enumerate(n_positive) if n >= LEAST_POSITIVES]
+
+
+def untuned_classes(class_names: Sequence[str], thresholds: NDArray[np.generic] | Sequence[float]) -> list[str]:
+    """Name the classes whose threshold was not tuned.
+
+    Args:
+        thresholds: (n_classes,) of `f1_thresholds`, or as tuned.
+    """
+    return [name for name, threshold in zip(class_names, thresholds, strict=True) if threshold == UNTUNED]
+
+
 def f1_thresholds(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> Array:
     """Choose for each class the threshold with the highest F1. Call it on validation records only, never on test.
 
@@ -116,13 +153,11 @@ def f1_thresholds(labels: NDArray[np.generic], probabilities: NDArray[np.generic
     probabilities, so that rounding on another device does not move a record across it. Ties take the highest threshold.
 
     Returns:
-        (n_classes,) in 0..1; 0.5 for a class without positives.
+        (n_classes,) in 0..1; `UNTUNED` for a class with fewer than `LEAST_POSITIVES` positives.
     """
-    best = np.full(labels.shape[1], 0.5)
-    for k in range(labels.shape[1]):
+    best = np.full(labels.shape[1], UNTUNED)
+    for k in tunable(labels):
         positive = np.asarray(labels[:, k]).astype(bool)
-        if not positive.any():
-            continue
         scores = np.asarray(probabilities[:, k], dtype=np.float64)
         order = np.argsort(-scores, kind="stable")
         values = scores[order]
@@ -135,23 +170,32 @@ def f1_thresholds(labels: NDArray[np.generic], probabilities: NDArray[np.generic
     return best
 
 
+def per_class_auc_pr(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> Array:
+    """Apply `average_precision` to each class; (n_classes,)."""
+    return np.array([average_precision(labels[:, k], probabilities[:, k]) for k in range(labels.shape[1])])
+
+
+def per_class_f1(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> Array:
+    """Compute F1 of each class at threshold 0.5, which is not tuned; (n_classes,)."""
+    return class_rates(confusion(labels, np.asarray(probabilities, dtype=np.float64) >= 0.5))["f1_score"]
+
+
+PER_CLASS_METRICS = {"auc": per_class_auc, "auc_pr": per_class_auc_pr, "f1": per_class_f1}
+"""Metrics of each class, 0..1, NaN where undefined: areas under the ROC and the precision-recall curve, and F1 at threshold 0.5."""
+METRICS = tuple(f"macro_{name}" for name in PER_CLASS_METRICS)
+"""Their means over classes; a search maximises the first by default."""
+
+
+def per_class_metrics(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> dict[str, Array]:
+    """Compute each of `PER_CLASS_METRICS`; name → (n_classes,)."""
+    return {name: compute(labels, probabilities) for name, compute in PER_CLASS_METRICS.items()}
+
+
+def macro_metrics(per_class: Mapping[str, Array]) -> dict[str, float]:
+    """Average `per_class_metrics` over classes: "macro_auc", "macro_auc_pr", "macro_f1"."""
+    return {f"macro_{name}": macro(values) for name, values in per_class.items()}
+
+
 def macro_auc(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> float:
     """Average the area under the ROC curve over classes, 0..1; this is what a search maximises by default."""
     return macro(per_class_auc(labels, probabilities))
-
-
-def macro_auc_pr(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> float:
-    """Average the area under the precision-recall curve over classes, 0..1."""
-    return macro(np.array([average_precision(labels[:, k], probabilities[:, k]) for k in range(labels.shape[1])]))
-
-
-def macro_f1(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> float:
-    """Average F1 over classes at threshold 0.5, which is not tuned."""
-    return float(rates(confusion(labels, np.asarray(probabilities, dtype=np.float64) >= 0.5))["f1_score"].mean())
-
-
-METRICS: dict[str, Callable[[NDArray[np.generic], NDArray[np.generic]], float]] = {
-    "macro_auc": macro_auc,
-    "macro_auc_pr": macro_auc_pr,
-    "macro_f1": macro_f1,
-}

@@ -6,12 +6,15 @@
   upload in a bucket. A process that is killed before leaves the previous file, or none.
 - Names are relative to the storage and use slashes. A name may contain `DIGEST`, which `write` replaces by the file's digest.
 - `names` lists one folder, sorted; a folder that doesn't exist is empty. `remove` accepts a name that doesn't exist.
+- A name that leads out of the storage, upwards or by a link, raises `UsageError`.
 - A missing file raises `FileNotFoundError`; everything else that fails raises another `OSError`.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,7 +25,7 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from ecg_tune.errors import ConfigError
+from ecg_tune.errors import ConfigError, DataError, UsageError
 
 DIGEST = "{digest}"
 """In the name of a file to write: replaced by the first 16 hex digits of the content's SHA-256."""
@@ -43,11 +46,11 @@ class LocalStorage:
 
     def child(self, name: str) -> LocalStorage:
         """Open the folder `name` of this storage as a storage of its own."""
-        return LocalStorage(self.root / name)
+        return LocalStorage(self._inside(name))
 
     def names(self, folder: str) -> list[str]:
         """List the files and folders in a folder, sorted by name; hidden ones are left out."""
-        path = self.root / folder
+        path = self._inside(folder)
         return sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(".")) if path.is_dir() else []
 
     def write(self, name: str, write: Write) -> str:
@@ -60,12 +63,13 @@ class LocalStorage:
         Returns:
             The name, with the digest filled in.
         """
-        target = self.root / name
+        target = self._inside(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
-            with scratch.open("w+b") as file:
-                write(file)
+            with _said_of(target), _ScratchFile(scratch) as file:
+                with file.own_error():
+                    write(file)
                 file.flush()
                 os.fsync(file.fileno())  # after a power cut, the rename may be on the disk and the content not
                 name = name.replace(DIGEST, digest(file))
@@ -77,16 +81,68 @@ class LocalStorage:
     @contextmanager
     def open(self, name: str = "") -> Iterator[BinaryIO]:
         """Open a file for reading. Without a name, open the storage's root, for a storage that is a single file."""
-        with (self.root / name).open("rb") as file:
+        path = self._inside(name)
+        if path.exists() and not path.is_file() and not path.is_dir():  # reading a pipe waits for its writer, a device may never end
+            raise OSError(errno.EINVAL, "it is no file", str(path))
+        with path.open("rb") as file:
             yield file
 
     def remove(self, name: str) -> None:
         """Delete a file, or a folder with all its content. A name that doesn't exist is fine."""
-        path = self.root / name
-        if path.is_dir():
+        path = self._inside(name)
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+    def _inside(self, name: str) -> Path:
+        """Find the path of a name, and refuse one that leads out of the storage, be it by a link.
+
+        Raises:
+            UsageError: It does.
+        """
+        path = self.root / _plain(name)
+        if name and not path.resolve().is_relative_to(self.root.resolve()):
+            raise UsageError(f"{path} leads out of {self.root} by a link: remove the link, and name the place itself where it is asked for")
+        return path
+
+
+class _Raw(io.FileIO):
+    """A file that keeps why it could not be written."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+
+class _ScratchFile(io.BufferedRandom):
+    """A file to be written; what goes wrong is told as the system said it, which torch and numpy would hide."""
+
+    def __init__(self, path: Path) -> None:
+        self._unbuffered = _Raw(path, "w+")
+        super().__init__(self._unbuffered)
+
+    @contextmanager
+    def own_error(self) -> Iterator[None]:
+        """Raise the file's own error in place of what a library made of it."""
+        try:
+            yield
+        except Exception as error:
+            raise self._unbuffered.error or error from error
+
+
+@contextmanager
+def _said_of(target: Path) -> Iterator[None]:
+    """Add a file's name to an error of the system that has none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) if error.errno and not error.filename else error from error
 
 
 class S3Storage:
@@ -106,7 +162,7 @@ class S3Storage:
 
     def child(self, name: str) -> S3Storage:
         """Open the folder `name` of this storage as a storage of its own."""
-        return S3Storage(f"{self.base.rstrip('/')}/{name}" + ("?" + self.query if self.query else ""))
+        return S3Storage(f"{self.base.rstrip('/')}/{_plain(name)}" + ("?" + self.query if self.query else ""))
 
     def names(self, folder: str) -> list[str]:
         """List the objects and folders in a folder, sorted by name."""
@@ -151,7 +207,7 @@ class S3Storage:
 
     def _at(self, name: str) -> tuple[Any, str]:
         fs, root = _connect(str(self))
-        return fs, f"{root}/{name}".rstrip("/")
+        return fs, f"{root}/{_plain(name)}".rstrip("/")
 
 
 Storage = LocalStorage | S3Storage
@@ -166,10 +222,13 @@ def open_storage(location: str) -> Storage:
     Raises:
         ConfigError: Another scheme, no bucket, or access keys in the URI.
     """
-    uri = urlsplit(location)
     if "://" not in location:
         return LocalStorage(Path(location).expanduser().absolute())
-    if uri.scheme != "s3" or not uri.netloc:
+    try:
+        uri = urlsplit(location)
+    except ValueError as error:
+        raise ConfigError(f"{location} is no address ({error}): give a folder that all nodes reach, or s3://BUCKET/PREFIX") from error
+    if uri.scheme != "s3" or not uri.netloc or ".." in uri.path.split("/"):
         raise ConfigError(f"{location} is neither a folder nor an S3 bucket: give a folder that all nodes reach, or s3://BUCKET/PREFIX")
     if "@" in uri.netloc:
         raise ConfigError(
@@ -177,6 +236,32 @@ def open_storage(location: str) -> Storage:
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials, on every node"
         )
     return S3Storage(location)
+
+
+def _plain(name: str) -> str:
+    """Return a name if it goes down from a storage's root only.
+
+    Raises:
+        UsageError: It is absolute, or goes up.
+    """
+    if name.startswith("/") or ".." in name.split("/") or "\0" in name:
+        raise UsageError(f"{name!r} names no file inside of a storage: its study or data were changed by hand, or come from elsewhere")
+    return name
+
+
+def check_room(target: Path, needed_bytes: int, *, remedy: str = "make room, or name another disk") -> None:
+    """Refuse to write more than the disk of a file or folder, which need not exist yet, has room for.
+
+    Raises:
+        DataError: Says what is needed, what is free and the remedy.
+    """
+    there = next(path for path in (target.absolute(), *target.absolute().parents) if path.exists())
+    if (free := shutil.disk_usage(there).free) < needed_bytes:
+        raise DataError(f"{target} needs {_size(needed_bytes)}, but {_size(free)} are free: {remedy}")
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.0f} MB"
 
 
 def digest(file: BinaryIO) -> str:

@@ -10,20 +10,23 @@ from typing import Any, cast
 from optuna.trial import BaseTrial, FixedTrial
 
 from ecg_tune.config import PROFILES, TrialConfig, to_dict
+from ecg_tune.config.search import SPACE_VERSION
 from ecg_tune.errors import ConfigError
 from ecg_tune.models import MODELS, check_family, trial_config
 from ecg_tune.models.plugins import Registry, named
 from ecg_tune.search.space import Proposal, SearchSpace
-from search_spaces import alexnet, cnn1d, cnn1d_rnn, fusion, resnet, resnet1d, rnn, vgg
+from search_spaces import alexnet, cnn1d, cnn1d_rnn, fusion, inception1d, resnet, resnet1d, rnn, vgg
 from search_spaces.configs import checked_configs
 from search_spaces.custom import RuledTrial, check_rules, default_under, priors_in
 from search_spaces.memory import state_gb
-from search_spaces.suggestions import Space, SpaceContext
+from search_spaces.suggestions import NO_SQUEEZE_OR_DILATION, RECIPE_DEFAULTS, Space, SpaceContext
 from search_spaces.training_rules import classic_values, training_names, with_training_rules
 
 __all__ = ["SPACES", "Space", "SpaceContext", "in_order", "resolve", "search_space"]
 
 ALL = "all"
+SINCE = {"inception1d": 2}
+"""Families that "all" takes only from this edition of the spaces on: studies of an older one were searched without them."""
 
 
 def _space_of_package(family: str) -> Space:
@@ -75,22 +78,28 @@ SPACES: Registry[Space] = Registry(
         "vgg": vgg.SPACE,
         "resnet": resnet.SPACE,
         "fusion": fusion.SPACE,
+        "inception1d": inception1d.SPACE,
     },
     cache(_space_of_package),
 )
 
 
-def in_order(families: Sequence[str]) -> tuple[str, ...]:
+def in_order(families: Sequence[str], *, version: int | None = None) -> tuple[str, ...]:
     """Check the chosen families and sort them in the order of `SPACES`.
 
     "all" takes every built-in family. Those of installed packages are named by hand: installing one must not change the families
     of a study that `--families all` began.
 
+    Args:
+        families: Their names, or "all".
+        version: Edition of the spaces, which says what "all" means; None takes the newest.
+
     Raises:
         ConfigError: Unknown family.
         PluginError: A family's package can't be used.
     """
-    chosen = {family for family in families if family != ALL} | set(SPACES.built_in if ALL in families else ())
+    every = [family for family in SPACES.built_in if SINCE.get(family, 1) <= (version or SPACE_VERSION)]
+    chosen = {family for family in families if family != ALL} | set(every if ALL in families else ())
     for family in chosen:
         check_family(family, also=(ALL,))
         SPACES[family]
@@ -112,6 +121,7 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
         ConfigError: The context's rules or a queued config name an unknown parameter or give a value that no config takes.
     """
     chosen = in_order(families)
+    _check_stored_images(chosen, context)
     context = replace(context, package_spaces={family: SPACES[family] for family in chosen if family not in SPACES.built_in})
     ranges = check_rules(
         context.rules,
@@ -134,12 +144,45 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
         needed = state_gb(classic.model, family, context.n_leads)
         if needed > context.memory_gb:
             raise ConfigError(f"the classic {family} needs {needed:.3g} GB: raise memory_gb={context.memory_gb:g}, or leave {family} out")
-        params = classic_values(classic, context.rules) | dict(SPACES[family].defaults[context.profile])
+        params = classic_values(classic, context.rules) | _asked_defaults(family, context)
         return choice | default_under(params, context.rules, ranges)
 
     defaults = tuple(default(family) for family in chosen)
-    space = SearchSpace(suggest=suggest, defaults=defaults, extended=extended, priors=priors_in(context.rules))
+    space = SearchSpace(suggest=suggest, defaults=defaults, older=_older(chosen), extended=extended, priors=priors_in(context.rules))
     return replace(space, queued=checked_configs(queued, space, chosen))
+
+
+def _older(families: Sequence[str]) -> dict[str, Any]:
+    """Say what a trial of an older edition of the spaces had where today there is a parameter."""
+    old = [family for family in families if family in SPACES.built_in and family not in SINCE]
+    encoders = [f"{fusion.FAMILY}.{family}" for family in fusion.SIGNAL] if fusion.FAMILY in old else []
+    values = RECIPE_DEFAULTS | NO_SQUEEZE_OR_DILATION | fusion.FINE_TUNING_DEFAULTS
+    return {f"{prefix}.{name}": value for prefix in (*old, *encoders) for name, value in values.items()}
+
+
+def _asked_defaults(family: str, context: SpaceContext) -> dict[str, Any]:
+    """Look up the parameters of a family's classic config, without those that the space does not ask for.
+
+    With stored images it does not ask how images are computed, and an older edition of the spaces asked for less.
+    """
+    params = dict(SPACES[family].defaults[context.profile])
+    trial = FixedTrial(params)
+    SPACES[family].suggest(trial, replace(context, rules={}, memory_gb=float("inf"), encoders=None))
+    return {name: value for name, value in params.items() if name in trial.params}
+
+
+def _check_stored_images(families: Sequence[str], context: SpaceContext) -> None:
+    """Refuse a package's family whose space computes images where the data's stored ones are to be taken.
+
+    Raises:
+        ConfigError: Names the family and what its space should use.
+    """
+    for family in families if context.images else ():
+        classic = resolve(family, SPACES[family].defaults[context.profile], replace(context, rules={}, encoders=None))
+        if classic.image is not None and not classic.stored_images:
+            raise ConfigError(
+                f"{family} can't take the data's stored images: its space must make them by search_spaces.suggestions.image and image_crop"
+            )
 
 
 def extended(config: Mapping[str, Any], epochs: int) -> tuple[dict[str, Any], bool]:

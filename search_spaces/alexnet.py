@@ -11,7 +11,7 @@ from ecg_tune.models.alexnet import AlexNetConfig, final_side
 from ecg_tune.models.image_attention import ATTENTIONS
 from search_spaces.memory import affordable
 from search_spaces.resnet import IMAGE_DEFAULTS, IMAGE_TRAINING_DEFAULTS, SMALL_STEM_PIXELS
-from search_spaces.suggestions import Space, SpaceContext, crop, image, prefixed, training
+from search_spaces.suggestions import RECIPE_DEFAULTS, Space, SpaceContext, image, image_crop, prefixed, training
 
 LARGEST_PIXELS = 224
 FAMILY = "alexnet"
@@ -26,7 +26,8 @@ def suggest_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size:
     stem = "small" if size <= SMALL_STEM_PIXELS else "standard"
     widths: tuple[float, ...] = (0.125, 0.25) if context.small else (0.5, 1.0)
     heads: tuple[int, ...] = (64, 128) if context.small else (256, 512, 1024)
-    sides = [(final_side(side, kind), kind) for side, kind in ((SMALL_STEM_PIXELS, "small"), (LARGEST_PIXELS, "standard"))]
+    largest_images = ((SMALL_STEM_PIXELS, "small"), (LARGEST_PIXELS, "standard")) if context.images is None else ((size, stem),)
+    sides = [(final_side(side, kind), kind) for side, kind in largest_images]
 
     def largest(width: float, head: int) -> list[AlexNetConfig]:
         kinds = product(ATTENTIONS, sides)
@@ -51,7 +52,7 @@ def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
     return TrialConfig(
         family=FAMILY,
         model=suggest_model(trial, FAMILY, context, size=picture.size),
-        training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=crop(trial, FAMILY, context)),
+        training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=image_crop(trial, FAMILY, context), recipe=True),
         image=picture,
     )
 
@@ -65,7 +66,7 @@ SPACE = Space(
     suggest=suggest,
     suggest_model=suggest_model,
     defaults={
-        profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], IMAGE_TRAINING_DEFAULTS[profile])
+        profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], IMAGE_TRAINING_DEFAULTS[profile], RECIPE_DEFAULTS)
         for profile in ("full", "small")
     },
 )

@@ -7,7 +7,7 @@ from optuna.trial import BaseTrial
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.cnn1d_rnn import CNN1DRNNConfig
 from search_spaces.memory import affordable
-from search_spaces.suggestions import CONVOLUTIONAL_DEFAULTS, Space, SpaceContext, crop, prefixed, training
+from search_spaces.suggestions import CONVOLUTIONAL_DEFAULTS, RECIPE_DEFAULTS, Space, SpaceContext, crop, prefixed, training
 
 FAMILY = "cnn1d_rnn"
 
@@ -36,12 +36,22 @@ def suggest_model(trial: BaseTrial, prefix: str, context: SpaceContext) -> CNN1D
 
 
 def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
-    """Suggest a complete config. Above a learning rate of 1e-2 the recurrent part diverges, below 2e-4 no budget here is enough."""
+    """Suggest a complete config. Above a learning rate of 1e-2 the recurrent part diverges, below 2e-4 no budget here is enough.
+
+    In `small` they begin at 1e-3: of 43 recorded random configs 17 stayed below 0.80, 15 of them below this rate, none of the best quarter.
+    """
+    lowest = 1e-3 if context.small and context.version >= 2 else 2e-4
     return TrialConfig(
         family=FAMILY,
         model=suggest_model(trial, FAMILY, context),
         training=training(
-            trial, FAMILY, context, learning_rates=(2e-4, 1e-2), crop_s=crop(trial, FAMILY, context), optimizers=("adam", "adamw")
+            trial,
+            FAMILY,
+            context,
+            learning_rates=(lowest, 1e-2),
+            crop_s=crop(trial, FAMILY, context),
+            optimizers=("adam", "adamw"),
+            recipe=True,
         ),
     )
 
@@ -56,7 +66,7 @@ SPACE = Space(
     suggest=suggest,
     suggest_model=suggest_model,
     defaults={
-        "full": prefixed(FAMILY, MODEL_DEFAULTS["full"], CONVOLUTIONAL_DEFAULTS["full"], {"crop_s": 10.0}),
-        "small": prefixed(FAMILY, MODEL_DEFAULTS["small"], CONVOLUTIONAL_DEFAULTS["small"], {"learning_rate": 5e-3}),
+        "full": prefixed(FAMILY, MODEL_DEFAULTS["full"], CONVOLUTIONAL_DEFAULTS["full"], RECIPE_DEFAULTS, {"crop_s": 10.0}),
+        "small": prefixed(FAMILY, MODEL_DEFAULTS["small"], CONVOLUTIONAL_DEFAULTS["small"], RECIPE_DEFAULTS, {"learning_rate": 5e-3}),
     },
 )

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import RandomSampler
 from optuna.trial import BaseTrial
 
@@ -27,6 +27,9 @@ from ecg_tune.search.sampling.samplers import check_value
 
 RANGE_KEYS = ("low", "high", "log", "step")
 PRIOR_KEYS = ("prior", "confidence")
+CHOICE = bool | int | float | str | None
+"""What a choice may be: Optuna stores these."""
+MOST_STEPS = 100_000
 N_TRIED = 200
 """Random trials that find a space's parameters and try out a changed space; conditions are at most two deep."""
 
@@ -44,12 +47,12 @@ class RuledTrial:
     def suggest_float(self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False) -> float:
         if not self._ruled(name):
             return self.trial.suggest_float(name, low, high, step=step, log=log)
-        return float(self._suggest(name, {"log": log, "step": step}, whole=False))
+        return float(self._number(name, {"log": log, "step": step}, int | float))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         if not self._ruled(name):
             return self.trial.suggest_int(name, low, high, step=step, log=log)
-        return int(self._suggest(name, {"log": log, "step": step}, whole=True))
+        return int(self._number(name, {"log": log, "step": step}, int))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         if not self._ruled(name):
@@ -70,6 +73,17 @@ class RuledTrial:
         self.asked.add(name)
         rule = self.rules.get(name)
         return name in self.rules and (not isinstance(rule, Mapping) or "low" in rule)
+
+    def _number(self, name: str, usual: Mapping[str, Any], kind: Any) -> Any:
+        """Suggest a number by its rule; a fixed value or a choice may be of another type.
+
+        Raises:
+            ConfigError: It is.
+        """
+        value = self._suggest(name, usual, whole=kind is int)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ConfigError(f"{name} must be a {'whole ' if kind is int else ''}number, but got {value!r}")
+        return value
 
     def _suggest(self, name: str, usual: Mapping[str, Any], *, whole: bool) -> Any:
         rule = self.rules[name]
@@ -146,31 +160,21 @@ def check_rules(
     Raises:
         ConfigError: Names the rule, and the nearest valid name or what is wrong with its value.
     """
-    names = {*parameters(suggest), *more} - {"family"} if rules else set()
+    if not rules:
+        return {}
+    own = parameters(suggest)
+    names = {*own, *more} - {"family"}
     for name, rule in rules.items():
         if name not in names:
             raise ConfigError(f"space: unknown parameter {name!r}: {nearest(name, names)}")
-        if isinstance(rule, Mapping):
-            given = set(rule)
-            if given & set(PRIOR_KEYS):
-                _check_confidence(name, rule)
-                given -= set(PRIOR_KEYS)
-                if not given:
-                    continue
-            if not {"low", "high"} <= given <= set(RANGE_KEYS):
-                raise ConfigError(
-                    f"space: {name}: a range has the keys low, high and maybe log, step, prior, confidence, but got {dict(rule)}"
-                )
-            if not all(_is_finite(rule[key]) for key in ("low", "high")) or rule["low"] > rule["high"]:
-                raise ConfigError(f"space: {name}: low and high must be numbers, low not above high, but got {dict(rule)}")
-        elif isinstance(rule, list) and not rule:
-            raise ConfigError(f"space: {name}: give at least one choice")
-    if not rules:
-        return {}
+        _check_rule(name, rule)
+        _check_kind(name, rule, own.get(name))
     try:
         ranges = parameters(ruled)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:  # ConfigError is a ValueError
+    except ConfigError as error:
         raise ConfigError(f"space: no config takes these values: {error}") from error
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:  # what a network says of its settings is no text for people
+        raise ConfigError(f"space: no config takes these values of {', '.join(rules)}: leave some out to find which") from error
     for name, prior in priors_in(rules).items():
         if name not in ranges:
             raise ConfigError(f"space: {name} has a prior, but no config under these rules has a use for it: leave it out")
@@ -179,6 +183,48 @@ def check_rules(
         except ConfigError as error:
             raise ConfigError(f"space: the prior of {error}") from error
     return ranges
+
+
+def _check_kind(name: str, rule: Any, own: BaseDistribution | None) -> None:
+    """Refuse values of another kind than the parameter's own: texts in the place of numbers, or numbers in the place of texts."""
+    usual = own.choices if isinstance(own, CategoricalDistribution) else (0,)
+    if own is None or isinstance(rule, Mapping):
+        return
+    for value in rule if isinstance(rule, list) else [rule]:
+        if _is_number(value) != _is_number(usual[0]) and all(_is_number(usual[0]) == _is_number(choice) for choice in usual):
+            raise ConfigError(f"space: {name} must be {'a number' if _is_number(usual[0]) else 'one of ' + repr(usual)}, but got {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check_rule(name: str, rule: Any) -> None:
+    """Refuse a rule that has not the form of one."""
+    if isinstance(rule, Mapping):
+        given = set(rule)
+        if given & set(PRIOR_KEYS):
+            _check_confidence(name, rule)
+            given -= set(PRIOR_KEYS)
+            if not given:
+                return
+        if not {"low", "high"} <= given <= set(RANGE_KEYS):
+            raise ConfigError(f"space: {name}: a range has the keys low, high and maybe log, step, prior, confidence, but got {dict(rule)}")
+        _check_range(name, rule)
+    elif isinstance(rule, list) and not rule:
+        raise ConfigError(f"space: {name}: give at least one choice")
+    elif not all(isinstance(choice, CHOICE) for choice in (rule if isinstance(rule, list) else [rule])):
+        raise ConfigError(f"space: {name}: each choice must be a number, a text, true, false or null, but got {rule!r}")
+
+
+def _check_range(name: str, rule: Mapping[str, Any]) -> None:
+    if not all(_is_finite(rule[key]) for key in ("low", "high")) or rule["low"] > rule["high"]:
+        raise ConfigError(f"space: {name}: low and high must be numbers, low not above high, but got {dict(rule)}")
+    if not isinstance(rule.get("log", False), bool):
+        raise ConfigError(f"space: {name}: log must be true or false, but got {rule['log']!r}")
+    step = rule.get("step")
+    if step is not None and (not _is_finite(step) or step <= 0 or rule["high"] - rule["low"] > MOST_STEPS * step):
+        raise ConfigError(f"space: {name}: step must be a number above 0, with at most {MOST_STEPS} steps in the range, but got {step!r}")
 
 
 def _is_finite(value: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from optuna.trial import BaseTrial
 
@@ -16,11 +17,12 @@ from ecg_tune.errors import ConfigError
 from ecg_tune.models import MODELS
 from ecg_tune.models.fusion import FusionConfig
 from ecg_tune.search.space import TrainedEncoders
-from search_spaces import alexnet, cnn1d, cnn1d_rnn, resnet, resnet1d, rnn, vgg
-from search_spaces.suggestions import TRAINING_DEFAULTS, Space, SpaceContext, crop, image, prefixed, training
+from search_spaces import alexnet, cnn1d, cnn1d_rnn, inception1d, resnet, resnet1d, rnn, vgg
+from search_spaces.suggestions import TRAINING_DEFAULTS, Space, SpaceContext, image, image_crop, prefixed, training
 
 FAMILY = "fusion"
 SIGNAL = {"rnn": rnn.SPACE, "cnn1d": cnn1d.SPACE, "resnet1d": resnet1d.SPACE, "cnn1d_rnn": cnn1d_rnn.SPACE}
+SIGNAL_OF_VERSION_2 = {**SIGNAL, "inception1d": inception1d.SPACE}
 IMAGE = {"alexnet": alexnet.SPACE, "vgg": vgg.SPACE, "resnet": resnet.SPACE}
 
 
@@ -31,11 +33,10 @@ def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
     """
     trained = context.encoders() if context.encoders else None
     if trained is not None and trial.suggest_categorical(f"{FAMILY}.start", ("scratch", "trained")) == "trained":
-        frozen = trial.suggest_categorical(f"{FAMILY}.frozen", (True, False))
-        return _config(trial, context, _started(trained, frozen=frozen), trained.image.image)
+        return _config(trial, context, _started(trial, trained, context), trained.image.image)
     picture = image(trial, FAMILY, context)
     half = replace(context, memory_gb=context.memory_gb / 2)  # the two encoders share the limit
-    signal, suggest_signal = _encoder(trial, "signal", SIGNAL, context)
+    signal, suggest_signal = _encoder(trial, "signal", SIGNAL if context.version < 2 else SIGNAL_OF_VERSION_2, context)
     network, suggest_network = _encoder(trial, "image", IMAGE, context)
     fresh = FusionConfig(
         signal_family=signal,
@@ -59,8 +60,24 @@ def _encoder(trial: BaseTrial, side: str, built_in: Mapping[str, Space], context
     return family, usable[family]
 
 
-def _started(trained: TrainedEncoders, *, frozen: bool) -> FusionConfig:
+FINE_TUNING_DEFAULTS = {"freeze_epochs": 0, "encoder_learning_rate": 1.0, "signal_head": False}
+"""What a fusion that started from trained encoders had before these were searched."""
+
+
+def _fine_tuning(trial: BaseTrial, context: SpaceContext, *, frozen: bool) -> dict[str, Any]:
+    """Suggest how trained encoders are kept from being spoiled: rest at first, learn slowly, begin with the signal model's predictions."""
+    if context.version < 2:
+        return FINE_TUNING_DEFAULTS
+    found: dict[str, Any] = {"signal_head": trial.suggest_categorical(f"{FAMILY}.signal_head", (True, False))}
+    if not frozen:
+        found["freeze_epochs"] = trial.suggest_int(f"{FAMILY}.freeze_epochs", 0, 3)
+        found["encoder_learning_rate"] = trial.suggest_float(f"{FAMILY}.encoder_learning_rate", 0.01, 1.0, log=True)
+    return found
+
+
+def _started(trial: BaseTrial, trained: TrainedEncoders, context: SpaceContext) -> FusionConfig:
     signal, picture = trained.signal, trained.image
+    frozen = trial.suggest_categorical(f"{FAMILY}.frozen", (True, False))
     return FusionConfig(
         signal_family=signal.family,
         image_family=picture.family,
@@ -69,6 +86,7 @@ def _started(trained: TrainedEncoders, *, frozen: bool) -> FusionConfig:
         signal_checkpoint=signal.path,
         image_checkpoint=picture.path,
         frozen=frozen,
+        **_fine_tuning(trial, context, frozen=frozen),
     )
 
 
@@ -81,7 +99,7 @@ def _config(trial: BaseTrial, context: SpaceContext, encoders: FusionConfig, pic
             hidden_size=trial.suggest_categorical(f"{FAMILY}.hidden_size", (32, 64) if context.small else (128, 256)),
             dropout=trial.suggest_float(f"{FAMILY}.dropout", 0.0, 0.6),
         ),
-        training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=crop(trial, FAMILY, context)),
+        training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=image_crop(trial, FAMILY, context)),
         image=picture,
     )
 

@@ -8,7 +8,7 @@ from ecg_tune.config import TrialConfig
 from ecg_tune.models.image_attention import ATTENTIONS
 from ecg_tune.models.resnet import ResNetConfig
 from search_spaces.memory import affordable
-from search_spaces.suggestions import TRAINING_DEFAULTS, Space, SpaceContext, crop, image, prefixed, training
+from search_spaces.suggestions import RECIPE_DEFAULTS, TRAINING_DEFAULTS, Space, SpaceContext, image, image_crop, prefixed, training
 
 FAMILY = "resnet"
 SHAPES = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet10": (1, 1, 1, 1), "three_stages": (1, 1, 1)}
@@ -38,7 +38,7 @@ def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
     return TrialConfig(
         family=FAMILY,
         model=suggest_model(trial, FAMILY, context, size=picture.size),
-        training=training(trial, FAMILY, context, learning_rates=(1e-4, 2e-2), crop_s=crop(trial, FAMILY, context)),
+        training=training(trial, FAMILY, context, learning_rates=(1e-4, 2e-2), crop_s=image_crop(trial, FAMILY, context), recipe=True),
         image=picture,
     )
 
@@ -64,7 +64,7 @@ SPACE = Space(
     suggest=suggest,
     suggest_model=suggest_model,
     defaults={
-        profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], IMAGE_TRAINING_DEFAULTS[profile])
+        profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], IMAGE_TRAINING_DEFAULTS[profile], RECIPE_DEFAULTS)
         for profile in ("full", "small")
     },
 )

@@ -7,7 +7,7 @@ from optuna.trial import BaseTrial
 from ecg_tune.config import TrialConfig
 from ecg_tune.models.rnn import RNNConfig
 from search_spaces.memory import affordable
-from search_spaces.suggestions import TRAINING_DEFAULTS, Space, SpaceContext, crop, prefixed, training
+from search_spaces.suggestions import RECIPE_DEFAULTS, TRAINING_DEFAULTS, Space, SpaceContext, crop, prefixed, training
 
 FAMILY = "rnn"
 
@@ -32,7 +32,7 @@ def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
     return TrialConfig(
         family=FAMILY,
         model=suggest_model(trial, FAMILY, context),
-        training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=crop(trial, FAMILY, context)),
+        training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=crop(trial, FAMILY, context), recipe=True),
     )
 
 
@@ -45,7 +45,7 @@ SPACE = Space(
     suggest=suggest,
     suggest_model=suggest_model,
     defaults={
-        "full": prefixed(FAMILY, MODEL_DEFAULTS["full"], TRAINING_DEFAULTS["full"], {"crop_s": 10.0}),
-        "small": prefixed(FAMILY, MODEL_DEFAULTS["small"], TRAINING_DEFAULTS["small"]),
+        "full": prefixed(FAMILY, MODEL_DEFAULTS["full"], TRAINING_DEFAULTS["full"], RECIPE_DEFAULTS, {"crop_s": 10.0}),
+        "small": prefixed(FAMILY, MODEL_DEFAULTS["small"], TRAINING_DEFAULTS["small"], RECIPE_DEFAULTS),
     },
 )

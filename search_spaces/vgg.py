@@ -9,7 +9,7 @@ from ecg_tune.models.image_attention import ATTENTIONS
 from ecg_tune.models.vgg import VGGConfig, final_side
 from search_spaces.memory import affordable
 from search_spaces.resnet import IMAGE_DEFAULTS, IMAGE_TRAINING_DEFAULTS
-from search_spaces.suggestions import Space, SpaceContext, crop, image, prefixed, training
+from search_spaces.suggestions import RECIPE_DEFAULTS, Space, SpaceContext, image, image_crop, prefixed, training
 
 LARGEST_PIXELS = 224
 FAMILY = "vgg"
@@ -24,7 +24,7 @@ def suggest_model(trial: BaseTrial, prefix: str, context: SpaceContext, *, size:
     shapes = ("vgg11", "vgg13") if context.small else ("vgg11", "vgg13", "vgg16", "vgg19")
     widths: tuple[float, ...] = (0.125, 0.25) if context.small else (0.5, 1.0)
     heads: tuple[int, ...] = (64, 128) if context.small else (256, 512, 1024)
-    grid = final_side(64 if context.small else LARGEST_PIXELS)
+    grid = final_side(context.largest_side(64 if context.small else LARGEST_PIXELS))
 
     def largest(width: float, head: int) -> list[VGGConfig]:
         return [
@@ -50,7 +50,7 @@ def suggest(trial: BaseTrial, context: SpaceContext) -> TrialConfig:
     return TrialConfig(
         family=FAMILY,
         model=suggest_model(trial, FAMILY, context, size=picture.size),
-        training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=crop(trial, FAMILY, context)),
+        training=training(trial, FAMILY, context, learning_rates=(1e-4, 1e-2), crop_s=image_crop(trial, FAMILY, context), recipe=True),
         image=picture,
     )
 
@@ -64,7 +64,7 @@ SPACE = Space(
     suggest=suggest,
     suggest_model=suggest_model,
     defaults={
-        profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], IMAGE_TRAINING_DEFAULTS[profile])
+        profile: prefixed(FAMILY, IMAGE_DEFAULTS[profile], MODEL_DEFAULTS[profile], IMAGE_TRAINING_DEFAULTS[profile], RECIPE_DEFAULTS)
         for profile in ("full", "small")
     },
 )

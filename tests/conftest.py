@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from ecg_tune.config import CLASS_NAMES
-from ecg_tune.data.prepared.dataset import SPLIT_NAMES, PreparedData, Split, open_prepared, write_prepared
+from ecg_tune.data.prepared.dataset import SPLIT_NAMES, PreparedData, Split, open_prepared
+from ecg_tune.data.prepared.writer import write_prepared
 from tests.rays import SharedRay, ray_running
 
 ROOT = Path(__file__).parents[1]
@@ -25,15 +26,20 @@ LONGEST = (
     "faults/test_kill.py",
     "cluster/test_jobs.py",
     "deploy/test_slurm.py",
-    "test_end_to_end.py",
-    "search/test_runner.py",
-    "browser/test_live_page.py",
-    "plugins/test_real_searches.py",
-    "test_families.py",
-    "browser/test_linking.py",
-    "study/test_postgresql.py",
-    "browser/test_dashboard_page.py",
     "search/test_lost_workers.py",
+    "test_end_to_end.py",
+    "export/test_parity.py",
+    "test_families.py",
+    "browser/test_live_page.py",
+    "study/test_postgresql.py",
+    "search/stopping/test_forecast.py",
+    "analysis/evaluation/test_evaluate.py",
+    "search/test_runner.py",
+    "plugins/test_real_searches.py",
+    "data/test_exchange.py",
+    "browser/test_linking.py",
+    "training/test_learner.py",
+    "browser/test_dashboard_page.py",
 )
 """Files that take longest, the longest first (seconds of a core, measured)."""
 
@@ -73,6 +79,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         if not item.get_closest_marker("ray"):
             patch.setenv("RAY_TMPDIR", NO_RAY)
         return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def config_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the tests a config folder of their own: databases that they name are not known to who runs them."""
+    folder = tmp_path_factory.mktemp("config")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -13,16 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers import KEYS, free_port, wait_until
+from tests.warm_workers import warm_workers
 
 N_CPUS = 2
 START_S = 120.0
+RAY = "import sys; sys.executable = {python!r}; from ray.scripts.scripts import main; main()"
+"""The command `ray`, told which Python its processes run."""
 TOKEN_FILE = Path.home() / ".ray" / "auth_token"
 """Where each local Ray of this user looks for its token, and puts one when there is none."""
 
 
 @dataclass(frozen=True)
 class SharedRay:
-    """A cluster of one node with two CPUs and no dashboard, which asks for the user's token.
+    """A cluster of one node with two CPUs, warm workers and no dashboard, which asks for the user's token.
 
     Attributes:
         address: HOST:PORT to join.
@@ -48,18 +51,20 @@ def ray_running(**variables: str) -> Iterator[SharedRay]:
         variables: Of the environment of its processes.
     """
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets lie in it, and their paths must be short
-    ray, port, log = Path(sys.executable).with_name("ray"), free_port(), folder / "started"
+    port, log = free_port(), folder / "started"
     own = {"RAY_AUTH_MODE": "token", "RAY_TMPDIR": str(folder), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     environment = {**os.environ, **KEYS, **own, **variables}  # workers inherit it: keys of a bucket, too
     make_token()
     options = [f"--port={port}", f"--num-cpus={N_CPUS}", "--object-store-memory=200000000", "--include-dashboard=false"]
-    with log.open("wb") as out:
-        process = subprocess.Popen([ray, "start", "--head", "--block", *options], stdout=out, stderr=out, env=environment)
-    try:
-        wait_until(lambda: "Ray runtime started" in log.read_text(), process, at_most_s=START_S)
-        address = f"127.0.0.1:{port}"
-        yield SharedRay(address, {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token", "RAY_AIR_NEW_OUTPUT": "0"})
-    finally:
-        process.terminate()
-        process.wait(60)
-        shutil.rmtree(folder, ignore_errors=True)
+    options += ["--no-monitor", "--include-log-monitor=false"]  # an autoscaler, copies of the workers' output: nobody asks for them
+    with warm_workers(folder, environment) as python, log.open("wb") as out:
+        start = [sys.executable, "-c", RAY.format(python=str(python)), "start", "--head", "--block", *options]
+        process = subprocess.Popen(start, stdout=out, stderr=out, env=environment)
+        try:
+            wait_until(lambda: "Ray runtime started" in log.read_text(), process, at_most_s=START_S)
+            address = f"127.0.0.1:{port}"
+            yield SharedRay(address, {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token", "RAY_AIR_NEW_OUTPUT": "0"})
+        finally:
+            process.terminate()
+            process.wait(60)
+    shutil.rmtree(folder, ignore_errors=True)

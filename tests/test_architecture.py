@@ -20,9 +20,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("ecg_tune", "search_spaces", "trainables", "analysis")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
-BASE = {"ecg_tune.errors", "ecg_tune.storage", "ecg_tune.config", "ecg_tune.metrics"}
+BASE = {"ecg_tune.errors", "ecg_tune.storage", "ecg_tune.config", "ecg_tune.metrics", "ecg_tune.timing"}
 ALLOWED = {
     "ecg_tune.errors": set(),
+    "ecg_tune.timing": set(),
     "ecg_tune.storage": {"ecg_tune.errors"},
     "ecg_tune.config": {"ecg_tune.errors"},
     "ecg_tune.metrics": {"ecg_tune.errors", "ecg_tune.config"},
@@ -37,15 +38,18 @@ ALLOWED = {
 }
 """Which parts of ecg_tune each part may import, besides itself. Models and data don't know each other."""
 
+ROOF = ("ecg_tune.api", "ecg_tune.cli")
+"""What wires everything: functions, and commands that call them. The lower one knows nothing of the commands, nobody else of either."""
+
 ONLY_IN = {
-    "ray": ("ecg_tune/search/", "ecg_tune/cluster/", "trainables/", "ecg_tune/cli/"),
+    "ray": ("ecg_tune/search/", "ecg_tune/cluster/", "trainables/", "ecg_tune/api/", "ecg_tune/cli/"),
     "optuna": ("ecg_tune/study/", "ecg_tune/search/", "search_spaces/", "analysis/", "ecg_tune/cli/"),
     "pyts": ("ecg_tune/data/exchange/writer.py",),
     "wfdb": ("ecg_tune/data/ptbxl/records.py", "ecg_tune/data/recordings/wfdb_format.py"),
     "pyedflib": ("ecg_tune/data/recordings/edf_format.py",),
     "plotly": ("analysis/",),
     "matplotlib": ("analysis/",),
-    "pandas": ("ecg_tune/data/", "analysis/"),
+    "pandas": ("ecg_tune/data/", "ecg_tune/study/trial_table.py", "analysis/"),
     "onnx": ("ecg_tune/export/",),
     "onnxruntime": ("ecg_tune/export/",),
     "pydantic": (),
@@ -102,9 +106,9 @@ def test_a_file_imports_only_what_lies_below_it(path):
             assert file.startswith(ONLY_IN[top] or ("nowhere",)), f"{file} imports {top}"
         if top not in PACKAGES or target == mine:
             continue
-        if mine == "ecg_tune.cli" or file == "ecg_tune/__main__.py":
+        if mine == "ecg_tune.cli" or file == "ecg_tune/__main__.py" or (mine == "ecg_tune.api" and target != "ecg_tune.cli"):
             continue  # the roof wires everything
-        assert target != "ecg_tune.cli", f"{file} imports the roof"
+        assert target not in ROOF, f"{file} imports the roof"
         if mine.startswith("ecg_tune"):
             assert target in ALLOWED[mine], f"{file} imports {module}"
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,10 @@ import optuna
 import pytest
 import typer
 
+from ecg_tune.api.yaml_file import read_yaml
 from ecg_tune.cli.help import plain_notes
 from ecg_tune.cli.main import COMMANDS, app, run
-from ecg_tune.cli.options import lead_names, read_yaml
+from ecg_tune.cli.options import lead_names
 from ecg_tune.cli.remote import command_arguments
 from ecg_tune.config import LEAD_NAMES
 
@@ -34,6 +36,8 @@ SHOWN = [
     "preview",
     "status",
     "dashboard",
+    "discard",
+    "enqueue",
     "retrain",
     "evaluate",
     "predict",
@@ -65,7 +69,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
     ("arguments", "message"),
     [
         (["data", "prepare", "{nowhere}", "{tmp}/out"], "nowhere"),
-        (["data", "prepare", "{tmp}", "{tmp}/out", "--leads", "I,II,V9"], "unknown lead 'V9': valid: AVF"),
+        (["data", "prepare", "{tmp}", "{tmp}/out", "--leads", "I,II,V9"], "unknown lead 'V9': 12 names are valid, e.g. V6, V5, V4"),
         (["data", "prepare", "{tmp}", "{tmp}/out", "--rate", "250"], "rate must be 100 or 500 Hz, but got 250"),
         (["data", "prepare", "{tmp}", "{tmp}/out", "--split", "80-20"], "unknown split '80-20'"),
         (["data", "describe", "{nowhere}"], "holds no prepared data"),
@@ -85,7 +89,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["search", "{tmp}/s", "--data", "{data}", "--metric", "auc"], "unknown metric 'auc'"),
         (["search", "{tmp}/s", "--data", "{data}", "--trials", "many"], "--trials"),
         (["search", "{tmp}/s", "--data", "{data}", "--trials", "0"], "trials must be 1..1000000, but got trials=0"),
-        (["search", "{tmp}/s"], "Missing option '--data'"),
+        (["search", "{tmp}/s"], "is a new study: name its data with --data DIR"),
         (["search", "{tmp}/s", "--data", "{data}", "--max-hours", "-1"], "max_hours must be 1e-06..1e+06, but got max_hours=-1.0"),
         (["search", "{tmp}/s", "--data", "{data}", "--target", "nan"], "target must be 0..1, but got target=nan"),
         (["search", "{tmp}/s", "--data", "{data}", "--import-study", "{nowhere}"], "is not a study"),
@@ -106,6 +110,9 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["evaluate", "{nowhere}", "--data", "{data}"], "nowhere"),
         (["evaluate", "{nowhere}"], "give the prepared data of its checkpoints with --data DIR"),
         (["bogus"], "No such command 'bogus'"),
+        (["search"], "Missing argument 'STUDY' (see `ecg-tune search --help`)"),
+        (["data", "prepare"], "(see `ecg-tune data prepare --help`)"),
+        (["status", "{tmp}", "--wyh", "3"], "(see `ecg-tune status --help`)"),
     ],
 )
 def test_bad_input_gives_one_line_and_exit_code_2(arguments, message, tmp_path, prepared, capsys):
@@ -127,7 +134,10 @@ def test_bad_input_gives_one_line_and_exit_code_2(arguments, message, tmp_path, 
         ("a: [", "is not YAML"),
         ("families: 5", "families: expected names, but got 5"),
         ("families: rrn", "unknown family 'rrn': did you mean 'rnn'?"),
-        ("space: {rnn.hiden_size: 32}", "unknown parameter 'rnn.hiden_size': did you mean 'rnn.hidden_size'?"),
+        ("{families: rnn, space: {rnn.hidden_size: [32, abc]}}", "space: rnn.hidden_size must be a number, but got 'abc'"),
+        ("{families: rnn, space: {rnn.cell: [gru, 3]}}", "space: rnn.cell must be one of ('gru', 'lstm'), but got 3"),
+        ("{families: rnn, space: {rnn.dropout: much}}", "space: rnn.dropout must be a number, but got 'much'"),
+        ("{families: rnn, space: {rnn.hiden_size: 32}}", "unknown parameter 'rnn.hiden_size': did you mean 'rnn.hidden_size'?"),
     ],
 )
 def test_a_settings_file_is_read_strictly(yaml, message, tmp_path, prepared, capsys):
@@ -240,12 +250,27 @@ def test_the_list_of_commands_gives_each_the_first_line_of_its_own_help(name):
     assert command.hidden == COMMANDS[name].hidden
 
 
+def test_a_file_of_a_search_is_no_file_of_one_training(tmp_path, prepared, capsys):
+    (tmp_path / "search.yaml").write_text("families: rnn\ntrials: 5\n")
+    code, err = say(capsys, "train", "rnn", "--data", prepared, "--config", tmp_path / "search.yaml", "--out", tmp_path / "out")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "search.yaml is a file of `ecg-tune search` (it has families)" in err
+
+
+def test_the_shell_completes_commands_without_importing_them():
+    code = "from ecg_tune.cli.main import run; import sys; run([]); print(sorted(sys.modules.keys() & {'torch', 'ray', 'optuna'}))"
+    words = {"_ECG_TUNE_COMPLETE": "complete_bash", "COMP_WORDS": "ecg-tune se", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **words}, check=False)
+    assert done.stdout.splitlines()[0] == "search", done.stderr
+
+
 def test_the_list_of_commands_and_the_version_load_no_command():
     code = "from ecg_tune.cli.main import run; import sys; codes = run(['--help']), run(['--version']);"
     code += "print(codes, sorted({name.partition('.')[0] for name in sys.modules} & {'torch', 'ray', 'numpy', 'optuna', 'rich', 'yaml'}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "(0, 0) []"
-    assert f"ecg-tune {version('ecg-tune')}" in done.stdout
+    assert f"ecg-tune {version('ecg-tune')}, ray {version('ray')}, optuna {version('optuna')}" in done.stdout
+    assert "formats: prepared data 1, study 1, model file 1" in done.stdout
     listed = done.stdout.split("Commands:")[1]
     assert all((f"  {name} " in listed) != command.hidden for name, command in COMMANDS.items())
 
@@ -317,7 +342,7 @@ def test_notes_on_options_read_alike(capsys):
     assert plain_notes("Do it.  [default: 3]  [x>=1]") == "Do it.  [default: 3; range: 1 or more]"
     assert plain_notes("Do it.  [default: 0.9; 0.01<=x<=1.0]") == "Do it.  [default: 0.9; range: 0.01..1.0]"
     assert run(["retrain", "--help"]) == 0
-    assert "Retrain the best N trials. [default: 3; range: 1 or more]" in " ".join(capsys.readouterr().out.split())
+    assert "Retrain the best N trials. [default: 3; range: 1..1000000]" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(("text", "leads"), [("all", LEAD_NAMES), ("12", LEAD_NAMES), ("aVR, i,v2", ("AVR", "I", "V2"))])

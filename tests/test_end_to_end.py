@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -88,7 +87,7 @@ def test_a_trial_is_retrained_by_its_number(path, tmp_path):
 def test_the_report_counts_the_splits_own_test_records(path):
     data = open_prepared(path / "data")
     n_test = data.manifest["counts"]["test"]["records"]
-    assert f"{n_test} of" in (path / "results" / "EVALUATION_SUMMARY.txt").read_text(encoding="utf-8")
+    assert f"{n_test} records of" in (path / "results" / "EVALUATION_SUMMARY.txt").read_text(encoding="utf-8")
     assert len(pd.read_csv(path / "results" / "predictions.csv")) == n_test
 
 
@@ -132,7 +131,7 @@ def test_a_training_that_fails_does_not_stop_the_others(path, tmp_path, monkeypa
         return real(config, data, seed=seed, **settings)
 
     monkeypatch.setattr(analysis.retraining.training_jobs, "train_model", sometimes)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # one core trains in this process, where the patch holds
+    monkeypatch.setattr("ecg_tune.api.retrain.usable_cpus", lambda: 1)  # one core trains in this process, where the patch holds
     assert run(["retrain", str(tmp_path / "study"), "--top", "1", "--seeds", "2"]) == 1
     assert "1 trainings failed, the first with: training loss is nan" in capsys.readouterr().err
     manifest = json.loads((tmp_path / "study" / "models" / MANIFEST).read_text())

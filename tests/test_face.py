@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import ecg_tune
 from ecg_tune.config import DataConfig, to_dict
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.data.synthetic.generator import synthesize
-from ecg_tune.errors import DataError
+from ecg_tune.errors import ConfigError, DataError, UsageError
 from ecg_tune.models import trial_config
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.study import Study
@@ -52,6 +54,14 @@ def test_type_checkers_see_the_names_that_are_loaded():
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     seen = {alias.asname or alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names} - {"Study"}
     assert {*seen, "open_study", "__version__"} == set(ecg_tune.__all__) == {*ecg_tune._FACE, "__version__"}
+
+
+def test_the_search_is_called_by_the_name_of_its_package():
+    """A package's name in the package above it can't be a function's: it becomes the package as soon as anybody imports that."""
+    code = "import ecg_tune; first = ecg_tune.search; import ecg_tune.search.space; assert callable(first) and ecg_tune.search is first"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(ConfigError, match=r"unknown setting 'trails': did you mean 'trials'\?"):
+        ecg_tune.search("study", "data", trails=3)
 
 
 def test_an_unknown_name_is_an_attribute_error():
@@ -161,6 +171,20 @@ def test_a_trial_of_a_study_is_trained_from_its_config(toy_data, tmp_path):
     made.close()
     with ecg_tune.open_study(str(tmp_path / "study")) as study:
         (best,) = study.best(1)
+        table = study.trials_dataframe()
+    assert table.loc[0, ["family", "state", "value"]].tolist() == ["cnn1d", "COMPLETE", 0.7]
     fit = ecg_tune.train_model(trial_config(best.config), toy_data)
     assert fit.config == trial_config(SMALL)
     assert len(fit.history) == 1
+
+
+def test_what_is_refused_on_the_command_line_is_refused_in_python(tmp_path):
+    with pytest.raises(UsageError, match="--trial 3 names what to retrain"):
+        ecg_tune.retrain(tmp_path, trials=[3], top=2)
+    with pytest.raises(UsageError, match="is not a study: give the prepared data of its checkpoints"):
+        ecg_tune.evaluate(tmp_path / "models", tmp_path / "results")
+    with pytest.raises(UsageError, match="is a new study: name its data"):
+        ecg_tune.search(tmp_path / "study")
+    with pytest.raises(UsageError, match="--on-end is empty"):
+        ecg_tune.search(tmp_path / "study", tmp_path, on_end=" ")
+    assert not (tmp_path / "study").exists()

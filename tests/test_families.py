@@ -24,6 +24,7 @@ CLASSIC_PARAMETERS = {
     "vgg": 27_833_925,
     "resnet": 11_179_077,
     "fusion": 11_742_277,
+    "inception1d": 410_629,
 }
 
 

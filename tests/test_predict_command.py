@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from PIL import Image
 
 import ecg_tune
 from analysis.prediction.explanation import explain_prediction
+from analysis.prediction.figure import prediction_figure
 from analysis.prediction.model_choice import open_model
 from analysis.prediction.prediction import predict_recording
 from analysis.retraining.ensemble_file import Member, SavedEnsemble, file_digest, write_ensemble
@@ -24,7 +26,7 @@ from ecg_tune.config import DataConfig
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.models import trial_config
 from ecg_tune.training.fit import saved_model
-from ecg_tune.training.model_file import save_model
+from ecg_tune.training.model_file import load_saved, save_model
 from tests.commands import ecg_tune as command
 from tests.data.recordings.writers import write_csv, write_edf, write_npy, write_wfdb
 
@@ -118,6 +120,20 @@ def test_a_folder_of_models_gives_the_best_one_and_an_ensemble_is_named(models, 
     assert command("predict", models / "Ensemble_best.json", path, "--thresholds", "sensitivity").code == 0
 
 
+def test_classes_whose_threshold_was_not_tuned_are_named_wherever_it_is_shown(models, signal_mv, tmp_path):
+    path, model = write_csv(tmp_path / "x.csv", signal_mv, LEADS, 100), tmp_path / "CNN1D_best.pth"
+    note = "threshold not tuned; it is 0.5 where fewer than 10"
+    saved = load_saved(models / "CNN1D_best.pth")
+    save_model(model, dataclasses.replace(saved, thresholds={"half": [0.5] * 5, "f1": [0.2, 0.5, 0.3, 0.4, 0.5]}))
+    said = command("predict", model, path, "--out", tmp_path / "t.csv")
+    assert f"MI, HYP: {note}" in said.out
+    assert f"MI, HYP: {note}" in (tmp_path / "t.csv").read_text()
+    assert json.loads(command("predict", model, path, "--json").out)["threshold_note"].startswith("MI, HYP: ")
+    assert json.loads(command("predict", model, path, "--json", "--thresholds", "half").out)["threshold_note"] == ""
+    save_model(model, dataclasses.replace(saved, thresholds={"half": [0.5] * 5, "f1": [0.2, 0.0004, 0.3, 0.4, 0.1]}))  # an older file's
+    assert note not in command("predict", model, path).out
+
+
 def test_thresholds_of_one_half_are_used_when_asked_for(models, signal_mv, tmp_path):
     said = command("predict", models, write_csv(tmp_path / "x.csv", signal_mv, LEADS, 100), "--json", "--thresholds", "half")
     assert {row["threshold"] for row in json.loads(said.out)["classes"]} == {0.5}
@@ -129,12 +145,16 @@ def test_thresholds_of_one_half_are_used_when_asked_for(models, signal_mv, tmp_p
         (["{models}", "{tmp}/gone.csv"], "gone.csv does not exist"),
         (["{tmp}/gone.pth", "{tmp}/x.csv"], "gone.pth does not exist: give a model file (.pth)"),
         (["{tmp}", "{tmp}/x.csv"], "holds no model"),
-        (["{tmp}/x.csv", "{tmp}/x.csv"], "x.csv is not a whole checkpoint"),
+        (["{tmp}/x.csv", "{tmp}/x.csv"], "x.csv is not a whole checkpoint, it is of another kind: name a model file that"),
+        (["{tmp}/empty.pth", "{tmp}/x.csv"], "empty.pth is not a whole checkpoint, it is empty: name a model file that"),
+        (["/dev/null", "{tmp}/x.csv"], "/dev/null can't be read: it is no file\n"),
+        (["{data}", "{tmp}/x.csv"], "holds prepared data, no models: name a model file, or a study"),
         (["{tmp}/bad.json", "{tmp}/x.csv"], "bad.json is not a file of an ensemble"),
         (["{models}", "{tmp}/x.csv", "--thresholds", "best"], "holds no thresholds 'best': it has f1, half"),
         (["{models}", "{tmp}/x.csv", "--units", "volt"], "units must be mv, uv or v, but got 'volt'"),
         (["{models}", "{tmp}/x.csv", "--rate", "500"], "says 100 Hz, but --rate says 500"),
         (["{models}", "{tmp}/x.csv", "--out", "{tmp}/a.xlsx"], "--out must end in .csv or .parquet"),
+        (["{models}", "{tmp}/x.csv", "--png", "{tmp}/x.jpg"], "pictures are written as .png, but got --png {tmp}/x.jpg: call it x.png"),
         (["{models}", "{tmp}/x.csv", "--explain"], "--explain colours a drawn ECG: give a file or folder with --png PATH"),
         (["{models}/Ensemble_best.json", "{tmp}/x.csv", "--explain", "--png", "{tmp}/a.png"], "and Ensemble is of several: name"),
         (["{models}", "{tmp}/x.npy"], "pass --leads NAMES and --rate HZ and --units mv|uv"),
@@ -145,15 +165,16 @@ def test_thresholds_of_one_half_are_used_when_asked_for(models, signal_mv, tmp_p
         (["{models}", "{tmp}/x.csv", "--device", "cuda:9"], "device 'cuda:9' is not on this machine"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_one_line_and_exit_code_2(models, signal_mv, tmp_path, words, said):
+def test_what_does_not_fit_is_one_line_and_exit_code_2(models, toy_data, signal_mv, tmp_path, words, said):
     write_csv(tmp_path / "x.csv", signal_mv, LEADS, 100)
     write_npy(tmp_path / "x.npy", signal_mv)
     (tmp_path / "bad.json").write_text('{"format": 1, "members": [{"name": "a", "file": "../a.pth", "digest": "", "weight": 1}]}')
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.pth").touch()
     before = sorted(tmp_path.rglob("*"))
-    found = command("predict", *(word.format(models=models, tmp=tmp_path) for word in words))
+    found = command("predict", *(word.format(models=models, data=toy_data.folder, tmp=tmp_path) for word in words))
     assert (found.code, found.err.count("\n")) == (2, 1)
-    assert said in found.err
+    assert said.replace("{tmp}", str(tmp_path)) in found.err
     assert sorted(tmp_path.rglob("*")) == before, "nothing is left behind"
 
 
@@ -205,6 +226,24 @@ def test_a_picture_of_one_prediction_is_drawn_with_its_explanation(models, signa
     said = command("predict", models, path, tmp_path / "b.csv", "--png", tmp_path / "b.png")
     assert "b.png is one picture, but there are several recordings: give a folder with --png DIR" in said.err
     assert said.code == 2
+
+
+def test_a_picture_tells_small_probabilities_from_small_thresholds(models, signal_mv):
+    model = open_model(models / "CNN1D_best.pth")
+    prediction = predict_recording(model, ecg_tune.Recording(signal_mv, LEADS, 100))
+    small = dataclasses.replace(
+        prediction,
+        probabilities=np.array([0.00001, 0.25, 0.99987, 0.5, 0.0]),
+        thresholds=np.array([0.0003, 0.5, 0.99991, 0.5, 0.00004]),
+        calibrated=np.array([0.000002, 0.1, 0.9, 0.5, 0.0]),
+    )
+    (title,) = (text.get_text() for text in prediction_figure(small, leads=LEADS, sampling_rate_hz=100).texts if "NORM" in text.get_text())
+    words = " ".join(title.split())
+    assert "NORM: no, probability 1.00e-05 < threshold 0.000300 (f1), calibrated 2.00e-06" in words
+    assert "MI: no, probability 0.250 < threshold 0.500 (f1), calibrated 0.100" in words
+    assert "STTC: no, probability 0.99987 < threshold 0.99991" in words
+    assert "CD: YES, probability 0.500 ≥ threshold 0.500" in words
+    assert "HYP: no, probability 0.00 < threshold 4.00e-05" in words
 
 
 @pytest.mark.slow

@@ -98,3 +98,14 @@ def test_what_can_not_be_previewed_is_refused(searched, toy_data, tmp_path, caps
 def test_another_study_than_the_flags_describe_is_refused(searched, toy_data, capsys):
     assert run(["preview", str(searched), "--data", str(toy_data.folder), *FLAGS, "--metric", "macro_f1"]) == 2
     assert "was searched with other metric" in capsys.readouterr().err
+
+
+def test_what_patience_saves_is_said(searched, toy_data, tmp_path, capsys):
+    limits = ("--data", toy_data.folder, "--trials", 30, "--costs-from", searched, "--scheduler", "none")
+    facts = previewed(capsys, tmp_path / "new", *limits, "--patience-trials", 3)
+    whole = previewed(capsys, tmp_path / "new", *limits)
+    assert "saved" not in whole
+    assert facts["saved"]["epochs"][0] == pytest.approx(whole["epochs"][0] - facts["epochs"][0])
+    assert facts["saved"]["epochs"][0] > 0
+    assert run(["preview", str(tmp_path / "new"), *map(str, limits), *FLAGS, "--simulations", "2", "--patience-trials", "3"]) == 0
+    assert f"saved      {facts['saved']['epochs'][0]:.0f}" in capsys.readouterr().out

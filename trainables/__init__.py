@@ -31,6 +31,7 @@ TRAINABLES: Registry[type[LearnerTrainable]] = Registry(
         "vgg": LearnerTrainable,
         "resnet": LearnerTrainable,
         "fusion": LearnerTrainable,
+        "inception1d": LearnerTrainable,
     },
     _class_of_package,
 )

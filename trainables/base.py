@@ -13,14 +13,16 @@ import ray
 import torch
 
 from ecg_tune.data.prepared.dataset import PreparedData
-from ecg_tune.errors import NonFiniteLossError, WorkFailedError
+from ecg_tune.errors import DataError, NonFiniteLossError, WorkFailedError
 from ecg_tune.models import n_parameters, trial_config
 from ecg_tune.storage import Storage
 from ecg_tune.training.checkpoints import newest_checkpoint, write_checkpoint
 from ecg_tune.training.costs import COSTS
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.learner import Learner, LearningData, learning_data
+from ecg_tune.training.model_file import UNFIT
 from ecg_tune.training.oom import out_of_memory
+from trainables.trial_time import start_stopwatch, timed
 
 _on_device: dict[str, LearningData] = {}
 """The data set on this process's device, so that later trials of the worker, of whatever family, find it there. One entry at most."""
@@ -36,6 +38,7 @@ class Shared:
         metric: Entry of `METRICS` that is searched for its highest value.
         threads: CPU threads a trial may use.
         minimise: Entries of `COSTS`, the objectives beside the metric.
+        timing: Whether trials measure where their time goes.
     """
 
     data: PreparedData
@@ -43,6 +46,7 @@ class Shared:
     metric: str
     threads: int
     minimise: tuple[str, ...] = ()
+    timing: bool = False
 
 
 class LearnerTrainable:
@@ -62,7 +66,8 @@ class LearnerTrainable:
         """Remember the trial; the work, which may fail, happens in `step`.
 
         Args:
-            config: What `EngineSearcher.suggest` returns: number, family, trial (its config), seed, path, reported, micro_batch.
+            config: What `EngineSearcher.suggest` returns: number, family, trial (its config), seed, path, reported, micro_batch,
+                timing, handed_out.
         """
         self.shared = shared
         self.reset_config(config)
@@ -70,6 +75,7 @@ class LearnerTrainable:
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial on the same worker."""
         self.task = new_config
+        self.stopwatch = start_stopwatch(new_config, wanted=self.shared.timing)
         self.learner: Learner | None = None
         gc.collect()  # a learner and its loader refer to each other; what the last trial held must be gone before the next begins
         self.reported, self.costs, self.checkpoint = int(new_config["reported"]), list[float](), ""
@@ -77,14 +83,21 @@ class LearnerTrainable:
 
     def step(self) -> dict[str, Any]:
         """Train one epoch, or report one from the checkpoint. An error becomes a result with `fail_reason`, which the study keeps."""
+        self.stopwatch.begin("other")
+        return timed(self.stopwatch, self._step())
+
+    def _step(self) -> dict[str, Any]:
         try:
-            self.learner = self.learner or self._open()
+            with self.stopwatch.part("start"):
+                self.learner = self.learner or self._open()
             result = self._replay(self.learner) or self._train(self.learner)
             self.reported = result.epoch
             return self._report(self.learner, result)
         except NonFiniteLossError as error:
             return self._failed("nan", str(error))
-        except WorkFailedError as error:  # the storage of checkpoints does not answer
+        except WorkFailedError as error:  # the storage of checkpoints does not answer, or is full: the search ends, this trial stays open
+            return self._failed("storage", f"{error}: put that right; the same command resumes the search")
+        except DataError as error:  # stored images can't be read here
             return self._failed("error", str(error))
         except Exception as error:  # whatever it is, the user finds it in the study
             if out_of_memory(error):
@@ -102,13 +115,14 @@ class LearnerTrainable:
         if key not in _on_device:
             _on_device.clear()
             _on_device[key] = learning_data(self.shared.data, device)
-        learner = Learner(trial_config(self.task["trial"]), _on_device[key], seed=self.task["seed"], metric=self.shared.metric)
+        config, seed = trial_config(self.task["trial"]), self.task["seed"]
+        learner = Learner(config, _on_device[key], seed=seed, metric=self.shared.metric, stopwatch=self.stopwatch)
         if self.task.get("micro_batch"):
             learner.micro_batches.size = self.task["micro_batch"]
         found = newest_checkpoint(self.shared.checkpoints, str(self.task["path"]), device=str(device))
         if found:  # else the trial starts from its first epoch; epochs that the study has are not reported twice
             self.checkpoint, state = found
-            learner.load_state_dict(state)
+            _resume(learner, state, self.checkpoint)
         self.costs = [COSTS[name](learner.predictor, learner.data) for name in self.shared.minimise]
         return learner
 
@@ -120,7 +134,8 @@ class LearnerTrainable:
 
     def _train(self, learner: Learner) -> EpochResult:
         result = learner.step()
-        self.checkpoint = write_checkpoint(self.shared.checkpoints, str(self.task["path"]), result.epoch, learner.state_dict())
+        with self.stopwatch.part("checkpoint"):
+            self.checkpoint = write_checkpoint(self.shared.checkpoints, str(self.task["path"]), result.epoch, learner.state_dict())
         return result
 
     def _report(self, learner: Learner, result: EpochResult) -> dict[str, Any]:
@@ -140,7 +155,7 @@ class LearnerTrainable:
             "ended_by": result.ended_by or "",
             "epochs": result.epoch,
             "best_epoch": best.epoch,
-            "per_class_auc": list(best.per_class_auc),
+            "per_class_auc": list(best.per_class["auc"]),
             "seconds": sum(r.seconds for r in history),
             "n_parameters": n_parameters(learner.model),
             "micro_batch": result.micro_batch,
@@ -158,8 +173,21 @@ class LearnerTrainable:
         facts |= {"n_parameters": n_parameters(learner.model), "micro_batch": learner.micro_batches.size}
         if learner.best_epoch:
             best = learner.history[learner.best_epoch - 1]
-            facts |= {"best_epoch": best.epoch, "per_class_auc": list(best.per_class_auc)}
+            facts |= {"best_epoch": best.epoch, "per_class_auc": list(best.per_class["auc"])}
         return failure(reason, text, epochs=learner.epoch) | facts | _whereabouts(str(learner.device))
+
+
+def _resume(learner: Learner, state: dict[str, Any], name: str) -> None:
+    """Put a learner into the state of a checkpoint.
+
+    Raises:
+        DataError: It is of another network, or holds something else.
+    """
+    try:
+        learner.load_state_dict(state)
+    except UNFIT as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"checkpoint {name} does not hold the state of this trial ({reason}): remove it") from error
 
 
 def failure(reason: str, text: str, *, epochs: int) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import yaml
 
+from analysis.dashboard.identity import Same
 from analysis.dashboard.trials import RankedTrial
 
 MOST_TEXT = 2000
@@ -39,7 +41,13 @@ def share_lines(cards: Iterable[Card]) -> dict[str, Any]:
 
 
 def as_yaml(values: Mapping[str, Any]) -> str:
-    """Write plain data as YAML text that reads back equal."""
+    """Write plain data as YAML text that reads back equal. What is the same object as before is not written again."""
+    return _yaml(Same(values))
+
+
+@lru_cache(maxsize=50_000)
+def _yaml(same: Same[Mapping[str, Any]]) -> str:
+    values = same.object
     return str(yaml.dump(dict(values), Dumper=Dumper, sort_keys=False, allow_unicode=True)).rstrip("\n")
 
 
@@ -48,7 +56,7 @@ def _card(trial: RankedTrial) -> Card:
     return {
         "number": trial.number,
         "family": trial.family,
-        "state": trial.state,
+        "state": trial.shown_state,
         "default": trial.is_default or None,
         "value": trial.value,
         "reached": None if trial.value is not None else trial.best_value,
@@ -58,6 +66,8 @@ def _card(trial: RankedTrial) -> Card:
         "ended_by": trial.ended_by,
         "waits": trial.paused or None,
         "story": list(trial.story) or None,
+        "note": trial.note or None,
+        "tags": list(trial.tags) or None,
         "fail_reason": trial.fail_reason,
         "failure": trial.failure[-MOST_TEXT:] if trial.failure else None,
         "continued_from": trial.continued_from,

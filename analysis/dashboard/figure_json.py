@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 import zlib
 from typing import Any
 
@@ -21,12 +22,25 @@ def inline_json(value: object) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":")).translate(str.maketrans(escapes))
 
 
+_known: dict[int, tuple[weakref.ref[go.Figure], str, dict[str, Any]]] = {}
+"""Id of a figure that somebody still holds (see `cached_figure`) → itself, its subject, and what `figure_json` made of it."""
+
+
 def figure_json(figure: go.Figure, subject: str) -> dict[str, Any]:
-    """Turn a figure into plain data without its theme, which the page chooses.
+    """Turn a figure into plain data without its theme, which the page chooses. The same figure gives the same object: don't change it.
 
     Args:
         subject: What the figure is about: while it is the same, an update leaves the reader's zoom alone.
     """
+    key = id(figure)
+    reference, about, plain = _known.get(key, (None, "", {}))
+    if reference is None or reference() is not figure or about != subject:
+        plain = _plain(figure, subject)
+        _known[key] = weakref.ref(figure, lambda _: _known.pop(key, None)), subject, plain
+    return plain
+
+
+def _plain(figure: go.Figure, subject: str) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(figure.to_json())
     layout = plain["layout"]
     layout.pop("template", None)

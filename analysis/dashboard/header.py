@@ -44,8 +44,8 @@ def header_html(summary: StudySummary, *, now: datetime, search_running: bool, l
         name=summary.name,
         now=f"{now:%Y-%m-%d %H:%M}",
         warnings=_warnings(summary, now=now, more=more if search_running else ""),
-        tiles=_tiles(summary),
-        best=summary.best,
+        tiles=_tiles(summary, search_running=search_running),
+        best=summary.winner or summary.best,
         best_config=_best_config(summary),
         facts=_facts(summary),
     )
@@ -71,19 +71,14 @@ def _warnings(summary: StudySummary, *, now: datetime, more: str) -> Iterable[tu
         yield "No complete trial yet", "There is no best value, and figures that need complete trials say so."
 
 
-def _tiles(summary: StudySummary) -> Iterable[Tile]:
-    best = summary.best
-    if best is None:
-        yield Tile(f"Best {metric_name(summary.metric)}", ABSENT, "no complete trial")
-    else:
-        default = ", its default config" if best.is_default else ""
-        yield Tile(f"Best {metric_name(summary.metric)}", f"{best.value:.4f}", f"trial {best.number}, {best.family}{default}")
-    states = ", ".join(f"{count:,} {STATE_NAMES[state]}" for state, count in summary.counts.items())
-    waiting = f"; {summary.waiting:,} of the running wait at a rung" if summary.waiting else ""
+def _tiles(summary: StudySummary, *, search_running: bool) -> Iterable[Tile]:
+    yield from _best_tiles(summary)
+    states = states_text(summary, search_running=search_running)
+    waiting = f"; {summary.waiting:,} of {'the running' if search_running else 'them'} wait at a rung" if summary.waiting else ""
     imported = f"; {summary.imported:,} of them imported" if summary.imported else ""
-    yield Tile("Trials", f"{sum(summary.counts.values()):,}", (states or "none") + waiting + imported)
+    yield Tile("Trial" if summary.n_trials == 1 else "Trials", f"{summary.n_trials:,}", (states or "none") + waiting + imported)
     time = f"{duration(summary.seconds)} of training" if summary.seconds else "training time not recorded"
-    yield Tile("Epochs trained", f"{summary.epochs:,}", time)
+    yield Tile("Epoch trained" if summary.epochs == 1 else "Epochs trained", f"{summary.epochs:,}", time)
     if summary.budgets:
         shares = [budget.used / budget.limit for budget in summary.budgets if budget.used is not None and budget.name != "target"]
         used = f"{min(max(shares), 1):.0%} used" if shares else "see below"
@@ -93,13 +88,36 @@ def _tiles(summary: StudySummary) -> Iterable[Tile]:
     yield Tile("Records, train / validation", records, "the test split is not used here")
 
 
+def _best_tiles(summary: StudySummary) -> Iterable[Tile]:
+    """Show the race's winner, where there was a race, and the best of the search: one run's best epoch, the best of many."""
+    best, name = summary.best, f"Best {metric_name(summary.metric)}"
+    if summary.winner is not None:
+        won = summary.race[0]
+        interval = "" if won.interval is None else "95 % [{:.4f}, {:.4f}], ".format(*won.interval)
+        value = f"{won.mean:.4f}"
+        seeds = f"{interval}mean over {won.seeds} seeds; winner of a race of {len(summary.race)} trials"
+        yield Tile("Best validation macro AUC", value, f"trial {won.trial}, {summary.winner.family}: {seeds}")
+        name += " in the search"
+    if best is None:
+        yield Tile(name, ABSENT, "no complete trial")
+    else:
+        default = ", its default config" if best.is_default else ""
+        yield Tile(name, f"{best.value:.4f}", f"trial {best.number}, {best.family}{default}")
+
+
+def states_text(summary: StudySummary, *, search_running: bool) -> str:
+    """Count the trials by state, e.g. "2 complete, 1 interrupted"; "" without a trial."""
+    names = STATE_NAMES if search_running else {**STATE_NAMES, "RUNNING": STATE_NAMES["INTERRUPTED"]}
+    return ", ".join(f"{count:,} {names[state]}" for state, count in summary.counts.items())
+
+
 def _trials(count: int) -> str:
     return f"{count:,} trial" + "s" * (count != 1)
 
 
 def _best_config(summary: StudySummary) -> dict[str, str]:
     """List the searched parameters of the best trial as text; empty without a best trial."""
-    best = summary.best
+    best = summary.winner or summary.best
     if best is None:
         return {}
     return {short_name(name, best.family): number(value) for name, value in best.params.items() if name != "family"}
@@ -124,9 +142,15 @@ def _facts(summary: StudySummary) -> Iterable[tuple[str, str]]:
     attributes = summary.attributes
     rungs = f", rungs {', '.join(map(str, attributes.rungs))}" if attributes.rungs else ""
     minimised = f"; minimised: {', '.join(summary.objectives[1:])}" if len(summary.objectives) > 1 else ""
+    if attributes.note or attributes.tags:
+        yield "Note", " ".join([*([attributes.note] if attributes.note else []), *(f"[{tag}]" for tag in attributes.tags or ())])
     yield "Data fingerprint", (attributes.data_fingerprint or UNKNOWN)[:12]
     yield "Split", attributes.split or UNKNOWN
-    yield "Leads", ", ".join(attributes.leads) or UNKNOWN
+    if attributes.leads or not attributes.images:
+        yield "Leads", ", ".join(attributes.leads) or UNKNOWN
+    if attributes.images:
+        n_channels, size = attributes.images
+        yield "Stored images", f"{n_channels} x {size} x {size}"
     yield "Classes", ", ".join(attributes.class_names) or UNKNOWN
     yield "Metric", summary.metric + minimised
     yield "Profile", attributes.profile or UNKNOWN

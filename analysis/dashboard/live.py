@@ -21,8 +21,9 @@ from analysis.dashboard.figure_json import inline_json
 from analysis.dashboard.page import Page, page_html
 from analysis.dashboard.trials import RankedTrial, ranked_trials
 from analysis.templating import render
-from ecg_tune.errors import StudyError
+from ecg_tune.errors import StudyError, WorkFailedError
 from ecg_tune.study.change_detection import change_mark
+from ecg_tune.study.rereading import KnownTrials
 from ecg_tune.study.study import Study
 from ecg_tune.study.summary import StudySummary, summarise
 
@@ -66,15 +67,18 @@ class LiveStudy:
 
     Attributes:
         summary: The study's facts; None before it could be read.
+        running: Whether a search was running when it was last read.
         notice: The message above the page; "" when all is well.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.summary: StudySummary | None = None
+        self.running = False
         self.notice = self._problem = self._replaced = ""
         self._page: Page | None = None
         self._trials: dict[int, RankedTrial] = {}
+        self._known = KnownTrials()
         self._state = PageState()
         self._server = secrets.token_hex(4)
         self._change_mark: object = None
@@ -107,7 +111,7 @@ class LiveStudy:
         self.refresh()
         state = self._state
         server, _, number = since.partition(".")
-        shown = int(number) if server == self._server and number.isdigit() else 0
+        shown = int(number) if server == self._server and number.isdecimal() and len(number) < 12 else 0
         if shown == state.version:
             return None
         parts = [f'"version":{json.dumps(f"{self._server}.{state.version}")}']
@@ -138,18 +142,18 @@ class LiveStudy:
 
     def _read(self) -> bool:
         try:
-            with Study.open(self.folder, read_only=True) as study:
+            with Study.open(self.folder, read_only=True, known=self._known) as study:
                 trials = ranked_trials(study)
                 summary, running = summarise(study, trials), study.search_running
             page = dashboard_page(trials, summary, now=datetime.now(), search_running=running, live=True)
-        except StudyError as error:
+        except (StudyError, WorkFailedError) as error:  # damaged or locked
             return self._keep_last_state(str(error))
         except Exception as error:  # a half-written study can fail anywhere: the page keeps its last state and says why
             _log.exception("%s could not be shown", self.folder)
             return self._keep_last_state(f"the study could not be shown: {type(error).__name__}: {error}")
         by_number = {trial.number: trial for trial in trials}
         other = self.summary is not None and _is_other_study(self.summary, self._trials, summary, by_number)
-        self._page, self.summary, self._trials = page, summary, by_number
+        self._page, self.summary, self._trials, self.running = page, summary, by_number, running
         self._set_page(page)
         if other:
             self._state = self._state.with_pieces("replaced", {"replaced": json.dumps(secrets.token_hex(4))})
@@ -195,4 +199,4 @@ def _waiting(folder: Path) -> Page:
         "nav": render("analysis.dashboard", "nav.html", sections=()),
         "foot": render("analysis.dashboard", "foot.html", study=""),
     }
-    return Page(f"{folder.name} · ecg-tune study", markup, {}, {}, {"metric": "", "classes": (), "rungs": (), "states": {}})
+    return Page(f"{folder.name} · ecg-tune study", markup, {}, {}, {"study": "", "metric": "", "classes": (), "rungs": (), "states": {}})

@@ -1,4 +1,4 @@
-"""The server of live pages: the standard library's, for a few browsers on this machine, or on others with a token.
+"""The server of live pages, for a few browsers on this machine, or on others with a token.
 
 On loopback it answers only requests that name this machine: a page from the web whose own name was made to point here (DNS
 rebinding) names another. Elsewhere it answers only those that bring the token.
@@ -12,14 +12,14 @@ import hmac
 import ipaddress
 import secrets
 import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs, quote, urlsplit
+from typing import NamedTuple
+from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
-from analysis.dashboard.figures.style import ABSENT, STATE_NAMES
+from analysis.dashboard.bounded_server import BoundedHandler, BoundedServer
+from analysis.dashboard.figures.style import ABSENT
+from analysis.dashboard.header import states_text
 from analysis.dashboard.live import LiveStudy
 from analysis.dashboard.page_assets import style
 from analysis.templating import Markup, render
@@ -36,7 +36,7 @@ NO_TOKEN = "This page needs its token: open the whole address that `ecg-tune das
 OTHER_NAME = "This server answers on its own machine only: open http://127.0.0.1 with its port.\n"
 
 
-class LiveServer(ThreadingHTTPServer):
+class LiveServer(BoundedServer):
     """Serves the pages of some studies.
 
     Args:
@@ -47,8 +47,6 @@ class LiveServer(ThreadingHTTPServer):
     Raises:
         UsageError: It can't listen there.
     """
-
-    daemon_threads = True
 
     def __init__(self, folders: Sequence[Path], *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.host, self.local = host, _is_loopback(host)
@@ -80,23 +78,15 @@ class LiveServer(ThreadingHTTPServer):
         """
         if self.token:
             return "" if hmac.compare_digest(token.encode(), self.token.encode()) else NO_TOKEN
-        name = urlsplit(f"//{host}").hostname or ""
+        name = _parts(f"//{host}").hostname or ""
         return "" if name in ("localhost", self.host) or _is_loopback(name) else OTHER_NAME
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore browsers that went away."""
-        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
-            super().handle_error(request, client_address)
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version, sys_version = "ecg-tune", ""
-    timeout = 60
+class _Handler(BoundedHandler):
     server: LiveServer
 
-    def do_GET(self) -> None:
-        address = urlsplit(self.path)
+    def answer_get(self) -> None:
+        address = _parts(self.path)
         query = {name: values[-1] for name, values in parse_qs(address.query).items()}
         path = address.path.removeprefix("/")
         number, slash, page = path.rpartition("/")
@@ -115,9 +105,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, "text/plain", "There is no such page.\n")
 
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
     def _answer(self, status: int, kind: str, text: str) -> None:
         body = text.encode()
         self.send_response(status)
@@ -132,9 +119,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep requests, and so the token, out of the terminal."""
 
 
 def serve(folders: Sequence[Path], *, host: str, port: int, message: Callable[[str], object] = print) -> None:
@@ -152,6 +136,14 @@ def serve(folders: Sequence[Path], *, host: str, port: int, message: Callable[[s
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             message("ended")
+
+
+def _parts(address: str) -> SplitResult:
+    """Split an address into its parts; what is no address has a path that no page has, and no host."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "none", "", "")
 
 
 def _is_loopback(host: str) -> bool:
@@ -187,7 +179,7 @@ def studies_html(studies: Mapping[str, LiveStudy], *, token: str) -> Markup:
 def _line(link: str, study: LiveStudy) -> _Line:
     study.refresh()
     summary = study.summary
-    counts = ", ".join(f"{count:,} {STATE_NAMES[state]}" for state, count in summary.counts.items()) if summary else "not read yet"
+    counts = states_text(summary, search_running=study.running) if summary else "not read yet"
     return _Line(
         link,
         name=summary.name if summary else study.folder.name,

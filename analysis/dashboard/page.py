@@ -55,7 +55,7 @@ def make_page(
     return Page(title, markup, figures, cards, facts)
 
 
-def page_html(page: Page, *, live: str = "", notice: str = "", waiting: bool = False, home: str = "") -> str:
+def page_html(page: Page, *, live: str = "", notice: str = "", waiting: bool = False, home: str = "", export: bool = False) -> str:
     """Render the page as one HTML text.
 
     Args:
@@ -63,6 +63,7 @@ def page_html(page: Page, *, live: str = "", notice: str = "", waiting: bool = F
         notice: Plain text that is said on top; "" for nothing.
         waiting: A live page that loads again as soon as there is anything to show.
         home: Address of the list of studies; "" when there is none.
+        export: A page that draws all figures as images into itself, for a browser without a window.
     """
     sections = [element for key, element in page.markup.items() if key not in ("head", "nav", "foot")]
     figures = ",".join(f'"{key}":{text}' for key, text in page.figures.items())
@@ -70,7 +71,7 @@ def page_html(page: Page, *, live: str = "", notice: str = "", waiting: bool = F
         "analysis.dashboard",
         "page.html",
         title=page.title,
-        policy=policy(live=bool(live)),
+        policy=policy(live=bool(live), export=export),
         style=Markup(style()),
         version=live,
         waiting=waiting,
@@ -83,5 +84,5 @@ def page_html(page: Page, *, live: str = "", notice: str = "", waiting: bool = F
         figures=Markup(f"{{{figures}}}"),
         facts=Markup(inline_json({**page.facts, **share_lines(page.cards.values())})),
         plotly_js=Markup(get_plotlyjs()),
-        script=Markup(script(live=bool(live))),
+        script=Markup(script(live=bool(live), export=export)),
     )

@@ -10,9 +10,10 @@ from importlib.resources import files
 from plotly.offline import get_plotlyjs
 
 STYLES = ("page.css", "controls.css", "print.css")
-SCRIPTS = ("state.js", "figures.js", "drawing.js", "tables.js", "controls.js", "card.js", "copy.js", "main.js")
+SCRIPTS = ("state.js", "figures.js", "drawing.js", "tables.js", "saving.js", "controls.js", "card.js", "copy.js", "main.js")
 """In the order in which they run, in one scope."""
 LIVE_SCRIPTS = ("morph.js", "live.js")
+EXPORT_SCRIPTS = ("export.js",)
 
 
 @cache
@@ -22,23 +23,24 @@ def style() -> str:
 
 
 @cache
-def script(*, live: bool = False) -> str:
+def script(*, live: bool = False, export: bool = False) -> str:
     """Join the page's own scripts to one.
 
     Args:
         live: Whether the page asks its server for news.
+        export: Whether the page draws all figures as images into itself.
     """
-    texts = map(_read, (*SCRIPTS, *(LIVE_SCRIPTS if live else ())))
+    texts = map(_read, (*SCRIPTS, *(LIVE_SCRIPTS if live else ()), *(EXPORT_SCRIPTS if export else ())))
     return '"use strict";\n(() => {\n' + "\n".join(texts) + "})();\n"
 
 
 @cache
-def policy(*, live: bool = False) -> str:
+def policy(*, live: bool = False, export: bool = False) -> str:
     """Write the page's content security policy: no script runs but plotly.js and the page's own, known by their digests.
 
     'unsafe-eval' is what plotly.js needs for parallel coordinates; styles are what it writes into its drawings.
     """
-    scripts = " ".join(f"'sha256-{_digest(text)}'" for text in (get_plotlyjs(), script(live=live)))
+    scripts = " ".join(f"'sha256-{_digest(text)}'" for text in (get_plotlyjs(), script(live=live, export=export)))
     server = "'self'" if live else "'none'"
     return (
         f"default-src 'none'; script-src {scripts} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "

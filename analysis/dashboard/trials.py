@@ -6,7 +6,10 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
+from analysis.dashboard.identity import Same
 from ecg_tune.errors import StudyError
 from ecg_tune.search.stopping.schedulers import study_forecasts, study_rungs
 from ecg_tune.search.stopping.story import story
@@ -23,6 +26,7 @@ class RankedTrial(Trial):
         on_front: COMPLETE, and no other trial is at least as good in every objective and better in one; False with one objective.
         best_so_far: Highest value of the COMPLETE trials up to this number (as Optuna's history counts); None before the first.
         rungs: The rungs that it reached, at which early stopping compares it, in epochs, ascending.
+        interrupted: Not ended, and no search is running.
         story: Why it waited and resumed, a line each; () where trials do not wait.
         forecast: Of a trial that waits, as of now.
         expected: Its value; of a trial that waits, or was pruned for its forecast, that forecast; None for all others.
@@ -31,8 +35,14 @@ class RankedTrial(Trial):
     on_front: bool = False
     best_so_far: float | None = None
     rungs: tuple[int, ...] = ()
+    interrupted: bool = False
     story: tuple[str, ...] = ()
     expected: float | None = None
+
+    @property
+    def shown_state(self) -> str:
+        """The state as the page says it: a trial that its search left is "INTERRUPTED"."""
+        return "INTERRUPTED" if self.interrupted else self.state
 
 
 def ranked_trials(study: Study) -> list[RankedTrial]:
@@ -49,6 +59,7 @@ def ranked_trials(study: Study) -> list[RankedTrial]:
     front = {trial.number for trial in study.pareto()} if len(study.directions) > 1 else set()
     counted, forecasts, last_epoch = study.trials(), study_forecasts(study), study.attributes.max_epochs
     trials: list[RankedTrial] = []
+    running = study.search_running
     best: float | None = None
     for trial in counted:
         if trial.value is not None:
@@ -57,16 +68,28 @@ def ranked_trials(study: Study) -> list[RankedTrial]:
                     f"trial {trial.number} of study {study.name!r} is COMPLETE with the value {trial.value}: nothing can draw it"
                 )
             best = trial.value if best is None else max(best, trial.value)
-        fields = {field.name: getattr(trial, field.name) for field in dataclasses.fields(trial)}
-        fields["family"] = trial.family or unnamed
-        rungs = tuple(sorted(reached.get(trial.number, ())))
-        if trial.decisions and last_epoch:
-            fields["story"] = tuple(story(trial, counted, epochs=last_epoch)[1:])
-        if trial.paused and forecasts is not None:
-            fields["forecast"] = forecasts.of_trial(trial.number)
-        expected = min(fields["forecast"][0], 1.0) if trial.value is None and fields["forecast"] else trial.value
-        trials.append(RankedTrial(**fields, on_front=trial.number in front, best_so_far=best, rungs=rungs, expected=expected))
+        forecast = forecasts.of_trial(trial.number) if trial.paused and forecasts is not None else trial.forecast
+        trials.append(
+            _ranked(
+                Same(trial),
+                family=trial.family or unnamed,
+                interrupted=trial.state == "RUNNING" and not running,
+                story=tuple(story(trial, counted, epochs=last_epoch)[1:]) if trial.decisions and last_epoch else (),
+                forecast=forecast,
+                on_front=trial.number in front,
+                best_so_far=best,
+                rungs=tuple(sorted(reached.get(trial.number, ()))),
+                expected=min(forecast[0], 1.0) if trial.value is None and forecast else trial.value,
+            )
+        )
     return trials
+
+
+@lru_cache(maxsize=50_000)
+def _ranked(trial: Same[Trial], **more: Any) -> RankedTrial:
+    """Make a trial one that is compared with others; the same object when nothing is new about it."""
+    fields = {field.name: getattr(trial.object, field.name) for field in dataclasses.fields(trial.object)}
+    return RankedTrial(**{**fields, **more})
 
 
 def families_of(trials: Iterable[Trial]) -> list[str]:

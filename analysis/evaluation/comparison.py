@@ -9,10 +9,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import plots
-from analysis.evaluation.metrics import AVERAGES, RATES
+from analysis.evaluation.metrics import RATES
 from analysis.evaluation.tables import Results, generate_macro_table, per_class_table
 from ecg_tune.config import CLASS_NAMES, check_choice
 from ecg_tune.errors import DataError
+
+AVERAGE_LABELS = {
+    "macro_avg": "Mean over classes",
+    "micro_avg": "All classes pooled",
+    "weighted_avg": "Mean over classes, weighted by their positives",
+    "samples_avg": "Mean over records",
+}
+"""Average of `ECGMetrics` → words for an axis."""
 
 
 class ModelComparison:
@@ -34,20 +42,32 @@ class ModelComparison:
     def __init__(self, class_names: Sequence[str] = CLASS_NAMES) -> None:
         self.class_names = tuple(class_names)
 
-    def compare_models(self, results: Results, metric: str = "auc_roc", *, average: str = "macro_avg") -> pd.DataFrame:
+    def compare_models(
+        self, results: Results, metric: str = "auc_roc", *, average: str = "macro_avg", save_path: Path | str | None = None
+    ) -> pd.DataFrame:
         """Rank the models by one averaged metric: columns `Model`, the metric, `Difference` to the first; NaN last.
 
         Args:
             results: {model: metrics}.
             metric: One of the rates, e.g. "f1_score".
             average: "macro_avg", "micro_avg", "weighted_avg" or "samples_avg".
+            save_path: A PNG to write, with the bars of `plot_comparison_bars`.
         """
-        check_choice("average", average, AVERAGES)
+        check_choice("average", average, AVERAGE_LABELS)
         self._check(results, metric)
         table = pd.DataFrame({"Model": list(results), metric: [metrics[average][metric] for metrics in results.values()]})
         table = table.sort_values(metric, ascending=False, kind="stable", na_position="last", ignore_index=True)
         table["Difference"] = table[metric] - table[metric].iloc[0]
+        if save_path is not None:
+            self.plot_comparison_bars({name: results[name] for name in table["Model"]}, average=average, save_path=save_path)
         return table
+
+    def plot_comparison_bars(self, results: Results, *, average: str = "macro_avg", save_path: Path | str | None = None) -> Figure:
+        """Draw every averaged metric of every model as a bar, models from top to bottom; written as PNG when `save_path` is given."""
+        check_choice("average", average, AVERAGE_LABELS)
+        self._check(results, RATES[0])
+        values = {name: metrics[average] for name, metrics in results.items()}
+        return plots.saved(plots.bars_figure(values, {}, average=AVERAGE_LABELS[average]), save_path)
 
     def create_comparison_table(self, results: Results, metric: str | None = None, *, save_path: Path | str | None = None) -> pd.DataFrame:
         """Tabulate the macro means of all metrics, or one metric for each class; one row a model.

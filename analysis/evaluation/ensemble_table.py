@@ -12,10 +12,13 @@ from analysis.evaluation.metrics import number
 from analysis.evaluation.predictions import ModelPredictions, SeedPredictions
 from analysis.evaluation.provenance import WIDTH
 from analysis.retraining.candidates import Ranking
-from analysis.retraining.ensemble import RULES, weighted_mean
+from analysis.retraining.ensemble import N_HALVINGS, RULES, HeldOut, held_out_scores, weighted_mean
 from analysis.retraining.ensemble_file import ENSEMBLE, SavedEnsemble
 from analysis.retraining.thresholds import sensitivity_thresholds
 from ecg_tune.data.prepared.dataset import Split
+
+HELD_OUT = ("Held_out_ensemble", "Held_out_best_alone")
+"""Columns of `20_ensemble`, equal in every row."""
 
 
 def ensemble_predictions(
@@ -68,8 +71,21 @@ def ensemble_table(
         if name != ENSEMBLE:
             own = float(np.mean([seed.validation_macro_auc for seed in model.seeds]))
             rows.append({"Model": name, "Weight": weights.get(name, 0.0), "Validation_macro_AUC": own})
-    n_patients = len(set(validation.records["patient_id"].tolist()))
-    return pd.DataFrame(rows).assign(Split=f"{split_scheme}, validation part", Records=len(validation), Patients=n_patients)
+    patient_ids = validation.records["patient_id"]
+    members = {name: [seed.validation for seed in model.seeds] for name, model in predictions.items() if name != ENSEMBLE}
+    whole = all(seed.shape == validation.labels.shape for seeds in members.values() for seed in seeds)  # else other data lack some classes
+    held_out = held_out_scores(validation.labels, members, patient_ids) if whole else None
+    scores = {HELD_OUT[0]: held_out.ensemble, HELD_OUT[1]: held_out.best_alone} if held_out else {}
+    facts = {"Split": f"{split_scheme}, validation part", "Records": len(validation), "Patients": len(np.unique(patient_ids))}
+    return pd.DataFrame(rows).assign(**scores, **facts)
+
+
+def held_out_text(table: pd.DataFrame) -> str:
+    """Say what the ensemble is worth on patients that did not choose its weights; "" where that is not known."""
+    if HELD_OUT[0] not in table:
+        return ""
+    found = HeldOut(*(float(table[column].iloc[0]) for column in HELD_OUT))
+    return f"Weights chosen on one half of the validation patients, scored on the other, mean of {2 * N_HALVINGS} halves: {found.text()}."
 
 
 def add_ensemble_cost(costs: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
@@ -87,4 +103,5 @@ def ensemble_lines(table: pd.DataFrame, ranking: Ranking) -> list[str]:
     lines = ["ENSEMBLE", *textwrap.wrap(RULES, WIDTH), "", f"{'':<{width}}{'weight':>8}{'validation macro AUC':>23}"]
     for row in table.sort_values("Weight", ascending=False, kind="stable").itertuples():
         lines.append(f"{row.Model:<{width}}{row.Weight:>8.3f}{number(row.Validation_macro_AUC):>23}")
-    return [*lines, f"{ENSEMBLE:<{width}}{'':>8}{number(ranking.validation_macro_auc):>23} (fitted on these records)"]
+    lines.append(f"{ENSEMBLE:<{width}}{'':>8}{number(ranking.validation_macro_auc):>23} (fitted on these records)")
+    return [*lines, "", *textwrap.wrap(held_out_text(table), WIDTH)]

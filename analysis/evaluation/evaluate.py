@@ -10,17 +10,20 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
-import pandas as pd
+import torch
 
 from analysis.evaluation.ensemble_table import add_ensemble_cost, ensemble_predictions, ensemble_table
 from analysis.evaluation.errors.error_analysis import error_tables
 from analysis.evaluation.explanations.model_explanations import EXPLANATIONS, explain
-from analysis.evaluation.external import external_view, open_external
+from analysis.evaluation.external import external_view, of_shared_classes, open_external
+from analysis.evaluation.external_difference import with_difference
 from analysis.evaluation.files import write_evaluation
+from analysis.evaluation.kept_predictions import keep_predictions
 from analysis.evaluation.predictions import ModelPredictions, predict
 from analysis.evaluation.provenance import Bootstrap, Provenance, provenance_of
-from analysis.evaluation.result import COST, FITTED, MEMBERS, EvaluationResult, compute_result, fitted_table
+from analysis.evaluation.result import COST, FITTED, MEMBERS, EvaluationResult, compute_result, fitted_table, with_race
 from analysis.evaluation.statistics.bootstrap import patient_weights
 from analysis.evaluation.statistics.cost_table import cost_table
 from analysis.retraining.candidates import Candidate, check_fit, check_reference_models, check_runs, find_candidates
@@ -29,28 +32,48 @@ from analysis.retraining.ensemble_file import ENSEMBLE, ENSEMBLE_FILE, SavedEnse
 from analysis.retraining.predictions import predict_validation
 from analysis.retraining.thresholds import SENSITIVITY_TARGET
 from ecg_tune.config import Config, check_choice, check_range
-from ecg_tune.data.loaders import BatchLoader, create_signal_dataloader
-from ecg_tune.data.prepared.dataset import PreparedData, Split, open_prepared, open_test, read_ledger
-from ecg_tune.data.prepared.ledger import LEDGER, ledger_entries
+from ecg_tune.config.classic import is_exchange_tree
+from ecg_tune.data.loaders import BatchLoader, to_device
+from ecg_tune.data.prepared.dataset import PreparedData, Split, check_sealed, open_prepared, open_test
+from ecg_tune.data.prepared.ledger import LEDGER, Line, ledger_lines, missing_before, openings_of, sealed_records
 from ecg_tune.errors import DataError
 from ecg_tune.metrics import Array
+from ecg_tune.storage import LocalStorage, check_room
 from ecg_tune.training.freed_memory import keep_freed_memory
 
 MODEL_TYPES = ("signal", "image", "fusion")
+STUDY_BYTES, RESULTS_BYTES = 10_000_000, 50_000_000
+"""Room that an evaluation's files need in the study and in `out`, by rule of thumb: 20 MB for PTB-XL's test split and four models."""
+
+
+def open_config_data(config: Config) -> PreparedData:
+    """Open the prepared data of `config.DATA_DIR`.
+
+    Raises:
+        DataError: No prepared data; or plain files, which must be imported first.
+    """
+    if is_exchange_tree(config.DATA_DIR):
+        raise DataError(
+            f"{config.DATA_DIR} holds plain files: check and read them with `ecg-tune data import {config.DATA_DIR} DATA`, "
+            "and give data_dir='DATA'"
+        )
+    return open_prepared(config.DATA_DIR)
 
 
 def get_test_loader(model_type: str, config: Config) -> BatchLoader:
     """Open the seal (one ledger line) and return the test split in batches.
 
     Every model type gets the raw signal, since a predictor makes crops and images itself: (signal in mV
-    (batch, n_samples, n_leads) float32, labels (batch, n_classes) float32), in the split's order at each pass.
+    (batch, n_samples, n_leads) float32, labels (batch, n_classes) float32), in the split's order at each pass. Where the data have
+    stored images, these (batch, n_channels, size, size) stand between the two.
 
     Args:
         model_type: "signal", "image" or "fusion", as `load_model` returns it.
     """
     check_choice("model type", model_type, MODEL_TYPES)
-    test = open_test(open_prepared(config.data_dir), "evaluate", str(config.save_dir))
-    return create_signal_dataloader(test, batch_size=config.BATCH_SIZE, device=config.DEVICE)
+    test = open_test(open_config_data(config), "evaluate", str(config.SAVE_DIR))
+    split = to_device(test, torch.device(config.DEVICE))
+    return BatchLoader(split, batch_size=config.BATCH_SIZE, inputs=lambda *inputs: inputs, with_images=split.images is not None)
 
 
 def evaluate(
@@ -88,33 +111,59 @@ def evaluate(
     """
     keep_freed_memory()
     announce = progress or (lambda line: None)
-    check_range("bootstrap resamples", n_bootstrap, 1, 1_000_000)
     check_range("sensitivity target", sensitivity_target, 0.01, 1.0)
     tested = data if on is None else external_view(data, on, part=part)
     bootstrap = Bootstrap(n_bootstrap, seed)
     candidates, provenance = _before_opening(models_folder, data, tested, study=study, bootstrap=bootstrap, device=device)
     probabilities = {one.name: predict_validation(one, data.validation, device=device) for one in candidates}
     ensembles = _read_or_choose_ensemble(models_folder, candidates, probabilities, data.validation, announce)
-    out.mkdir(parents=True, exist_ok=True)
-    test, provenance = _open(data, on, provenance, part=part, study=study, ledger_folder=ledger_folder)
-    predictions = _predict_all(candidates, probabilities, data, test, announce, sensitivity_target=sensitivity_target, device=device)
-    if ensembles:
-        predictions[ENSEMBLE] = ensemble_predictions(ensembles, predictions, data.validation, sensitivity_target=sensitivity_target)
+    _check_places(on or data, out, ledger_folder)
+    test, provenance = _open(data, on, tested, provenance, part=part, study=study, ledger_folder=ledger_folder)
+    every = _predict_all(candidates, probabilities, ensembles, data, test, announce, target=sensitivity_target, device=device)
+    if on is None and (problem := keep_predictions(models_folder, data, test, candidates, every, date=provenance.date)):
+        announce(problem)
+    predictions = of_shared_classes(every, data, tested)
     announce(f"bootstrap: {n_bootstrap} resamples of patients")
     weights = patient_weights(test.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
     result = compute_result(candidates, predictions, test, weights, provenance, sensitivity_target=sensitivity_target, out=out)
-    tables = _more_tables(candidates, predictions, ensembles, data, tested, test, weights, best=result.best, device=device)
-    announce("explaining a few predictions")
-    tables[EXPLANATIONS], explained = explain(candidates, tested, test, predictions, device=device)
-    result = dataclasses.replace(result, tables=result.tables | tables, explanations=tuple(explained))
+    result = with_race(result, models_folder, candidates)
+    result = _with_more_tables(result, candidates, predictions, ensembles, data, tested, test, weights, announce, device=device)
+    if on is not None:
+        result = with_difference(result, models_folder, data, test, candidates, every, ensembles, is_study=ledger_folder is not None)
+        announce(result.difference_note)
     announce(f"writing {out}")
     write_evaluation(result, tested, test, predictions, weights)
     return result
 
 
+def _check_places(sealed: PreparedData, out: Path, ledger_folder: Path | None) -> None:
+    """Make the folder of the results, and refuse what would end the evaluation after the seal was opened.
+
+    Args:
+        sealed: Whose test split will be opened.
+
+    Raises:
+        DataError: Nothing can be written there, the disk is nearly full, or the study's copy of the ledger can't be read.
+    """
+    check_sealed(sealed)
+    for folder, remedy in ((out, "give another --out"), (ledger_folder, "it gets a copy of the ledger, so make it writable")):
+        try:
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+                with TemporaryFile(dir=folder):
+                    pass
+        except OSError as error:
+            raise DataError(f"{folder} can't be written ({error.strerror}): the test split stays sealed; {remedy}") from error
+    check_room(out, RESULTS_BYTES)
+    if ledger_folder is not None:
+        check_room(ledger_folder, STUDY_BYTES, remedy="make room: the study keeps a copy of the ledger, and the test predictions")
+        ledger_lines(ledger_folder)
+
+
 def _open(
     data: PreparedData,
     on: PreparedData | None,
+    tested: PreparedData,
     provenance: Provenance,
     *,
     part: str,
@@ -123,11 +172,14 @@ def _open(
 ) -> tuple[Split, Provenance]:
     """Break the seal, and note every opening so far."""
     if on is not None:
-        test, note = open_external(data, on, part=part, study=study)
-        return test, dataclasses.replace(provenance, openings=read_ledger(on), external=note)
-    test = open_test(data, "evaluate", study)
-    openings = read_ledger(data) if ledger_folder is None else merge_ledger(data, ledger_folder)
-    return test, dataclasses.replace(provenance, openings=openings)
+        test, note = open_external(data, on, tested, part=part, study=study)
+        lines = ledger_lines(on.folder, on.remote)
+        provenance = dataclasses.replace(provenance, external=note)
+    else:
+        test = open_test(data, "evaluate", study)
+        lines = ledger_lines(data.folder, data.remote) if ledger_folder is None else merge_ledger(data, ledger_folder)
+    openings = openings_of(lines, sealed_records(tested.manifest, tested.folder))
+    return test, dataclasses.replace(provenance, openings=openings, ledger_gaps=tuple(missing_before(lines)))
 
 
 def _before_opening(
@@ -138,6 +190,10 @@ def _before_opening(
     check_fit(candidates, data)
     check_reference_models(candidates)
     provenance = provenance_of(tested, study=study, bootstrap=bootstrap)
+    if not tested.n_test_records:
+        raise DataError(
+            f"{tested.folder} has no test split: evaluate the models on other data with --on DIR, or import these with test records"
+        )
     if provenance.n_patients < 2:
         raise DataError(f"the test split holds {provenance.n_patients} patient: intervals resample patients, an evaluation needs 2 or more")
     check_runs(candidates, data, device)
@@ -148,19 +204,22 @@ def _before_opening(
 def _predict_all(
     candidates: Sequence[Candidate],
     probabilities: Mapping[str, Sequence[Array]],
+    ensembles: Sequence[SavedEnsemble],
     data: PreparedData,
     test: Split,
     announce: Callable[[str], None],
     *,
-    sensitivity_target: float,
+    target: float,
     device: str,
 ) -> dict[str, ModelPredictions]:
     predictions = {}
     for candidate in candidates:
         announce(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(test)} test records")
         predictions[candidate.name] = predict(
-            candidate, data.validation, probabilities[candidate.name], test, sensitivity_target=sensitivity_target, device=device
+            candidate, data.validation, probabilities[candidate.name], test, sensitivity_target=target, device=device
         )
+    if ensembles:
+        predictions[ENSEMBLE] = ensemble_predictions(ensembles, predictions, data.validation, sensitivity_target=target)
     return predictions
 
 
@@ -193,7 +252,8 @@ def _read_or_choose_ensemble(
     return ensembles
 
 
-def _more_tables(
+def _with_more_tables(
+    result: EvaluationResult,
     candidates: Sequence[Candidate],
     predictions: Mapping[str, ModelPredictions],
     ensembles: Sequence[SavedEnsemble],
@@ -201,29 +261,31 @@ def _more_tables(
     tested: PreparedData,
     test: Split,
     weights: Array,
+    announce: Callable[[str], None],
     *,
-    best: str,
     device: str,
-) -> dict[str, pd.DataFrame]:
-    """Make the tables beside the test statistics: what was fitted, mistakes, costs, the ensemble's members."""
+) -> EvaluationResult:
+    """Add what stands beside the test statistics: what was fitted, mistakes, costs, the ensemble's members, explanations."""
     scheme = str(data.manifest["split"])
-    tables = {FITTED: fitted_table(predictions, data.validation, split_scheme=scheme, class_names=data.class_names)}
-    tables |= error_tables(tested, test, predictions, weights, best=best)
+    positives = dict(zip(data.class_names, data.validation.labels.sum(axis=0, dtype=int).tolist(), strict=True))
+    tables = {FITTED: fitted_table(predictions, data.validation, split_scheme=scheme, class_names=tested.class_names, positives=positives)}
+    tables |= error_tables(tested, test, predictions, weights, best=result.best)
     tables[COST] = cost_table(candidates, data, device=device)
     if ensembles:
         tables[MEMBERS] = ensemble_table(ensembles[0].weights, predictions, data.validation, split_scheme=scheme)
         tables[COST] = add_ensemble_cost(tables[COST], ensembles[0].weights)
-    return tables
+    announce("explaining a few predictions")
+    tables[EXPLANATIONS], explained = explain(candidates, tested, test, predictions, device=device)
+    return dataclasses.replace(result, tables=result.tables | tables, explanations=tuple(explained))
 
 
-def merge_ledger(data: PreparedData, folder: Path) -> list[dict[str, str]]:
-    """Add the openings of this content's test split to those a study knows, and return all of them, oldest first.
+def merge_ledger(data: PreparedData, folder: Path) -> list[Line]:
+    """Add the lines of the data's ledger to those a study knows, and return all of them, oldest first.
 
     The data may have been prepared again elsewhere, with a ledger of its own: neither side's lines are lost.
     """
-    lines = {json.dumps(line, sort_keys=True): line for line in [*ledger_entries(folder, data.fingerprint), *read_ledger(data)]}
+    lines = {json.dumps(line, sort_keys=True): line for line in [*ledger_lines(folder), *ledger_lines(data.folder, data.remote)]}
     merged = sorted(lines.values(), key=lambda line: line["time"])
-    scratch = folder / f".{LEDGER}.part"
-    scratch.write_text("".join(json.dumps(line) + "\n" for line in merged), encoding="utf-8")
-    scratch.replace(folder / LEDGER)
+    text = "".join(json.dumps(line) + "\n" for line in merged)
+    LocalStorage(folder).write(LEDGER, lambda file: file.write(text.encode()))
     return merged

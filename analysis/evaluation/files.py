@@ -10,6 +10,7 @@ from analysis.evaluation.errors.error_analysis import DRAWN, WORST, draw_errors,
 from analysis.evaluation.explanations.figures import EXPLANATION_FIGURE, explanation_figure
 from analysis.evaluation.explanations.model_explanations import EXPLANATIONS
 from analysis.evaluation.explanations.text_section import explained_lines
+from analysis.evaluation.external_difference import DIFFERENCE, difference_figure, difference_lines
 from analysis.evaluation.plots.figures import FOLDER, draw_predictions, generate_visualizations
 from analysis.evaluation.predictions import ModelPredictions
 from analysis.evaluation.provenance import figure_note
@@ -75,12 +76,19 @@ def _write_tables(result: EvaluationResult, test: Split, predictions: Mapping[st
         facts = table if name == COST else with_provenance(table, result.provenance)  # the cost rests on no test record
         write_table(facts, out, name, number_format=None if name == FITTED else "%.6g")  # a rounded threshold could move a record
     probabilities = {f"{model.name}_seed{seed.seed}": seed.test for model in predictions.values() for seed in model.seeds}
-    write_predictions(predictions_table(test.labels, test.records, probabilities, class_names=names), result.provenance, out)
+    table = predictions_table(test.labels, test.records, probabilities, class_names=names)
+    best_seeds = {model.name: model.seeds[model.chosen].seed for model in predictions.values()}
+    write_predictions(table, result.provenance, out, best=result.best, best_seeds=best_seeds)
 
 
 def _write_reports(result: EvaluationResult, predictions: Mapping[str, ModelPredictions]) -> None:
     best, limits, provenance = result.best, result.intervals, result.provenance
-    write_text(summary_text(result.metrics, result.rankings, provenance, best=best, intervals=limits), result.out / SUMMARY_FILE)
+    summary = summary_text(
+        result.metrics, result.rankings, provenance, best=best, intervals=limits, race=result.race, scatter=result.scatter
+    )
+    if result.difference_note:
+        summary += "\n".join(["", *difference_lines(result, [best])]) + "\n"
+    write_text(summary, result.out / SUMMARY_FILE)
     wanted = f"sensitivity >= {result.sensitivity_target:g} on validation"
     thresholds = {
         name: {f"F1 thresholds, seed {seed.seed}": seed.f1_thresholds for seed in model.seeds}
@@ -91,6 +99,8 @@ def _write_reports(result: EvaluationResult, predictions: Mapping[str, ModelPred
     sections = [paired_lines(result.tables[PAIRED], best=best), calibration_lines(result.tables[CALIBRATION], best=best)]
     sections += [decision_lines(result.tables[DECISION]), subgroup_lines(result.tables[SUBGROUPS], model=best)]
     sections += [*error_sections(result.tables, best=best), explained_lines(result.tables[EXPLANATIONS]), cost_lines(result.tables[COST])]
+    if result.difference_note:
+        sections.append(difference_lines(result, list(result.metrics)))
     if MEMBERS in result.tables:
         sections.append(ensemble_lines(result.tables[MEMBERS], result.rankings[-1]))
     text = detailed_text(
@@ -124,6 +134,9 @@ def _draw_statistics(result: EvaluationResult, test: Split, model: ModelPredicti
     saved(decision_figure(result.tables[DECISION], n_positives=n_positives, note=note), folder / "14_decision_curves.png")
     figure = subgroup_figure(result.tables[SUBGROUPS], model=model.name, note=figure_note(result.provenance))
     saved(figure, folder / "15_subgroups.png")
+    if DIFFERENCE in result.tables:
+        figure = difference_figure(result.tables[DIFFERENCE], model=model.name, note=figure_note(result.provenance))
+        saved(figure, folder / f"{DIFFERENCE}.png")
 
 
 def _draw_explanations(result: EvaluationResult, test: Split) -> None:

@@ -1,11 +1,12 @@
 """`ECGMetrics`: compute the metrics of multi-label predictions, as nested plain data, text and figures.
 
-AUC-ROC and AUC-PR are scikit-learn's. Rates with an empty denominator are 0, as its `zero_division=0`. The two areas of a
-class without positives (for AUC-ROC also one without negatives) are NaN; means over classes skip NaN.
+AUC-ROC and AUC-PR are scikit-learn's. Rates with an empty denominator are 0, as its `zero_division=0`. The two areas,
+sensitivity, precision and F1 of a class without positives (AUC-ROC also of one without negatives) are NaN; means over classes skip NaN.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from analysis.evaluation.plots.curves import curves_figure
 from analysis.evaluation.statistics.ranks import auc_roc, average_precision
 from ecg_tune.config import CLASS_NAMES
 from ecg_tune.errors import ConfigError, DataError
-from ecg_tune.metrics import Array, confusion, macro, rates
+from ecg_tune.metrics import Array, class_rates, confusion, macro, rates
 
 AVERAGES = ("macro_avg", "micro_avg", "weighted_avg", "samples_avg")
 RATES = ("sensitivity", "specificity", "precision", "npv", "f1_score", "accuracy", "auc_roc", "auc_pr")
@@ -61,7 +62,7 @@ class ECGMetrics:
         truth, values = self._checked(labels, probabilities)
         positive = values >= self.thresholds
         counts = confusion(truth, positive)
-        table = rates(counts) | {
+        table = class_rates(counts) | {
             "auc_roc": np.array([auc_roc(truth[:, k], values[:, k]) for k in range(truth.shape[1])]),
             "auc_pr": np.array([average_precision(truth[:, k], values[:, k]) for k in range(truth.shape[1])]),
         }
@@ -141,6 +142,18 @@ def metrics_text(metrics: Mapping[str, Mapping[str, float]], *, class_names: Seq
 def number(value: float) -> str:
     """Write a number with four decimals, NaN as "n/a"."""
     return "n/a" if np.isnan(value) else f"{value:.4f}"
+
+
+def supported_numbers(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """Write a value and the ends of its interval with the decimals that the interval supports: two to four; "n/a" for NaN.
+
+    The last decimal is a tenth of the half width's first digit, e.g. 0.843 for an interval of 0.812 to 0.874. Without an interval, or
+    with one of no width, there are four.
+    """
+    half = (high - low) / 2
+    decimals = min(max(1 - math.floor(math.log10(half)), 2), 4) if math.isfinite(half) and half > 0 else 4
+    first, second, third = ("n/a" if np.isnan(one) else f"{one:.{decimals}f}" for one in (value, low, high))
+    return first, second, third
 
 
 def count(value: float) -> str:

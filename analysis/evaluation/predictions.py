@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +43,13 @@ class SeedPredictions:
         """Scale the test probabilities by Platt's method, (n_records, n_classes)."""
         return platt_scaled(self.test, self.platt)
 
+    def of_classes(self, columns: Sequence[int]) -> SeedPredictions:
+        """Keep some of the classes, by their numbers."""
+        chosen = list(columns)
+        per_record = {name: getattr(self, name)[:, chosen] for name in ("validation", "test")}
+        per_class = {name: getattr(self, name)[chosen] for name in ("f1_thresholds", "sensitivity_thresholds", "platt")}
+        return replace(self, **per_record, **per_class)
+
 
 @dataclass(frozen=True)
 class ModelPredictions:
@@ -55,6 +62,10 @@ class ModelPredictions:
     def chosen(self) -> int:
         """Find the seed with the best validation macro AUC, the one in `<Name>_best.pth`; return its index."""
         return int(np.argmax([np.nan_to_num(seed.validation_macro_auc, nan=-1.0) for seed in self.seeds]))
+
+    def of_classes(self, columns: Sequence[int]) -> ModelPredictions:
+        """Keep some of the classes, by their numbers."""
+        return ModelPredictions(self.name, tuple(seed.of_classes(columns) for seed in self.seeds))
 
     @property
     def at_f1_thresholds(self) -> list[ThresholdedPredictions]:

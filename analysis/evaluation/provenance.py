@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ecg_tune.config import check_range, inputs_text
 from ecg_tune.data.prepared.dataset import PreparedData, read_ledger
+from ecg_tune.data.prepared.ledger import Line, gaps_text
+from ecg_tune.metrics import UNTUNED_RULE
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
-F1_RULE = "per class, the one with the highest F1 on the validation split (stored in each model file)"
+F1_RULE = f"per class, the one with the highest F1 on the validation split (stored in each model file); {UNTUNED_RULE}"
 REFERENCE_MODELS = (
     "epochs, learning rates, input scale, thresholds, Platt scaling, the choice of the best model and ensemble weights are those of each "
     "model's reference model, the same config and seed trained on train alone; every validation score is the reference model's"
@@ -27,6 +30,9 @@ class Bootstrap:
     n_resamples: int
     seed: int
 
+    def __post_init__(self) -> None:
+        check_range("bootstrap resamples", self.n_resamples, 1, 1_000_000)
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -35,10 +41,14 @@ class Provenance:
     Attributes:
         split_scheme: How records were split, "70-15-15" or "official".
         n_positives: Test records of each class.
-        openings: Ledger lines of this content's test split, this evaluation's included.
+        openings: Of these test records, this evaluation's included, see `ecg_tune.data.prepared.ledger.openings_of`.
+        ledger_gaps: Times before which the ledger lacks a line; empty where nobody changed it.
         trained_on: What the models were trained on: "train", "train+validation", or both words with a comma.
+        untuned: Classes whose F1 threshold was not tuned, in one model or more.
         external: Of external validation, where the models come from; empty for the models' own test split.
         limited: "500 of 21799 records" where the data were prepared with `--limit`.
+        images: Channels and pixels a side of stored images; empty where images are computed.
+        patients_known: False where each record counts as a patient, since the data don't say whose it is.
     """
 
     study: str
@@ -53,12 +63,34 @@ class Provenance:
     n_records: int
     n_patients: int
     n_positives: Mapping[str, int]
-    openings: Sequence[Mapping[str, str]]
+    openings: Sequence[Line]
     threshold_rule: str
     bootstrap: Bootstrap | None
     trained_on: str = TRAIN
     limited: str = ""
+    untuned: tuple[str, ...] = ()
     external: str = ""
+    ledger_gaps: tuple[str, ...] = ()
+    images: tuple[int, ...] = ()
+    patients_known: bool = True
+
+    @property
+    def inputs(self) -> str:
+        """What the records hold, in words."""
+        leads = f"leads {', '.join(self.leads)} at {self.sampling_rate_hz} Hz" if self.leads else ""
+        return " and ".join(filter(None, (leads, inputs_text((), self.images))))
+
+    @property
+    def split_text(self) -> str:
+        """How records were split, and whether patients are whole in it."""
+        if self.external:
+            return self.split_scheme
+        return f"{self.split_scheme}, {'patient-disjoint' if self.patients_known else 'patients unknown, so one may be in two splits'}"
+
+    @property
+    def records_text(self) -> str:
+        """How many test records and patients there are, in words."""
+        return records_text(self.n_records, self.n_patients, patients_known=self.patients_known)
 
     @property
     def absent_classes(self) -> tuple[str, ...]:
@@ -77,7 +109,7 @@ def provenance_of(data: PreparedData, *, study: str, threshold_rule: str = F1_RU
         leads=data.leads,
         sampling_rate_hz=data.sampling_rate_hz,
         class_names=data.class_names,
-        label_rule=_rule_text(data.manifest["label_rule"]),
+        label_rule=rule_text(data.manifest["label_rule"]),
         synthetic=data.synthetic,
         n_records=int(counts["records"]),
         n_patients=int(counts["patients"]),
@@ -86,6 +118,8 @@ def provenance_of(data: PreparedData, *, study: str, threshold_rule: str = F1_RU
         threshold_rule=threshold_rule,
         bootstrap=bootstrap,
         limited=data.limited,
+        images=data.image_shape or (),
+        patients_known=data.patients_known,
     )
 
 
@@ -96,21 +130,24 @@ def provenance_lines(provenance: Provenance) -> list[str]:
     times = "time" if len(purposes) == 1 else "times"
     facts = {
         "Study": provenance.study,
-        "Split": f"{provenance.split_scheme}, patient-disjoint; all numbers below are of its test split unless named otherwise",
-        "Test records": f"{provenance.n_records} of {provenance.n_patients} patients",
+        "Split": f"{provenance.split_text}; all numbers below are of its test split unless named otherwise",
+        "Test records": provenance.records_text,
         "Positives": ", ".join(f"{name} {n}" for name, n in provenance.n_positives.items()),
         "Data fingerprint": provenance.fingerprint,
-        "Input": f"leads {', '.join(provenance.leads)} at {provenance.sampling_rate_hz} Hz",
+        "Input": provenance.inputs,
         "Labels": provenance.label_rule,
         "Test split opened": f"{len(purposes)} {times} so far, this one included ({uses})",
         "Models trained on": trained_on_text(provenance),
-        "Thresholds": provenance.threshold_rule,
-        "Intervals": interval_rule(provenance.bootstrap),
-        "AUC": "a class without positive records yields no AUC; means over classes leave it out"
+        "Thresholds": thresholds_text(provenance),
+        "Intervals": interval_rule(provenance),
+        "No positives": "a class without positive records yields no AUC, sensitivity, precision or F1; means over classes leave it out"
         + (f". Here: {', '.join(provenance.absent_classes)}" if provenance.absent_classes else ""),
     }
+    if provenance.ledger_gaps:
+        facts["WARNING"] = gaps_text(provenance.ledger_gaps)
     if provenance.external:
         facts = {"External": provenance.external, **facts}
+        facts["Split"] = f"{provenance.split_text}; all numbers below are of these records unless named otherwise"
     if not purposes:
         facts["Test split opened"] = "never according to its ledger"
     lines = [line for name, text in facts.items() for line in _wrapped(name, text)]
@@ -122,14 +159,21 @@ def trained_on_text(provenance: Provenance) -> str:
     return provenance.trained_on + (f"; {REFERENCE_MODELS}" if TRAIN_AND_VALIDATION in provenance.trained_on else "")
 
 
-def interval_rule(bootstrap: Bootstrap | None) -> str:
+def thresholds_text(provenance: Provenance) -> str:
+    """State the rule of the thresholds, and which classes' were not tuned."""
+    return provenance.threshold_rule + (f". Here: {', '.join(provenance.untuned)}" if provenance.untuned else "")
+
+
+def interval_rule(provenance: Provenance) -> str:
     """Say how the intervals were made."""
-    if bootstrap is None:
+    if (bootstrap := provenance.bootstrap) is None:
         return "none computed; `ecg-tune evaluate` computes them"
+    kind = "patient-cluster bootstrap" if provenance.patients_known else "bootstrap of records, since patients are unknown"
+    whose = "patients" if provenance.patients_known else "records"
     few = "" if bootstrap.n_resamples >= ENOUGH_RESAMPLES else f" (fewer than {ENOUGH_RESAMPLES}: too few to publish)"
     return (
-        f"95 % percentile, patient-cluster bootstrap, {bootstrap.n_resamples} resamples{few}, seed {bootstrap.seed}; "
-        "they reflect which patients happen to be in the test split, not the randomness of training"
+        f"95 % percentile, {kind}, {bootstrap.n_resamples} resamples{few}, seed {bootstrap.seed}; "
+        f"they reflect which {whose} happen to be in the test split, not the randomness of training"
     )
 
 
@@ -144,11 +188,16 @@ def figure_note(provenance: Provenance) -> str:
     """Write the note under every figure: split, records, patients."""
     mark = "SYNTHETIC data. " if provenance.synthetic else ""
     mark += f"Limited to {provenance.limited}. " if provenance.limited else ""
-    mark += "External validation. " if provenance.external else ""
-    return f"{mark}Test split ({provenance.split_scheme}): {provenance.n_records} records, {provenance.n_patients} patients."
+    where = provenance.split_scheme if provenance.external else f"Test split ({provenance.split_scheme})"
+    return f"{mark}{where}: {provenance.records_text}."
 
 
-def _rule_text(rule: Any) -> str:
+def records_text(n_records: int, n_patients: int, *, patients_known: bool) -> str:
+    """Say how many records there are, and of how many patients, as far as that is known."""
+    return f"{n_records} records{f' of {n_patients} patients' if patients_known else ', patients unknown'}"
+
+
+def rule_text(rule: Any) -> str:
     """Write the manifest's label rule, its settings after its words."""
     if not isinstance(rule, Mapping):
         return str(rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,11 @@ from analysis.evaluation.statistics.calibration_table import calibration_table
 from analysis.evaluation.statistics.decision import decision_table
 from analysis.evaluation.statistics.paired_tests import ComparedModel, paired_table
 from analysis.evaluation.statistics.subgroups import subgroup_table
-from analysis.evaluation.tables import Intervals
+from analysis.evaluation.tables import Intervals, patients_as_known
 from analysis.retraining.candidates import Candidate, Ranking
 from ecg_tune.data.prepared.dataset import Split
-from ecg_tune.metrics import Array
+from ecg_tune.metrics import Array, untuned_classes
+from ecg_tune.study.race_result import Raced, SeedScatter, read_race, scatter_by_family
 
 PAIRED, FITTED = "11_paired_comparisons", "12_fitted_on_validation"
 CALIBRATION, DECISION, SUBGROUPS = "13_calibration", "14_decision_curves", "15_subgroups"
@@ -51,7 +53,11 @@ class EvaluationResult:
         at_f1, at_half, at_sensitivity: At the F1 thresholds of validation, at 0.5, and at those of the wanted sensitivity.
         tables: The statistics by the name of their file, e.g. "11_paired_comparisons".
         sensitivity_target: What `at_sensitivity` was to reach on validation.
+        resamples: {model: `mean_over_seeds`} at the F1 thresholds, (n_resamples, n_classes) a metric.
         explanations: The explained predictions of the best signal model and of the best image model.
+        race: How a race over seeds ended that chose the models, all racers, the winner first; empty without one.
+        scatter: How far seeds scatter, and how far the search's values were above, by family.
+        difference_note: Of external validation, what the difference to the internal test rests on, or why there is none.
     """
 
     best: str
@@ -63,7 +69,11 @@ class EvaluationResult:
     sensitivity_target: float
     provenance: Provenance
     out: Path
+    resamples: dict[str, dict[str, Array]]
     explanations: tuple[ModelExplanation, ...] = ()
+    race: tuple[Raced, ...] = ()
+    scatter: tuple[SeedScatter, ...] = ()
+    difference_note: str = ""
 
     @property
     def metrics(self) -> dict[str, Metrics]:
@@ -95,10 +105,12 @@ def compute_result(
         sensitivity_target: What the sensitivity thresholds reach on validation.
         out: Where the files go.
     """
+    provenance = dataclasses.replace(provenance, untuned=_untuned(predictions, provenance.class_names))
     resamples = {name: mean_over_seeds(test.labels, model.at_f1_thresholds, weights) for name, model in predictions.items()}
     at_f1 = _at_f1(test, predictions, resamples, provenance)
     best = candidates[0].name
     ensembles = [ensemble_ranking(predictions[name]) for name in predictions if name not in {candidate.name for candidate in candidates}]
+    statistics = _statistics(test, predictions, resamples, weights, at_f1.metrics, best=best, class_names=provenance.class_names)
     at_half = {name: model.at_half for name, model in predictions.items()}
     at_sensitivity = {name: model.at_sensitivity_thresholds for name, model in predictions.items()}
     return EvaluationResult(
@@ -107,11 +119,29 @@ def compute_result(
         at_f1=at_f1,
         at_half=_at(test, at_half, resamples, weights, provenance),
         at_sensitivity=_at(test, at_sensitivity, resamples, weights, provenance),
-        tables=_statistics(test, predictions, resamples, weights, at_f1.metrics, best=best, class_names=provenance.class_names),
+        tables={name: patients_as_known(table, provenance) for name, table in statistics.items()},
         sensitivity_target=sensitivity_target,
         provenance=provenance,
         out=out,
+        resamples=resamples,
     )
+
+
+def with_race(result: EvaluationResult, folder: Path, candidates: Sequence[Candidate]) -> EvaluationResult:
+    """Add how the race over seeds ended that chose the models, where there was one, and how far seeds scatter.
+
+    Args:
+        folder: Where the models and their manifest lie.
+    """
+    race = read_race(folder)
+    scatter = scatter_by_family(race or [candidate.raced for candidate in candidates])
+    return dataclasses.replace(result, race=tuple(race), scatter=tuple(scatter))
+
+
+def _untuned(predictions: Mapping[str, ModelPredictions], class_names: Sequence[str]) -> tuple[str, ...]:
+    """Name the classes whose F1 threshold was not tuned, in one model or more."""
+    found = {name for model in predictions.values() for seed in model.seeds for name in untuned_classes(class_names, seed.f1_thresholds)}
+    return tuple(name for name in class_names if name in found)
 
 
 def _at_f1(
@@ -170,14 +200,25 @@ def _statistics(
 
 
 def fitted_table(
-    predictions: Mapping[str, ModelPredictions], validation: Split, *, split_scheme: str, class_names: Sequence[str]
+    predictions: Mapping[str, ModelPredictions],
+    validation: Split,
+    *,
+    split_scheme: str,
+    class_names: Sequence[str],
+    positives: Mapping[str, int],
 ) -> pd.DataFrame:
-    """Tabulate what was fitted on validation: one row a model file and class, thresholds and Platt's slope and intercept."""
+    """Tabulate what was fitted on validation: one row a model file and class, thresholds and Platt's slope and intercept.
+
+    Args:
+        class_names: Classes of the predictions.
+        positives: {class: validation records that have it}.
+    """
     rows = [
         {
             "Model": model.name,
             "Seed": seed.seed,
             "Class": class_name,
+            "Positives": positives[class_name],
             "F1_threshold": seed.f1_thresholds[k],
             "Sensitivity_threshold": seed.sensitivity_thresholds[k],
             "Platt_slope": seed.platt[k, 0],

@@ -43,6 +43,8 @@ PER_CLASS_FILES = {
 }
 THRESHOLDED = ("f1_score", "sensitivity")  # the ranks of 04 are the same at every threshold
 BEST_FILE = "05_best_model_detailed"
+PREDICTIONS = "predictions.parquet"
+UNKNOWN = "unknown"
 
 Results = Mapping[str, Metrics]
 Intervals = Mapping[str, Mapping[str, Mapping[str, Interval]]]
@@ -137,24 +139,37 @@ def predictions_table(
     return pd.DataFrame(columns)
 
 
-def write_predictions(table: pd.DataFrame, provenance: Provenance, folder: Path) -> None:
-    """Write `predictions.csv` and the same as `predictions.parquet`, whose metadata (`DataFrame.attrs`) say what it rests on."""
+def write_predictions(
+    table: pd.DataFrame, provenance: Provenance, folder: Path, *, best: str = "", best_seeds: Mapping[str, int] | None = None
+) -> None:
+    """Write `predictions.csv` and the same as `predictions.parquet`, whose metadata (`DataFrame.attrs`) say what it rests on.
+
+    Args:
+        best: The model that validation chose.
+        best_seeds: {model: the seed with the best validation macro AUC}.
+    """
     table.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
     noted = table.copy()
-    noted.attrs = _facts(provenance)
-    noted.to_parquet(folder / "predictions.parquet", engine="pyarrow", index=False)
+    noted.attrs = {**_facts(provenance), "Best": best, "Best_Seeds": dict(best_seeds or {})}
+    noted.to_parquet(folder / PREDICTIONS, engine="pyarrow", index=False)
 
 
 def with_provenance(table: pd.DataFrame, provenance: Provenance) -> pd.DataFrame:
     """Append columns that say where the numbers come from: split, records, patients, data, whether synthetic."""
-    return table.assign(**{key: value for key, value in _facts(provenance).items() if key not in table})
+    facts = {key: value for key, value in _facts(provenance).items() if key not in table}
+    return patients_as_known(table.assign(**facts), provenance)
+
+
+def patients_as_known(table: pd.DataFrame, provenance: Provenance) -> pd.DataFrame:
+    """Call the numbers of patients unknown where each record counts as one."""
+    return table if provenance.patients_known or "Patients" not in table else table.assign(Patients=UNKNOWN)
 
 
 def _facts(provenance: Provenance) -> dict[str, str | int | bool]:
     return {
         "Split": provenance.split_scheme,
         "Records": provenance.n_records,
-        "Patients": provenance.n_patients,
+        "Patients": provenance.n_patients if provenance.patients_known else UNKNOWN,
         "Data_Fingerprint": provenance.fingerprint,
         "Synthetic": provenance.synthetic,
     }

@@ -29,6 +29,8 @@ def prediction_figure(
     title = [f"{prediction.recording}, predicted by {prediction.model}", *_class_lines(prediction)]
     if prediction.synthetic:
         title.insert(0, SYNTHETIC)
+    if prediction.threshold_note:
+        title.append(prediction.threshold_note)
     if prediction.adapted.notes:
         title.append("Signal: " + "; ".join(prediction.adapted.notes))
     if explanation:
@@ -49,7 +51,18 @@ def _class_lines(prediction: Prediction) -> list[str]:
     lines = []
     for k, name in enumerate(prediction.class_names):
         sign, word = ("≥", "YES") if prediction.decisions[k] else ("<", "no")
-        scaled = "" if prediction.calibrated is None else f", calibrated {prediction.calibrated[k]:.3f}"
-        p, threshold = prediction.probabilities[k], prediction.thresholds[k]
-        lines.append(f"{name}: {word}, probability {p:.3f} {sign} threshold {threshold:.3f} ({prediction.rule}){scaled}")
+        scaled = "" if prediction.calibrated is None else f", calibrated {prediction.calibrated[k]:#.3g}"
+        p, threshold = told_apart(prediction.probabilities[k], prediction.thresholds[k])
+        lines.append(f"{name}: {word}, probability {p} {sign} threshold {threshold} ({prediction.rule}){scaled}")
     return lines
+
+
+def told_apart(first: float, second: float) -> tuple[str, str]:
+    """Write two numbers with three significant digits, or with as many as it takes to see that they differ.
+
+    Example:
+        >>> told_apart(0.25, 0.5), told_apart(0.000012, 0.00034), told_apart(0.99987, 0.99991)
+        (('0.250', '0.500'), ('1.20e-05', '0.000340'), ('0.99987', '0.99991'))
+    """
+    pairs = [(f"{first:#.{digits}g}", f"{second:#.{digits}g}") for digits in range(3, 18)]
+    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])

@@ -11,8 +11,11 @@ from analysis.prediction.model_choice import ChosenModel
 from ecg_tune.data.recordings.adaptation import AdaptedSignal, adapt
 from ecg_tune.data.recordings.recording import Recording
 from ecg_tune.errors import DataError
-from ecg_tune.metrics import Array
+from ecg_tune.metrics import UNTUNED_RULE, Array, untuned_classes
 from ecg_tune.training.predictor import predict_signals, signal_format
+
+HALF = "half"
+"""The rule by which every threshold is 0.5."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,12 @@ class Prediction:
         return [bool(decision) for decision in self.probabilities >= self.thresholds]
 
     @property
+    def threshold_note(self) -> str:
+        """Name the classes whose threshold was not tuned; empty when all were, and for thresholds of 0.5 by choice."""
+        names = [] if self.rule == HALF else untuned_classes(self.class_names, self.thresholds)
+        return f"{', '.join(names)}: threshold not tuned; it is {UNTUNED_RULE}" if names else ""
+
+    @property
     def surest(self) -> int:
         """Find the class whose probability is farthest above its threshold, or least below it."""
         return int(np.argmax(self.probabilities - self.thresholds))
@@ -58,7 +67,7 @@ class Prediction:
             for name, p, scaled, threshold, decision in columns
         ]
         facts = {"recording": self.recording, "model": self.model, "synthetic": self.synthetic, "thresholds": self.rule}
-        return {**facts, "classes": classes, "notes": list(self.adapted.notes)}
+        return {**facts, "classes": classes, "threshold_note": self.threshold_note, "notes": list(self.adapted.notes)}
 
 
 def predict_recording(model: ChosenModel, recording: Recording, *, rule: str = "f1", device: str = "cpu") -> Prediction:

@@ -25,7 +25,7 @@ def prediction_row(file: str, prediction: Prediction) -> dict[str, Any]:
         row[f"{name}_calibrated"] = None if prediction.calibrated is None else float(prediction.calibrated[k])
         row[f"{name}_threshold"] = float(prediction.thresholds[k])
         row[f"{name}_decision"] = prediction.decisions[k]
-    return row | {"notes": "; ".join(prediction.adapted.notes)}
+    return row | {"notes": "; ".join(filter(None, (*prediction.adapted.notes, prediction.threshold_note)))}
 
 
 def refused_row(file: str, recording: str, reason: str) -> dict[str, Any]:

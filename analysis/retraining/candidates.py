@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ import torch
 
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import ConfigError, DataError
-from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel, build_predictor, load_saved
+from ecg_tune.study.race_result import Raced
+from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel, checked_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
 
 MANIFEST, SUFFIX = "manifest.json", "_best.pth"
@@ -69,6 +71,13 @@ class Candidate:
         values = np.array([saved.validation_macro_auc for saved in self.seeds])
         spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
         return Ranking(self.name, len(values), float(values.mean()), spread, self.search_value)
+
+    @property
+    def raced(self) -> Raced:
+        """The same of each seed, as of a trial that raced."""
+        values = tuple(saved.validation_macro_auc for saved in self.seeds)
+        trial, family = self.seeds[0].trial, self.seeds[0].config.family
+        return Raced(-1 if trial is None else trial, len(values), statistics.fmean(values), None, self.search_value, family, values)
 
 
 def find_candidates(folder: Path, *, manifest: bool = True) -> list[Candidate]:
@@ -143,9 +152,11 @@ def check_runs(candidates: Sequence[Candidate], data: PreparedData, device: str)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"the device {device!r} can't be used ({str(error).splitlines()[0]}): pass cpu") from error
+    validation = data.validation
+    one = dataclasses.replace(validation, signals_uv=validation.signals_uv[:1], labels=validation.labels[:1])
     for path in dict.fromkeys(path for candidate in candidates for path in (*candidate.files, *candidate.validation_files)):
         try:
-            prediction = predict_probabilities(build_predictor(load_saved(path)), data.validation.signals_uv[:1], device=device)
+            prediction = predict_probabilities(checked_predictor(load_saved(path), path), one, device=device)
         except RuntimeError as error:
             raise DataError(f"the model in {path} does not run ({str(error).splitlines()[0]}): retrain it") from error
         if not np.isfinite(prediction).all():
@@ -174,10 +185,12 @@ def without_weights(path: Path) -> SavedModel:
 def _from_manifest(folder: Path) -> list[Candidate]:
     path = folder / MANIFEST
     try:
-        models = json.loads(path.read_text(encoding="utf-8"))["models"]
-        rows = [_paths(folder, model) for model in models]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is not a manifest of retrained models ({error!r}): run `ecg-tune retrain` again") from error
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        rows = [_paths(folder, model) for model in manifest["models"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if (folder / "train").is_dir():
+            raise DataError(f"{folder} holds prepared data, no models: name a model file, or a study with retrained models") from error
+        raise DataError(f"{path} is not a manifest of retrained models ({repr(error)[:200]}): run `ecg-tune retrain` again") from error
     if empty := [name for name, files, _, _ in rows if not files]:
         raise DataError(f"{path} lists no seed of {empty[0]}: run `ecg-tune retrain` again")
     return _read(rows)
@@ -189,9 +202,23 @@ def _read(rows: Iterable[Listed]) -> list[Candidate]:
 
 def _paths(folder: Path, model: Mapping[str, Any]) -> Listed:
     """Find the files of a model of the manifest, which calls a reference model "twin"."""
-    files = tuple(folder / str(seed["file"]) for seed in model["seeds"])
-    references = tuple(folder / str(seed.get("twin", seed["file"])) for seed in model["seeds"])
-    return str(model["name"]), files, references, model.get("search_value")
+    files = tuple(folder / file_name(seed["file"]) for seed in model["seeds"])
+    references = tuple(folder / file_name(seed.get("twin", seed["file"])) for seed in model["seeds"])
+    name, value = model["name"], model.get("search_value")
+    if not isinstance(name, str) or file_name(name) != name or not (value is None or isinstance(value, int | float)):
+        raise ValueError(f"a model is {name!r} with the value {value!r}")
+    return name, files, references, value
+
+
+def file_name(name: str) -> str:
+    """Return the name of a file in the same folder.
+
+    Raises:
+        ValueError: It is a path, or can't be shown.
+    """
+    if not name or Path(name).name != name or not name.isprintable() or name == "..":
+        raise ValueError(f"{name!r} is not the name of a file")
+    return name
 
 
 def _from_files(folder: Path) -> list[Candidate]:

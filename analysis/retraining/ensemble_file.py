@@ -17,9 +17,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from analysis.retraining.candidates import SUFFIX, Candidate, without_weights
+from analysis.retraining.candidates import SUFFIX, Candidate, file_name, without_weights
 from ecg_tune.errors import DataError
 from ecg_tune.storage import LocalStorage, digest
+from ecg_tune.training.model_checks import check_fitted
 
 ENSEMBLE = "Ensemble"
 ENSEMBLE_FILE = f"{ENSEMBLE}{Path(SUFFIX).stem}.json"
@@ -43,8 +44,7 @@ class Member:
     weight: float
 
     def __post_init__(self) -> None:
-        if Path(self.file).name != self.file:
-            raise ValueError(f"{self.file!r} is not the name of a file")
+        file_name(self.file)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class SavedEnsemble:
 
     def __post_init__(self) -> None:
         weights = [member.weight for member in self.members]
-        if not all(weight > 0 for weight in weights) or not math.isclose(sum(weights), 1, abs_tol=1e-9):
+        if not self.members or not all(weight > 0 for weight in weights) or not math.isclose(sum(weights), 1, abs_tol=1e-9):
             raise ValueError(f"weights must be positive and of sum 1, but got {weights}")
 
     @property
@@ -121,14 +121,18 @@ def load_ensemble(path: Path) -> SavedEnsemble:
         DataError: Not such a file, or a member is missing or another one.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with LocalStorage(path.parent).open(path.name) as file:
+            content = json.loads(file.read())
         if content.pop("format") != FORMAT:
             raise ValueError(f"not format {FORMAT}")
         ensemble = SavedEnsemble(**{**content, "members": tuple(Member(**member) for member in content["members"])})
+        check_fitted(ensemble.thresholds, ensemble.platt, len(ensemble.data.get("class_names", ensemble.platt)))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist: `ecg-tune retrain` writes it where there are two models or more") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is not a file of an ensemble ({error}): run `ecg-tune retrain` again") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"{path} is not a file of an ensemble ({' '.join(str(error).split())[:200]}): run `ecg-tune retrain` again"
+        ) from error
     for member in ensemble.members:
         if file_digest(path.with_name(member.file)) != member.digest:
             raise DataError(

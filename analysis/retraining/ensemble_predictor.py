@@ -38,12 +38,20 @@ class EnsemblePredictor(nn.Module):
         self.leads, self.class_names, self.synthetic = first.leads, first.class_names, first.synthetic
         self.sampling_rate_hz, self.n_samples = first.sampling_rate_hz, first.n_samples
 
-    def forward(self, signal_mv: Tensor) -> Tensor:
-        """Map (batch, n_samples, n_leads) in millivolts to logits (batch, n_classes) of the mean probability."""
-        weighted = [
-            member.weight * predictor(signal_mv).sigmoid() for member, predictor in zip(self.saved.members, self.members, strict=True)
-        ]
-        return torch.logit(torch.stack(weighted).sum(0), eps=1e-7)
+    @property
+    def stored_images(self) -> bool:
+        """Whether a member takes images that come with the data."""
+        return any(member.config.stored_images for member in self.members if isinstance(member, Predictor))
+
+    def forward(self, signal_mv: Tensor, images: Tensor | None = None) -> Tensor:
+        """Map signals (batch, n_samples, n_leads) in millivolts to logits (batch, n_classes), float32, of the mean probability.
+
+        Args:
+            images: (batch, n_channels, size, size), for members that take stored images.
+        """
+        probabilities = [predictor(signal_mv, images).double().sigmoid() for predictor in self.members]
+        weighted = [member.weight * of_member for member, of_member in zip(self.saved.members, probabilities, strict=True)]
+        return torch.logit(torch.stack(weighted).sum(0), eps=1e-7).float()
 
 
 def build_ensemble(path: Path) -> tuple[EnsemblePredictor, str]:

@@ -20,7 +20,7 @@ def predict_split(path: Path, split: Split, *, device: str) -> Array:
     Raises:
         DataError: A prediction is not a finite number; names the file and how many records.
     """
-    probabilities = predict_probabilities(build_predictor(load_saved(path)), split.signals_uv, device=device)
+    probabilities = predict_probabilities(build_predictor(load_saved(path)), split, device=device)
     if lost := int((~np.isfinite(probabilities)).any(axis=1).sum()):
         raise DataError(f"the model in {path} predicts NaN for {lost} of {len(split)} {split.name} records: retrain it")
     return probabilities

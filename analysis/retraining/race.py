@@ -7,6 +7,7 @@ training, the better half two more, the better quarter four more, and they are r
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,7 @@ class Racer:
     search_value: float | None
     values: tuple[float, ...]
     seeds: int
+    family: str = ""
 
     @property
     def mean(self) -> float:
@@ -58,6 +60,8 @@ class Racer:
             "seeds": len(self.values),
             "validation_macro_auc_mean": self.mean if self.values else None,
             "interval": self.interval,
+            "family": self.family,
+            "values": self.values,
         }
 
 
@@ -86,12 +90,12 @@ def race(
     Returns:
         The racers: those of the last round first, by their means, then those that dropped out, the last ones first.
     """
-    racing = [Racer(trial.number, trial.value if metric == "macro_auc" else None, (), 0) for trial in trials]
+    racing = [Racer(trial.number, trial.value if metric == "macro_auc" else None, (), 0, trial.family) for trial in trials]
     out: list[Racer] = []
     for n_racers, seeds in plan_race(len(trials)):
         racing, dropped = racing[:n_racers], racing[n_racers:]
         out = [*dropped, *out]
         values = train({racer.trial: seeds for racer in racing})
-        racing = [Racer(one.trial, one.search_value, tuple(values.get(one.trial, ())), seeds) for one in racing]
+        racing = [dataclasses.replace(one, values=tuple(values.get(one.trial, ())), seeds=seeds) for one in racing]
         racing.sort(key=lambda racer: -racer.mean if racer.values else math.inf)
     return [*racing, *out]

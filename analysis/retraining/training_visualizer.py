@@ -14,20 +14,25 @@ from matplotlib.ticker import MaxNLocator
 from analysis.plots import COLOURS, WIDTH_IN, saved
 from ecg_tune.config import CLASS_NAMES, check_choice
 from ecg_tune.errors import DataError
+from ecg_tune.training.epoch import PER_CLASS
 
 History = Sequence[Mapping[str, Any]]
 STYLES, ROWS_OF_LEGEND = ("-", "--", "-.", ":"), 12
 LABELS = {
     "macro_auc": "Validation macro AUC",
+    "macro_auc_pr": "Validation macro AUC-PR",
+    "macro_f1": "Validation macro F1 (threshold 0.5)",
     "train_loss": "Training loss (BCE)",
     "validation_loss": "Validation loss (BCE)",
     "learning_rate": "Learning rate",
     "seconds": "Epoch time (s)",
 }
+NO_METRICS = ("epoch", "micro_batch")
+CLASS_LABELS = {"auc": "AUC", "auc_pr": "AUC-PR", "f1": "F1"}
 
 
 class TrainingVisualizer:
-    """Draws histories: {"epoch", "train_loss", "validation_loss", "macro_auc", "per_class_auc", "learning_rate", "seconds"}.
+    """Draws histories, rows as `EpochResult.as_row` makes them: {"epoch", "train_loss", "macro_auc", "macro_f1", "per_class_auc", …}.
 
     Every method returns the figure and writes it as PNG when `save_path` is given.
     """
@@ -41,16 +46,27 @@ class TrainingVisualizer:
         self._loss(axes, history)
         return saved(figure, save_path)
 
-    def plot_macro_metrics(self, history: History, save_path: Path | str | None = None) -> Figure:
-        """Draw the validation macro AUC by epoch, the best epoch marked."""
+    def plot_macro_metrics(self, history: History, save_path: Path | str | None = None, *, metric: str = "macro_auc") -> Figure:
+        """Draw one number of every epoch, the best epoch marked.
+
+        Args:
+            metric: What the history records: "macro_auc", "macro_auc_pr", "macro_f1", "validation_loss", ….
+        """
+        check_choice("history metric", metric, _recorded(history))
         figure, (axes,) = _figure(history, 1)
-        self._macro(axes, history)
+        self._macro(axes, history, metric=metric)
         return saved(figure, save_path)
 
-    def plot_per_class_metric(self, history: History, save_path: Path | str | None = None) -> Figure:
-        """Draw the validation AUC of every class by epoch; a class without positives has no line."""
+    def plot_per_class_metric(self, history: History, save_path: Path | str | None = None, *, metric: str = "auc") -> Figure:
+        """Draw one metric of every class by epoch; a class for which it is undefined has no line.
+
+        Args:
+            metric: What the history records for each class, without "per_class_": "auc", "auc_pr", "f1" (at threshold 0.5).
+        """
+        recorded = [key.removeprefix(PER_CLASS) for key in _checked(history)[0] if key.startswith(PER_CLASS)]
+        check_choice("per-class metric of the history", metric, recorded)
         figure, (axes,) = _figure(history, 1)
-        self._per_class(axes, history)
+        self._per_class(axes, history, metric=metric)
         return saved(figure, save_path)
 
     def plot_training_summary(self, history: History, save_path: Path | str | None = None) -> Figure:
@@ -84,16 +100,16 @@ class TrainingVisualizer:
 
         Args:
             histories: {model: history}.
-            metric: "macro_auc", "train_loss", "validation_loss", "learning_rate" or "seconds".
+            metric: What all histories record: "macro_auc", "macro_f1", "validation_loss", "learning_rate", "seconds", ….
         """
-        check_choice("history metric", metric, LABELS)
         if not histories:
             raise DataError("there is no history to draw: pass {name: history} with one or more")
+        check_choice("history metric", metric, set.intersection(*(_recorded(history) for history in histories.values())))
         figure, (axes,) = _figure(next(iter(histories.values())), 1)
         for i, (name, history) in enumerate(histories.items()):
             style = STYLES[i // len(COLOURS) % len(STYLES)]
             _line(axes, [history], metric, COLOURS[i % len(COLOURS)], label=name, style=style)
-        axes.set_ylabel(LABELS[metric], fontsize=9)
+        axes.set_ylabel(_label(metric), fontsize=9)
         columns = -(-len(histories) // ROWS_OF_LEGEND)
         figure.set_figwidth(figure.get_figwidth() + 1.6 * (columns - 1))
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, ncols=columns)
@@ -106,18 +122,31 @@ class TrainingVisualizer:
         axes.set_ylabel("Loss (BCE)", fontsize=9)
         axes.legend(fontsize=8, frameon=False, loc="upper right")
 
-    def _macro(self, axes: Axes, *histories: History) -> None:
-        _line(axes, histories, "macro_auc", COLOURS[0])
-        _mark(axes, histories, "macro_auc", COLOURS[0])
-        axes.set_ylabel(LABELS["macro_auc"], fontsize=9)
+    def _macro(self, axes: Axes, *histories: History, metric: str = "macro_auc") -> None:
+        _line(axes, histories, metric, COLOURS[0])
+        if metric not in ("learning_rate", "seconds"):
+            _mark(axes, histories, metric, COLOURS[0], lowest=metric.endswith("loss"))
+        axes.set_ylabel(_label(metric), fontsize=9)
 
-    def _per_class(self, axes: Axes, *histories: History) -> None:
+    def _per_class(self, axes: Axes, *histories: History, metric: str = "auc") -> None:
+        key, label = f"{PER_CLASS}{metric}", CLASS_LABELS.get(metric, metric)
+        if len(histories[0][0][key]) != len(self.class_names):
+            raise DataError(f"the history has {len(histories[0][0][key])} classes: make TrainingVisualizer with the names of all of them")
         for k, name in enumerate(self.class_names):
-            of_class = [[{"epoch": row["epoch"], "auc": row["per_class_auc"][k]} for row in history] for history in histories]
-            defined = any(np.isfinite(row["auc"]) for history in of_class for row in history)
-            _line(axes, of_class, "auc", COLOURS[k % len(COLOURS)], label=name if defined else f"{name} (no AUC)")
-        axes.set_ylabel("Validation AUC", fontsize=9)
+            of_class = [[{"epoch": row["epoch"], metric: row[key][k]} for row in history] for history in histories]
+            defined = any(np.isfinite(row[metric]) for history in of_class for row in history)
+            _line(axes, of_class, metric, COLOURS[k % len(COLOURS)], label=name if defined else f"{name} (no {label})")
+        axes.set_ylabel(f"Validation {label}", fontsize=9)
         axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower right")
+
+
+def _recorded(history: History) -> set[str]:
+    """List the numbers that a history has for every epoch."""
+    return {key for key, value in _checked(history)[0].items() if isinstance(value, int | float) and key not in NO_METRICS}
+
+
+def _label(metric: str) -> str:
+    return LABELS.get(metric, f"Validation {metric.replace('_', ' ')}")
 
 
 def _figure(history: History, n_panels: int) -> tuple[Figure, list[Axes]]:
@@ -133,9 +162,10 @@ def _figure(history: History, n_panels: int) -> tuple[Figure, list[Axes]]:
     return figure, panels
 
 
-def _checked(history: History) -> None:
+def _checked(history: History) -> History:
     if not history:
         raise DataError("the history is empty: train for one epoch or more")
+    return history
 
 
 def _line(axes: Axes, histories: Sequence[History], key: str, colour: str, *, label: str | None = None, style: str = "-") -> None:

@@ -11,9 +11,9 @@ import typer
 from ecg_tune.cli import download
 from ecg_tune.cli.exchange import export_command, import_command
 from ecg_tune.cli.flags import option_of
-from ecg_tune.cli.options import lead_names
+from ecg_tune.cli.options import Replace, lead_names
 from ecg_tune.cli.progress_bar import bar
-from ecg_tune.config import DataConfig
+from ecg_tune.config import LARGEST_SEED, DataConfig
 from ecg_tune.data.prepared.describe import describe, describe_text
 from ecg_tune.data.ptbxl.prepare import prepare
 from ecg_tune.data.sources.cinc_headers import read_headers, read_mapping
@@ -31,7 +31,7 @@ app = typer.Typer(help="Make, download, prepare and describe data sets.", no_arg
 def synthesize(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to; it must be new or empty.")],
     records: Annotated[int, typer.Option(min=30, max=1_000_000, metavar="N", help="Records to make.")] = 600,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed; equal seeds give equal files.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed; equal seeds give equal files.")] = 0,
 ) -> None:
     """Make a synthetic PTB-XL.
 
@@ -57,6 +57,12 @@ Mapping = Annotated[
     typer.Option(metavar="FILE", help="CSV table code,class of the SNOMED codes in headers' `# Dx:` lines (CinC challenges)."),
 ]
 
+Damaged = Annotated[str, typer.Option(metavar="NAME", help="Damaged records: `refuse` the data set, or `drop` and count them.")]
+EqualRecords = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Records that equal one in another split (PTB-XL): `refuse` the data set, or `keep` them."),
+]
+
 
 @app.command("prepare", epilog="Example: ecg-tune data prepare ptb-xl-1.0.3/ DATA --split official --leads all --labels subclass")
 def prepare_command(
@@ -72,9 +78,9 @@ def prepare_command(
     limit: Annotated[int | None, option_of(DataConfig, "limit")] = None,
     min_likelihood: Annotated[float, option_of(DataConfig, "min_likelihood")] = DEFAULTS.min_likelihood,
     normalise: Annotated[str, option_of(DataConfig, "normalise")] = DEFAULTS.normalise,
-    damaged: Annotated[
-        str, typer.Option(metavar="NAME", help="Damaged records: `refuse` the data set, or `drop` and count them.")
-    ] = "refuse",
+    damaged: Damaged = "refuse",
+    equal_records: EqualRecords = "refuse",
+    replace: Replace = False,
 ) -> None:
     """Prepare PTB-XL, or other recordings with --table or --mapping, for training.
 
@@ -95,9 +101,9 @@ def prepare_command(
     records = read_record_table(table) if table else _records_of_headers(source, mapping) if mapping else None
     with bar("reading") as progress:
         if records is None:
-            prepare(source, out, config, damaged=damaged, progress=progress)
+            prepare(source, out, config, damaged=damaged, equal=equal_records, replace_other=replace, progress=progress)
         else:
-            prepare_recordings(source, out, records, config, damaged=damaged, progress=progress)
+            prepare_recordings(source, out, records, config, damaged=damaged, replace_other=replace, progress=progress)
     print(describe_text(describe(out)))
     print(f"next: ecg-tune search STUDY --data {out}")
 

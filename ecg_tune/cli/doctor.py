@@ -41,13 +41,14 @@ ClusterAddress = Annotated[
     ),
 ]
 CpusPerTrial = Annotated[
-    int, typer.Option("--cpus-per-trial", min=1, metavar="N", help="CPU threads that a trial of the planned search takes.")
+    int, typer.Option("--cpus-per-trial", min=1, max=10_000, metavar="N", help="CPU threads that a trial of the planned search takes.")
 ]
 GpusPerTrial = Annotated[
     float | None,
     typer.Option(
         "--gpus-per-trial",
         min=0.0,
+        max=1000.0,
         metavar="N",
         help="GPUs that a trial of the planned search takes.  [default: 1 if there is a GPU, else 0]",
     ),
@@ -76,14 +77,15 @@ def doctor(
         return
 
     settings = SearchSettings(cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial)
-    fingerprint = open_prepared(data).fingerprint if data else ""
-    if shared:
-        shared.mkdir(parents=True, exist_ok=True)
+    prepared = open_prepared(data) if data else None
     with ray_session(address, insecure=True):  # an open door is one of the findings
+        if shared:
+            shared.mkdir(parents=True, exist_ok=True)
         found = examine(
             folders=[shared] if shared else [],
-            data=data,
-            fingerprint=fingerprint,
+            data=prepared.location if prepared else None,
+            fingerprint=prepared.fingerprint if prepared else "",
+            data_needed=prepared is not None and prepared.reads_images_here,
             check_resources=lambda nodes: plan(settings, nodes) and None,
         )
     print(json.dumps(asdict(found), indent=1)) if as_json else _show(found)
@@ -97,6 +99,8 @@ def _show(found: Diagnosis) -> None:
     console.print(_table(found), crop=False, no_wrap=True, overflow="ignore")
     for complaint in found.complaints:
         console.print(f"[red]✗ {complaint.what}[/red]\n  → {complaint.remedy}", markup=True)
+    for note in found.notes:
+        console.print(f"· {note}", markup=False)
     if not found.complaints:
         console.print(f"[green]✓ {len(found.machines)} machines, nothing found wrong[/green]")
 

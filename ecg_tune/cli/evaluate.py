@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from analysis.evaluation.evaluate import evaluate as evaluate_models
-from ecg_tune.cli.device import Device, pick_device
-from ecg_tune.cli.options import StudyData
+from analysis.evaluation.report.page import REPORT
+from ecg_tune.api.evaluate import evaluate as evaluate_models
+from ecg_tune.cli.options import Device, StudyData
 from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, new_remote_folder, run_remotely
-from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
-from ecg_tune.study.study import Study
 
 EXAMPLE = "Example: ecg-tune evaluate STUDY --out results/   or   ecg-tune evaluate checkpoints/ --data DATA --out results/"
 
@@ -22,10 +20,10 @@ On = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        help="Prepared data of another source, with the models' leads, rate and classes (by name): evaluate on them instead.",
+        help="Prepared data of another source, with the models' leads and rate: evaluate on them instead, on the classes that both have.",
     ),
 ]
-OnSplit = Annotated[str, typer.Option(metavar="NAME", help="Records of --on to use: `all`, or its `test` split.")]
+OnSplit = Annotated[str | None, typer.Option(metavar="NAME", help="Records of --on to use: `all`, or its `test` split.  [default: all]")]
 
 Sensitivity = Annotated[
     float,
@@ -44,9 +42,9 @@ def evaluate(
     data: StudyData = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path("results"),
     on: On = None,
-    on_split: OnSplit = "all",
+    on_split: OnSplit = None,
     bootstrap: Annotated[
-        int, typer.Option(min=100, metavar="N", help="Bootstrap samples (of patients) for the confidence intervals.")
+        int, typer.Option(min=100, max=1_000_000, metavar="N", help="Bootstrap samples (of patients) for the confidence intervals.")
     ] = 1000,
     sensitivity: Sensitivity = 0.9,
     device: Device = "auto",
@@ -58,6 +56,8 @@ def evaluate(
     Writes tables, figures and reports. Nothing is chosen on the test split. With --on, models, thresholds and calibration of the
     study are evaluated on other data (external validation), and the study's own test split stays sealed.
     """
+    if on_split and not on:
+        raise UsageError(f"--on-split {on_split} is about the data of --on: name them with --on DIR, or leave --on-split out")
     if address:
         remote = new_remote_folder()
         run_remotely(context, address, insecure=insecure, changes={"out": remote})
@@ -65,14 +65,6 @@ def evaluate(
         print(f"copied it from the cluster: {out}")
         return
 
-    is_study = Study.exists(source)
-    if data is None and not is_study:
-        raise UsageError(f"{source} is not a study: give the prepared data of its checkpoints with --data DIR")
-    prepared = open_prepared(data or Study.open(source).data_path)
-    other = open_prepared(on) if on else None
-    result = evaluate_models(
-        source / "models" if is_study else source, prepared, out, study=str(source), ledger_folder=source if is_study else None,
-        on=other, part=on_split, n_bootstrap=bootstrap, sensitivity_target=sensitivity, device=pick_device(device), progress=print,
-    )  # fmt: skip
+    result = evaluate_models(source, out, data=data, on=on, on_split=on_split, bootstrap=bootstrap, sensitivity=sensitivity, device=device)
     print((out / "EVALUATION_SUMMARY.txt").read_text(encoding="utf-8"))
-    print(f"best by validation: {result.best}; everything is in {out}")
+    print(f"best by validation: {result.best}; open {out / REPORT} in a browser")

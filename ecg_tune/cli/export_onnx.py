@@ -12,8 +12,8 @@ import typer
 from numpy.typing import NDArray
 from torch import nn
 
-from analysis.retraining.ensemble_predictor import build_ensemble
-from ecg_tune.cli.options import headline
+from analysis.retraining.ensemble_predictor import EnsemblePredictor, build_ensemble
+from ecg_tune.api.study_data import headline, open_study_data
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.errors import DataError, UsageError
 from ecg_tune.export.formats import export, find_format
@@ -119,12 +119,14 @@ def _source(path: str) -> Source:
 def _model(path: str) -> Source:
     saved = load_saved(path)
     predictor = build_predictor(saved)
+    _check_exportable(predictor, path)
     graph = Graph([predictor], n_samples=int(saved.data["n_samples"]), platt=saved.platt)
     return Source(path, predictor, predictor.platt, graph, model_metadata(saved), saved.data)
 
 
 def _ensemble(path: Path) -> Source:
     ensemble, _ = build_ensemble(path)
+    _check_exportable(ensemble, str(path))
     saved, predictors = ensemble.saved, [member for member in ensemble.members if isinstance(member, Predictor)]
     weights = [member.weight for member in saved.members]
     graph = Graph(predictors, n_samples=int(saved.data["n_samples"]), weights=weights, platt=saved.platt)
@@ -150,6 +152,11 @@ def _ensemble(path: Path) -> Source:
     return Source(str(path), ensemble, ensemble.platt, graph, metadata, saved.data)
 
 
+def _check_exportable(predictor: Predictor | EnsemblePredictor, path: str) -> None:
+    if predictor.stored_images:
+        raise DataError(f"{path} takes stored images, and a file is written from millivolts on: export a model that takes signals")
+
+
 def _data_of(data: str | None, model: str) -> PreparedData | None:
     """Open the data to check on: those that are given, or those of the study in whose models/ the file lies."""
     if data is not None:
@@ -158,7 +165,7 @@ def _data_of(data: str | None, model: str) -> PreparedData | None:
     if "://" in model or not Study.exists(study):
         return None
     try:
-        return open_prepared(Study.open(study, read_only=True).data_path)
+        return open_study_data(study, None)
     except UsageError as error:
         print(f"the study's data can't be opened ({error})")
         return None

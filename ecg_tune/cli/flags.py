@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import shlex
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
@@ -15,13 +14,15 @@ import typer
 
 from ecg_tune.cli.options import without_none
 from ecg_tune.config import SearchSettings
-from ecg_tune.config.deprecations import RENAMED, rename_settings
+from ecg_tune.config.deprecations import RENAMED, rename_settings, warn_deprecated
 from ecg_tune.config.reference import SettingRow, help_text, setting_rows
 from ecg_tune.config.setting import flag_of, settings_of
 
 KINDS: Mapping[str, tuple[type, str]] = {"integer": (int, "N"), "number": (float, "X")}
 """Type of a setting, as the reference names it → type and placeholder of its flag; all others are text."""
 TEXT = (str, "NAME")
+SWITCH = "true or false"
+"""Type of a setting whose flag takes no value: `--timing` and `--no-timing`."""
 
 
 def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -43,7 +44,7 @@ def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
 
 def _option(row: SettingRow) -> inspect.Parameter:
     """Make the flag of one setting. Its default is None, so that what the user gave can be told from the rest."""
-    kind, _ = KINDS.get(row.type, TEXT)
+    kind = bool if row.type == SWITCH else KINDS.get(row.type, TEXT)[0]
     annotation: Any = Annotated[kind | None, option_of(SearchSettings, row.name)]
     return inspect.Parameter(row.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
@@ -56,10 +57,11 @@ def option_of(cls: type, name: str) -> Any:
         name: One of its fields that has a flag.
     """
     row = next(row for row in setting_rows(cls) if row.name == name)
+    switch = row.type == SWITCH
     return typer.Option(
-        row.flag,
+        f"{row.flag}/--no-{row.flag[2:]}" if switch else row.flag,
         help=help_text(cls, name),
-        metavar=settings_of(cls)[name].metavar or KINDS.get(row.type, TEXT)[1],
+        metavar=None if switch else settings_of(cls)[name].metavar or KINDS.get(row.type, TEXT)[1],
         rich_help_panel=row.group or None,
         show_default=False,
     )
@@ -75,11 +77,6 @@ def _plain_flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def warn_deprecated(old: str, new: str) -> None:
-    """Tell the user what to use instead of an old name."""
-    print(f"ecg-tune: {old} is deprecated, use {new}", file=sys.stderr)
-
-
 def _with_numbers(flags: Mapping[str, Any]) -> dict[str, Any]:
     """Read texts as numbers where a setting takes a number."""
     numbers = {row.name for row in setting_rows(SearchSettings) if row.type.startswith("number")}
@@ -90,10 +87,9 @@ def _with_numbers(flags: Mapping[str, Any]) -> dict[str, Any]:
     return read
 
 
-def command_line(name: str, folder: Path, data: str, config: Path | None, flags: Mapping[str, Any]) -> str:
+def command_line(name: str, folder: Path, flags: Mapping[str, Any]) -> str:
     """Write a command as the user can give it again."""
-    config_words = ["--config", str(config)] if config else []
-    return shlex.join(["ecg-tune", name, str(folder), "--data", data, *config_words, *flag_words(flags)])
+    return shlex.join(["ecg-tune", name, str(folder), *flag_words(flags)])
 
 
 def flag_words(flags: Mapping[str, Any]) -> list[str]:
@@ -102,5 +98,5 @@ def flag_words(flags: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for name, value in flags.items():
         option = flag_of(SearchSettings, name) if name in settings else _plain_flag(name)
-        found += [option] if value is True else [option, str(value)]
+        found += [option] if value is True else [f"--no-{option[2:]}"] if value is False else [option, str(value)]
     return found

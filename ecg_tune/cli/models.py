@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from ecg_tune.cli.device import Device, pick_device
-from ecg_tune.cli.families import say_refused_families
+from ecg_tune.api.device import pick_device
+from ecg_tune.api.families import say_refused_families
+from ecg_tune.api.settings import space_context
+from ecg_tune.cli.options import Device
 from ecg_tune.config import PROFILES, SearchSettings, check_choice
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
@@ -18,6 +20,7 @@ from ecg_tune.models import MODELS
 from ecg_tune.models.cost import cost
 from ecg_tune.models.plugins import origin_of
 from ecg_tune.training.costs import epoch_cost_s
+from ecg_tune.training.inputs import takes_signals
 from ecg_tune.training.learner import LearningData, learning_data
 from search_spaces import SPACES, SpaceContext, resolve
 
@@ -35,7 +38,7 @@ def models(
     ] = False,
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="DIR", help="Prepared data; sizes are then those for its leads, sampling rate and length."),
+        typer.Option("--data", metavar="DIR", help="Prepared data; sizes are then those for its leads, rate and length, or stored images."),
     ] = None,
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -57,8 +60,12 @@ def models(
     say_refused_families()
     rows: list[dict[str, Any]] = []
     for family in SPACES:
+        if prepared and not prepared.leads and takes_signals(family):
+            continue
         for name in PROFILES if profile == "both" else (profile,):
-            config = resolve(family, SPACES[family].defaults[name], SpaceContext(name, SearchSettings(profile=name).epochs))
+            epochs = SearchSettings(profile=name).epochs
+            context = space_context(prepared, name, epochs) if prepared else SpaceContext(name, epochs)
+            config = resolve(family, SPACES[family].defaults[name], context)
             size = cost(config, **shape)
             row: dict[str, Any] = {"family": family, "name": MODELS[family].name, "profile": name, "input": size.inputs}
             row["origin"] = BUILT_IN if family in SPACES.built_in else origin_of(family)

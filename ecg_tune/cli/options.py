@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from ecg_tune.config import LEAD_NAMES
+from ecg_tune.config.parsing import split_commas
 from ecg_tune.data.prepared.dataset import PreparedData
-from ecg_tune.errors import ConfigError
 
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
 DataFolder = Annotated[
     str, typer.Option("--data", metavar="DIR", help="Prepared data (see `ecg-tune data prepare`), or s3://BUCKET/PREFIX.")
 ]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Put the data in the place of other prepared data in OUT. The test split's ledger stays.")
+]
+Device = Annotated[
+    str, typer.Option(metavar="NAME", help="Device to use: auto (the GPU if there is one), cpu, or a CUDA device such as cuda:0.")
+]
 StudyData = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Prepared data, if it has moved since the search.")]
 
 
-def headline(data: PreparedData) -> str:
-    """Describe a data set in the line that stands above every number."""
-    counts = f"{len(data.train)} train / {len(data.validation)} validation records, split {data.manifest['split']}"
-    synthetic = "SYNTHETIC data, " if data.synthetic else ""
-    synthetic += f"LIMITED to {data.limited}, " if data.limited else ""
-    return f"{synthetic}{counts}, leads {','.join(data.leads)}, data {data.fingerprint[:12]}"
+def next_evaluation(data: PreparedData, models: str) -> str:
+    """Suggest the command that evaluates models of these data.
 
-
-def split_commas(text: str) -> tuple[str, ...]:
-    """Split a comma-separated list; spaces and empty parts are dropped."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    Args:
+        models: The command's first words after `evaluate`, e.g. "STUDY".
+    """
+    if data.n_test_records:
+        return f"next: ecg-tune evaluate {models} --out results/"
+    return f"next: ecg-tune evaluate {models} --on OTHER_DATA --out results/  (these data have no test split)"
 
 
 def lead_names(text: str) -> tuple[str, ...]:
@@ -41,31 +43,3 @@ def lead_names(text: str) -> tuple[str, ...]:
 def without_none(**flags: Any) -> dict[str, Any]:
     """Keep the flags that the user gave: those left out are None."""
     return {name: value for name, value in flags.items() if value is not None}
-
-
-def read_yaml(path: Path, *, expected: tuple[type, ...] = (dict,)) -> Any:
-    """Read a YAML file.
-
-    Args:
-        path: The file.
-        expected: Types that its content may have.
-
-    Raises:
-        ConfigError: Missing, not YAML, or not of an expected type.
-    """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, expected):
-        raise ConfigError(f"{path}: expected names with values, but got {content!r}")
-    return content
-
-
-class _Loader(yaml.SafeLoader):
-    """Read 1e-3 as a number, as YAML 1.2 and people do; YAML 1.1 takes it for text."""
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))

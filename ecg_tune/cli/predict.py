@@ -15,9 +15,10 @@ from analysis.prediction.figure import prediction_figure
 from analysis.prediction.model_choice import ChosenModel, open_model
 from analysis.prediction.prediction import Prediction, predict_recording
 from analysis.prediction.table import check_table_path, write_table
-from ecg_tune.cli.device import Device, pick_device
-from ecg_tune.cli.options import split_commas
+from ecg_tune.api.device import pick_device
+from ecg_tune.cli.options import Device
 from ecg_tune.cli.prediction_run import PredictionRun
+from ecg_tune.config.parsing import split_commas
 from ecg_tune.data.recordings.file_facts import FileFacts
 from ecg_tune.data.recordings.files import find_recordings
 from ecg_tune.errors import DataError, StoppedError, UsageError
@@ -25,6 +26,7 @@ from ecg_tune.training.predictor import signal_format
 
 EXAMPLE = "Example: ecg-tune predict STUDY 00001_lr.hea --png 00001.png   or   ecg-tune predict MODEL.pth folder/ --out predictions.csv"
 
+OTHER_PICTURES = (".jpg", ".jpeg", ".pdf", ".svg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".eps", ".ps")
 
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="A model file (.pth), an ensemble's .json, or a study or folder: its best single model.")
@@ -34,7 +36,10 @@ Files = Annotated[
 ]
 Leads = Annotated[str, typer.Option(metavar="NAMES", help="Names of the columns of .npy files, as in I,II,V2.")]
 Rate = Annotated[
-    float | None, typer.Option(metavar="HZ", help="Sampling rate of files that don't say it: .npy, and .csv without a column time_s.")
+    float | None,
+    typer.Option(
+        min=1, max=100_000, metavar="HZ", help="Sampling rate of files that don't say it: .npy, and .csv without a column time_s."
+    ),
 ]
 Units = Annotated[str, typer.Option(metavar="NAME", help="Units of files that don't say them: mv, uv or v.")]
 Thresholds = Annotated[
@@ -72,8 +77,7 @@ def predict(
     Leads are matched by name, and the signal is resampled and cropped to what the model takes. What does not fit is refused.
     """
     facts = FileFacts(split_commas(leads), rate, units)
-    if explain and png is None:
-        raise UsageError("--explain colours a drawn ECG: give a file or folder with --png PATH")
+    _check_pictures(png, explain=explain)
     if out:
         check_table_path(out)
     chosen, where = open_model(model), pick_device(device)
@@ -98,6 +102,13 @@ def predict(
         print(f"wrote {out}", file=sys.stderr if as_json else sys.stdout)
     if run.n_refused:
         raise DataError(f"{run.n_refused} of {run.n_predicted + run.n_refused} recordings were refused, for the reasons above")
+
+
+def _check_pictures(png: Path | None, *, explain: bool) -> None:
+    if explain and png is None:
+        raise UsageError("--explain colours a drawn ECG: give a file or folder with --png PATH")
+    if png and png.suffix.lower() in OTHER_PICTURES and not png.is_dir():
+        raise UsageError(f"pictures are written as .png, but got --png {png}: call it {png.stem}.png, or name a folder")
 
 
 def _draw(chosen: ChosenModel, prediction: Prediction, file: Any, *, explain: bool, device: str) -> None:

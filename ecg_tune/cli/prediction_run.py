@@ -130,6 +130,8 @@ def _print_table(prediction: Prediction) -> None:
         print(f"signal: {note}")
     if prediction.calibrated is None:
         print("calibrated: this model file holds no scaling; train or retrain it to have it")
+    if prediction.threshold_note:
+        print(prediction.threshold_note)
     print(f"decision: YES where the probability reaches the threshold, {RULES.get(prediction.rule, prediction.rule)}")
 
 

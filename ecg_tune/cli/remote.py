@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,7 +50,7 @@ def run_remotely(context: typer.Context, address: str, *, insecure: bool, change
         raise typer.Exit(code)
 
 
-def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: bool) -> None:
+def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: bool, names: Collection[str] = ()) -> None:
     """Run a command on the cluster that prints an archive, and unpack the archive on this machine.
 
     Args:
@@ -58,10 +58,12 @@ def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: boo
         arguments: The command, without the program's name.
         target: Folder to unpack into.
         insecure: Use a cluster that asks for no token.
+        names: The files and folders that are expected; none takes all.
 
     Raises:
         typer.Exit: The job failed.
         WorkFailedError: The archive did not arrive whole.
+        UsageError: It holds something else.
     """
     terminal = sys.stderr.isatty()
     reader = ArchiveReader(sys.stderr.write, lambda size: terminal and sys.stderr.write(f"\r{size / 1e6:.1f} MB ") and None)
@@ -71,7 +73,7 @@ def fetch(address: str, arguments: Sequence[str], target: Path, *, insecure: boo
             sys.stderr.write("\r")
         if code:
             raise typer.Exit(code)
-        reader.unpack(target)
+        reader.unpack(target, names=names)
 
 
 def command_arguments(context: typer.Context, changes: Mapping[str, Any]) -> list[str]:

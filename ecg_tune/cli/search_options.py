@@ -23,11 +23,22 @@ def _print_schema(wanted: bool) -> None:
         raise typer.Exit()
 
 
-SearchData = Annotated[str, _grouped(WHAT, "--data", "Prepared data (`ecg-tune data prepare`), or s3://BUCKET/PREFIX.", metavar="DIR")]
+SearchData = Annotated[
+    str | None,
+    _grouped(
+        WHAT,
+        "--data",
+        "Prepared data (`ecg-tune data prepare`), or s3://BUCKET/PREFIX. A new study needs it.  [default: where the study's data were]",
+        metavar="DIR",
+    ),
+]
 SettingsFile = Annotated[Path | None, _grouped(WHAT, "--config", "YAML file with settings of the search. Flags win.", metavar="FILE")]
 ImportedStudies = Annotated[
     list[Path] | None,
     _grouped(ADVANCED, "--import-study", "Learn from another study's trials that fit. May be repeated.", metavar="STUDY"),
+]
+RetryFailed = Annotated[
+    bool, _grouped(ADVANCED, "--retry-failed", "Try the trials that failed once more, each with its own config and seed.")
 ]
 ClusterToJoin = Annotated[
     str | None,
@@ -50,14 +61,29 @@ Progress = Annotated[
 ]
 MlflowServer = Annotated[str | None, _grouped(LOGGING, "--mlflow", "Log trials to MLflow too.", metavar="URI")]
 WandbProject = Annotated[str | None, _grouped(LOGGING, "--wandb", "Log trials to Weights & Biases too.", metavar="PROJECT")]
+OnEnd = Annotated[
+    str | None,
+    _grouped(
+        LOGGING,
+        "--on-end",
+        "Run this command when the search has ended, in whichever way, with the study and its outcome in variables ECG_TUNE_…; or post "
+        "them as JSON to an address (https://…). A failure is said, and changes nothing.",
+        metavar="COMMAND|URL",
+    ),
+]
 PrintSchema = Annotated[
     bool,
     _grouped(ADVANCED, "--schema", "Print the JSON schema of the --config file and exit.", callback=_print_schema, is_eager=True),
 ]
 
 ClusterData = Annotated[
-    str,
-    _grouped(WHAT, "--data", "Prepared data on the cluster: a path there, or s3://BUCKET/PREFIX.", metavar="DIR"),
+    str | None,
+    _grouped(
+        WHAT,
+        "--data",
+        "Prepared data on the cluster: a path there, or s3://BUCKET/PREFIX. A new study needs it.  [default: where the study's data were]",
+        metavar="DIR",
+    ),
 ]
 JobsServer = Annotated[str, _grouped(RESOURCES, "--address", "Address of Ray Jobs, mostly the end of a tunnel.", metavar="URL")]
 InsecureJobs = Annotated[bool, _grouped(RESOURCES, "--insecure", "Use a cluster that asks for no token.")]
@@ -70,4 +96,6 @@ CostsFrom = Annotated[
         "--costs-from", metavar="STUDY", help="Take epoch times and learning curves from this study.  [default: a short measurement here]"
     ),
 ]
-Simulations = Annotated[int, typer.Option("--simulations", metavar="N", min=1, help="Searches to simulate, each with another seed.")]
+Simulations = Annotated[
+    int, typer.Option("--simulations", metavar="N", min=1, max=10_000, help="Searches to simulate, each with another seed.")
+]

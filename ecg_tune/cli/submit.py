@@ -10,10 +10,10 @@ from typing import Any
 
 import typer
 
+from ecg_tune.api.settings import read_settings
 from ecg_tune.cli.flags import flag_words, takes_settings
 from ecg_tune.cli.options import StudyFolder
 from ecg_tune.cli.search_options import ClusterData, Detach, ImportedStudies, InsecureJobs, JobProgress, JobsServer, SettingsFile
-from ecg_tune.cli.settings import read_settings
 from ecg_tune.cluster.jobs import FILES, SubmittedJob, follow_job, jobs_client, submit_job
 from ecg_tune.errors import UsageError
 from ecg_tune.storage import open_storage
@@ -24,7 +24,7 @@ EXAMPLE = "Example: ecg-tune submit studies/a --data DATA --families all --trial
 @takes_settings
 def submit(
     study: StudyFolder,
-    data: ClusterData,
+    data: ClusterData = None,
     config: SettingsFile = None,
     address: JobsServer = "http://127.0.0.1:8265",
     import_study: ImportedStudies = None,
@@ -37,13 +37,15 @@ def submit(
     """Run a search on a cluster, as a Ray job.
 
     STUDY and DATA are paths on the cluster, relative to the home folder there. The job gets the code of this installation.
-    It keeps running when this command ends; the same command again resumes the study.
+    It keeps running when this command ends; `submit STUDY` alone resumes the study.
     """
-    open_storage(data)
+    if data is not None:
+        open_storage(data)
     read_settings(config, flags)  # refuses here what the job would refuse
     if progress not in ("plain", "jsonl"):
         raise UsageError(f"--progress {progress} needs a terminal: a job prints plain or jsonl")
-    arguments, files = ["search", str(study), "--data", data, "--address", "auto", "--progress", progress], dict[str, bytes]()
+    arguments, files = ["search", str(study), "--address", "auto", "--progress", progress], dict[str, bytes]()
+    arguments += ["--data", data] if data is not None else []
     for name, path in (("config", config), ("enqueue", flags.get("enqueue"))):
         if path:
             arguments += [f"--{name}", _attach(Path(path), files)]

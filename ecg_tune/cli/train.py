@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ecg_tune.cli.device import Device, pick_device
-from ecg_tune.cli.families import say_refused_families
-from ecg_tune.cli.options import DataFolder, read_yaml
-from ecg_tune.config import SearchSettings, TrainingConfig, to_dict
+from ecg_tune.api.device import pick_device
+from ecg_tune.api.families import say_refused_families
+from ecg_tune.api.settings import space_context
+from ecg_tune.api.yaml_file import read_yaml
+from ecg_tune.cli.options import DataFolder, Device, next_evaluation
+from ecg_tune.config import LARGEST_SEED, STORED, SearchSettings, TrainingConfig, TrialConfig, to_dict
 from ecg_tune.config.reference import help_text
+from ecg_tune.data.loaders import NO_STORED_IMAGES
 from ecg_tune.data.prepared.dataset import open_prepared
-from ecg_tune.errors import UsageError
+from ecg_tune.errors import ConfigError, UsageError
 from ecg_tune.models import MODELS, check_family, trial_config
 from ecg_tune.training.encoders import image_config, load_encoder
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.fit import saved_model, train_model
+from ecg_tune.training.inputs import check_families
 from ecg_tune.training.model_file import save_model
-from search_spaces import SPACES, SpaceContext, resolve
+from search_spaces import SPACES, resolve
 
 EXAMPLE = "Example: ecg-tune train rnn --data DATA --profile small --max-epochs 5"
 
@@ -39,7 +44,9 @@ def train(
     signal_from: Annotated[Path | None, typer.Option(metavar="FILE", help="Fusion only: trained signal model to start from.")] = None,
     image_from: Annotated[Path | None, typer.Option(metavar="FILE", help="Fusion only: trained image model to start from.")] = None,
     frozen: Annotated[bool, typer.Option("--frozen", help="Fusion only: keep the weights of both encoders.")] = False,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the initial weights, the order of the data and the crops.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of the initial weights, the order of the data and the crops.")
+    ] = 0,
     device: Device = "auto",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the model to.")] = Path("checkpoints"),
 ) -> None:
@@ -50,11 +57,12 @@ def train(
     say_refused_families()
     check_family(family)
     epochs = SearchSettings(families=(family,), profile=profile, max_epochs=max_epochs).epochs
-    chosen = to_dict(resolve(family, SPACES[family].defaults[profile], SpaceContext(profile, epochs)))
-    chosen = _merged(chosen, _encoder_settings(family, signal_from, image_from, frozen=frozen))
-    changed = trial_config(_merged(chosen, _with_new_encoders(read_yaml(config))) if config else chosen, where=str(config or ""))
-    out.mkdir(parents=True, exist_ok=True)
     prepared = open_prepared(data)
+    check_families([family], leads=prepared.leads, where=data)
+    chosen = to_dict(resolve(family, SPACES[family].defaults[profile], space_context(prepared, profile, epochs)))
+    chosen = _merged(chosen, _encoder_settings(family, signal_from, image_from, frozen=frozen))
+    changed = _with_file(chosen, config, stored_images=prepared.image_shape is not None)
+    out.mkdir(parents=True, exist_ok=True)
     where = pick_device(device)
     fit = train_model(
         changed, prepared, seed=seed, device=where, on_epoch=lambda result: print(_line(result, changed.training), flush=True)
@@ -64,7 +72,26 @@ def train(
     save_model(target, saved_model(fit, prepared, name=name, device=where))
     message = f"validation macro AUC {fit.best.metrics['macro_auc']:.4f} on {len(prepared.validation)} records"
     print(f"best: epoch {fit.best_epoch}, {message}{' (SYNTHETIC data)' if prepared.synthetic else ''}")
-    print(f"wrote {target}\nnext: ecg-tune evaluate {out} --data {data} --out results/")
+    print(f"wrote {target}\n{next_evaluation(prepared, f'{out} --data {data}')}")
+
+
+def _with_file(chosen: dict[str, Any], config: Path | None, *, stored_images: bool) -> TrialConfig:
+    """Change a config by a settings file.
+
+    Args:
+        stored_images: Whether the data have them.
+
+    Raises:
+        ConfigError: A setting that is not allowed, or stored images where there are none.
+    """
+    changes = read_yaml(config) if config else {}
+    if config and (of_search := sorted(set(changes) & {field.name for field in fields(SearchSettings)} - {"training"})):
+        raise ConfigError(f"{config} is a file of `ecg-tune search` (it has {of_search[0]}): one training has model, training and image")
+    changed = _merged(chosen, _with_new_encoders(changes))
+    image = changed.get("image")
+    if isinstance(image, dict) and image.get("kind") == STORED and not stored_images:
+        raise ConfigError(NO_STORED_IMAGES)
+    return trial_config(changed, where=str(config or ""))
 
 
 def _line(result: EpochResult, training: TrainingConfig) -> str:

@@ -15,6 +15,7 @@ SHM_TOLERANCE = 0.3
 SHARED_FOLDER_REMEDY = (
     "put the study on a folder that every machine mounts at the same path, or its checkpoints on S3 (--checkpoints s3://…)"
 )
+SHARED_DATA_REMEDY = "put the data on a folder that every machine mounts at the same path, or on S3 (--data s3://…)"
 SAME_VERSION_REMEDY = "install the same on every machine (setup_commands of the cluster file, then `ray up` again)"
 PLUGIN_REMEDY = f"{SAME_VERSION_REMEDY}; where it is missing, its trials fail as of an unknown family"
 
@@ -145,8 +146,18 @@ def check_clocks(machines: Sequence[Machine], probing_s: float) -> list[Complain
     ]
 
 
-def check_data(machines: Sequence[Machine], fingerprint: str) -> list[Complaint]:
-    """Compare the data folders that machines have with the driver's; "" as its fingerprint skips that."""
+def check_data(machines: Sequence[Machine], fingerprint: str, *, needed: bool = False) -> list[Complaint]:
+    """Compare the data folders that machines have with the driver's; "" as its fingerprint skips that.
+
+    Args:
+        needed: The data hold stored images, which every machine reads itself.
+    """
+    if needed:
+        return [
+            Complaint(f"{machine.address} can't read the stored images ({machine.data[:40] or 'no data there'})", SHARED_DATA_REMEDY)
+            for machine in machines
+            if fingerprint and machine.data != fingerprint
+        ]
     return [
         Complaint(
             f"the data folder on {machine.address} holds {machine.data[:40]}, the driver's holds {fingerprint[:12]}",

@@ -39,12 +39,14 @@ class Diagnosis:
         silent: Addresses of nodes that Ray counts as alive but that did not answer.
         nodes: Ray's own description of every node that is alive.
         complaints: The problems that were found.
+        notes: What Ray does on every cluster and one should know.
     """
 
     machines: Sequence[Machine]
     silent: Sequence[str]
     nodes: Sequence[Mapping[str, Any]]
     complaints: Sequence[Complaint]
+    notes: Sequence[str] = ()
 
 
 def examine(
@@ -52,6 +54,7 @@ def examine(
     folders: Sequence[Path] = (),
     data: str | None = None,
     fingerprint: str = "",
+    data_needed: bool = False,
     families: Sequence[str] = (),
     check_resources: Callable[[Sequence[Mapping[str, float]]], object] | None = None,
 ) -> Diagnosis:
@@ -61,17 +64,20 @@ def examine(
         folders: Folders that every node must be able to write and see (study, checkpoints).
         data: Folder of prepared data. Nodes get the data from the driver: having none there is fine, having others is not.
         fingerprint: Fingerprint of the data as the driver sees them; "" skips that check.
+        data_needed: The data hold stored images, which every node reads itself: having none there is grave.
         families: Families of the planned search: a problem with a package that brings one of them is grave.
         check_resources: Takes Ray's resources of every machine, and raises a `UsageError` when none can run a trial.
     """
     nodes = [node for node in ray.nodes() if node["Alive"]]
     mark = f".ecg-tune-doctor-{secrets.token_hex(4)}-"
     paths = [str(folder.resolve()) for folder in folders]
-    arguments = {"folders": paths, "mark": mark, "data": data or "", "ports": [DASHBOARD_PORT]}
+    arguments = {"folders": paths, "mark": mark, "data": data or ""}
     started = time.time()
     try:
         machines, silent = _run_on_nodes(
-            nodes, probe_machine, lambda node: {"node": node["NodeID"], "address": node["NodeManagerAddress"], **arguments}
+            nodes,
+            probe_machine,
+            lambda node: {"node": node["NodeID"], "address": node["NodeManagerAddress"], "ports": _ports(node), **arguments},
         )
         probing_s = time.time() - started
         sightings, _ = _run_on_nodes(nodes, visible_nodes, lambda node: {"folders": paths, "mark": mark})
@@ -85,8 +91,18 @@ def examine(
     ]
     complaints += [*check_versions(machines), *check_plugins(machines, families), *check_folders(machines, sightings)]
     complaints += [*check_memory(machines, nodes), *check_gpus(machines, nodes), *check_clocks(machines, probing_s)]
-    complaints += [*check_data(machines, fingerprint), *_access(machines)]
-    return Diagnosis(machines, silent, nodes, [*complaints, *_resources(check_resources, nodes)])
+    complaints += [*check_data(machines, fingerprint, needed=data_needed), *_access(machines)]
+    return Diagnosis(machines, silent, nodes, [*complaints, *_resources(check_resources, nodes)], _notes(machines))
+
+
+def _ports(node: Mapping[str, Any]) -> list[int]:
+    return [port for port in (DASHBOARD_PORT, int(node.get("MetricsExportPort", 0))) if port > 0]
+
+
+def _notes(machines: Sequence[Machine]) -> list[str]:
+    metrics = [f"{machine.address}:{port}" for machine in machines for port in machine.open_ports if port != DASHBOARD_PORT]
+    told = f"Ray serves its metrics at {', '.join(metrics)} to all who ask, without a token: a firewall can close that to other networks"
+    return [told] if metrics else []
 
 
 def _run_on_nodes(
@@ -117,10 +133,9 @@ def _access(machines: Sequence[Machine]) -> list[Complaint]:
     if not is_loopback(address.rpartition(":")[0]) and accepts_without_token(address):
         complaints.append(Complaint(f"the cluster at {address} asks for no token", REMEDY, grave=False))
     for machine in machines:
-        if machine.open_ports:
-            ports = " and ".join(map(str, machine.open_ports))
+        if DASHBOARD_PORT in machine.open_ports:
             remedy = "start the head with --dashboard-host=127.0.0.1 and reach it through ssh (`ray dashboard cluster.yaml`)"
-            complaints.append(Complaint(f"{machine.address} offers port {ports} to the network", remedy, grave=False))
+            complaints.append(Complaint(f"{machine.address} offers port {DASHBOARD_PORT} to the network", remedy, grave=False))
     return complaints
 
 

@@ -25,7 +25,8 @@ import requests
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from ecg_tune.cluster.auth import OPEN, REFUSED, is_loopback
+from ecg_tune.cluster.auth import OPEN, REFUSED, hide_token, is_loopback
+from ecg_tune.cluster.loopback import bypass_proxies
 from ecg_tune.errors import UsageError, WorkFailedError
 
 PACKAGES = ("ecg_tune", "trainables", "search_spaces", "analysis")
@@ -73,15 +74,17 @@ def jobs_client(address: str, *, insecure: bool = False) -> JobSubmissionClient:
     Raises:
         UsageError: The address is malformed, nothing answers there, our token is refused, or no token is required.
     """
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    host = _host_of(address)
+    if not host:
         raise UsageError(f"--address {address} is no Jobs address: give http://HOST:PORT, with a tunnel http://127.0.0.1:8265")
+    bypass_proxies()
+    hide_token()
     for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):  # Ray would prefer them to what was asked for
         os.environ.pop(name, None)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        if not insecure and not is_loopback(parts.hostname) and requests.get(f"{address.rstrip('/')}/api/jobs/", timeout=10).ok:
+        if not insecure and not is_loopback(host) and requests.get(f"{address.rstrip('/')}/api/jobs/", timeout=10).ok:
             raise UsageError(OPEN.format(address))
         return JobSubmissionClient(address)
     except AuthenticationError as error:
@@ -90,6 +93,15 @@ def jobs_client(address: str, *, insecure: bool = False) -> JobSubmissionClient:
         raise UsageError(
             f"no Ray answers at {address}: is the tunnel open (`ray dashboard cluster.yaml`)? ({str(error).splitlines()[0][:200]})"
         ) from error
+
+
+def _host_of(address: str) -> str:
+    """Return the host of http://HOST:PORT or https://HOST:PORT; nothing for what is no such address."""
+    try:
+        parts = urlsplit(address)
+        return (parts.hostname or "") if parts.scheme in ("http", "https") and parts.port != 0 else ""
+    except ValueError:
+        return ""
 
 
 def submit_job(

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 import ray
 from ray.exceptions import AuthenticationError
 
-from ecg_tune.cluster.auth import REFUSED, check_joined, check_own, refuses_our_token
+from ecg_tune.cluster.auth import REFUSED, check_joined, check_own, hide_token, make_own_token, refuses_our_token
+from ecg_tune.cluster.local import start_local_ray, stop_ray
+from ecg_tune.cluster.loopback import bypass_proxies
 from ecg_tune.errors import UsageError, WorkFailedError
 
 CONNECT_TIMEOUT_S = 10.0
@@ -39,18 +41,23 @@ def ray_session(address: str | None = None, *, insecure: bool = False) -> Iterat
         return
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are rows of the study, not tracebacks
+    bypass_proxies()
     address = address or os.environ.get("RAY_ADDRESS")
     if address:
+        hide_token()
         check_address(address)
-    elif not insecure:
-        check_own()
+    else:
+        if not insecure:
+            check_own()
+        if os.environ.get("RAY_AUTH_MODE", "token").lower() == "token":
+            make_own_token()
     _start(address)
     try:
         if address and not insecure:
             check_joined(ray.get_runtime_context().gcs_address)
         yield
     finally:
-        ray.shutdown()
+        stop_ray(own=not address)
 
 
 def _start(address: str | None) -> None:
@@ -59,10 +66,12 @@ def _start(address: str | None) -> None:
     try:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        else:  # "local": else Ray would take up one that happens to run here
-            ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            start_local_ray()
     except SystemExit as error:  # Ray's handler turns a SIGTERM during start-up into this
         raise KeyboardInterrupt from error
+    except UsageError:
+        raise
     except AuthenticationError as error:
         raise UsageError(f"the Ray cluster at {address} {REFUSED}") from error
     except Exception as error:  # Ray raises a bare one when its own processes are too slow to start
@@ -86,11 +95,11 @@ def check_address(address: str) -> None:
     if address in ("auto", "local"):
         return
     host, _, port = address.rpartition(":")
-    if "://" in address or not host or not port.isdigit():
+    if "://" in address or not host or not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 2**16):
         raise UsageError(f"--address {address} can't be joined: give auto or HOST:PORT of the head (the default port is 6379); {HINT}")
     try:
         socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a host with a NUL, or too long for a name, is a ValueError
         raise UsageError(f"nothing answers at --address {address} ({error}): {HINT}") from error
     if refuses_our_token(address):
         raise UsageError(f"the Ray cluster at {address} {REFUSED}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ecg_tune.config.parsing import from_dict
+from ecg_tune.config.search import SearchSettings
 from ecg_tune.errors import ConfigError
 
 RENAMED: Mapping[str, str] = {
@@ -33,3 +36,22 @@ def rename_settings(data: Mapping[str, Any], message: Callable[[str, str], None]
         message(old, new)
         renamed[new] = value
     return renamed
+
+
+def warn_deprecated(old: str, new: str) -> None:
+    """Tell the user what to use instead of an old name."""
+    print(f"ecg-tune: {old} is deprecated, use {new}", file=sys.stderr)
+
+
+def stored_settings(data: Mapping[str, Any], names: Iterable[str] | None = None) -> SearchSettings:
+    """Build settings from what a study stores, also under the names of older versions.
+
+    Args:
+        data: Setting → value.
+        names: Settings to take, in their names of today; None takes all.
+
+    Raises:
+        ConfigError: They were changed by hand, or a newer version wrote them.
+    """
+    renamed = {"space_version": 1, **rename_settings(data)}  # before it was a setting there was one
+    return from_dict(SearchSettings, renamed if names is None else {name: renamed[name] for name in names if name in renamed})

@@ -19,7 +19,7 @@ from ecg_tune.errors import ConfigError
 T = TypeVar("T")
 
 
-MOST_LISTED, N_NEAREST = 15, 3
+MOST_LISTED, N_NEAREST = 8, 3
 """Valid names that an error lists; of more it names the nearest."""
 
 
@@ -125,3 +125,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def split_commas(text: str) -> tuple[str, ...]:
+    """Split a comma-separated list; spaces and empty parts are dropped."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

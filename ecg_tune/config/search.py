@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from ecg_tune.config.deprecations import rename_settings
-from ecg_tune.config.parsing import from_dict
 from ecg_tune.config.setting import ABOVE_ZERO, check_different, check_settings, setting
 from ecg_tune.config.training_rules import rules_of_training
-from ecg_tune.config.trial import PROFILES
+from ecg_tune.config.trial import LARGEST_SEED, MOST_TRIALS, PROFILES
 
 EPOCHS: Mapping[str, int] = {"full": 50, "small": 10}
 """Profile → epochs that a trial may run."""
 GRACE: Mapping[str, int] = {"full": 3, "small": 1}
 """Profile → first rung."""
+AUTO = "auto"
+"""The profile that the commands choose: `full` where trials get a GPU, else `small`. Until then it counts as `full`."""
+
+SPACE_VERSION = 2
+"""Edition of the built-in search spaces. 1: until 0.2. 2: also searches augmentation, label smoothing, averaging, a cosine schedule,
+squeeze-and-excitation and dilation, has `inception1d`, and leaves out what ended badly (see `search_spaces`)."""
 
 METRICS = ("macro_auc", "macro_auc_pr", "macro_f1")
 SAMPLERS = ("tpe", "parzen", "gp", "cmaes", "nsgaii", "qmc", "random")
@@ -47,19 +51,20 @@ class SearchSettings:
     """
 
     families: tuple[str, ...] = _flag(
-        ("rnn",),
+        ("cnn1d", "resnet1d", "cnn1d_rnn"),
         "Model families to search, comma-separated, or `all`; with several, the family is searched too. `ecg-tune models` lists them.",
         group=WHAT,
         metavar="NAMES",
     )
     profile: str = _flag(
-        "full",
-        "Size of the search: `full` is for a GPU, `small` has narrower models and shorter crops and takes minutes on a laptop.",
-        choices=PROFILES,
+        AUTO,
+        "Size of the search: `full` is for a GPU, `small` has narrower models and shorter crops and takes minutes on a laptop. `auto` is "
+        "`full` where trials get a GPU, else `small`.",
+        choices=(AUTO, *PROFILES),
         group=WHAT,
     )
     trials: int = _flag(
-        50, "Trials that the study shall have in the end. Trials of earlier runs count.", limits=(1, 1_000_000), group=BUDGET
+        50, "Trials that the study shall have in the end. Trials of earlier runs count.", limits=(1, MOST_TRIALS), group=BUDGET
     )
     max_epochs: int | None = _flag(
         None,
@@ -121,7 +126,7 @@ class SearchSettings:
     seed: int = _flag(
         0,
         "Seed of the sampler, the initial weights and the data order. With --slots 1, equal seeds give equal trials.",
-        limits=(0, 2**31 - 1),
+        limits=(0, LARGEST_SEED),
         group=STOPPING,
     )
     slots: int | None = _flag(
@@ -173,6 +178,22 @@ class SearchSettings:
         metavar="HOURS",
     )
     target: float | None = _flag(None, "End the search when the metric reaches this value.", limits=(0, 1), unset="no target", group=BUDGET)
+    patience_trials: int | None = _flag(
+        None,
+        "Add no more trials after so many in a row that ended, or paused at their first rung, without a better value. What runs or "
+        "waits is brought to its end.",
+        limits=(1, 1_000_000),
+        unset="no limit",
+        group=BUDGET,
+    )
+    min_gain: float | None = _flag(
+        None,
+        "forecast: add no more trials when neither a new one nor one that waits is expected to improve the best value by this much, "
+        "e.g. 0.0005.",
+        limits=(0, 1),
+        unset="no limit",
+        group=BUDGET,
+    )
     memory_gb: float = _flag(
         2.0,
         "Gigabytes that a model's parameters may take in training, Adam's state included. Larger models are not sampled.",
@@ -195,6 +216,12 @@ class SearchSettings:
         unset="the families' own",
         group=WHAT,
     )
+    space_version: int = _flag(
+        SPACE_VERSION,
+        "Edition of the built-in search spaces; 1 is that of versions up to 0.2. A study keeps the one that it began with.",
+        limits=(1, SPACE_VERSION),
+        group=ADVANCED,
+    )
     enqueue: tuple[Mapping[str, Any], ...] = _flag(
         (),
         "YAML file with configurations to try first, right after the defaults: one mapping of parameters to values, or a list of "
@@ -209,6 +236,12 @@ class SearchSettings:
         unset="fusions start untrained",
         group=ADVANCED,
         metavar="STUDY",
+    )
+    timing: bool = _flag(
+        False,
+        "Measure where the time of each trial goes: data, images, forward, backward, optimiser, validation, checkpoint, report. `status` "
+        "and the dashboard show it. A GPU is slowed down by it.",
+        group=LOGGING,
     )
     storage: str | None = _flag(
         None,
@@ -234,7 +267,11 @@ class SearchSettings:
     @property
     def epochs(self) -> int:
         """Epochs a trial may run, the profile's default applied."""
-        return self.max_epochs or EPOCHS[self.profile]
+        return self.max_epochs or EPOCHS[self._size]
+
+    @property
+    def _size(self) -> str:
+        return "full" if self.profile == AUTO else self.profile
 
     @property
     def rules(self) -> dict[str, Any]:
@@ -244,7 +281,7 @@ class SearchSettings:
     @property
     def grace(self) -> int:
         """First rung, the profile's default applied."""
-        return self.grace_epochs or GRACE[self.profile]
+        return self.grace_epochs or GRACE[self._size]
 
     @property
     def measures_gpus(self) -> bool:
@@ -255,17 +292,3 @@ class SearchSettings:
     def gpus(self) -> float | None:
         """GPUs of a trial as a number; None when they are measured, or chosen by what the machines have."""
         return None if isinstance(self.gpus_per_trial, str) else self.gpus_per_trial
-
-
-def stored_settings(data: Mapping[str, Any], names: Iterable[str] | None = None) -> SearchSettings:
-    """Build settings from what a study stores, also under the names of older versions.
-
-    Args:
-        data: Setting → value.
-        names: Settings to take, in their names of today; None takes all.
-
-    Raises:
-        ConfigError: They were changed by hand, or a newer version wrote them.
-    """
-    renamed = rename_settings(data)
-    return from_dict(SearchSettings, renamed if names is None else {name: renamed[name] for name in names if name in renamed})

@@ -5,6 +5,7 @@ A setting is validated where it is made: a value out of range raises `ConfigErro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ecg_tune.config.parsing import check_range
@@ -14,11 +15,16 @@ from ecg_tune.errors import ConfigError
 CLASS_NAMES = ("NORM", "MI", "STTC", "CD", "HYP")
 LABEL_LEVELS = ("superclass", "subclass", "diagnostic", "form", "rhythm", "all")
 LEAD_NAMES = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
+HIDDEN_SIZE, NUM_LAYERS, DROPOUT = 128, 2, 0.3
+"""Classic sizes of networks: units and layers of recurrent ones, dropout of all. Defaults of the families' configs."""
 ENCODERS = "encoders"
 """Folder, in a study or in the storage of its checkpoints, with the model files that fusions start from."""
 FAMILY_GROUP = "ecg_tune.families"
 """Group of entry points by which installed packages bring model families."""
+LARGEST_SEED, MOST_TRIALS = 2**31 - 1, 1_000_000
 PROFILES = ("full", "small")
+STORED = "stored"
+"""The kind of images that are not computed from signals."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +87,13 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """How a signal becomes an image."""
+    """How a signal becomes an image, or which stored image is taken instead."""
 
     kind: str = setting(
         "gasf",
         "Gramian angular field (summation or difference) or Markov transition field, one lead a channel; `triple` has the three of one "
-        "lead as channels.",
-        choices=("gasf", "gadf", "mtf", "triple"),
+        "lead as channels; `stored` takes the images that were imported with the data.",
+        choices=("gasf", "gadf", "mtf", "triple", STORED),
         label="image kind",
     )
     size: int = setting(224, "Side of the image, in pixels.", limits=(8, 512), label="image size")
@@ -99,6 +105,7 @@ class ImageConfig:
         label="image scale",
     )
     lead: int = setting(1, "Index of the lead that `triple` shows.", limits=(0, 11), label="image lead")
+    channels: int = setting(3, "Channels of `stored` images; the others have one a lead.", limits=(1, 64), label="image channels")
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -158,6 +165,12 @@ class TrainingConfig:
         0.0, "Mix pairs of records and their labels, by shares from Beta(mixup, mixup); 0 switches it off.", limits=(0, 1)
     )
     label_smoothing: float = setting(0.0, "Share of each label that is moved to one half.", limits=(0, 0.5))
+    soft_labels: float = setting(
+        0.0,
+        "How far a training label follows the likelihood that PTB-XL gives for its statements: at 0.5 a label of likelihood 50 % counts "
+        "0.75. Unknown ones stay 1; 0 switches it off. Validation and test keep their labels.",
+        limits=(0, 1),
+    )
     class_weights: bool = setting(False, "Let the positives of a class weigh as much as its negatives.")
     deterministic: bool = setting(False, "Use only algorithms that give the same bits every time; some are slower.")
     compile: bool = setting(False, "Let `torch.compile` fuse the network. The first epoch takes longer.")
@@ -189,3 +202,22 @@ class TrialConfig:
     model: ModelConfig
     training: TrainingConfig = field(default_factory=TrainingConfig)
     image: ImageConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.stored_images and (self.training.crop_s is not None or self.training.augment != AugmentConfig()):
+            raise ConfigError(f"{self.family} takes stored images, which show whole, unchanged records: leave crop_s and augment out")
+
+    @property
+    def stored_images(self) -> bool:
+        """Whether the network takes images that come with the data instead of being computed."""
+        return self.image is not None and self.image.kind == STORED
+
+
+def inputs_text(leads: Sequence[str], images: Sequence[int]) -> str:
+    """Say what records hold, e.g. "leads I,II,V2 and stored images of 3 x 224 x 224".
+
+    Args:
+        images: Channels and pixels a side of stored images; empty where images are computed from the leads.
+    """
+    parts = [f"leads {','.join(leads)}"] if leads else []
+    return " and ".join(parts + ([f"stored images of {images[0]} x {images[1]} x {images[1]}"] if images else []))

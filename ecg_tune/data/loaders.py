@@ -9,29 +9,59 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ecg_tune.config import ImageConfig
+from ecg_tune.config import STORED, ImageConfig
 from ecg_tune.data.prepared.dataset import Split
+from ecg_tune.data.prepared.images import StoredImages
+from ecg_tune.errors import ConfigError
 from ecg_tune.transforms.images import make_images
 from ecg_tune.transforms.signals import standardise
+
+NO_STORED_IMAGES = f"the data have no stored images: take another image kind than {STORED}, or import the data with their images"
 
 
 @dataclass(frozen=True)
 class DeviceSplit:
-    """A split's signals and labels on a device.
+    """A split's signals and labels on a device. Stored images stay in their file, from where each batch is read.
 
     Attributes:
-        signals_uv: (n_records, n_samples, n_leads) int16, microvolts.
+        signals_uv: (n_records, n_samples, n_leads) int16, microvolts; (n_records, 0, 0) where there are images alone.
         labels: (n_records, n_classes) float32 of 0/1.
+        images: The stored images of these records, and maybe of more behind them; None where there are none.
+        certainty: (n_records, n_classes) float32, how likely each label is; None where the data don't say it.
     """
 
     signals_uv: Tensor
     labels: Tensor
+    images: StoredImages | None = None
+    certainty: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def first(self, n_records: int) -> DeviceSplit:
+        """Take the first records."""
+        certainty = None if self.certainty is None else self.certainty[:n_records]
+        return DeviceSplit(self.signals_uv[:n_records], self.labels[:n_records], self.images, certainty)
+
+    def read_images(self, rows: Tensor) -> Tensor:
+        """Read the stored images of some records onto the device.
+
+        Args:
+            rows: (batch,) row numbers.
+
+        Returns:
+            (batch, n_channels, size, size) float32.
+
+        Raises:
+            ConfigError: The data have no stored images.
+            DataError: This machine can't read their file.
+        """
+        return read_images(self.images, rows.cpu().numpy(), self.labels.device)
 
 
 def to_device(split: Split, device: torch.device) -> DeviceSplit:
@@ -39,7 +69,16 @@ def to_device(split: Split, device: torch.device) -> DeviceSplit:
     return DeviceSplit(
         signals_uv=torch.tensor(split.signals_uv, dtype=torch.int16, device=device),
         labels=torch.tensor(split.labels, dtype=torch.float32, device=device),
+        images=split.images,
+        certainty=None if split.certainty is None else torch.tensor(split.certainty, device=device),
     )
+
+
+def read_images(images: StoredImages | None, rows: NDArray[np.integer[Any]], device: torch.device | str) -> Tensor:
+    """Read some records' stored images onto a device; see `DeviceSplit.read_images`."""
+    if images is None:
+        raise ConfigError(NO_STORED_IMAGES)
+    return torch.from_numpy(images.read(rows)).to(device)
 
 
 def millivolts(signals_uv: Tensor) -> Tensor:
@@ -52,8 +91,10 @@ class BatchLoader:
 
     Args:
         split: On the device where the batches are made.
-        inputs: Makes a network's inputs from a batch's signals (batch, n_samples, n_leads) in millivolts.
+        inputs: Makes a network's inputs from a batch's signals (batch, n_samples, n_leads) in millivolts and, with `with_images`, its
+            stored images (batch, n_channels, size, size).
         generator: Draws the order; None keeps the order of the split.
+        with_images: Whether batches hold the stored images.
     """
 
     def __init__(
@@ -61,10 +102,12 @@ class BatchLoader:
         split: DeviceSplit,
         *,
         batch_size: int,
-        inputs: Callable[[Tensor], tuple[Tensor, ...]],
+        inputs: Callable[..., tuple[Tensor, ...]],
         generator: torch.Generator | None = None,
+        with_images: bool = False,
     ) -> None:
         self.split, self.batch_size, self.inputs, self.generator = split, batch_size, inputs, generator
+        self.with_images = with_images
 
     def __len__(self) -> int:
         return -(-len(self.split) // self.batch_size)
@@ -72,8 +115,10 @@ class BatchLoader:
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         n_records, device = len(self.split), self.split.labels.device
         order = torch.arange(n_records) if self.generator is None else torch.randperm(n_records, generator=self.generator)
-        for index in order.to(device).split(self.batch_size):
-            yield (*self.inputs(millivolts(self.split.signals_uv[index])), self.split.labels[index])
+        for rows in order.split(self.batch_size):
+            index = rows.to(device)
+            images = (self.split.read_images(rows),) if self.with_images else ()
+            yield (*self.inputs(millivolts(self.split.signals_uv[index]), *images), self.split.labels[index])
 
 
 def _generator(seed: int | None) -> torch.Generator | None:
@@ -112,10 +157,10 @@ def create_image_dataloader(
     shuffle_seed: int | None = None,
     device: str = "cpu",
 ) -> BatchLoader:
-    """Make a loader of images, for families that take images. Images are computed batch by batch, on the device.
+    """Make a loader of images, for families that take images. They are computed batch by batch, on the device, or read if stored.
 
     Args:
-        image: Kind, size and scale of the images.
+        image: Kind, size and scale of the images; of the kind "stored", nothing else counts.
         normalisation: `PreparedData.normalisation`.
         batch_size, shuffle_seed, device: As in `create_signal_dataloader`.
 
@@ -131,12 +176,11 @@ def create_image_dataloader(
         >>> tuple(image.shape)
         (32, 3, 32, 32)
     """
-    return BatchLoader(
-        to_device(split, torch.device(device)),
-        batch_size=batch_size,
-        inputs=lambda signal: (make_images(standardise(signal, normalisation), image),),
-        generator=_generator(shuffle_seed),
-    )
+
+    def image_alone(signal: Tensor, *stored: Tensor) -> tuple[Tensor, ...]:
+        return stored or (make_images(standardise(signal, normalisation), image),)
+
+    return _image_loader(split, image, image_alone, batch_size=batch_size, shuffle_seed=shuffle_seed, device=device)
 
 
 def create_fusion_dataloader(
@@ -164,10 +208,17 @@ def create_fusion_dataloader(
         [(8, 250, 3), (8, 3, 32, 32), (8, 5)]
     """
 
-    def signal_and_image(signal: Tensor) -> tuple[Tensor, ...]:
+    def signal_and_image(signal: Tensor, *stored: Tensor) -> tuple[Tensor, ...]:
         standardised = standardise(signal, normalisation)
-        return standardised, make_images(standardised, image)
+        return standardised, *(stored or (make_images(standardised, image),))
 
+    return _image_loader(split, image, signal_and_image, batch_size=batch_size, shuffle_seed=shuffle_seed, device=device)
+
+
+def _image_loader(
+    split: Split, image: ImageConfig, inputs: Callable[..., tuple[Tensor, ...]], *, batch_size: int, shuffle_seed: int | None, device: str
+) -> BatchLoader:
+    stored = image.kind == STORED
     return BatchLoader(
-        to_device(split, torch.device(device)), batch_size=batch_size, inputs=signal_and_image, generator=_generator(shuffle_seed)
+        to_device(split, torch.device(device)), batch_size=batch_size, inputs=inputs, generator=_generator(shuffle_seed), with_images=stored
     )

@@ -36,7 +36,8 @@ def rare_classes(class_names: Sequence[str], labels: Mapping[str, NDArray[np.uin
             own = own[own.max(axis=1, initial=0) > 0]
             for k, count in zip(kept, own.sum(axis=0, dtype=np.int64).tolist(), strict=True):
                 if count in (0, len(own)):
-                    found.setdefault(class_names[k], f"{split} has {len(own)} records, {'none' if count == 0 else 'all'}")
+                    records = "1 record" if len(own) == 1 else f"{len(own)} records"
+                    found.setdefault(class_names[k], f"{split} has {records}, {'none' if count == 0 else 'all'}")
         if not found:
             return dropped
         if not drop or len(found) == len(kept):

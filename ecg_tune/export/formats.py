@@ -14,7 +14,7 @@ from ecg_tune.config import check_choice
 from ecg_tune.errors import ConfigError, WorkFailedError
 from ecg_tune.export.graph import Graph
 from ecg_tune.export.onnx_file import open_onnx, require_packages, write_onnx
-from ecg_tune.export.parity import TOLERANCE, Run, largest_difference
+from ecg_tune.export.parity import TOLERANCE, Run, largest_differences
 from ecg_tune.export.torch_file import open_torch_export, open_torchscript, write_torch_export, write_torchscript
 from ecg_tune.storage import LocalStorage
 
@@ -86,13 +86,15 @@ def export(
         to.write(graph, metadata, file)
         file.flush()
         exported = to.open(Path(file.name))
-        differences.update({name: largest_difference(reference, exported, signals) for name, signals in signals_uv.items()})
-        for name, difference in differences.items():
-            if not difference <= TOLERANCE:  # NaN is refused too
-                raise WorkFailedError(
-                    f"{out} was not written: its probabilities differ from the model's by {difference:.1g} on {name}, "
-                    f"more than {TOLERANCE:g}; try another --format"
-                )
+        for name, signals in signals_uv.items():
+            found = largest_differences(reference, exported, signals)
+            for output, difference in zip(graph.outputs, found, strict=True):
+                if not difference <= TOLERANCE:  # NaN is refused too
+                    raise WorkFailedError(
+                        f"{out} was not written: its output {output!r} differs from the model's by {difference:.1g} on {name}, "
+                        f"more than {TOLERANCE:g}; try another --format"
+                    )
+            differences[name] = max(found)
 
     LocalStorage(out.parent).write(out.name, write)
     return differences

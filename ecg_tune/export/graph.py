@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,11 @@ from ecg_tune.transforms.signals import evaluation_crops, standardise
 
 INPUT = "signal_mv"
 SMALLEST = 1e-7
-"""Mean probabilities are kept this far from 0 and 1, as the predictors of models and ensembles keep them."""
+"""Mean probabilities are kept this far from 0 and 1, as the predictors of models and ensembles keep them.
+
+So near to them float32 is too coarse for Platt scaling, which takes a probability's logit, and ONNX Runtime's float32 sigmoid is off by
+a tenth: probabilities are float64 until they are given out.
+"""
 
 
 class MemberGraph(nn.Module):
@@ -37,27 +40,17 @@ class MemberGraph(nn.Module):
         self.images = None if image is None or self.inputs == "signal" else Images(image, length)
 
     def forward(self, signal_mv: Tensor) -> Tensor:
-        """Map (batch, n_samples, n_leads), millivolts, to probabilities (batch, n_classes)."""
-        signal = _standardise(signal_mv, self.normalisation)
+        """Map (batch, n_samples, n_leads), millivolts, to probabilities (batch, n_classes), float64."""
+        signal = standardise(signal_mv, self.normalisation)
         if self.n_crops > 1:
             signal = signal[:, self.crops].flatten(0, 1)  # (batch * n_crops, length, n_leads)
         image = () if self.images is None else (self.images(signal),)
         logits = self.model(*(() if self.inputs == "image" else (signal,)), *image)
-        probabilities: Tensor = logits.float().sigmoid()
+        probabilities: Tensor = logits.double().sigmoid()
         if self.n_crops == 1:
             return probabilities
         crops: Tensor = probabilities.unflatten(0, (-1, self.n_crops))  # (batch, n_crops, n_classes)
         return crops.mean(1).clamp(SMALLEST, 1 - SMALLEST)
-
-
-def _standardise(signal_mv: Tensor, normalisation: Mapping[str, Any]) -> Tensor:
-    """Standardise; each record by its own mean and deviation in double precision, so that a flat lead stays flat in every runtime.
-
-    In single precision another order of summing leaves a flat lead of several millivolts a deviation, which then becomes its unit.
-    """
-    if normalisation["kind"] == "record":
-        return standardise(signal_mv.double(), normalisation).float()
-    return standardise(signal_mv, normalisation)
 
 
 class Graph(nn.Module):
@@ -90,7 +83,7 @@ class Graph(nn.Module):
             signal_mv: (batch, n_samples, n_leads) float32, millivolts.
 
         Returns:
-            Probabilities (batch, n_classes) and, where Platt scaling was fitted, the calibrated ones; in the order of `outputs`.
+            Probabilities (batch, n_classes) float32 and, where Platt scaling was fitted, the calibrated ones; in the order of `outputs`.
         """
         if len(self.weights) == 1:
             probabilities: Tensor = self.members[0](signal_mv)
@@ -98,7 +91,7 @@ class Graph(nn.Module):
             weighted = [weight * member(signal_mv) for weight, member in zip(self.weights, self.members, strict=True)]
             probabilities = torch.stack(weighted).sum(0).clamp(SMALLEST, 1 - SMALLEST)
         if len(self.outputs) == 1:
-            return (probabilities,)
-        exact = probabilities.double().clamp(SMALLEST, 1 - SMALLEST)
-        scores = exact.log() - (1 - exact).log()
-        return probabilities, (self.platt[:, 0] * scores + self.platt[:, 1]).sigmoid().float()
+            return (probabilities.float(),)
+        inner = probabilities.clamp(SMALLEST, 1 - SMALLEST)
+        scores = inner.log() - (1 - inner).log()
+        return probabilities.float(), (self.platt[:, 0] * scores + self.platt[:, 1]).sigmoid().float()

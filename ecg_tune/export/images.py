@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ecg_tune.config import ImageConfig
-from ecg_tune.transforms.images import unit_range
+from ecg_tune.transforms.images import block_bounds, quantile_ranks, unit_range
 
 
 class Interpolation(nn.Module):
@@ -43,7 +43,7 @@ class BlockMean(nn.Module):
 
     def __init__(self, n_samples: int, size: int) -> None:
         super().__init__()
-        self.register_buffer("bounds", torch.linspace(0, n_samples, size + 1, dtype=torch.float64).long())
+        self.register_buffer("bounds", block_bounds(n_samples, size))
 
     def forward(self, values: Tensor) -> Tensor:
         """Map (…, n_samples) to (…, size) float64."""
@@ -77,8 +77,8 @@ class TransitionField(nn.Module):
     def __init__(self, n_samples: int, size: int, n_bins: int) -> None:
         super().__init__()
         self.block_mean = BlockMean(n_samples, size)
-        ranks = torch.linspace(0, 1, n_bins + 1, dtype=torch.float64)[1:-1] * (n_samples - 1)
-        self.register_buffer("below", ranks.long())  # (n_bins - 1,)
+        ranks = quantile_ranks(n_samples, n_bins)  # (n_bins - 1,)
+        self.register_buffer("below", ranks.long())
         self.register_buffer("weight", ranks - ranks.floor())
 
     def forward(self, signal: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ecg_tune.config import TrialConfig, to_dict
+from ecg_tune.metrics import UNTUNED_RULE, untuned_classes
 from ecg_tune.training.model_file import SavedModel
 
 FORMAT = 1
@@ -66,5 +67,7 @@ def _described(facts: dict[str, Any]) -> dict[str, str]:
     leads, classes = ", ".join(facts["leads"]), ", ".join(facts["class_names"])
     signal = f"{facts['n_samples']} samples at {facts['sampling_rate_hz']} Hz of the leads {leads}, in {facts['units']}"
     mark = "Trained on SYNTHETIC data. " if facts["synthetic"] else ""
-    facts[DESCRIPTION] = f"{mark}{facts['name']} of ecg-tune {facts[VERSION]}: {signal}, to probabilities of {classes}."
+    untuned = ", ".join(untuned_classes(facts["class_names"], facts["thresholds"]["f1"])) if "f1" in facts["thresholds"] else ""
+    note = f" Thresholds not tuned: {untuned} ({UNTUNED_RULE})." if untuned else ""
+    facts[DESCRIPTION] = f"{mark}{facts['name']} of ecg-tune {facts[VERSION]}: {signal}, to probabilities of {classes}.{note}"
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}

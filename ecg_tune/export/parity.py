@@ -22,11 +22,11 @@ Run = Callable[[NDArray[np.float32]], Sequence[NDArray[np.floating]]]
 
 
 def model_run(model: nn.Module) -> Run:
-    """Run a model that maps millivolts to logits, e.g. a `Predictor`; the only output are its probabilities."""
+    """Run a model that maps millivolts to logits, e.g. a `Predictor`; the only output are its probabilities, float64."""
 
     def run(signal_mv: NDArray[np.float32]) -> Sequence[NDArray[np.floating]]:
         with torch.inference_mode():
-            return [model(torch.from_numpy(signal_mv)).sigmoid().numpy()]
+            return [model(torch.from_numpy(signal_mv)).double().sigmoid().numpy()]
 
     return run
 
@@ -51,20 +51,18 @@ def some_records(signals_uv: NDArray[np.int16]) -> NDArray[np.int16]:
     return np.asarray(signals_uv[index])
 
 
-def largest_difference(reference: Run, exported: Run, signals_uv: NDArray[np.int16]) -> float:
-    """Find the largest difference between any two outputs; NaN where one of them is.
+def largest_differences(reference: Run, exported: Run, signals_uv: NDArray[np.int16]) -> list[float]:
+    """Find the largest difference of each output, in the order of the outputs; NaN where a value is, or a shape differs.
 
     Args:
         signals_uv: (n_records, n_samples, n_leads) int16, microvolts. They go in the batches `BATCHES`, then `REAL_BATCH` at a time.
     """
-    differences = [0.0]
+    differences = []
     for signal in _split(millivolts(torch.from_numpy(signals_uv))):
         batch = signal.contiguous().numpy()
-        for expected, found in zip(reference(batch), exported(batch), strict=True):
-            if expected.shape != found.shape:
-                return float("nan")
-            differences.append(float(np.abs(expected - found).max()))
-    return float(np.max(differences))
+        pairs = zip(reference(batch), exported(batch), strict=True)
+        differences.append([np.abs(expected - found).max() if expected.shape == found.shape else np.nan for expected, found in pairs])
+    return [float(number) for number in np.max(differences, axis=0)]
 
 
 def _split(signals: Tensor) -> Iterator[Tensor]:

@@ -10,14 +10,32 @@ from torch import nn
 
 from ecg_tune.config import ImageConfig, ModelConfig, TrainingConfig, TrialConfig, check_choice, from_dict, nearest
 from ecg_tune.errors import ConfigError
-from ecg_tune.models.alexnet import AlexNet, AlexNetConfig, create_alexnet
+from ecg_tune.models.alexnet import (
+    AlexNet,
+    AlexNetConfig,
+    create_alexnet,
+    create_alexnet_cbam,
+    create_alexnet_channel_attention,
+    create_alexnet_self_attention,
+    create_alexnet_spatial_attention,
+)
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.cnn1d import CNN1D, CNN1DConfig, create_cnn1d
 from ecg_tune.models.cnn1d_rnn import CNN1DRNN, CNN1DRNNConfig, create_cnn1d_rnn
 from ecg_tune.models.family import Family
 from ecg_tune.models.fusion import Fusion, FusionConfig
+from ecg_tune.models.inception1d import Inception1D, Inception1DConfig, create_inception1d
+from ecg_tune.models.keywords import read_keywords
 from ecg_tune.models.plugins import PluginError, Registry, family_of_package
-from ecg_tune.models.resnet import ResNet, ResNetConfig, create_resnet
+from ecg_tune.models.resnet import (
+    ResNet,
+    ResNetConfig,
+    create_resnet,
+    create_resnet_cbam,
+    create_resnet_channel_attention,
+    create_resnet_self_attention,
+    create_resnet_spatial_attention,
+)
 from ecg_tune.models.resnet1d import ResNet1D, ResNet1DConfig, create_resnet1d
 from ecg_tune.models.rnn import (
     RNN,
@@ -30,7 +48,15 @@ from ecg_tune.models.rnn import (
     create_lstm,
     create_rnn,
 )
-from ecg_tune.models.vgg import VGG, VGGConfig, create_vgg
+from ecg_tune.models.vgg import (
+    VGG,
+    VGGConfig,
+    create_vgg,
+    create_vgg_cbam,
+    create_vgg_channel_attention,
+    create_vgg_self_attention,
+    create_vgg_spatial_attention,
+)
 
 __all__ = [
     "CNN1D",
@@ -46,6 +72,8 @@ __all__ = [
     "Family",
     "Fusion",
     "FusionConfig",
+    "Inception1D",
+    "Inception1DConfig",
     "PluginError",
     "RNNConfig",
     "ResNet",
@@ -56,6 +84,10 @@ __all__ = [
     "build_model",
     "check_family",
     "create_alexnet",
+    "create_alexnet_cbam",
+    "create_alexnet_channel_attention",
+    "create_alexnet_self_attention",
+    "create_alexnet_spatial_attention",
     "create_bigru",
     "create_bigru_attention",
     "create_bilstm",
@@ -64,11 +96,20 @@ __all__ = [
     "create_cnn1d_rnn",
     "create_fusion",
     "create_gru",
+    "create_inception1d",
     "create_lstm",
     "create_resnet",
     "create_resnet1d",
+    "create_resnet_cbam",
+    "create_resnet_channel_attention",
+    "create_resnet_self_attention",
+    "create_resnet_spatial_attention",
     "create_rnn",
     "create_vgg",
+    "create_vgg_cbam",
+    "create_vgg_channel_attention",
+    "create_vgg_self_attention",
+    "create_vgg_spatial_attention",
     "n_parameters",
     "trial_config",
 ]
@@ -84,6 +125,7 @@ MODELS: Registry[Family] = Registry(
         "vgg": Family("VGGNet", "image", VGGConfig, create_vgg),
         "resnet": Family("ResNet", "image", ResNetConfig, create_resnet),
         "fusion": Family("JointFusion", "fusion", FusionConfig, None),
+        "inception1d": Family("Inception1D", "signal", Inception1DConfig, create_inception1d),
     },
     family_of_package,
 )
@@ -128,9 +170,19 @@ def build_model(config: ModelConfig, *, family: str, n_leads: int, n_channels: i
     return entry.create(config, n_inputs=n_leads if entry.inputs == "signal" else n_channels, n_classes=n_classes)
 
 
-def create_fusion(config: FusionConfig | None = None, *, n_leads: int = 3, n_channels: int = 3, n_classes: int = 5) -> EncoderClassifier:
-    """Make a fusion classifier; without a config the classic BiGRU beside ResNet-18."""
-    return build_model(config or FusionConfig(), family="fusion", n_leads=n_leads, n_channels=n_channels, n_classes=n_classes)
+def create_fusion(
+    config: FusionConfig | None = None, *, n_leads: int = 3, n_channels: int = 3, n_classes: int | None = None, **keywords: Any
+) -> EncoderClassifier:
+    """Make a fusion classifier; without a config the classic BiGRU beside ResNet-18.
+
+    Args:
+        keywords: Fields of the config in its place, and `num_classes`; `signal` and `image` are the encoders' own fields, as plain data.
+    """
+    values, n_classes = read_keywords(FusionConfig, config, keywords, n_classes=n_classes)
+    settings = config or _model_config("fusion", values, where="create_fusion")
+    network = build_model(settings, family="fusion", n_leads=n_leads, n_channels=n_channels, n_classes=n_classes)
+    network.config = settings
+    return network
 
 
 def n_parameters(model: nn.Module) -> int:
@@ -164,6 +216,8 @@ def trial_config(data: Mapping[str, Any], *, where: str = "") -> TrialConfig:
 
 
 def _model_config(family: str, data: Mapping[str, Any], *, where: str) -> ModelConfig:
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where or family}: expected names with values, but got {data!r}")
     values = dict(data)
     if MODELS[family].inputs == "fusion":
         defaults = FusionConfig()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
-from ecg_tune.config import ModelConfig, check_choice, check_range
+from ecg_tune.config import DROPOUT, ModelConfig, check_choice, check_range
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
 from ecg_tune.models.image_blocks import conv_relu, fully_connected, initialise_for_relu, scaled
+from ecg_tune.models.keywords import create_network, fixed
 
 STEMS = {"standard": (11, 4, 2), "small": (5, 1, 2)}
 """Kernel, stride and padding of the first convolution."""
@@ -36,7 +38,7 @@ class AlexNetConfig(ModelConfig):
     attention: str = "none"
     stem: str = "standard"
     grid: int = 6
-    dropout: float = 0.3
+    dropout: float = DROPOUT
 
     def __post_init__(self) -> None:
         check_range("width", self.width, 0.05, 4)
@@ -101,6 +103,30 @@ class AlexNet(EncoderClassifier):
         return features
 
 
-def create_alexnet(config: AlexNetConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> AlexNet:
-    """Make an AlexNet; without a config the published one: 57,024,325 parameters with 3 channels and 5 classes."""
-    return AlexNet(config or AlexNetConfig(), n_inputs=n_inputs, n_classes=n_classes)
+def create_alexnet(config: AlexNetConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> AlexNet:
+    """Make an AlexNet; without a config the published one: 57,024,325 parameters with 3 channels and 5 classes.
+
+    Args:
+        keywords: Fields of the config in its place, and `num_classes`; see `create_network`.
+    """
+    return create_network(AlexNet, AlexNetConfig, config, keywords, n_inputs=n_inputs, n_classes=n_classes)
+
+
+def create_alexnet_channel_attention(**keywords: Any) -> AlexNet:
+    """Make an AlexNet with channel gates; keywords as `create_alexnet`."""
+    return create_alexnet(**fixed(keywords, attention="channel"))
+
+
+def create_alexnet_spatial_attention(**keywords: Any) -> AlexNet:
+    """Make an AlexNet with spatial gates; keywords as `create_alexnet`."""
+    return create_alexnet(**fixed(keywords, attention="spatial"))
+
+
+def create_alexnet_cbam(**keywords: Any) -> AlexNet:
+    """Make an AlexNet with channel and spatial gates; keywords as `create_alexnet`."""
+    return create_alexnet(**fixed(keywords, attention="cbam"))
+
+
+def create_alexnet_self_attention(**keywords: Any) -> AlexNet:
+    """Make an AlexNet with self-attention before the last pooling; keywords as `create_alexnet`."""
+    return create_alexnet(**fixed(keywords, attention="self_attention"))

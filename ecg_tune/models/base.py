@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ecg_tune.config import ModelConfig
+
 
 class EncoderClassifier(nn.Module):
     """Base of every network, built-in or from a plug-in.
@@ -27,10 +29,12 @@ class EncoderClassifier(nn.Module):
     it earlier or later in the constructor, makes old model files or checkpoints unreadable.
 
     Attributes:
+        config: What a factory (`create_…`) made it from.
         n_features: Features of one record, the last axis of what `encode` returns.
         head: Maps features (batch, n_features) to logits (batch, n_classes).
     """
 
+    config: ModelConfig
     n_features: int
     head: nn.Module
 

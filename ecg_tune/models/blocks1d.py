@@ -6,13 +6,29 @@ import torch
 from torch import Tensor, nn
 
 
-def conv_bn(n_in: int, n_out: int, kernel: int, *, stride: int = 1) -> list[nn.Module]:
+def conv_bn(n_in: int, n_out: int, kernel: int, *, stride: int = 1, dilation: int = 1) -> list[nn.Module]:
     """Make a convolution without bias and its batch normalisation.
 
     Args:
         kernel: Odd, so that stride 1 keeps the length.
+        dilation: Samples from one tap of the kernel to the next.
     """
-    return [nn.Conv1d(n_in, n_out, kernel, stride=stride, padding=kernel // 2, bias=False), nn.BatchNorm1d(n_out)]
+    padding = dilation * (kernel // 2)
+    return [nn.Conv1d(n_in, n_out, kernel, stride=stride, padding=padding, dilation=dilation, bias=False), nn.BatchNorm1d(n_out)]
+
+
+class SqueezeExcitation(nn.Module):
+    """Weigh every channel by what all channels are on average: squeeze-and-excitation (Hu et al., 2018), here over time."""
+
+    def __init__(self, n_channels: int, *, reduction: int = 8) -> None:
+        super().__init__()
+        hidden = max(4, n_channels // reduction)
+        self.gate = nn.Sequential(nn.Linear(n_channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, n_channels), nn.Sigmoid())
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Map (batch, n_channels, n_samples) to the same shape."""
+        weighed: Tensor = states * self.gate(states.mean(2))[:, :, None]
+        return weighed
 
 
 class ConcatPool(nn.Module):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from torch import Tensor, nn
 
 from ecg_tune.config import check_range
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.blocks1d import conv_bn, initialise
+from ecg_tune.models.keywords import create_network
 from ecg_tune.models.rnn import RNN, RNNConfig
 
 
@@ -55,6 +57,10 @@ class CNN1DRNN(RNN):
         return super().encode(steps)
 
 
-def create_cnn1d_rnn(config: CNN1DRNNConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> CNN1DRNN:
-    """Make a convolutional recurrent network; without a config the classic one: 834,917 parameters with 3 leads and 5 classes."""
-    return CNN1DRNN(config or CNN1DRNNConfig(), n_inputs=n_inputs, n_classes=n_classes)
+def create_cnn1d_rnn(config: CNN1DRNNConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> CNN1DRNN:
+    """Make a convolutional recurrent network; without a config the classic one: 834,917 parameters with 3 leads and 5 classes.
+
+    Args:
+        keywords: Fields of the config in its place, and `num_classes`; see `create_network`.
+    """
+    return create_network(CNN1DRNN, CNN1DRNNConfig, config, keywords, n_inputs=n_inputs, n_classes=n_classes)

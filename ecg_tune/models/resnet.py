@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
-from ecg_tune.config import ModelConfig, check_choice, check_range
+from ecg_tune.config import DROPOUT, ModelConfig, check_choice, check_range
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
+from ecg_tune.models.keywords import create_network, fixed
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class ResNetConfig(ModelConfig):
     block: str = "basic"
     stem: str = "standard"
     attention: str = "none"
-    dropout: float = 0.3
+    dropout: float = DROPOUT
 
     def __post_init__(self) -> None:
         check_choice("block", self.block, ("basic", "bottleneck"))
@@ -106,6 +108,30 @@ class ResNet(EncoderClassifier):
         return features
 
 
-def create_resnet(config: ResNetConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> ResNet:
-    """Make a residual network; without a config ResNet-18: 11,179,077 parameters with 3 channels and 5 classes."""
-    return ResNet(config or ResNetConfig(), n_inputs=n_inputs, n_classes=n_classes)
+def create_resnet(config: ResNetConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> ResNet:
+    """Make a residual network; without a config ResNet-18: 11,179,077 parameters with 3 channels and 5 classes.
+
+    Args:
+        keywords: Fields of the config in its place, and `num_classes`; see `create_network`.
+    """
+    return create_network(ResNet, ResNetConfig, config, keywords, n_inputs=n_inputs, n_classes=n_classes)
+
+
+def create_resnet_channel_attention(**keywords: Any) -> ResNet:
+    """Make a residual network with channel gates; keywords as `create_resnet`."""
+    return create_resnet(**fixed(keywords, attention="channel"))
+
+
+def create_resnet_spatial_attention(**keywords: Any) -> ResNet:
+    """Make a residual network with spatial gates; keywords as `create_resnet`."""
+    return create_resnet(**fixed(keywords, attention="spatial"))
+
+
+def create_resnet_cbam(**keywords: Any) -> ResNet:
+    """Make a residual network with channel and spatial gates; keywords as `create_resnet`."""
+    return create_resnet(**fixed(keywords, attention="cbam"))
+
+
+def create_resnet_self_attention(**keywords: Any) -> ResNet:
+    """Make a residual network with self-attention behind the last stage; keywords as `create_resnet`."""
+    return create_resnet(**fixed(keywords, attention="self_attention"))

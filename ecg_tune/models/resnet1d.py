@@ -8,13 +8,15 @@ normalised head with one hidden layer. With 12 leads it has the published 473 th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
-from ecg_tune.config import ModelConfig, check_range
+from ecg_tune.config import DROPOUT, ModelConfig, check_range
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.base import EncoderClassifier
-from ecg_tune.models.blocks1d import ConcatPool, FeatureNorm, conv_bn, initialise
+from ecg_tune.models.blocks1d import ConcatPool, FeatureNorm, SqueezeExcitation, conv_bn, initialise
+from ecg_tune.models.keywords import create_network
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class ResNet1DConfig(ModelConfig):
         stem_stride: 1 keeps the length, as published; 2 makes everything behind twice as cheap.
         hidden_size: Units of the head's hidden layer.
         dropout: Before the classifier, 0..0.9; before the hidden layer half of it.
+        squeeze_excitation: Weigh the channels of every block before its shortcut is added (Hu et al., 2018).
+        dilation: Samples from one tap of a block's kernel to the next: the network sees further.
     """
 
     filters: tuple[int, ...] = (128, 128, 128)
@@ -37,7 +41,9 @@ class ResNet1DConfig(ModelConfig):
     stem_kernel: int = 7
     stem_stride: int = 1
     hidden_size: int = 128
-    dropout: float = 0.3
+    dropout: float = DROPOUT
+    squeeze_excitation: bool = False
+    dilation: int = 1
 
     def __post_init__(self) -> None:
         check_range("number of stages", len(self.filters), 1, 6)
@@ -52,16 +58,19 @@ class ResNet1DConfig(ModelConfig):
         check_range("stem_stride", self.stem_stride, 1, 4)
         check_range("hidden_size", self.hidden_size, 4, 2048)
         check_range("dropout", self.dropout, 0, 0.9)
+        check_range("dilation", self.dilation, 1, 16)
 
 
 class Residual1D(nn.Module):
     """Convolutions around a shortcut; the first has the stride, and the shortcut is projected where shapes differ."""
 
-    def __init__(self, n_in: int, n_out: int, *, kernels: tuple[int, ...], stride: int) -> None:
+    def __init__(self, n_in: int, n_out: int, *, config: ResNet1DConfig, stride: int) -> None:
         super().__init__()
-        layers = conv_bn(n_in, n_out, kernels[0], stride=stride)
-        for kernel in kernels[1:]:
-            layers += [nn.ReLU(inplace=True), *conv_bn(n_out, n_out, kernel)]
+        layers = conv_bn(n_in, n_out, config.kernels[0], stride=stride, dilation=config.dilation)
+        for kernel in config.kernels[1:]:
+            layers += [nn.ReLU(inplace=True), *conv_bn(n_out, n_out, kernel, dilation=config.dilation)]
+        if config.squeeze_excitation:
+            layers.append(SqueezeExcitation(n_out))
         self.body = nn.Sequential(*layers)
         same = stride == 1 and n_in == n_out
         self.shortcut = nn.Identity() if same else nn.Sequential(*conv_bn(n_in, n_out, 1, stride=stride))
@@ -83,7 +92,7 @@ class ResNet1D(EncoderClassifier):
         for stage, n_out in enumerate(config.filters):
             for index in range(config.blocks):
                 stride = 2 if stage > 0 and index == 0 else 1
-                layers.append(Residual1D(n_in, n_out, kernels=config.kernels, stride=stride))
+                layers.append(Residual1D(n_in, n_out, config=config, stride=stride))
                 n_in = n_out
         self.encoder = nn.Sequential(*layers, ConcatPool())
         self.n_features = 2 * n_in
@@ -104,6 +113,10 @@ class ResNet1D(EncoderClassifier):
         return features
 
 
-def create_resnet1d(config: ResNet1DConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> ResNet1D:
-    """Make a residual network; without a config the published one: 465,285 parameters with 3 leads, 473,349 with 12."""
-    return ResNet1D(config or ResNet1DConfig(), n_inputs=n_inputs, n_classes=n_classes)
+def create_resnet1d(config: ResNet1DConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> ResNet1D:
+    """Make a residual network; without a config the published one: 465,285 parameters with 3 leads, 473,349 with 12.
+
+    Args:
+        keywords: Fields of the config in its place, and `num_classes`; see `create_network`.
+    """
+    return create_network(ResNet1D, ResNet1DConfig, config, keywords, n_inputs=n_inputs, n_classes=n_classes)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ecg_tune.config import ModelConfig, check_choice, check_range
+from ecg_tune.config import DROPOUT, HIDDEN_SIZE, NUM_LAYERS, ModelConfig, check_choice, check_range
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.attention import SelfAttention
 from ecg_tune.models.base import EncoderClassifier
+from ecg_tune.models.keywords import create_network, fixed
 
+UNNAMED = ("hidden_size", "num_layers", "dropout")
+"""What the factories take without names, as classic scripts give it."""
 CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
@@ -29,9 +34,9 @@ class RNNConfig(ModelConfig):
     cell: str = "gru"
     bidirectional: bool = True
     attention: bool = False
-    hidden_size: int = 128
-    num_layers: int = 2
-    dropout: float = 0.3
+    hidden_size: int = HIDDEN_SIZE
+    num_layers: int = NUM_LAYERS
+    dropout: float = DROPOUT
 
     def __post_init__(self) -> None:
         check_choice("cell", self.cell, CELLS)
@@ -75,36 +80,59 @@ class RNN(EncoderClassifier):
         return torch.cat([last, states.mean(1), states.amax(1)], dim=1)
 
 
-def create_rnn(config: RNNConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Make a recurrent classifier; without a config a bidirectional GRU of 2 layers with 128 units a direction."""
-    return RNN(config or RNNConfig(), n_inputs=n_inputs, n_classes=n_classes)
+def create_rnn(config: RNNConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> RNN:
+    """Make a recurrent classifier; without a config a bidirectional GRU of 2 layers with 128 units a direction.
+
+    Args:
+        keywords: Fields of the config in its place, and `num_classes`; see `create_network`.
+    """
+    return create_network(RNN, RNNConfig, config, keywords, n_inputs=n_inputs, n_classes=n_classes)
 
 
-def create_gru(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Make the classic GRU: 2 layers of 128 units, one direction."""
-    return create_rnn(RNNConfig(cell="gru", bidirectional=False), n_inputs=n_inputs, n_classes=n_classes)
+def create_gru(
+    hidden_size: int | None = None, num_layers: int | None = None, dropout: float | None = None, *unnamed: object, **more: Any
+) -> RNN:
+    """Make a GRU of one direction; more keywords as `create_rnn`."""
+    return _variant((hidden_size, num_layers, dropout, *unnamed), more, cell="gru", bidirectional=False)
 
 
-def create_bigru(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Make the classic bidirectional GRU."""
-    return create_rnn(RNNConfig(cell="gru"), n_inputs=n_inputs, n_classes=n_classes)
+def create_bigru(
+    hidden_size: int | None = None, num_layers: int | None = None, dropout: float | None = None, *unnamed: object, **more: Any
+) -> RNN:
+    """Make a bidirectional GRU; more keywords as `create_rnn`."""
+    return _variant((hidden_size, num_layers, dropout, *unnamed), more, cell="gru", bidirectional=True)
 
 
-def create_lstm(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Make the classic LSTM: 2 layers of 128 units, one direction."""
-    return create_rnn(RNNConfig(cell="lstm", bidirectional=False), n_inputs=n_inputs, n_classes=n_classes)
+def create_lstm(
+    hidden_size: int | None = None, num_layers: int | None = None, dropout: float | None = None, *unnamed: object, **more: Any
+) -> RNN:
+    """Make an LSTM of one direction; more keywords as `create_rnn`."""
+    return _variant((hidden_size, num_layers, dropout, *unnamed), more, cell="lstm", bidirectional=False)
 
 
-def create_bilstm(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Make the classic bidirectional LSTM."""
-    return create_rnn(RNNConfig(cell="lstm"), n_inputs=n_inputs, n_classes=n_classes)
+def create_bilstm(
+    hidden_size: int | None = None, num_layers: int | None = None, dropout: float | None = None, *unnamed: object, **more: Any
+) -> RNN:
+    """Make a bidirectional LSTM; more keywords as `create_rnn`."""
+    return _variant((hidden_size, num_layers, dropout, *unnamed), more, cell="lstm", bidirectional=True)
 
 
-def create_bigru_attention(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Make the bidirectional GRU with self-attention."""
-    return create_rnn(RNNConfig(cell="gru", attention=True), n_inputs=n_inputs, n_classes=n_classes)
+def create_bigru_attention(
+    hidden_size: int | None = None, num_layers: int | None = None, dropout: float | None = None, *unnamed: object, **more: Any
+) -> RNN:
+    """Make a bidirectional GRU with self-attention; more keywords as `create_rnn`."""
+    return _variant((hidden_size, num_layers, dropout, *unnamed), more, cell="gru", bidirectional=True, attention=True)
 
 
-def create_bilstm_attention(*, n_inputs: int = 3, n_classes: int = 5) -> RNN:
-    """Make the bidirectional LSTM with self-attention."""
-    return create_rnn(RNNConfig(cell="lstm", attention=True), n_inputs=n_inputs, n_classes=n_classes)
+def create_bilstm_attention(
+    hidden_size: int | None = None, num_layers: int | None = None, dropout: float | None = None, *unnamed: object, **more: Any
+) -> RNN:
+    """Make a bidirectional LSTM with self-attention; more keywords as `create_rnn`."""
+    return _variant((hidden_size, num_layers, dropout, *unnamed), more, cell="lstm", bidirectional=True, attention=True)
+
+
+def _variant(unnamed: tuple[Any, ...], more: Mapping[str, Any], **by_name: Any) -> RNN:
+    if len(unnamed) > len(UNNAMED):
+        surplus = ", ".join(map(repr, unnamed[len(UNNAMED) :]))
+        raise ConfigError(f"{', '.join(UNNAMED)} need no name, but got {surplus} after them: name it, e.g. num_classes=5, n_inputs=3")
+    return create_rnn(**dict(zip(UNNAMED, unnamed, strict=True)), **fixed(more, **by_name))

@@ -16,13 +16,15 @@ units a layer instead (27,833,925 parameters for VGG-16 with batch normalisation
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
-from ecg_tune.config import ModelConfig, check_choice, check_range
+from ecg_tune.config import DROPOUT, ModelConfig, check_choice, check_range
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
 from ecg_tune.models.image_blocks import conv_relu, fully_connected, initialise_for_relu, scaled
+from ecg_tune.models.keywords import create_network, fixed
 
 SHAPES = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions of each of the five stages: the paper's configurations A, B, D, E."""
@@ -50,7 +52,7 @@ class VGGConfig(ModelConfig):
     batch_norm: bool = True
     attention: str = "none"
     grid: int = 7
-    dropout: float = 0.3
+    dropout: float = DROPOUT
 
     def __post_init__(self) -> None:
         check_choice("shape", self.shape, SHAPES)
@@ -93,6 +95,30 @@ class VGG(EncoderClassifier):
         return features
 
 
-def create_vgg(config: VGGConfig | None = None, *, n_inputs: int = 3, n_classes: int = 5) -> VGG:
-    """Make a VGG; without a config VGG-16 with batch normalisation and a head of 512 units a layer."""
-    return VGG(config or VGGConfig(), n_inputs=n_inputs, n_classes=n_classes)
+def create_vgg(config: VGGConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> VGG:
+    """Make a VGG; without a config VGG-16 with batch normalisation and a head of 512 units a layer.
+
+    Args:
+        keywords: Fields of the config in its place, and `num_classes`; see `create_network`.
+    """
+    return create_network(VGG, VGGConfig, config, keywords, n_inputs=n_inputs, n_classes=n_classes)
+
+
+def create_vgg_channel_attention(**keywords: Any) -> VGG:
+    """Make a VGG with channel gates; keywords as `create_vgg`."""
+    return create_vgg(**fixed(keywords, attention="channel"))
+
+
+def create_vgg_spatial_attention(**keywords: Any) -> VGG:
+    """Make a VGG with spatial gates; keywords as `create_vgg`."""
+    return create_vgg(**fixed(keywords, attention="spatial"))
+
+
+def create_vgg_cbam(**keywords: Any) -> VGG:
+    """Make a VGG with channel and spatial gates; keywords as `create_vgg`."""
+    return create_vgg(**fixed(keywords, attention="cbam"))
+
+
+def create_vgg_self_attention(**keywords: Any) -> VGG:
+    """Make a VGG with self-attention before the last pooling; keywords as `create_vgg`."""
+    return create_vgg(**fixed(keywords, attention="self_attention"))

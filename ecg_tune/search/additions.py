@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from optuna.distributions import BaseDistribution
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import ConfigError
 from ecg_tune.search.queue import Queue, suggested
+from ecg_tune.search.resume import adopt
 from ecg_tune.search.sampling.history import SamplerHistory
 from ecg_tune.search.sampling.samplers import trial_seed
 from ecg_tune.search.space import SearchSpace
@@ -31,7 +33,18 @@ class Additions:
         n_trials: Trials of this search that the study has, imported ones left out.
     """
 
-    def __init__(self, study: Study, space: SearchSpace, settings: SearchSettings, *, forecasts: Forecasts | None) -> None:
+    EVERY_S = 3.0
+
+    def __init__(
+        self,
+        study: Study,
+        space: SearchSpace,
+        settings: SearchSettings,
+        *,
+        forecasts: Forecasts | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock, self.looked_at = clock, clock()
         self.study, self.space, self.settings = study, space, settings
         self.history = SamplerHistory(
             settings.sampler,
@@ -43,11 +56,20 @@ class Additions:
         )
         self.queue = Queue(space, study)
         self.distributions: dict[str, BaseDistribution] = {}
-        trials = study.trials()
+        trials = study.newest_trials()
         self.n_added, self.n_trials = len(study.all_trials()), sum(not trial.imported for trial in trials)
         for trial in trials:
             self.history.add(trial)
             check_distributions(self.distributions, trial.distributions)
+
+    def take_up(self) -> None:
+        """Queue the configs that somebody has added to the study since (`ecg-tune enqueue`, Optuna's `enqueue_trial`)."""
+        if self.clock() - self.looked_at < self.EVERY_S:
+            return
+        self.looked_at = self.clock()
+        if self.study.has_queued():
+            adopt(self.study)
+            self.queue, self.n_added = Queue(self.space, self.study), len(self.study.all_trials())
 
     def add(self, families: Sequence[str]) -> Trial:
         """Suggest a trial and add it: RUNNING, or FAIL when no config takes what was suggested.

@@ -9,7 +9,7 @@ from typing import Any
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.additions import Additions
-from ecg_tune.search.assignment import Assignment, assignment_of, last_facts
+from ecg_tune.search.assignment import Assignment, assignment_of, last_facts, timing_facts
 from ecg_tune.search.failures import FamilyFailures
 from ecg_tune.search.progress.listener import Listener
 from ecg_tune.search.resume import adopt
@@ -17,6 +17,7 @@ from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.stopping.budget import Budget
 from ecg_tune.search.stopping.choice import Choice
 from ecg_tune.search.stopping.decision import last_decision
+from ecg_tune.search.stopping.early_end import EarlyEnd
 from ecg_tune.search.stopping.forecast import Forecasts
 from ecg_tune.search.stopping.pauses import PausedTrials
 from ecg_tune.search.stopping.rungs import rungs_of
@@ -50,13 +51,14 @@ class SearchEngine:
     ) -> None:
         self.study, self.space, self.settings, self.listener, self.closed = study, space, settings, listener, closed
         adopt(study)
-        everything, trials = study.all_trials(), study.trials()
+        everything, trials = study.all_trials(), study.newest_trials()
         self.budget = budget or Budget(settings, everything)
         self.rule = SCHEDULERS[settings.scheduler](settings)
         self.rungs = rungs_of(trials, self.rule)
         self.forecasts = Forecasts.of(trials, self.rule.levels, settings.epochs, settings.families)
         self.paused = PausedTrials(self.forecasts, pauses=self.rule.pauses, cost=settings.cost)
         self.additions = Additions(study, space, settings, forecasts=self.forecasts if self.rule.pauses else None)
+        self.early_end = EarlyEnd(study, settings, self.forecasts)
         self.families = {trial.number: trial.family for trial in trials}
         self.trials = {trial.number: trial for trial in trials if trial.state == "RUNNING"}
         self.unfinished = list[int]()
@@ -95,7 +97,7 @@ class SearchEngine:
         if epoch <= self.trials[number].last_epoch:
             return False
         seconds = float(result.get("seconds", 0.0))
-        changes: dict[str, Any] = {"seconds": seconds}
+        changes: dict[str, Any] = {"seconds": seconds} | timing_facts(result)
         pruned = self.rungs.enter(family, number, epoch, value)
         self.forecasts.report(number, epoch, value, seconds)
         self.budget.epoch(number, family, value, seconds)
@@ -168,12 +170,22 @@ class SearchEngine:
     @property
     def open(self) -> bool:
         """Whether a trial has not ended."""
-        return any(not trial.finished for trial in self.study.trials())
+        return any(not trial.finished for trial in self.study.newest_trials())
 
     @property
     def done(self) -> bool:
         """Whether the study has all its trials and all have ended."""
-        return self.additions.n_trials >= self.settings.trials and not self.open
+        return self.complete and not self.open
+
+    @property
+    def complete(self) -> bool:
+        """Whether the study has all its trials, ended or not."""
+        return self.additions.n_trials >= self.settings.trials
+
+    @property
+    def ended_by(self) -> str | None:
+        """The limit that keeps the search from adding trials; None where none does."""
+        return self.budget.spent() or self.early_end.reason
 
     @property
     def running(self) -> list[int]:
@@ -183,11 +195,14 @@ class SearchEngine:
 
     @property
     def may_add(self) -> Sequence[str]:
-        """The families of which another trial may be added; none when the study has all its trials."""
-        return self.failures.left if self.additions.n_trials < self.settings.trials else []
+        """The families of which another trial may be added; none when the study has all its trials, or is to get no more."""
+        return [] if self.complete or self.early_end.reason else self.failures.left
 
     def _choose(self) -> Choice | None:
         """Choose what a free worker does; None when nothing is left, or nothing worth its epochs."""
+        self.additions.take_up()
+        if text := self.early_end.judge(self.paused.waiting, self.may_add, pauses=self.rule.pauses):
+            self.listener.message(text)
         queue = self.additions.queue
         if self.may_add and (not self.rule.pauses or queue.items):
             return Choice(None, str(queue.params.get("family", "")), "queue")
@@ -197,6 +212,7 @@ class SearchEngine:
         """Let a trial whose worker is free again wait, and prune the least promising one when too many do."""
         trial = self.trials[number]
         self._set_aside(number)
+        self.early_end.changed()
         self.additions.history.add(trial)
         self.listener.paused(number, trial.family, trial.last_epoch, last_decision(trial, self.settings.epochs))
         if (surplus := self.paused.surplus()) is not None:
@@ -259,6 +275,7 @@ class SearchEngine:
         trial, family = self.study.finish(self.trials.pop(number), state, objectives, **facts), self.families[number]
         self.additions.history.add(trial)
         self.forecasts.end(trial)
+        self.early_end.changed()
         self.closed(trial)
         self._count_failure(family, failed=state == "FAIL")
         self.listener.finished(number, family, state, self.rungs.best.get(number) if state != "FAIL" else None, reason)

@@ -57,8 +57,11 @@ class Queue:
 
 
 def suggested(space: SearchSpace, params: Mapping[str, Any]) -> tuple[Proposal, dict[str, BaseDistribution]]:
-    """Build the config of complete parameters, with the distributions that each is suggested from."""
-    fixed = FixedTrial(dict(params))
+    """Build the config of complete parameters, with the distributions that each is suggested from.
+
+    Parameters that an older edition of the space did not have may be missing.
+    """
+    fixed = FixedTrial({**space.older, **params})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a value out of range: refused where the trial is added
         proposal = space.suggest(fixed)

@@ -1,12 +1,13 @@
 """Finished trials that a search goes on with: extended by more epochs or a larger budget, or imported from another study.
 
 A finished trial of an Optuna study can't be reopened. Its extension is a new trial with the same parameters and seed, its
-values copied, `continued_from` the older one, which gets `superseded_by` and counts no more.
+values copied and `continued_from` the older one. That counts until the newer one has finished, and gets `superseded_by` then.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from optuna.trial import TrialState
 
@@ -16,10 +17,17 @@ from ecg_tune.search.queue import QUEUED, suggested
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.checkpoints import trial_path
+from ecg_tune.study.extensions import unwanted
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
 
 IMPORTED = ("family", "seed", "epochs_trained", "seconds", "device", "n_parameters", "per_class_auc", "best_epoch", "objectives")
+
+DATA = "data_fingerprint"
+COMPARED = (DATA, "metric", "minimise")
+"""Attributes in which two studies must agree for their values to compare."""
+AGAIN = ("family", "params", "distributions", "config", "seed", "is_default", "queued", "note", "tags")
+"""What a trial that is tried again, or extended, keeps."""
 
 
 def extend(study: Study, space: SearchSpace, settings: SearchSettings) -> list[tuple[int, int, int]]:
@@ -30,30 +38,56 @@ def extend(study: Study, space: SearchSpace, settings: SearchSettings) -> list[t
         the trial starts again.
     """
     extended = []
-    for old in study.trials():
+    for old in study.newest_trials():
         if _short(old, settings):
             number = len(study.optuna.get_trials(deepcopy=False))
             config, resumes = space.extended(old.config, settings.epochs)
-            new = Trial(
-                number,
-                "RUNNING",
-                family=old.family,
-                params=old.params,
-                distributions=old.distributions,
+            new = dataclasses.replace(
+                _again(old, number),
                 intermediate=dict(old.intermediate) if resumes else {},
                 config=config,
-                seed=old.seed,
-                is_default=old.is_default,
                 path=old.path if resumes else trial_path(number),
-                queued=old.queued,
                 continued_from=old.number,
                 resumes=resumes,
                 seconds=(old.seconds or 0.0) if resumes else None,
+                timing=old.timing if resumes else {},
             )
             study.add(new)
-            study.record(old, superseded_by=number)
             extended.append((old.number, number, new.epochs))
     return extended
+
+
+def nothing_left(study: Study, settings: SearchSettings) -> bool:
+    """Tell whether a search has nothing to do: its trials are there, all have ended, and none is to be extended or withdrawn."""
+    trials = study.newest_trials()
+    if sum(not trial.imported for trial in trials) < settings.trials or unwanted(study.all_trials(), settings.epochs):
+        return False
+    return all(trial.finished and not _short(trial, settings) for trial in trials)
+
+
+def retry_failed(study: Study) -> int:
+    """Add a new trial with the same config and seed for each trial that failed, which counts no more; return how many."""
+    failed = [trial for trial in study.newest_trials() if trial.state == "FAIL" and trial.config]
+    for old in failed:
+        number = len(study.optuna.get_trials(deepcopy=False))
+        new = study.add(_again(old, number))
+        study.record(old, discarded=f"tried again as trial {new.number}")
+    return len(failed)
+
+
+def _again(old: Trial, number: int) -> Trial:
+    """Return a new trial with the parameters, config and seed of an older one, from its first epoch on."""
+    kept = {name: getattr(old, name) for name in AGAIN}
+    return Trial(number, "RUNNING", path=trial_path(number), **kept)
+
+
+def withdraw(study: Study, settings: SearchSettings) -> None:
+    """Take extensions back when fewer epochs are asked for again, which the older trials have: these count instead."""
+    for trial in unwanted(study.all_trials(), settings.epochs):
+        if trial.finished:
+            study.record(trial, superseded_by=trial.continued_from)
+        else:
+            study.finish(trial, "FAIL", superseded_by=trial.continued_from, ended_by="withdrawn")
 
 
 def import_trials(study: Study, other: Study, space: SearchSpace, settings: SearchSettings) -> tuple[int, int]:
@@ -75,7 +109,8 @@ def import_trials(study: Study, other: Study, space: SearchSpace, settings: Sear
         origin = f"{other.name}#{trial.number}"
         if trial.state not in ("COMPLETE", "PRUNED") or origin in known or not trial.intermediate:
             continue
-        copy = _imported(trial, space, settings, same_length=same_length)
+        whole = trial.last_epoch == settings.epochs if trial.ended_by == "max_epochs" else same_length
+        copy = _imported(trial, space, settings, same_length=whole)
         if copy is None:
             misfits += 1
             continue
@@ -84,14 +119,17 @@ def import_trials(study: Study, other: Study, space: SearchSpace, settings: Sear
     return taken, misfits
 
 
-def check_comparable(mine: StudyAttributes, other: Study) -> None:
+def check_comparable(mine: StudyAttributes, other: Study, names: Sequence[str] = COMPARED) -> None:
     """Refuse a study whose values do not compare with those of one with these attributes.
+
+    Args:
+        names: The attributes that must be equal.
 
     Raises:
         StudyError: Other data, another metric, or other objectives beside it.
     """
     theirs = other.attributes
-    for name in ("data_fingerprint", "metric", "minimise"):
+    for name in names:
         here, there = getattr(mine, name), getattr(theirs, name)
         if here != there:
             shown = [str(value)[:12] if name == "data_fingerprint" else _listed(value) for value in (there, here)]
@@ -121,7 +159,7 @@ def _short(trial: Trial, settings: SearchSettings) -> bool:
 
 def _imported(trial: Trial, space: SearchSpace, settings: SearchSettings, *, same_length: bool) -> Trial | None:
     """Return a trial as this study would hold it; None when its parameters or config are not of this space."""
-    params = {"family": trial.family or None, **trial.params}
+    params = {**space.older, "family": trial.family or None, **trial.params}
     whole = trial.state == "COMPLETE" and same_length
     try:
         proposal, distributions = suggested(space, params)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -22,16 +24,18 @@ from ecg_tune.search.progress.gpus import GpuMeter
 from ecg_tune.search.progress.listener import Listener
 from ecg_tune.search.progress.stats import SearchStats
 from ecg_tune.search.resources import Node, Plan, Slots, plan
-from ecg_tune.search.resume import extend
+from ecg_tune.search.resume import extend, withdraw
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.stall import StallDetector
 from ecg_tune.search.stopping.budget import Budget
-from ecg_tune.search.trackers import Tracker
+from ecg_tune.search.trackers import NO_TUNE_LOGS, Tracker
 from ecg_tune.search.tune_adapter import EngineScheduler, EngineSearcher
 from ecg_tune.study.retention import CheckpointRetention
 from ecg_tune.study.study import Study
 
 MANY = 100_000
+TUNE_FILES = "ray"
+"""Where Tune keeps its state and logs in a study."""
 
 View = Callable[[SearchStats], AbstractContextManager[Listener]]
 
@@ -42,7 +46,8 @@ class Outcome:
 
     Attributes:
         done: It was not interrupted: it has all its trials, or a budget is spent.
-        spent: The budget that ended it ("max_hours", "total_epochs", "gpu_hours", "target"), None when no one did.
+        spent: The limit that ended it: "max_hours", "total_epochs", "gpu_hours", "target", "patience_trials" or "min_gain"; None when
+            none did.
     """
 
     done: bool
@@ -77,9 +82,10 @@ def run_search(
         UsageError: One trial asks for more than any machine has.
         WorkFailedError: Ray did not start, or trial after trial failed.
     """
-    with terminate_as_interrupt(), ray_session():
+    with study.work_failure_said(), terminate_as_interrupt(), ray_session():
         fits = _planned(settings, measure_shares)
         spent_before = Budget(settings, study.all_trials(), gpus=fits.gpu_share).spent()
+        withdraw(study, settings)
         extended = [] if spent_before else extend(study, space, settings)
         budget = Budget(settings, study.all_trials(), gpus=fits.gpu_share)
         stats = _stats(study, settings)
@@ -94,10 +100,11 @@ def run_search(
             if budget.spent():
                 engine.settle()
             elif not engine.done:
-                _tuner(trainable, shared, engine, fits, slots, trackers).fit()
+                with _tune_files(study.folder):
+                    _tuner(trainable, shared, engine, fits, slots, trackers).fit()
         if engine.gave_up:
             raise WorkFailedError(f"trial after trial failed, in every family; {study.last_failure()}")
-        spent = budget.spent()
+        spent = engine.ended_by
         return Outcome(done=engine.done or (spent is not None and not engine.open), spent=None if engine.done else spent)
 
 
@@ -121,6 +128,21 @@ def _nodes() -> list[Node]:
 def _slots_changed(stats: SearchStats, listener: Listener, slots: int) -> None:
     listener.message(f"machines came or went: {slots} trials at once, {stats.slots} before")
     stats.slots = slots
+
+
+@contextmanager
+def _tune_files(study: Path | None) -> Iterator[None]:
+    """Remove Tune's own files of this run and of those that were killed, which nobody reads, unless the user wants Tune's logs."""
+    unwanted = os.environ.setdefault(NO_TUNE_LOGS, "1") == "1" and study is not None
+    try:
+        yield
+    finally:
+        if unwanted and study is not None and not (study / TUNE_FILES).is_symlink():
+            for run in (study / TUNE_FILES).glob("run_*"):
+                if not any(run.glob("trial_*/events*")):  # logs of a run that was to keep them
+                    shutil.rmtree(run, ignore_errors=True)
+            with suppress(OSError):
+                (study / TUNE_FILES).rmdir()
 
 
 def _tuner(
@@ -149,7 +171,7 @@ def _tuner(
         ),
         run_config=tune.RunConfig(
             name=time.strftime("run_%Y%m%d_%H%M%S"),
-            storage_path=str(engine.study.folder.resolve() / "ray"),
+            storage_path=str(engine.study.folder.resolve() / TUNE_FILES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trainables keep their own, in the study
             # the engine hands lost trials out again: Tune would give one up that it was handing to a warm worker when that died
             failure_config=tune.FailureConfig(max_failures=0),
@@ -165,7 +187,7 @@ def _trial_folder(trial: Any) -> str:
 
 def _stats(study: Study, settings: SearchSettings) -> SearchStats:
     stats = SearchStats(trials=settings.trials, max_epochs=settings.epochs)
-    stats.states.update(trial.state for trial in study.trials() if trial.finished and not trial.imported)
+    stats.states.update(trial.state for trial in study.newest_trials() if trial.finished and not trial.imported)
     for trial in study.best(1):
         stats.best = (trial.values[0], trial.number, trial.family)
     return stats

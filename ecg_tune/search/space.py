@@ -51,6 +51,7 @@ class SearchSpace:
         suggest: A pure function of the trial's parameters.
         defaults: Parameters of the configs that every study tries first, one a family.
         queued: Parameters of the configs that the user wants tried next.
+        older: What parameters stand for that older editions of the space did not have.
         priors: Believed values of parameters.
         extended: Maps a trial's config and a later last epoch to its config with that, and whether the shorter training is the
             beginning of the longer one; it is not where the schedule depends on the last epoch.
@@ -59,5 +60,6 @@ class SearchSpace:
     suggest: Callable[[BaseTrial], Proposal]
     defaults: tuple[dict[str, Any], ...] = ()
     queued: tuple[dict[str, Any], ...] = ()
+    older: Mapping[str, Any] = field(default_factory=dict)
     priors: Mapping[str, Prior] = field(default_factory=dict)
     extended: Callable[[Mapping[str, Any], int], tuple[dict[str, Any], bool]] = lambda config, epochs: (dict(config), True)

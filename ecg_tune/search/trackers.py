@@ -1,20 +1,26 @@
-"""Trackers beside the study: MLflow and Weights & Biases through Ray's own callbacks. TensorBoard events Tune writes anyway."""
+"""Trackers beside the study: MLflow, Weights & Biases and TensorBoard through Ray's own callbacks."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ray.tune.experiment import Trial
 from ray.tune.logger import LoggerCallback
+from ray.tune.logger.tensorboardx import TBXLoggerCallback
 
 from ecg_tune.errors import UsageError
+from ecg_tune.search.callbacks import in_one_line
+from ecg_tune.search.tracker_records import TrialRecord, epoch_numbers, study_facts
+from ecg_tune.study.attributes import StudyAttributes
 
 PACKAGES = {"mlflow": "mlflow-skinny", "wandb": "wandb"}
 """What installs a module. All of MLflow would bring an older pyarrow along, which only its own server and databases need."""
+NO_TUNE_LOGS = "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"
+"""Environment variable, 0 or 1, by which Tune is told to write no logs."""
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 """Seconds, not MLflow's own minutes, for a server that does not answer: the search waits meanwhile."""
 
@@ -22,12 +28,20 @@ PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT
 class Tracker(LoggerCallback):
     """Passes a search on to a tracker until that fails. Then the search goes on without it: the study is what counts.
 
+    Args:
+        name: What messages call it.
+        callback: Ray's callback for it.
+        attributes: Of the study.
+        facts: Of the study, which every trial's config gets.
+
     Attributes:
         say: Is told when it fails; set before the search starts.
     """
 
-    def __init__(self, name: str, callback: LoggerCallback) -> None:
-        self.name, self.callback = name, callback
+    def __init__(self, name: str, callback: LoggerCallback, attributes: StudyAttributes, facts: Mapping[str, Any]) -> None:
+        self.name, self.callback, self.attributes, self.facts = name, callback, attributes, facts
+        self.records: dict[str, TrialRecord] = {}
+        self.broken = set[str]()
         self.say: Callable[[str], None] = print
         self.failed = False
 
@@ -36,16 +50,24 @@ class Tracker(LoggerCallback):
         return {}
 
     def log_trial_start(self, trial: Trial) -> None:
-        self._pass_on(self.callback.log_trial_start, trial)
+        self._pass_on(self.callback.log_trial_start, self._record(trial))
 
     def log_trial_result(self, iteration: int, trial: Trial, result: dict[str, Any]) -> None:
-        self._pass_on(self.callback.log_trial_result, iteration, trial, result)
+        if numbers := epoch_numbers(result, self.attributes):
+            self._pass_on(self.callback.log_trial_result, numbers["training_iteration"], self._record(trial), numbers)
+        elif result.get("fail_reason"):
+            self.broken.add(trial.trial_id)
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
-        self._pass_on(self.callback.log_trial_end, trial, failed)
+        self._pass_on(self.callback.log_trial_end, self._record(trial), failed or trial.trial_id in self.broken)
+        self.records.pop(trial.trial_id, None)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         self._pass_on(self.callback.on_experiment_end, trials, **info)
+
+    def _record(self, trial: Trial) -> TrialRecord:
+        """Return the one record that stands for a trial: trackers know their runs by it."""
+        return self.records.setdefault(trial.trial_id, TrialRecord(trial, self.facts))
 
     def _pass_on(self, method: Callable[..., None], *args: Any, **info: Any) -> None:
         if self.failed:
@@ -54,29 +76,47 @@ class Tracker(LoggerCallback):
             method(*args, **info)
         except Exception as error:  # each tracker has its own errors, and they may not be importable here
             self.failed = True
-            self.say(f"{self.name} failed: {_first_line(error)}; the search goes on without it, nothing is missing in the study")
+            self.say(f"{self.name} failed: {in_one_line(error)}; the search goes on without it, nothing is missing in the study")
 
 
-def trackers(mlflow: str | None, wandb: str | None, *, folder: Path) -> list[Tracker]:
-    """Return Tune's callbacks for the trackers that were asked for. Every epoch's result and every trial's config go there.
+class TensorBoard(Tracker, TBXLoggerCallback):
+    """TensorBoard's tracker. It is one of Tune's own in type too, so that Tune adds no other, which would write everything twice."""
+
+    def __init__(self, attributes: StudyAttributes, facts: Mapping[str, Any]) -> None:
+        Tracker.__init__(self, "TensorBoard", TBXLoggerCallback(), attributes, facts)
+
+
+def trackers(mlflow: str | None, wandb: str | None, *, folder: Path, attributes: StudyAttributes) -> list[Tracker]:
+    """Return callbacks for the trackers that were asked for. Every epoch's numbers and every trial's config, once, go there.
+
+    TensorBoard's is among them when Tune is asked for its logs (`TUNE_DISABLE_AUTO_CALLBACK_LOGGERS=0`).
 
     Args:
         mlflow: MLflow's tracking URI; a run a trial, in an experiment named as the study.
         wandb: Weights & Biases' project; a run a trial, in a group named as the study. Its files go to `STUDY/wandb`.
         folder: The study's.
+        attributes: The study's.
 
     Raises:
         UsageError: The tracker's package is not installed, or the tracker can't be reached or doesn't let us in.
     """
     chosen: list[Tracker] = []
     folder = folder.resolve()
+    wanted = os.environ.get(NO_TUNE_LOGS) == "0"
+    facts = study_facts(folder.name, attributes) if wanted or mlflow is not None or wandb is not None else {}
+    if wanted:
+        chosen.append(TensorBoard(attributes, facts))
+
+    def add(make: Callable[[], LoggerCallback], name: str) -> None:
+        chosen.append(Tracker(name, _set_up(make, name), attributes, facts))
+
     if mlflow is not None:
         _check_installed("mlflow")
         for setting, value in PATIENCE.items():
             os.environ.setdefault(setting, value)
         from ray.air.integrations.mlflow import MLflowLoggerCallback  # needs mlflow, which is not installed with us
 
-        chosen.append(_set_up(lambda: MLflowLoggerCallback(tracking_uri=mlflow, experiment_name=folder.name), f"MLflow at {mlflow!r}"))
+        add(lambda: MLflowLoggerCallback(tracking_uri=mlflow, experiment_name=folder.name), f"MLflow at {mlflow!r}")
     if wandb is not None:
         _check_installed("wandb")
         from ray.air.integrations.wandb import WandbLoggerCallback  # needs wandb, which is not installed with us
@@ -85,7 +125,7 @@ def trackers(mlflow: str | None, wandb: str | None, *, folder: Path) -> list[Tra
             def __del__(self) -> None:
                 """Do nothing: `on_experiment_end` has done it, and when Python ends there is no Ray left to ask."""
 
-        chosen.append(_set_up(lambda: Wandb(project=wandb, group=folder.name, dir=str(folder)), f"Weights & Biases project {wandb!r}"))
+        add(lambda: Wandb(project=wandb, group=folder.name, dir=str(folder)), f"Weights & Biases project {wandb!r}")
     return chosen
 
 
@@ -94,15 +134,11 @@ def _check_installed(module: str) -> None:
         raise UsageError(f"{module} is not installed: pip install {PACKAGES[module]}")
 
 
-def _set_up(make: Callable[[], LoggerCallback], name: str) -> Tracker:
+def _set_up(make: Callable[[], LoggerCallback], name: str) -> LoggerCallback:
     """Connect before the search starts: Tune would do it later and let the search die with a traceback."""
     try:
         callback = make()
         callback.setup()
     except Exception as error:  # as above
-        raise UsageError(f"{name} can't be used: {_first_line(error)}") from error
-    return Tracker(name, callback)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(f"{name} can't be used: {in_one_line(error)}") from error
+    return callback

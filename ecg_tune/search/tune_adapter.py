@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from collections.abc import Callable
 from textwrap import shorten
-from typing import Any
+from typing import Any, TypeVar
 
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune import TuneError
@@ -14,12 +15,16 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from ecg_tune.errors import EcgTuneError, WorkFailedError
 from ecg_tune.search import tune_internals
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.stall import StallDetector
 
 LONGEST = 300
 """Characters of a lost worker's reason; Ray's go on with what might be done about it."""
+STORAGE = "storage"
+"""The `fail_reason` of a trial whose checkpoint can't be written or read: not the trial's own, so it stays open."""
+T = TypeVar("T")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -45,6 +50,7 @@ class EngineSearcher(_NotPickled, Searcher):
 
     Attributes:
         lost: Why the worker of a Tune trial was lost, and the trial's last result.
+        failure: Why the study or its checkpoints can't be written: the search ends, and what is open stays so.
     """
 
     def __init__(self, engine: SearchEngine, slots: Callable[[], int]) -> None:
@@ -52,6 +58,7 @@ class EngineSearcher(_NotPickled, Searcher):
         self.engine, self.slots = engine, slots
         self.numbers: dict[str, int] = {}
         self.lost: dict[str, tuple[str, str, dict[str, Any]]] = {}
+        self.failure: EcgTuneError | None = None
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         return True
@@ -63,16 +70,35 @@ class EngineSearcher(_NotPickled, Searcher):
         """
         if len(self.numbers) >= self.slots():
             return None
-        assignment = self.engine.next_assignment()
+        assignment = self.ask(self.engine.next_assignment, otherwise=None)
         if assignment is None:
             return None if self.numbers else str(Searcher.FINISHED)
         self.numbers[trial_id] = assignment.number
         task = {field.name: getattr(assignment, field.name) for field in dataclasses.fields(assignment)}
-        return {**task, "trial": task.pop("config")}
+        return {**task, "trial": task.pop("config"), "handed_out": time.time()}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """End the trial. The result on which a trial was stopped comes only here."""
         number = self.numbers.pop(trial_id)
+        self.ask(lambda: self._end(trial_id, number, result, error=error), otherwise=None)
+
+    def ask(self, action: Callable[[], T], *, otherwise: T) -> T:
+        """Let the engine do something. After a failure nothing is asked of it any more."""
+        if self.failure is None:
+            try:
+                with self.engine.study.work_failure_said():
+                    return action()
+            except EcgTuneError as failure:
+                self.failure = failure
+        return otherwise
+
+    def record(self, number: int, result: dict[str, Any]) -> bool:
+        """Record an epoch and return whether the trial stops."""
+        if result.get("fail_reason") == STORAGE:
+            self.failure = self.failure or WorkFailedError(str(result["failure"]))
+        return not result.get("fail_reason") and self.ask(lambda: self.engine.record(number, result), otherwise=True)
+
+    def _end(self, trial_id: str, number: int, result: dict[str, Any] | None, *, error: bool) -> None:
         if error or result is None:
             reason, text, last = self.lost.pop(trial_id, ("error", "the worker was lost", {}))
             if self.engine.retry_lost(number, text, counted=reason != "preempted"):
@@ -80,9 +106,8 @@ class EngineSearcher(_NotPickled, Searcher):
             failure = f"lost more often than is retried (--retries): {text}"
             self.engine.close(number, {**last, "fail_reason": reason, "failure": failure, "complete": False})
             return
-        if not result.get("fail_reason"):
-            self.engine.record(number, result)
-        self.engine.close(number, result)
+        self.record(number, result)
+        self.ask(lambda: self.engine.close(number, result), otherwise=None)
 
     def save(self, checkpoint_path: str) -> None:
         """Keep nothing: the study holds all."""
@@ -112,6 +137,8 @@ class EngineScheduler(_NotPickled, FIFOScheduler):
 
         Tune asks in every turn of its loop, the only thing that it does without a result; so stalled trials are looked for here.
         """
+        if self.searcher.failure is not None:
+            raise self.searcher.failure
         running = {trial.config["number"]: trial for trial in tune_internals.on_workers(controller)}
         for number, seconds in self.stalls.overdue(running):
             host = tune_internals.host_of(running[number]) or "its host"
@@ -123,12 +150,12 @@ class EngineScheduler(_NotPickled, FIFOScheduler):
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Return STOP or CONTINUE for a running trial's epoch."""
         self.stalls.report(trial.config["number"])
-        stop = not result.get("fail_reason") and self.searcher.engine.record(trial.config["number"], result)
+        stop = self.searcher.record(trial.config["number"], result)
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
     def on_trial_error(self, controller: Any, trial: Trial) -> None:
         """Remember why a worker was lost for good; Tune calls the searcher right after, without the reason."""
-        error = self.errors.pop(trial.trial_id)
+        error = self.errors.pop(trial.trial_id, RuntimeError("the worker was lost"))
         self.searcher.lost[trial.trial_id] = (*_named(error), dict(trial.last_result or {}))
 
 

@@ -14,13 +14,16 @@ class StudyAttributes:
     Attributes:
         data_path: Where the data lay when it was searched: a folder, or s3://BUCKET/PREFIX.
         split: Scheme of the split, e.g. "official".
+        images: Channels and pixels a side of the data's stored images; empty where images are computed.
         n_records: Records of "train" and "validation".
         limited: "500 of 21799 records" where the data were prepared with `--limit`.
         minimise: Objectives beside the metric.
         space: What the user changed in the search space.
+        space_version: Edition of the built-in search spaces, see `SPACE_VERSION`.
         rungs: Epochs at which trials are compared, ascending.
         settings: All settings of the last search, plain data; None when no search made the study.
         checkpoints: Where checkpoints lie when that is not the study's folder: a folder, or s3://BUCKET/PREFIX.
+        note, tags: What the user noted of it; None is left as it is when a search writes these facts.
         format: Version of the format in which the study is written, see `ecg_tune.study.schema`.
     """
 
@@ -28,6 +31,7 @@ class StudyAttributes:
     data_path: str | None = None
     split: str | None = None
     leads: tuple[str, ...] = ()
+    images: tuple[int, ...] = ()
     class_names: tuple[str, ...] = ()
     n_records: Mapping[str, int] = field(default_factory=dict)
     synthetic: bool = False
@@ -38,6 +42,7 @@ class StudyAttributes:
     families: tuple[str, ...] = ()
     max_epochs: int | None = None
     space: Mapping[str, Any] = field(default_factory=dict)
+    space_version: int = 1
     memory_gb: float | None = None
     rungs: tuple[int, ...] = ()
     scheduler: str | None = None
@@ -45,6 +50,8 @@ class StudyAttributes:
     seed: int | None = None
     settings: Mapping[str, Any] | None = None
     checkpoints: str | None = None
+    note: str | None = None
+    tags: tuple[str, ...] | None = None
     format: int = 0
 
     @property

@@ -11,8 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from ecg_tune.errors import StudyError
-from ecg_tune.study.database import DATABASE, connection_settings, database_of, on_server
+from ecg_tune.study.database import DATABASE, connection_settings, database_of
 from ecg_tune.study.lock import search_runs
+from ecg_tune.study.race_result import MANIFEST, MODELS_FOLDER
+from ecg_tune.study.server_url import on_server
 
 SERVER_CHANGES = """
 SELECT (SELECT max(trial_intermediate_value_id) FROM trial_intermediate_values),
@@ -23,14 +25,14 @@ SELECT (SELECT max(trial_intermediate_value_id) FROM trial_intermediate_values),
 
 
 def change_mark(folder: Path) -> Hashable:
-    """Return something that is another as soon as the study, or whether a search runs on it, has changed.
+    """Return something that is another as soon as the study, its race, or whether a search runs on it, has changed.
 
     It costs a few system calls, or one query to a server. What can't be looked at has a mark too.
     """
     try:
         url = database_of(folder)
         found = _server_mark(url) if on_server(url) else tuple(_file_mark(folder / name) for name in (DATABASE, f"{DATABASE}-wal"))
-        return (*found, search_runs(folder))
+        return (*found, _file_mark(folder / MODELS_FOLDER / MANIFEST), search_runs(folder))
     except (OSError, StudyError, SQLAlchemyError) as error:
         return str(error)
 

@@ -13,6 +13,7 @@ from ecg_tune.errors import StudyError, UsageError
 from ecg_tune.storage import LocalStorage, Storage, open_storage
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.database import database_of, find_study
+from ecg_tune.study.database_faults import damage_said
 from ecg_tune.study.schema import read_study
 
 CHECKPOINTS = "checkpoints"
@@ -71,8 +72,10 @@ def check_checkpoints(folder: Path, settings: SearchSettings, say: Callable[[str
 
 def _present(folder: Path, settings: SearchSettings) -> tuple[str, StudyAttributes | None]:
     """Return the name of the study that a search would continue, and what it says; the folder's name and None for a new one."""
-    study = find_study(folder, database_of(folder, settings.storage))
-    return (folder.resolve().name, None) if study is None else (study.study_name, read_study(study))
+    url = database_of(folder, settings.storage)
+    study = find_study(folder, url)
+    with damage_said(url):
+        return (folder.resolve().name, None) if study is None else (study.study_name, read_study(study))
 
 
 def _planned(name: str, attributes: StudyAttributes | None, folder: Path, settings: SearchSettings) -> Storage:

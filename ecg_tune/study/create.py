@@ -10,12 +10,15 @@ import optuna
 from optuna.study import StudyDirection
 from sqlalchemy.engine import URL
 
-from ecg_tune.errors import StudyError
+from ecg_tune.errors import StudyError, UsageError
 from ecg_tune.study.attributes import StudyAttributes
-from ecg_tune.study.database import DATABASE, find_study, on_server, open_database, open_study, remember
-from ecg_tune.study.schema import read_study, study_attributes, write_study
+from ecg_tune.study.database import ADDRESS, DATABASE, find_study, open_database, open_study, remember
+from ecg_tune.study.extensions import may_end_at
+from ecg_tune.study.lock import LOCK, Held
+from ecg_tune.study.schema import read_study, read_trial, study_attributes, write_study
+from ecg_tune.study.server_url import on_server
 
-FIXED = ("data_fingerprint", "metric", "minimise", "families", "profile", "space", "memory_gb")
+FIXED = ("data_fingerprint", "metric", "minimise", "families", "profile", "space_version", "space", "memory_gb")
 """Attributes that a continued search must share with its study: its trials could not be compared otherwise."""
 
 
@@ -47,7 +50,7 @@ def _made_in_file(folder: Path, directions: list[StudyDirection]) -> optuna.Stud
     """Make a study's database under another name and rename it: who looks at the folder meanwhile sees none or a whole one."""
     scratch, name = folder / f".{DATABASE}.part", folder.resolve().name
     scratch.unlink(missing_ok=True)
-    storage = open_database(URL.create("sqlite", database=str(scratch)))
+    storage = open_database(URL.create("sqlite", database=str(scratch)), create=True)
     optuna.create_study(storage=storage, study_name=name, directions=directions)
     storage.engine.dispose()
     scratch.replace(folder / DATABASE)
@@ -67,7 +70,7 @@ def _check_fits(study: optuna.Study, attributes: StudyAttributes, folder: Path) 
         name, was, now = found[0]
         raise StudyError(f"{folder} was searched with {name}={was!r}, this is {now!r}: give it the same, or start another study")
     longest, wanted = before.max_epochs or 0, attributes.max_epochs or 0
-    if longest > wanted and not empty:
+    if longest > wanted and not empty and not may_end_at([read_trial(frozen) for frozen in study.get_trials(deepcopy=False)], wanted):
         raise StudyError(
             f"{folder} was searched with max_epochs={longest}, this is {wanted}: trials can be extended, "
             "not shortened; give as many or more, or start another study"
@@ -84,3 +87,18 @@ def misfits(before: StudyAttributes, now: StudyAttributes, names: Sequence[str] 
 def _short(name: str, value: Any) -> Any:
     """Shorten a fingerprint, which nobody reads to its end."""
     return str(value)[:12] if name == "data_fingerprint" else value
+
+
+def take_back(folder: Path, url: URL, locked: Held, new_folder: bool, kind: type[BaseException] | None, *_: object) -> None:
+    """Remove a study that was just made when its command was refused before the first trial; called while it is locked."""
+    if kind is None or not issubclass(kind, UsageError) or not locked.still():
+        return
+    study = find_study(folder, url)
+    if study is not None and study.get_trials(deepcopy=False):
+        return
+    if study is not None and on_server(url):
+        optuna.delete_study(study_name=study.study_name, storage=study._storage)
+    for name in (DATABASE, ADDRESS, *([LOCK] if new_folder else [])):
+        (folder / name).unlink(missing_ok=True)
+    if new_folder and not any(folder.iterdir()):
+        folder.rmdir()

@@ -6,7 +6,7 @@ password: that is PGPASSWORD's or ~/.pgpass's. A PostgreSQL database holds any n
 
 from __future__ import annotations
 
-import re
+import os
 import socket
 import sqlite3
 import weakref
@@ -18,20 +18,27 @@ from urllib.parse import quote
 import optuna
 from optuna.storages import RDBStorage
 from sqlalchemy import create_engine, inspect, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 
-from ecg_tune.errors import ConfigError, StudyError, UsageError
+from ecg_tune.config.known_servers import is_known_server, name_server
+from ecg_tune.errors import StudyError, UnknownServerError, UsageError
+from ecg_tune.study.database_faults import damage_said, unreadable
 from ecg_tune.study.postgresql import ServerStorage, advisory_key
+from ecg_tune.study.server_url import on_server, server_url, shown
 
 DATABASE, ADDRESS = "study.db", "study.url"
-DRIVER = "postgresql+psycopg"
 SQLITE_WAIT_S = 60
 READING_WAIT_S = 2
 """How long somebody who only looks waits for a search that writes."""
 
 ALIVE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 """So that either side notices a cut network within a minute or so; the system's own time is hours."""
+LONGEST_URL = 500
+PROVES_ITSELF = ("verify-ca", "verify-full")
+"""`sslmode` with which a server must prove who it is, before it gets a password."""
+NO_PLAIN_PASSWORD = "scram-sha-256,gss,sspi,none"
+"""How else one may log in: by what sends no password that could be read or used again."""
 SERVER_ALIVE = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 
 
@@ -74,31 +81,31 @@ def find_study(folder: Path, url: URL, *, read_only: bool = False) -> optuna.Stu
         return None
     try:
         storage = open_database(url, read_only=read_only)
-        names = optuna.get_all_study_names(storage)
+        with damage_said(url):
+            names = optuna.get_all_study_names(storage)
     except EmptyDatabaseError:
         return None
-    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
-        raise unreadable(url, error) from error
     if on_server(url):
         names = [name for name in names if name == folder.resolve().name]
     if len(names) > 1:
         raise StudyError(f"{folder / DATABASE} holds {len(names)} studies ({', '.join(names)}), one was expected")
-    return optuna.load_study(study_name=names[0], storage=storage) if names else None
+    with damage_said(url):
+        return optuna.load_study(study_name=names[0], storage=storage) if names else None
 
 
 def database_of(folder: Path, given: str | None = None) -> URL:
     """Return the URL of the database of a study that is there, else the one that was given, else `study.db` in the folder.
 
     Args:
-        given: What the user gave with `--storage`.
+        given: What the user gave with `--storage`; a server that is named so is known from then on.
 
     Raises:
         ConfigError: Not a URL of a PostgreSQL database, or one with a password.
         StudyError: The study that is there has another database.
+        UnknownServerError: The folder names a server that the user has not named yet: who sent the folder may have put it there.
     """
-    wanted = server_url(given) if given else None
-    address = folder / ADDRESS
-    there = server_url(address.read_text(encoding="utf-8").strip(), where=f"{address}: ") if address.is_file() else None
+    wanted, address = server_url(given) if given else None, folder / ADDRESS
+    there = _found_url(address) if address.is_file() else None
     if wanted and there and wanted != there:
         raise StudyError(
             f"{folder}'s database is {shown(there)}, --storage says {shown(wanted)}: leave --storage out; if that is the same "
@@ -106,52 +113,47 @@ def database_of(folder: Path, given: str | None = None) -> URL:
         )
     if wanted and not there and (folder / DATABASE).is_file():
         raise StudyError(f"{folder}'s database is its {DATABASE}: leave --storage {shown(wanted)} out, or give another STUDY")
+    if there:
+        _check_known(there, folder, named=wanted is not None)
     return there or wanted or URL.create("sqlite", database=str(folder / DATABASE))
 
 
-def server_url(given: str, *, where: str = "") -> URL:
-    """Return a user's URL of a PostgreSQL database.
-
-    Raises:
-        ConfigError: Not such a URL, without a database, or with a password.
-    """
-    example = "give postgresql://USER@HOST:PORT/DATABASE"
-    try:
-        url = make_url(given)
-    except (ArgumentError, ValueError) as error:
-        raise ConfigError(f"{where}{_masked(given)!r} is not the URL of a database: {example}") from error
-    if url.password is not None or "password" in url.query:
-        query = {name: value for name, value in url.query.items() if name != "password"}
-        bare = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, query).render_as_string()
-        raise ConfigError(f"{where}{bare} was given with a password: leave it out and set PGPASSWORD, or write it into ~/.pgpass")
-    if url.drivername not in ("postgresql", DRIVER):
-        raise ConfigError(f"{where}{given!r} is not a PostgreSQL database: {example}; without --storage the study is a file in its folder")
-    if not url.database:
-        raise ConfigError(f"{where}{given!r} names no database: {example}")
-    return url.set(drivername=DRIVER)
+def _found_url(address: Path) -> URL:
+    """Read the URL that a folder holds. It may come from elsewhere: it is one short line of plain characters, or refused."""
+    with address.open("rb") as file:
+        text = file.read(LONGEST_URL + 1).decode("utf-8", errors="replace").strip()
+    if len(text) > LONGEST_URL or not text.isprintable() or " " in text:
+        raise StudyError(f"{address} holds no URL of a database: write one line there, postgresql://USER@HOST:PORT/DATABASE")
+    return server_url(text, where=f"{address}: ")
 
 
-def shown(url: URL) -> str:
-    """Return a database's URL as users write it, or the path of a file."""
-    return str(url.database) if not on_server(url) else url.set(drivername="postgresql").render_as_string()
-
-
-def on_server(url: URL) -> bool:
-    """Return whether a database is on a PostgreSQL server."""
-    return url.drivername == DRIVER
+def _check_known(url: URL, folder: Path, *, named: bool) -> None:
+    if named:
+        name_server(shown(url))
+    elif not is_known_server(shown(url)):
+        raise UnknownServerError(
+            f"{folder / ADDRESS} names a database that is new here, {shown(url)}: if you trust it, "
+            f"`ecg-tune status {folder} --storage '{shown(url)}'` accepts it, once",
+            shown(url),
+        )
 
 
 def remember(folder: Path, url: URL) -> None:
-    """Write where a study's database is into its folder, whole or not at all."""
+    """Write where a study's database is into its folder, whole or not at all; the user has named it."""
     scratch = folder / f".{ADDRESS}.part"
     scratch.write_text(shown(url) + "\n", encoding="utf-8")
     scratch.replace(folder / ADDRESS)
+    name_server(shown(url))
 
 
 def connection_settings(url: URL) -> dict[str, Any]:
-    """Return how to connect to a server, but for what the URL itself says."""
+    """Return how to connect to a server, but for what the URL itself says. A password is only sent by SCRAM, or to a verified server."""
     settings = {**ALIVE, "application_name": f"ecg-tune on {socket.gethostname()}"[:63], "options": SERVER_ALIVE}
-    return {name: value for name, value in settings.items() if name not in url.query}
+    settings = {name: value for name, value in settings.items() if name not in url.query}
+    verified = url.query.get("sslmode", os.environ.get("PGSSLMODE")) in PROVES_ITSELF
+    if not verified or not url.host or "host" in url.query:  # on a Unix socket nothing is verified
+        settings["require_auth"] = NO_PLAIN_PASSWORD  # whatever the URL says
+    return settings
 
 
 def open_database(url: URL, *, create: bool = False, read_only: bool = False) -> RDBStorage:
@@ -170,21 +172,10 @@ def open_database(url: URL, *, create: bool = False, read_only: bool = False) ->
             there = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "rw", "uri": "true"})  # never makes a file
             return RDBStorage(_template(there), engine_kwargs={"connect_args": {"timeout": READING_WAIT_S}}, skip_table_creation=True)
         if not on_server(url):
-            return RDBStorage(_template(url), engine_kwargs={"connect_args": {"timeout": SQLITE_WAIT_S}})
+            return RDBStorage(_template(url), engine_kwargs={"connect_args": {"timeout": SQLITE_WAIT_S}}, skip_table_creation=not create)
         return _on_server(url, create=create)
     except (optuna.exceptions.StorageInternalError, SQLAlchemyError, RuntimeError, sqlite3.DatabaseError) as error:
         raise unreadable(url, error) from error
-
-
-def unreadable(url: URL, error: BaseException) -> StudyError:
-    """Return what to tell of a database that did not work."""
-    reason = _reason(error)
-    if not on_server(url):
-        return StudyError(f"{url.database} can't be read: {reason}")
-    return StudyError(
-        f"{shown(url)} can't be used: {reason}: check that its server runs, that the database exists (`createdb`), and that "
-        "PGPASSWORD or ~/.pgpass let this user in"
-    )
 
 
 def _on_server(url: URL, *, create: bool) -> RDBStorage:
@@ -209,17 +200,3 @@ def _on_server(url: URL, *, create: bool) -> RDBStorage:
 def _template(url: URL) -> str:
     """Return a URL as Optuna takes it, which looks for placeholders in braces."""
     return url.render_as_string().replace("{", "{{").replace("}", "}}")
-
-
-def _masked(given: str) -> str:
-    return re.sub(r":[^:/@]*@", ":***@", given)
-
-
-def _reason(error: BaseException) -> str:
-    """Return the first line of the innermost reason: what the database or its driver said."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        error = error.orig
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -19,7 +19,8 @@ from ecg_tune.config import ENCODERS
 from ecg_tune.storage import Storage
 from ecg_tune.study import schema
 from ecg_tune.study.checkpoints import CHECKPOINTS
-from ecg_tune.study.database import SQLITE_WAIT_S, open_database, unreadable
+from ecg_tune.study.database import SQLITE_WAIT_S, open_database
+from ecg_tune.study.database_faults import unreadable
 from ecg_tune.study.study import Study
 from ecg_tune.study.transactions import database
 
@@ -58,7 +59,7 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def _copy_rows(storage: RDBStorage, study_id: int, target: Path) -> None:
-    copy = open_database(URL.create("sqlite", database=str(target)))
+    copy = open_database(URL.create("sqlite", database=str(target)), create=True)
     with storage.engine.connect() as source, copy.engine.begin() as here:
         there = source.execution_options(isolation_level="REPEATABLE READ", stream_results=True)
         for table in BaseModel.metadata.sorted_tables:

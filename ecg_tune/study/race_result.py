@@ -1,14 +1,18 @@
-"""How a race over seeds ended, as `ecg-tune retrain --race` wrote it into STUDY/models/manifest.json."""
+"""How a race over seeds ended, as `ecg-tune retrain --race` wrote it into STUDY/models/manifest.json, and how far seeds scatter."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import statistics
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-MANIFEST = Path("models") / "manifest.json"
+from ecg_tune.storage import LocalStorage
+
+MODELS_FOLDER, MANIFEST = "models", "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class Raced:
         mean: Validation macro AUC, mean over the seeds; None without any.
         interval: Its 95 % interval over seeds; None with fewer than two.
         search_value: The trial's value in the search; None where that went by another metric.
+        family: "" in a manifest of an older version.
+        values: Validation macro AUC of each seed; () in a manifest of an older version.
     """
 
     trial: int
@@ -27,21 +33,70 @@ class Raced:
     mean: float | None
     interval: tuple[float, float] | None
     search_value: float | None
+    family: str = ""
+    values: tuple[float, ...] = ()
+
+    @property
+    def gap(self) -> float | None:
+        """By how much the search's value is above the mean over seeds (winner's curse); None where either is missing."""
+        return None if self.mean is None or self.search_value is None else self.search_value - self.mean
+
+    @property
+    def mean_text(self) -> str:
+        """The mean with its interval, e.g. "0.8870 [0.8840, 0.8899]"."""
+        if self.mean is None:
+            return "every training failed"
+        return f"{self.mean:.4f}" + ("" if self.interval is None else " [{:.4f}, {:.4f}]".format(*self.interval))
 
     def text(self) -> str:
         """Say how it came out, e.g. "validation macro AUC 0.8870 [0.8840, 0.8899] over 7 seeds; the search said 0.8887"."""
         if self.mean is None:
-            return "every training failed"
-        interval = "" if self.interval is None else " [{:.4f}, {:.4f}]".format(*self.interval)
+            return self.mean_text
         searched = "" if self.search_value is None else f"; the search said {self.search_value:.4f}"
-        return f"validation macro AUC {self.mean:.4f}{interval} over {self.seeds} seed{'s' if self.seeds > 1 else ''}{searched}"
+        return f"validation macro AUC {self.mean_text} over {self.seeds} seed{'s' if self.seeds > 1 else ''}{searched}"
 
 
-def read_race(folder: Path) -> list[Raced]:
-    """Read the racers, the winner first; none where there was no race, or the file says nothing that can be read."""
+@dataclass(frozen=True)
+class SeedScatter:
+    """What retraining showed of a family.
+
+    Attributes:
+        trials, trainings: That it rests on.
+        sd: Standard deviation of the validation macro AUC over seeds, pooled over the trials with two or more; None without one.
+        gap: Mean over the trials of search value − mean over seeds; None where no trial has both.
+    """
+
+    family: str
+    trials: int
+    trainings: int
+    sd: float | None
+    gap: float | None
+
+    def text(self) -> str:
+        """Say it in a line, e.g. "sd over seeds 0.0031, mean gap search - retrained +0.0052 (4 trials, 12 trainings)"."""
+        sd = "" if self.sd is None else f"sd over seeds {self.sd:.4f}"
+        gap = "" if self.gap is None else f"mean gap search - retrained {self.gap:+.4f}"
+        return f"{', '.join(filter(None, (sd, gap))) or 'no sd'} ({_counted(self.trials, 'trial')}, {_counted(self.trainings, 'training')})"
+
+
+def scatter_by_family(trials: Iterable[Raced]) -> list[SeedScatter]:
+    """Sum up retrained trials by family, in the order of their first trials."""
+    families: dict[str, list[Raced]] = {}
+    for trial in trials:
+        families.setdefault(trial.family, []).append(trial)
+    return [_scatter(family, raced) for family, raced in families.items() if family]
+
+
+def read_race(models: Path) -> list[Raced]:
+    """Read the racers, the winner first; none where there was no race, or the file says nothing that can be read.
+
+    Args:
+        models: The folder of the retrained models, `STUDY/models`.
+    """
     try:
-        return raced_in(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        with LocalStorage(models).open(MANIFEST) as file:
+            return raced_in(json.loads(file.read()))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
         return []
 
 
@@ -58,4 +113,24 @@ def _raced(row: dict[str, Any]) -> Raced:
         None if mean is None else float(mean),
         None if interval is None else (float(interval[0]), float(interval[1])),
         None if value is None else float(value),
+        str(row.get("family", "")),
+        tuple(map(float, row.get("values", ()))),
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count != 1 else ''}"
+
+
+def _scatter(family: str, trials: list[Raced]) -> SeedScatter:
+    repeated = [trial.values for trial in trials if len(trial.values) > 1]
+    squares = sum(statistics.variance(values) * (len(values) - 1) for values in repeated)
+    freedom = sum(len(values) - 1 for values in repeated)
+    gaps = [trial.gap for trial in trials if trial.gap is not None]
+    return SeedScatter(
+        family,
+        len(trials),
+        sum(trial.seeds for trial in trials),
+        math.sqrt(squares / freedom) if freedom else None,
+        statistics.fmean(gaps) if gaps else None,
     )

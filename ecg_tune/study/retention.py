@@ -26,8 +26,8 @@ class CheckpointRetention:
     def __init__(self, study: Study) -> None:
         self.storage = study.checkpoints
         self.kept: dict[str, list[Trial]] = defaultdict(list)
-        trials = study.trials()
-        used = {trial.path for trial in trials}
+        trials = study.newest_trials()
+        used = {trial.path for trial in (*trials, *study.trials())}
         restarted = {trial.path for trial in study.all_trials()} - used
         gone = restarted | {path for trial in trials for path in self._without_use(trial)}
         for name in self._present():

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ecg_tune.config.deprecations import rename_settings
+from ecg_tune.config.formats import STUDY as FORMAT
 from ecg_tune.errors import StudyError
+from ecg_tune.study.attribute_checks import STUDY_CHECKS, TRIAL_CHECKS, checked
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.trial import Trial
-
-FORMAT = 1
 
 TRIAL_NAMES = {
     name: {"epochs_trained": "epochs", "resumes": "goes_on"}.get(name, name)
     for name in (
-        "family", "config", "seed", "is_default", "path", "queued", "continued_from", "resumes", "superseded_by", "imported_from",
-        "seconds", "epochs_trained", "device", "node", "worker", "n_parameters", "micro_batch", "micro_batch_after_oom",
+        "family", "config", "seed", "is_default", "path", "queued", "continued_from", "resumes", "superseded_by",
+        "discarded", "note", "tags", "imported_from",
+        "seconds", "timing", "epochs_trained", "device", "node", "worker", "n_parameters", "micro_batch", "micro_batch_after_oom",
         "per_class_auc", "best_epoch", "checkpoint", "objectives", "decisions", "forecast", "ended_by", "fail_reason", "failure",
     )
 }  # fmt: skip
@@ -46,15 +47,20 @@ def trial_attributes(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_trial(frozen: FrozenTrial) -> Trial:
-    """Read a trial out of Optuna's."""
+    """Read a trial out of Optuna's.
+
+    Raises:
+        StudyError: An attribute is not what it must be.
+    """
     attributes = frozen.user_attrs
     fields = {name: attributes[stored] for name, stored in TRIAL_NAMES.items() if attributes.get(stored) is not None}
+    fields = checked(fields, TRIAL_CHECKS, f"trial {frozen.number}")
     fields |= {"family": _family(frozen), "is_default": bool(fields.get("is_default")), "resumes": bool(fields.get("resumes"))}
     if "per_class_auc" in fields:
         fields["per_class_auc"] = tuple(math.nan if value is None else float(value) for value in fields["per_class_auc"])
     if "objectives" in fields:
         fields["objectives"] = tuple(math.nan if value is None else float(value) for value in fields["objectives"])
-    fields |= {name: tuple(fields[name]) for name in ("decisions", "forecast") if name in fields}
+    fields |= {name: tuple(fields[name]) for name in ("decisions", "forecast", "tags") if name in fields}
     return Trial(
         number=frozen.number,
         state=frozen.state.name,  # type: ignore[arg-type]  # the same five names
@@ -97,10 +103,11 @@ def read_study(study: optuna.Study) -> StudyAttributes:
     """Read what a study says of itself, whichever version wrote it.
 
     Raises:
-        StudyError: A newer version wrote it.
+        StudyError: A newer version wrote it, or an attribute is not what it must be.
     """
     attributes = dict(study.user_attrs)
-    written = attributes.get("format") or 0
+    where = f"study {study.study_name!r}"
+    written = checked({"format": attributes.get("format") or 0}, STUDY_CHECKS, where)["format"]
     if written > FORMAT:
         raise StudyError(
             f"study {study.study_name!r} was written by a newer ecg-tune (format {written}, this one reads up to {FORMAT}): update ecg-tune"
@@ -108,8 +115,11 @@ def read_study(study: optuna.Study) -> StudyAttributes:
     for version in range(written, FORMAT):
         attributes = MIGRATIONS[version](attributes)
     known = {name: attributes[name] for name in STUDY_NAMES if attributes.get(name) is not None}
-    for name in ("leads", "class_names", "minimise", "families", "rungs"):
+    known = checked(known, STUDY_CHECKS, where)
+    for name in ("leads", "images", "class_names", "minimise", "families", "rungs"):
         known[name] = tuple(known.get(name, ()))
+    if "tags" in known:
+        known["tags"] = tuple(known["tags"])
     return StudyAttributes(**known)
 
 
@@ -123,6 +133,12 @@ def write_study(study: optuna.Study, attributes: StudyAttributes) -> None:
     """Write what a study says of itself."""
     for name, value in study_attributes(attributes).items():
         study.set_user_attr(name, value)
+
+
+def write_note(study: optuna.Study, *, note: str, tags: Sequence[str]) -> None:
+    """Write the user's note and tags of a study."""
+    study.set_user_attr("note", note)
+    study.set_user_attr("tags", list(tags))
 
 
 def forget_checkpoints(study: optuna.Study) -> None:

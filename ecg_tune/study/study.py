@@ -2,22 +2,18 @@
 
 A study is a folder. Its trials are in an Optuna study, the single source of truth: in `STUDY/study.db`, or in a PostgreSQL
 database that `STUDY/study.url` names, under the folder's name (`ecg_tune.study.database`). Nothing is kept here that is not there.
-
-Example:
-    >>> with Study.open(Path("STUDY")) as study:
-    ...     best = study.best(1)[0]
-    ...     print(best.number, best.value, best.config)
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import optuna
 from optuna.study import StudyDirection
@@ -25,14 +21,19 @@ from optuna.trial import TrialState
 
 from ecg_tune.errors import StudyError
 from ecg_tune.storage import Storage
-from ecg_tune.study import create, database, lock
+from ecg_tune.study import create, database, database_faults, lock
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.checkpoints import checkpoint_storage
+from ecg_tune.study.extensions import counting, newest
 from ecg_tune.study.ranking import best_of, pareto_front
+from ecg_tune.study.rereading import KnownTrials, TrialReader
 from ecg_tune.study.schema import frozen_trial, read_study, read_trial, trial_attributes
 from ecg_tune.study.transactions import add_trial, write_trial
 from ecg_tune.study.transactions import database as database_of
 from ecg_tune.study.trial import State, Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -45,9 +46,8 @@ class Study:
         optuna: The Optuna study beneath, for samplers and for what Optuna itself offers.
     """
 
-    def __init__(self, optuna_study: optuna.Study, folder: Path | None = None) -> None:
-        self.optuna, self.folder = optuna_study, folder
-        self._held = ExitStack()
+    def __init__(self, optuna_study: optuna.Study, folder: Path | None = None, reader: TrialReader | None = None) -> None:
+        self.optuna, self.folder, self._reader, self._held = optuna_study, folder, reader or TrialReader(), ExitStack()
 
     @classmethod
     def exists(cls, folder: Path) -> bool:
@@ -55,14 +55,23 @@ class Study:
         return database.study_exists(folder)
 
     @classmethod
-    def open(cls, folder: Path | str, *, read_only: bool = False) -> Study:
-        """Open a study that is there; `read_only` makes nothing and does not wait long for who writes.
+    def open(cls, folder: Path | str, *, read_only: bool = False, storage: str | None = None, known: KnownTrials | None = None) -> Study:
+        """Open a study that is there.
+
+        Args:
+            read_only: Make nothing, and don't wait long for who writes.
+            storage: URL of its database on a server, which the user knows from then on.
+            known: Its trials when it was last opened with this object; only what changed since is read.
 
         Raises:
             StudyError: There is none, its database can't be read, or a newer version wrote it.
+            UnknownServerError: The folder names a server that the user has not named yet.
         """
         folder = Path(folder)
-        return cls(database.open_study(folder, read_only=read_only), folder)._checked()
+        with database_faults.damage_said(database.database_of(folder, storage)):
+            found = database.open_study(folder, read_only=read_only)
+            with nullcontext(TrialReader()) if known is None else known.given_to(found) as reader:
+                return cls(found, folder, reader)._checked()
 
     @classmethod
     def find(cls, folder: Path, *, storage: str | None = None) -> Study | None:
@@ -71,8 +80,10 @@ class Study:
         Args:
             storage: URL of the database that the user gave, for a folder that does not name one yet.
         """
-        found = database.find_study(folder, database.database_of(folder, storage))
-        return None if found is None else cls(found, folder)._checked()
+        url = database.database_of(folder, storage)
+        with database_faults.damage_said(url):
+            found = database.find_study(folder, url)
+            return None if found is None else cls(found, folder)._checked()
 
     @classmethod
     def create(cls, folder: Path, attributes: StudyAttributes, *, storage: str | None = None) -> Study:
@@ -85,21 +96,35 @@ class Study:
             StudyError: The study that is there was searched with other data, metric, families, profile or space, or more epochs.
         """
         url = database.database_of(folder, storage)
-        return cls(create.create_study(folder, attributes, url), folder)._checked()
+        cls._there(folder, storage)  # what is damaged is not written to
+        with database_faults.damage_said(url):
+            return cls(create.create_study(folder, attributes, url), folder)
 
     @classmethod
     def open_or_create(cls, folder: Path, attributes: StudyAttributes, *, storage: str | None = None) -> Study:
         """Do what `create` does, and keep other searches off the study until it is closed.
 
+        As a context manager it takes a new study without trials away again when the block is refused by a `UsageError`.
+
         Raises:
             StudyError: Also when another search is running on it.
         """
-        url = database.database_of(folder, storage)
+        url, new_folder = database.database_of(folder, storage), not folder.exists()
         with ExitStack() as held:
-            guard = held.enter_context(lock.lock_study(folder, url))
-            study = cls(guard(create.create_study(folder, attributes, url)), folder)._checked()
+            locked = held.enter_context(lock.lock_study(folder, url))
+            if not cls._there(folder, storage):
+                held.push(partial(create.take_back, folder, url, locked, new_folder))
+            study = cls(locked.guard(create.create_study(folder, attributes, url)), folder)
             study._held = held.pop_all()
         return study
+
+    @classmethod
+    def _there(cls, folder: Path, storage: str | None) -> bool:
+        """Return whether there is a study, and refuse a damaged one; the connection is closed again."""
+        found = cls.find(folder, storage=storage)
+        if found is not None:
+            found.close()
+        return found is not None
 
     @classmethod
     def in_memory(cls, source: Study | None = None, *, n_minimised: int = 0) -> Study:
@@ -118,8 +143,7 @@ class Study:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
-        """Close it. An error that came of a lost lock is said as that."""
-        self._dispose()
+        self._dispose()  # an error that came of a lost lock is said as that
         return self._held.__exit__(kind, error, trace)
 
     def close(self) -> None:
@@ -164,25 +188,31 @@ class Study:
         Raises:
             StudyError: It does not say.
         """
-        attributes = self.attributes
-        if not attributes.made_by_search:
-            raise StudyError(
-                f"{self.folder} was not made by `ecg-tune search`, or died in its first second: it does not say what it was searched on"
-            )
-        return str(attributes.data_path)
+        if not self.attributes.made_by_search:
+            raise StudyError(f"{self.folder} was not made by `ecg-tune search`, or died in its first second: it does not say on which data")
+        return str(self.attributes.data_path)
 
     def trials(self) -> list[Trial]:
-        """Return the trials that count, by number: of a trial that was extended only the newest.
+        """Return the trials that count, by number; one that is extended counts until the trial that extends it has finished."""
+        return counting(self.all_trials())
 
-        The newer one says so from its first moment, so that both never count.
-        """
-        everything = self.all_trials()
-        extended = {trial.continued_from for trial in everything}
-        return [trial for trial in everything if trial.number not in extended and trial.superseded_by is None]
+    def trials_dataframe(self) -> pd.DataFrame:
+        """Return the trials that count as a table: number, family, state, values, epochs, …, then the parameters (`params_…`)."""
+        from ecg_tune.study.trial_table import trial_table  # pandas takes half a second, and no command needs it here
+
+        return trial_table(self.trials())
+
+    def newest_trials(self) -> list[Trial]:
+        """Return each trial once, by number: of one that is extended the newest, finished or not. So a search sees them."""
+        return newest(self.all_trials())
 
     def all_trials(self) -> list[Trial]:
         """Return every trial that the database holds, by number."""
-        return [read_trial(frozen) for frozen in self.optuna.get_trials(deepcopy=False)]
+        return [self._reader.read(frozen) for frozen in self.optuna.get_trials(deepcopy=False)]
+
+    def has_queued(self) -> bool:
+        """Whether configs were queued that no search has taken up."""
+        return bool(self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
     def trial(self, number: int) -> Trial:
         """Return one trial as it is now.
@@ -224,7 +254,11 @@ class Study:
             epochs: Metric by epoch, from 1.
             **changes: Fields of `Trial` that Optuna does not keep itself.
         """
-        write_trial(self.optuna, trial.id, trial_attributes(changes), epochs=epochs)
+        attributes = trial_attributes(changes)
+        write_trial(self.optuna, trial.id, attributes, epochs=epochs)
+        if trial.finished:  # Optuna reads it from the database once, and keeps that
+            self.optuna._storage.get_trial(trial.id).user_attrs.update(attributes)
+            self._reader.forget(trial.id)
         return dataclasses.replace(trial, intermediate={**trial.intermediate, **epochs}, **changes)
 
     def finish(self, trial: Trial, state: State, values: Sequence[float] = (), **changes: Any) -> Trial:
@@ -240,10 +274,25 @@ class Study:
         if state == "PRUNED" and trial.intermediate and len(self.optuna.directions) == 1:
             stored = [trial.intermediate[trial.last_epoch]]
         write_trial(self.optuna, trial.id, trial_attributes(changes), state=TrialState[state], values=stored, end=end)
+        if trial.continued_from is not None and state != "FAIL" and database_of(self.optuna) is not None:  # until now the older one counted
+            self.record(self.trial(trial.continued_from), superseded_by=trial.number)
         return dataclasses.replace(trial, state=state, values=tuple(values), end=end, **changes)
 
+    @contextmanager
+    def work_failure_said(self) -> Iterator[None]:
+        """Raise a `WorkFailedError` of one line when its database or a disk fails under the work on it."""
+        storage = database_of(self.optuna)
+        with nullcontext() if storage is None else database_faults.work_failure_said(storage.engine.url):
+            yield
+
     def _checked(self) -> Study:
+        """Read everything once, so that what can't be read is said before any of it is used.
+
+        Raises:
+            StudyError: An attribute is not what it must be, or the database is damaged.
+        """
         read_study(self.optuna)
+        self.all_trials()
         return self
 
     def _dispose(self) -> None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.race_result import MODELS_FOLDER, Raced, read_race
 from ecg_tune.study.ranking import best_of, pareto_front
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import STATES, Trial
+from ecg_tune.timing import PARTS
 
 RungCounts = Mapping[str, Mapping[int, int]]
 """Family → {epoch of a rung: trials that reached it}, both ascending."""
@@ -31,7 +33,7 @@ class BudgetUse(NamedTuple):
 
 @dataclass(frozen=True)
 class StudySummary:
-    """A study in numbers. Trials that were extended count once, by their newest.
+    """A study in numbers. A trial that was extended counts by its newest; while that is not finished, `counts` has both.
 
     Attributes:
         attributes: What the study says of its data and settings.
@@ -47,8 +49,13 @@ class StudySummary:
         objectives: What the study searches for: the metric, then what it minimises.
         imported: Trials that were taken from other studies; `counts` holds them too.
         waiting: Trials that wait at a rung; `counts` has them as RUNNING.
+        extending: Unfinished trials that extend one which still counts.
         rung_counts: Trials that reached each rung.
         budgets: The limits that the search was last given.
+        race: How the last race over seeds ended, the winner first; empty without one.
+        winner: The trial that won it; None without a race, or when all its trainings failed.
+        timing: Part of `ecg_tune.timing.PARTS` → its seconds over all trials; empty where none measured that.
+        n_timed: Trials that did.
     """
 
     name: str
@@ -64,8 +71,13 @@ class StudySummary:
     objectives: tuple[str, ...]
     imported: int
     waiting: int
+    extending: int
     rung_counts: RungCounts
     budgets: tuple[BudgetUse, ...]
+    timing: Mapping[str, float]
+    n_timed: int
+    race: tuple[Raced, ...] = ()
+    winner: Trial | None = None
 
     @property
     def metric(self) -> str:
@@ -74,8 +86,8 @@ class StudySummary:
 
     @property
     def n_trials(self) -> int:
-        """Trials that count."""
-        return sum(self.counts.values())
+        """Trials that count; one that is being extended counts once."""
+        return sum(self.counts.values()) - self.extending
 
 
 def summarise(study: Study, trials: Sequence[Trial] | None = None, *, rung_counts: RungCounts | None = None) -> StudySummary:
@@ -86,9 +98,12 @@ def summarise(study: Study, trials: Sequence[Trial] | None = None, *, rung_count
         rung_counts: Of `ecg_tune.search.stopping.rungs`, which knows who is compared where.
     """
     trials = study.trials() if trials is None else trials
-    attributes, here = study.attributes, trained(study.all_trials())
+    attributes, here, extended = study.attributes, trained(study.all_trials()), {trial.continued_from for trial in trials}
+    timed = [trial for trial in here if sum(trial.timing.values()) > 0]
     seen, best = Counter(trial.state for trial in trials), best_of(trials)
     minimised = [*attributes.minimise, *(f"objective {n}" for n in range(len(attributes.minimise) + 2, len(study.directions) + 1))]
+    race = race_of(study)
+    winner = race[0].trial if race and race[0].mean is not None else None
     return StudySummary(
         name=study.name,
         folder=str(study.folder or study.name),
@@ -97,15 +112,35 @@ def summarise(study: Study, trials: Sequence[Trial] | None = None, *, rung_count
         epochs=sum(trial.epochs for trial in here),
         seconds=sum(trial.seconds or 0.0 for trial in here),
         best=best[0] if best else None,
-        defaults=tuple(trial for trial in trials if trial.is_default),
+        defaults=tuple(trial for trial in trials if trial.is_default and trial.number not in extended),
         failures=tuple(trial for trial in trials if trial.state == "FAIL"),
         front=tuple(pareto_front(trials, study.directions)) if minimised else (),
         objectives=(attributes.metric or "value", *minimised),
         imported=sum(trial.imported for trial in trials),
         waiting=sum(trial.paused for trial in trials),
+        extending=extending(trials),
         rung_counts=rung_counts or {},
         budgets=_budgets(attributes, trials, here),
+        race=race,
+        winner=next((trial for trial in study.all_trials() if trial.number == winner), None),
+        timing={part: sum(trial.timing.get(part, 0.0) for trial in timed) for part in PARTS} if timed else {},
+        n_timed=len(timed),
     )
+
+
+def race_of(study: Study) -> tuple[Raced, ...]:
+    """Return how the last race over seeds ended, the winner first, without trials that were discarded since."""
+    if study.folder is None:
+        return ()
+    discarded = {trial.number for trial in study.all_trials() if trial.discarded}
+    return tuple(racer for racer in read_race(study.folder / MODELS_FOLDER) if racer.trial not in discarded)
+
+
+def extending(trials: Iterable[Trial]) -> int:
+    """Count the trials that extend another one which still counts beside them."""
+    trials = list(trials)
+    numbers = {trial.number for trial in trials}
+    return sum(trial.continued_from in numbers for trial in trials)
 
 
 def trained(trials: Iterable[Trial]) -> list[Trial]:
@@ -126,7 +161,7 @@ def _budgets(attributes: StudyAttributes, trials: Sequence[Trial], here: Sequenc
     if share is None:
         share = float(any((trial.device or "").startswith("cuda") for trial in trials))
     used: dict[str, float | None] = {
-        "trials": sum(not trial.imported for trial in trials),
+        "trials": sum(not trial.imported for trial in trials) - extending(trials),
         "total_epochs": sum(trial.epochs for trial in here),
         "gpu_hours": None if share == "auto" else share * sum(trial.seconds or 0.0 for trial in here) / 3600,
         "max_hours": None,

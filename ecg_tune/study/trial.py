@@ -35,9 +35,13 @@ class Trial:
         queued: Key of the queued config that it tries; "" for a sampled trial.
         continued_from: Number of the trial that this one extends: the same config, trained for more epochs.
         resumes: Whether it goes on from that trial's last epoch, and does not start again.
-        superseded_by: Number of the trial that extends this one; "queue" when its parameters were taken over by the queue.
+        superseded_by: Number of the finished trial that extends this one, or, of an extension that was withdrawn, of the trial that
+            counts again; "queue" when its parameters were taken over by the queue.
+        discarded: Why the user took it out; "" for a trial that counts.
+        note, tags: What the user noted of it.
         imported_from: "STUDY#NUMBER" of a trial that was taken from another study.
         seconds: Training time so far.
+        timing: Part of `ecg_tune.timing.PARTS` → its seconds, under `--timing`; empty where that was off.
         epochs_trained: Epochs that were run, as the worker counted them.
         micro_batch: Records at once, when the batch was split.
         micro_batch_after_oom: Records at once in its second try, after memory ran out.
@@ -46,7 +50,7 @@ class Trial:
         objectives: Values of all objectives, also of a trial that was stopped; () in a study of one.
         decisions: Why it paused and resumed, in order, under `--scheduler forecast`; see `ecg_tune.search.stopping.decision`.
         forecast: Of its best value at the last epoch, mean and standard deviation, when it was pruned for it.
-        ended_by: "max_epochs", "patience", the scheduler's name, a budget of `BUDGETS`, "target", "failed", or "imported".
+        ended_by: "max_epochs", "patience", the scheduler's name, a budget of `BUDGETS`, "target", "failed", "imported", or "withdrawn".
         fail_reason: "nan", "oom", "error", "timeout" or "preempted".
         failure: The failure's text.
         start, end: When it began and ended; `end` is None while it has not.
@@ -68,8 +72,12 @@ class Trial:
     continued_from: int | None = None
     resumes: bool = False
     superseded_by: int | str | None = None
+    discarded: str = ""
+    note: str = ""
+    tags: tuple[str, ...] = ()
     imported_from: str | None = None
     seconds: float | None = None
+    timing: Mapping[str, float] = field(default_factory=dict)
     epochs_trained: int | None = None
     device: str | None = None
     node: str | None = None
@@ -114,6 +122,12 @@ class Trial:
     def finished(self) -> bool:
         """Whether it has ended, in whichever way."""
         return self.state in ("COMPLETE", "PRUNED", "FAIL")
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts at all: nobody discarded it, its parameters did not go to the queue, and it is no withdrawn extension."""
+        withdrawn = self.continued_from is not None and self.superseded_by == self.continued_from
+        return not (self.discarded or withdrawn or self.superseded_by == "queue")
 
     @property
     def paused(self) -> bool:

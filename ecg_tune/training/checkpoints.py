@@ -6,6 +6,7 @@ the checkpoint of the epoch before is used instead. Not the model files of `ecg_
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from ecg_tune.errors import DataError, WorkFailedError
+from ecg_tune.errors import UsageError, WorkFailedError
 from ecg_tune.storage import DIGEST, Storage, digest
 from ecg_tune.training.model_file import read_weights
 
@@ -84,8 +85,12 @@ def _read_if_complete(storage: Storage, name: str, device: str) -> dict[str, Any
     try:
         with storage.open(name) as file:
             return read_weights(file, name, device=device) if PurePosixPath(name).stem.rpartition("-")[2] == digest(file) else None
-    except (DataError, FileNotFoundError):
+    except (UsageError, FileNotFoundError, IsADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a pipe or a device in its place
+            return None
+        raise
 
 
 def _retry(failure: str, action: Callable[[], T]) -> T:
@@ -102,4 +107,4 @@ def _retry(failure: str, action: Callable[[], T]) -> T:
     try:
         return action()
     except OSError as error:
-        raise WorkFailedError(f"{failure}: {' '.join(str(error).split())}") from error
+        raise WorkFailedError(f"{failure}: {error.strerror or ' '.join(str(error).split())}") from error

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 
 from ecg_tune.config import TrialConfig
-from ecg_tune.data.loaders import DeviceSplit, millivolts
+from ecg_tune.data.loaders import millivolts
 from ecg_tune.models import n_parameters
 from ecg_tune.models.cost import cost
 from ecg_tune.training.learner import Learner, LearningData
@@ -26,8 +26,9 @@ def epoch_cost_s(config: TrialConfig, data: LearningData) -> float:
 
     Validation is left out: it costs a forward pass of far fewer records.
     """
-    sample = _first_records(data.train, N_RECORDS)
-    learner = Learner(config, dataclasses.replace(data, train=sample), seed=0)
+    sample = data.train.first(N_RECORDS)
+    training = dataclasses.replace(config.training, max_epochs=max(config.training.max_epochs, 2))  # a schedule ends with its last epoch
+    learner = Learner(dataclasses.replace(config, training=training), dataclasses.replace(data, train=sample), seed=0)
     learner.train_epoch()  # allocates and warms up
     started = time.perf_counter()
     learner.train_epoch()
@@ -51,11 +52,12 @@ def macs(predictor: Predictor, data: LearningData) -> float:
 def latency_ms(predictor: Predictor, data: LearningData) -> float:
     """Time the prediction of one record on the trial's device, in milliseconds: the median of `N_PASSES` after two to warm up."""
     signal, seconds = millivolts(data.validation.signals_uv[:1]), []
+    images = data.validation.read_images(torch.arange(1)) if predictor.stored_images else None
     predictor.eval()
     with torch.inference_mode():
         for _ in range(N_PASSES + 2):
             started = time.perf_counter()
-            predictor(signal).sum().item()  # waits for the device
+            predictor(signal, images).sum().item()  # waits for the device
             seconds.append(time.perf_counter() - started)
     return statistics.median(seconds[2:]) * 1000
 
@@ -67,15 +69,11 @@ def peak_memory_bytes(config: TrialConfig, data: LearningData) -> int:
         data: On a GPU.
     """
     torch.cuda.reset_peak_memory_stats(data.train.labels.device)
-    train, validation = (_first_records(split, config.training.batch_size) for split in (data.train, data.validation))
+    train, validation = (split.first(config.training.batch_size) for split in (data.train, data.validation))
     learner = Learner(config, dataclasses.replace(data, train=train, validation=validation), seed=0)
     learner.train_epoch()
     learner.validate()
     return int(torch.cuda.max_memory_reserved(data.train.labels.device))
-
-
-def _first_records(split: DeviceSplit, n_records: int) -> DeviceSplit:
-    return DeviceSplit(split.signals_uv[:n_records], split.labels[:n_records])
 
 
 COSTS: dict[str, Callable[[Predictor, LearningData], float]] = {"parameters": parameters, "macs": macs, "latency_ms": latency_ms}

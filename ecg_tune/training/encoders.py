@@ -29,6 +29,8 @@ def load_encoders(model: nn.Module, config: TrialConfig) -> None:
         saved = load_saved(chosen.signal_checkpoint)
         _check(saved, chosen.signal_checkpoint, family=chosen.signal_family, same=saved.config.model == chosen.signal)
         _load(model.signal.network, saved)
+        if model.signal_head is not None:
+            model.signal_head.load_state_dict(_of_head(saved))
     if chosen.image_checkpoint:
         saved = load_saved(chosen.image_checkpoint)
         same = saved.config.model == chosen.image and saved.config.image == config.image
@@ -77,6 +79,16 @@ def image_config(saved: SavedModel) -> ImageConfig:
 def _check(saved: SavedModel, path: str, *, family: str, same: bool) -> None:
     if saved.config.family != family or not same:
         raise ConfigError(f"{path} holds another network than the fusion's {family} encoder: take encoder and image settings from it")
+
+
+def trained_parts(model: Fusion) -> list[nn.Parameter]:
+    """List the parameters of a fusion that may come from trained models: both encoders, and the signal model's own classifier."""
+    parts = [model.signal.network, model.image.network, *([model.signal_head] if model.signal_head is not None else [])]
+    return [parameter for part in parts for parameter in part.parameters()]
+
+
+def _of_head(saved: SavedModel) -> dict[str, Any]:
+    return {name.removeprefix("head."): value for name, value in saved.state.items() if name.startswith("head.")}
 
 
 def _load(network: nn.Module, saved: SavedModel) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+PER_CLASS = "per_class_"
+"""How a row's columns with a value for each class begin."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class EpochResult:
         train_loss: Mean over the records of the epoch, while weights changed.
         validation_loss: Mean over validation records and their crops, after the epoch.
         metrics: Every entry of `ecg_tune.metrics.METRICS` on validation, higher is better.
-        per_class_auc: Validation AUC of each class; NaN for a class without both labels.
+        per_class: Every entry of `ecg_tune.metrics.PER_CLASS_METRICS` on validation, (n_classes,); NaN where a class lacks a label.
         learning_rate: At the start of the epoch.
         micro_batch: Records that went through the network at once; less than the batch size after memory had run out.
         seconds: Wall time of training and validation.
@@ -27,7 +31,7 @@ class EpochResult:
     train_loss: float
     validation_loss: float
     metrics: dict[str, float]
-    per_class_auc: tuple[float, ...]
+    per_class: dict[str, tuple[float, ...]]
     learning_rate: float
     micro_batch: int
     seconds: float
@@ -36,5 +40,12 @@ class EpochResult:
     def as_row(self) -> dict[str, Any]:
         """Flatten the epoch into one row of a history; each metric becomes a column."""
         row: dict[str, Any] = dataclasses.asdict(self)
-        del row["metrics"]
-        return {**row, **self.metrics, "per_class_auc": list(self.per_class_auc)}
+        del row["metrics"], row["per_class"]
+        return {**row, **self.metrics, **{f"{PER_CLASS}{name}": list(values) for name, values in self.per_class.items()}}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Read the fields of a checkpoint; those of earlier versions have the AUC alone."""
+        fields = dict(fields)
+        per_class = fields.pop("per_class", None) or {"auc": fields.pop("per_class_auc")}
+        return cls(**fields, per_class={name: tuple(values) for name, values in per_class.items()})

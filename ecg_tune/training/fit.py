@@ -95,7 +95,7 @@ def saved_model(fit: Fit, data: PreparedData, *, name: str, trial: int | None = 
         trial: Number of the trial that is retrained; None when it was trained without a search.
         device: Where validation is predicted.
     """
-    probabilities = predict_probabilities(fit.model, data.validation.signals_uv, device=device)
+    probabilities = predict_probabilities(fit.model, data.validation, device=device)
     state: dict[str, Tensor] = {k: v.detach().cpu() for k, v in fit.model.model.state_dict().items()}
     return SavedModel(
         name=name,

@@ -5,32 +5,36 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from ecg_tune.config import AugmentConfig, TrialConfig
 from ecg_tune.data.loaders import BatchLoader, DeviceSplit, millivolts, to_device
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import NonFiniteLossError
-from ecg_tune.metrics import METRICS, per_class_auc
-from ecg_tune.models import build_model
+from ecg_tune.metrics import macro_metrics, per_class_metrics
+from ecg_tune.models import Fusion, FusionConfig, build_model
+from ecg_tune.timing import OFF, NoStopwatch
 from ecg_tune.training.averaging import AveragedWeights
-from ecg_tune.training.encoders import load_encoders
+from ecg_tune.training.encoders import load_encoders, trained_parts
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.freed_memory import keep_freed_memory
-from ecg_tune.training.loss import make_loss
+from ecg_tune.training.inputs import check_inputs
+from ecg_tune.training.loss import make_loss, with_soft_labels
 from ecg_tune.training.mixup import mixup
+from ecg_tune.training.numerics import deterministic, mixed_precision
 from ecg_tune.training.oom import MicroBatches
 from ecg_tune.training.optimizers import Schedule, make_optimizer
 from ecg_tune.training.predictor import Predictor, crop_length, model_inputs
 from ecg_tune.transforms.augment import augment
 from ecg_tune.transforms.images import n_channels
-from ecg_tune.transforms.signals import random_crop, standardise
+from ecg_tune.transforms.signals import n_evaluation_crops, random_crop, standardise
 
 
 @dataclass(frozen=True)
@@ -58,17 +62,21 @@ class Learner:
     Args:
         data: On the device that trains.
         metric: Entry of `METRICS` that chooses the best epoch.
+        stopwatch: Measures where the time of an epoch goes.
 
     Attributes:
         model: The network whose weights are trained.
         validated: What is validated, kept and saved: the same network, or its averaged weights.
     """
 
-    def __init__(self, config: TrialConfig, data: LearningData, *, seed: int, metric: str = "macro_auc") -> None:
-        self.config, self.data, self.metric = config, data, metric
+    def __init__(
+        self, config: TrialConfig, data: LearningData, *, seed: int, metric: str = "macro_auc", stopwatch: NoStopwatch = OFF
+    ) -> None:
+        check_inputs(config, data.train)
+        self.config, self.data, self.metric, self.stopwatch = config, data, metric, stopwatch
         self.device = data.train.labels.device
         self.history: list[EpochResult] = []
-        self.best_epoch = 0
+        self.best_epoch = self.n_trained = 0
         self.best_state: dict[str, Tensor] = {}
         self.order = torch.Generator().manual_seed(seed)
         self.crops = torch.Generator().manual_seed(seed + 1)
@@ -79,17 +87,22 @@ class Learner:
             model = build_model(config.model, family=config.family, n_leads=n_leads, n_channels=channels, n_classes=n_classes)
             self.rng = self._rng_state()
         load_encoders(model, config)
-        # on a GPU convolutions run on channels-last weights and images; other parameters are not four-dimensional
+        # convolutions are faster on channels-last weights and images; other parameters are not four-dimensional
         self.model = model.to(self.device)
-        if self._cuda():
-            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedWeights(self.model, config.training) if config.training.averaging != "none" else None
         self.validated: nn.Module = self.average.network if self.average else self.model
         self.predictor = Predictor(self.validated, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
-        self.loader = BatchLoader(data.train, batch_size=config.training.batch_size, inputs=self._crop_and_augment, generator=self.order)
-        self.micro_batches = MicroBatches(config.training.micro_batch or config.training.batch_size)
+        self.loader = BatchLoader(
+            with_soft_labels(data.train, config.training.soft_labels),
+            batch_size=config.training.batch_size,
+            inputs=self._crop_and_augment,
+            generator=self.order,
+            with_images=config.stored_images,
+        )
+        self.micro_batches = MicroBatches(config.training.micro_batch or config.training.batch_size, stopwatch=stopwatch)
         self.loss = make_loss(config.training, data.train.labels)
-        self.optimizer = make_optimizer(self.model, config.training)
+        self.optimizer = self._make_optimizer()
         self.schedule = Schedule(self.optimizer, config.training, n_batches=len(self.loader))
 
     @property
@@ -111,9 +124,11 @@ class Learner:
         started = time.perf_counter()
         learning_rate = float(self.optimizer.param_groups[0]["lr"])
         train_loss = self.train_epoch()
-        validation_loss, probabilities = self.validate()
-        labels = self.data.validation.labels.cpu().numpy()
-        metrics = {name: compute(labels, probabilities.numpy()) for name, compute in METRICS.items()}
+        with self.stopwatch.part("validation"):
+            validation_loss, probabilities = self.validate()
+            labels = self.data.validation.labels.cpu().numpy()
+            per_class = per_class_metrics(labels, probabilities.numpy())
+            metrics = macro_metrics(per_class)
         for name, value in (("training loss", train_loss), ("validation loss", validation_loss), (self.metric, metrics[self.metric])):
             if not math.isfinite(value):
                 raise NonFiniteLossError(f"{name} is {value} in epoch {self.epoch + 1}: try a lower learning rate or gradient clipping")
@@ -123,7 +138,7 @@ class Learner:
             train_loss=train_loss,
             validation_loss=validation_loss,
             metrics=metrics,
-            per_class_auc=tuple(float(v) for v in per_class_auc(labels, probabilities.numpy())),
+            per_class={name: tuple(values.tolist()) for name, values in per_class.items()},
             learning_rate=learning_rate,
             micro_batch=self.micro_batches.size,
             seconds=time.perf_counter() - started,
@@ -145,10 +160,13 @@ class Learner:
 
     def _validate(self, micro_batch: int) -> tuple[float, Tensor]:
         split, losses, probabilities = self.data.validation, [], []
-        n_records = max(1, 2 * micro_batch // 7)  # a record of 10 s has 7 crops of 2.5 s; no gradients are kept
+        # twice as many crops as in training, because no gradients are kept
+        n_records = max(1, 2 * micro_batch // n_evaluation_crops(split.signals_uv.shape[1], self.predictor.length))
         with torch.inference_mode():  # in single precision, as everybody who loads the model will compute
-            for signals, labels in zip(split.signals_uv.split(n_records), split.labels.split(n_records), strict=True):
-                logits = self.predictor.crop_logits(millivolts(signals))  # (batch, n_crops, n_classes)
+            for rows in torch.arange(len(split)).split(n_records):
+                signals, labels = (tensor[rows[0] : rows[-1] + 1] for tensor in (split.signals_uv, split.labels))
+                images = split.read_images(rows) if self.config.stored_images else None
+                logits = self.predictor.crop_logits(millivolts(signals), images)  # (batch, n_crops, n_classes)
                 loss = nn.functional.binary_cross_entropy_with_logits(logits, labels[:, None].expand_as(logits), reduction="none")
                 losses.append(loss.mean(1).sum())
                 probabilities.append(logits.sigmoid().mean(1).cpu())
@@ -179,14 +197,18 @@ class Learner:
         self.rng = {name: value.cpu() for name, value in state["rng"].items()}
         self.order.set_state(state["order"].cpu())
         self.crops.set_state(state["crops"].cpu())
-        *self.history, last = [EpochResult(**{**row, "per_class_auc": tuple(row["per_class_auc"])}) for row in state["history"]]
+        *self.history, last = map(EpochResult.from_fields, state["history"])
+        self.n_trained = len(self.history) + 1
         self.history.append(dataclasses.replace(last, ended_by=self._end_reason(last)))  # an extended training has not ended
         self.best_epoch, self.best_state = state["best_epoch"], state["best_state"]
 
     def train_epoch(self) -> float:
         """Train on every record once, without validation; returns the mean loss."""
+        if isinstance(self.model, Fusion) and isinstance(self.config.model, FusionConfig):
+            self.model.rest(self.n_trained < self.config.model.freeze_epochs)
         with self._own_randomness():
             loss = self._train()
+        self.n_trained += 1
         if self.average:
             self.average.epoch_done(self.model)
         return loss
@@ -196,32 +218,40 @@ class Learner:
         clip, total = self.config.training.gradient_clip, torch.zeros((), device=self.device)
         network = torch.compile(self.model) if self.config.training.compile else self.model
 
-        def compute_loss(signal: Tensor, labels: Tensor) -> Tensor:
-            inputs = model_inputs(signal, self.config)
-            with self._autocast():
+        def compute_loss(records: Sequence[Tensor], labels: Tensor) -> Tensor:
+            signal, *images = records
+            with self.stopwatch.part("images"):
+                inputs = model_inputs(signal, self.config, *images)
+            with self.stopwatch.part("forward"), mixed_precision(self.model, self.device):
                 return self.loss(network(*inputs), labels)
 
-        for signal, labels in self.loader:
+        for *records, labels in self.stopwatch.each("data", self.loader):
             if self.config.training.mixup:
-                signal, labels = mixup(signal, labels, self.config.training.mixup, generator=self.crops)
-            loss = self.micro_batches.backward(signal, labels, compute_loss, self.optimizer.zero_grad)
-            if clip:
-                nn.utils.clip_grad_norm_(self.model.parameters(), clip)
-            self.optimizer.step()
-            if self.average:
-                self.average.step_done(self.model)
-            self.schedule.batch_done()
+                records, labels = mixup(records, labels, self.config.training.mixup, generator=self.crops)
+            loss = self.micro_batches.backward(records, labels, compute_loss, self.optimizer.zero_grad)
+            with self.stopwatch.part("optimiser"):
+                if clip:
+                    nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+                self.optimizer.step()
+                if self.average:
+                    self.average.step_done(self.model)
+                self.schedule.batch_done()
             total += loss * len(labels)
         return float(total) / len(self.data.train)
 
-    def _crop_and_augment(self, signal_mv: Tensor) -> tuple[Tensor, ...]:
-        """Standardise a batch (batch, n_samples, n_leads) in millivolts, crop it at random and augment it."""
+    def _make_optimizer(self) -> Optimizer:
+        share = self.config.model.encoder_learning_rate if isinstance(self.config.model, FusionConfig) else 1.0
+        slow = trained_parts(self.model) if isinstance(self.model, Fusion) else ()
+        return make_optimizer(self.model, self.config.training, slow=slow, share=share)
+
+    def _crop_and_augment(self, signal_mv: Tensor, *images: Tensor) -> tuple[Tensor, ...]:
+        """Standardise a batch (batch, n_samples, n_leads) in millivolts, crop it at random and augment it; images stay as they are."""
         length = crop_length(self.config, self.data.sampling_rate_hz)
         signal = random_crop(standardise(signal_mv, self.data.normalisation), length, generator=self.crops)
         changes = self.config.training.augment
         if changes != AugmentConfig():
             signal = augment(signal, changes, sampling_rate_hz=self.data.sampling_rate_hz, generator=self.crops)
-        return (signal,)
+        return (signal, *images)
 
     def _end_reason(self, result: EpochResult) -> str | None:
         """Decide whether training ends with this epoch, and why.
@@ -236,11 +266,6 @@ class Learner:
         out_of_patience = len(losses) - 1 - losses.index(min(losses)) >= training.patience
         return "patience" if training.schedule == "plateau" and out_of_patience else None
 
-    def _autocast(self) -> torch.autocast:
-        """Train in bfloat16 where hardware multiplies it: on GPUs and CPUs with AMX. Elsewhere it is 10 times slower."""
-        is_faster = self.device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_faster)
-
     def _cuda(self) -> list[torch.device]:
         return [self.device] if self.device.type == "cuda" else []
 
@@ -251,20 +276,9 @@ class Learner:
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
         """Use the learner's random stream in the block, and leave the process's global one as it was."""
-        with torch.random.fork_rng(devices=self._cuda()), _deterministic(self.config.training.deterministic):
+        with torch.random.fork_rng(devices=self._cuda()), deterministic(self.config.training.deterministic):
             torch.set_rng_state(self.rng["cpu"])
             if self._cuda() and "cuda" in self.rng:  # a checkpoint written on a CPU holds none
                 torch.cuda.set_rng_state(self.rng["cuda"], self.device)
             yield
             self.rng = self._rng_state()
-
-
-@contextmanager
-def _deterministic(enabled: bool) -> Iterator[None]:
-    """Allow torch reproducible algorithms only, and refuse operations that have none."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(enabled or before)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)

@@ -1,14 +1,35 @@
-"""The training loss: binary cross-entropy of every class, with optional label smoothing and class weights."""
+"""The training loss: binary cross-entropy of every class, with optional label smoothing, soft labels and class weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from torch import Tensor, nn
 
 from ecg_tune.config import TrainingConfig
+from ecg_tune.data.loaders import DeviceSplit
+from ecg_tune.errors import ConfigError
 
 LARGEST_WEIGHT = 10.0
+NO_CERTAINTY = "soft_labels needs the likelihoods of PTB-XL's statements, which these data lack: prepare them again, or leave it out"
+
+
+def with_soft_labels(split: DeviceSplit, share: float) -> DeviceSplit:
+    """Let the labels of the train split follow how likely they are.
+
+    Args:
+        split: Whose labels are 0 or 1.
+        share: 0 leaves them, 1 makes a label the likelihood of its statements, between is between.
+
+    Raises:
+        ConfigError: The data do not say how likely labels are.
+    """
+    if not share:
+        return split
+    if split.certainty is None:
+        raise ConfigError(NO_CERTAINTY)
+    return replace(split, labels=split.labels * (1 - share * (1 - split.certainty)))
 
 
 def make_loss(config: TrainingConfig, labels: Tensor) -> Callable[[Tensor, Tensor], Tensor]:

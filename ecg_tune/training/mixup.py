@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 
-def mixup(signal: Tensor, labels: Tensor, alpha: float, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def mixup(inputs: Sequence[Tensor], labels: Tensor, alpha: float, *, generator: torch.Generator) -> tuple[list[Tensor], Tensor]:
     """Mix each record of a batch with another one, all by one share drawn from Beta(alpha, alpha).
 
     Args:
-        signal: (batch, n_samples, n_leads), standardised; images are made of the mixed signals.
+        inputs: The standardised signals (batch, n_samples, n_leads), of whose mixture images are made; beside them maybe stored images
+            (batch, n_channels, size, size).
         labels: (batch, n_classes) in 0..1.
         alpha: Above 0, at most 1; the larger, the nearer to halves.
         generator: Draws the share and the partners, on the CPU.
 
     Returns:
-        The mixed signal and labels, of the same shapes.
+        The mixed inputs and labels, of the same shapes.
     """
     share = beta(alpha, generator=generator)
-    partner = torch.randperm(len(signal), generator=generator).to(signal.device)
-    return torch.lerp(signal[partner], signal, share), torch.lerp(labels[partner], labels, share)
+    partner = torch.randperm(len(labels), generator=generator).to(labels.device)
+    return [torch.lerp(own[partner], own, share) for own in inputs], torch.lerp(labels[partner], labels, share)
 
 
 def beta(alpha: float, *, generator: torch.Generator) -> float:

@@ -6,31 +6,36 @@ Not checkpoints: those hold the state of an unfinished training, see `ecg_tune.t
 from __future__ import annotations
 
 import dataclasses
-import math
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, BinaryIO
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ecg_tune.config import DataConfig, TrialConfig, to_dict
+from ecg_tune.config import TrialConfig, to_dict
+from ecg_tune.config.formats import MODEL_FILE
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import DataError
 from ecg_tune.models import build_model, trial_config
 from ecg_tune.storage import LocalStorage, open_storage
+from ecg_tune.training.model_checks import check_fields, check_state
 from ecg_tune.training.predictor import Predictor
 from ecg_tune.transforms.images import n_channels
 
-FORMAT = 1
 TRAIN, TRAIN_AND_VALIDATION = "train", "train+validation"
 """The values of `SavedModel.trained_on`: which splits a model was trained on."""
 UNFIT = (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
 """What goes wrong in a file whose content is of other types than a model's."""
-LONGEST_S = 3600
-"""Of a record that a model file may ask for."""
+ARCHIVE = b"PK\x03\x04"
+"""What torch's files begin with: they are zip archives."""
+REMEDY = "name a model file that `ecg-tune train` or `ecg-tune retrain` wrote, or write it again"
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class SavedModel:
 
     Attributes:
         name: E.g. "ResNet#2".
-        data: leads, sampling_rate_hz, n_samples, class_names, normalisation, fingerprint, split, synthetic, n_records.
+        data: leads, sampling_rate_hz, n_samples, class_names, normalisation, fingerprint, split, synthetic, n_records; and images
+            where the data have stored ones.
         state: Weights of the best epoch.
         thresholds: "half" (0.5) and "f1" (highest F1 on validation), one value a class.
         trial: Number of the trial it retrains; None when it was trained without a search.
@@ -89,8 +95,10 @@ def load_weights(location: Path | str, *, device: str = "cpu") -> dict[str, Any]
             return read_weights(file, str(location), device=device)
     except FileNotFoundError as error:
         raise DataError(f"{location} does not exist") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{location} is a folder: name a model file in it, e.g. ResNet_best.pth") from error
     except OSError as error:
-        raise DataError(f"{location} can't be read: {' '.join(str(error).split())}") from error
+        raise DataError(f"{location} can't be read: {' '.join(str(error.strerror or error).split())}") from error
 
 
 def read_weights(file: BinaryIO, name: str, *, device: str = "cpu") -> dict[str, Any]:
@@ -103,13 +111,34 @@ def read_weights(file: BinaryIO, name: str, *, device: str = "cpu") -> dict[str,
     Raises:
         DataError: The file is incomplete, or not a dictionary of weights.
     """
+    if reason := _misfit(file):
+        raise DataError(f"{name} is not a whole checkpoint, {reason}: {REMEDY}")
     try:
         content = torch.load(file, map_location=device, weights_only=True)
-    except Exception as error:  # torch's reader raises errors of any type on bytes that are no checkpoint
-        raise DataError(f"{name} is not a whole checkpoint: {' '.join(str(error).split('.')[0].split())[:200]}") from error
+    except Exception as error:  # torch's reader raises errors of any type; its words advise to run code that the file may hold
+        reason = "it holds more than weights" if isinstance(error, UnpicklingError) else "it was cut off or changed"
+        raise DataError(f"{name} is not a whole checkpoint, {reason}: {REMEDY}") from error
     if not isinstance(content, dict):
-        raise DataError(f"{name} is not a checkpoint of ecg-tune")
+        raise DataError(f"{name} is not a checkpoint of ecg-tune: {REMEDY}")
     return content
+
+
+def _misfit(file: BinaryIO) -> str:
+    """Say why a file is no archive as torch writes it, or return "". Torch reserves as much memory as an archive's directory asks for."""
+    start, size = file.read(len(ARCHIVE)), file.seek(0, os.SEEK_END)
+    if not size or start != ARCHIVE:
+        return "it is of another kind" if size else "it is empty"
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+            whole = sum(entry.file_size for entry in entries) <= size and all(
+                entry.compress_type == zipfile.ZIP_STORED for entry in entries
+            )
+            whole = whole and archive.testzip() is None  # torch does not look at the checksums
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, OverflowError, EOFError, LookupError):
+        whole = False
+    file.seek(0)
+    return "" if whole else "it was cut off or changed"
 
 
 def describe_data(data: PreparedData) -> dict[str, Any]:
@@ -124,6 +153,7 @@ def describe_data(data: PreparedData) -> dict[str, Any]:
         "split": str(data.manifest["split"]),
         "synthetic": data.synthetic,
         "n_records": {"train": len(data.train), "validation": len(data.validation)},
+        **({"images": data.manifest["images"]} if data.image_shape else {}),
     }
 
 
@@ -135,7 +165,7 @@ def save_model(path: Path, saved: SavedModel) -> None:
 def write_model(saved: SavedModel, file: BinaryIO) -> None:
     """Write a model into an open binary file."""
     content = {f.name: getattr(saved, f.name) for f in dataclasses.fields(saved)}
-    torch.save({**content, "config": to_dict(saved.config), "format": FORMAT}, file)
+    torch.save({**content, "config": to_dict(saved.config), "format": MODEL_FILE}, file)
 
 
 def load_saved(location: Path | str) -> SavedModel:
@@ -151,12 +181,15 @@ def load_saved(location: Path | str) -> SavedModel:
     """
     content = load_weights(location)
     stated = content.pop("format", None)
-    if not isinstance(stated, int) or stated != FORMAT:
-        raise DataError(f"{location} is not a model file of ecg-tune (format {FORMAT})")
+    if not isinstance(stated, int) or stated != MODEL_FILE:
+        raise DataError(f"{location} is not a model file of ecg-tune (format {MODEL_FILE})")
     try:
-        return SavedModel(**{**content, "config": trial_config(content["config"], where=str(location))})
+        saved = SavedModel(**{**content, "config": trial_config(content["config"], where=str(location))})
     except UNFIT as error:
         raise DataError(f"{location} is not a model file of this version of ecg-tune: {' '.join(str(error).split())[:300]}") from error
+    with _misfits_said(location):
+        check_fields(vars(saved))
+    return saved
 
 
 def load_model(location: Path | str) -> Predictor:
@@ -190,38 +223,24 @@ def checked_predictor(saved: SavedModel, location: Path | str) -> Predictor:
         location: Where it was loaded from, for messages.
 
     Raises:
-        DataError: Its content does not fit together.
+        DataError: Its weights do not fit its config.
+    """
+    with _misfits_said(location):
+        return build_predictor(saved)
+
+
+@contextmanager
+def _misfits_said(location: Path | str) -> Iterator[None]:
+    """Say of a model file what does not fit in it.
+
+    Raises:
+        DataError: It does not hold what it must.
     """
     try:
-        check_saved(saved)
-        return build_predictor(saved)
+        yield
     except UNFIT as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{location} does not hold what a model of its kind needs ({reason}): train it again") from error
-
-
-def check_saved(saved: SavedModel) -> None:
-    """Make sure that a model file's facts about data, thresholds and scaling fit together.
-
-    Raises:
-        ValueError: Says what does not fit.
-        KeyError: A fact is missing.
-    """
-    data, n_classes = saved.data, len(saved.data["class_names"])
-    names = [saved.name, *data["class_names"]]
-    if not n_classes or not all(isinstance(name, str) and name.isprintable() for name in names):
-        raise ValueError("its classes have no proper names")
-    DataConfig(leads=tuple(data["leads"]), sampling_rate_hz=data["sampling_rate_hz"])
-    if type(data["n_samples"]) is not int or not 0 < data["n_samples"] <= LONGEST_S * data["sampling_rate_hz"]:
-        raise ValueError(f"its records have {data['n_samples']!r} samples")
-    normalisation = data["normalisation"]
-    if normalisation["kind"] != "record" and not (normalisation["kind"] == "global" and 0 < normalisation["scale_mv"] < math.inf):
-        raise ValueError(f"its signals can't be standardised by {normalisation}")
-    for rule, values in saved.thresholds.items():
-        if np.shape(values) != (n_classes,) or not ((np.array(values) >= 0) & (np.array(values) <= 1)).all():
-            raise ValueError(f"its thresholds {rule!r} are not one number of 0..1 a class")
-    if len(saved.platt) and (np.shape(saved.platt) != (n_classes, 2) or not np.isfinite(saved.platt).all()):
-        raise ValueError("its Platt scaling is not two numbers a class")
 
 
 def build_predictor(saved: SavedModel) -> Predictor:
@@ -237,7 +256,10 @@ def build_predictor(saved: SavedModel) -> Predictor:
     """
     n_leads, n_classes = len(saved.data["leads"]), len(saved.data["class_names"])
     channels = n_channels(saved.config.image, n_leads) if saved.config.image else 0
-    model = build_model(saved.config.model, family=saved.config.family, n_leads=n_leads, n_channels=channels, n_classes=n_classes)
+    build = partial(build_model, family=saved.config.family, n_leads=n_leads, n_channels=channels, n_classes=n_classes)
+    with torch.device("meta"):  # takes no memory, however large a network the config asks for
+        check_state(saved.state, build(saved.config.model).state_dict())
+    model = build(saved.config.model)
     model.load_state_dict(saved.state)
     data = saved.data
     predictor = Predictor(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+from ecg_tune.timing import OFF, NoStopwatch
 
 T = TypeVar("T")
 
@@ -26,12 +28,16 @@ class MicroBatches:
 
     The gradient is that of the whole batch. Batch normalisation sees the micro-batches, though: its statistics get noisier.
 
+    Args:
+        batch_size: Records of a whole batch.
+        stopwatch: Measures what the gradients take.
+
     Attributes:
         size: Records in a micro-batch.
     """
 
-    def __init__(self, batch_size: int) -> None:
-        self.size = batch_size
+    def __init__(self, batch_size: int, *, stopwatch: NoStopwatch = OFF) -> None:
+        self.size, self.stopwatch = batch_size, stopwatch
 
     def run(self, work: Callable[[int], T], *, n_records: int) -> T:
         """Call `work` with the micro-batch size, and again with half the size whenever memory runs out.
@@ -53,22 +59,25 @@ class MicroBatches:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
-    def backward(self, signal: Tensor, labels: Tensor, loss: Callable[[Tensor, Tensor], Tensor], reset: Callable[[], None]) -> Tensor:
+    def backward(
+        self, inputs: Sequence[Tensor], labels: Tensor, loss: Callable[[Sequence[Tensor], Tensor], Tensor], reset: Callable[[], None]
+    ) -> Tensor:
         """Back-propagate a batch's mean loss, micro-batch by micro-batch, and return it.
 
         Args:
-            signal: (batch, n_samples, n_leads), cropped and augmented: a second try sees the same crops.
+            inputs: (batch, …) each: signals, cropped and augmented (a second try sees the same crops), and maybe stored images.
             labels: (batch, n_classes).
-            loss: Maps a micro-batch's signal and labels to its mean loss; images are made inside.
+            loss: Maps a micro-batch's inputs and labels to its mean loss; images are made inside.
             reset: Clears gradients; called before every try.
         """
 
         def work(size: int) -> Tensor:
             reset()
             total = torch.zeros((), device=labels.device)
-            for micro_signal, micro_labels in zip(signal.split(size), labels.split(size), strict=True):
-                share = loss(micro_signal, micro_labels) * (len(micro_labels) / len(labels))
-                share.backward()
+            for *micro_inputs, micro_labels in zip(*(own.split(size) for own in inputs), labels.split(size), strict=True):
+                share = loss(micro_inputs, micro_labels) * (len(micro_labels) / len(labels))
+                with self.stopwatch.part("backward"):
+                    share.backward()
                 total += share.detach()
             return total
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,9 +18,25 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 }
 
 
-def make_optimizer(model: nn.Module, config: TrainingConfig) -> Optimizer:
-    """Build the optimiser that a config names, over all parameters of a model."""
-    return OPTIMIZERS[config.optimizer](model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+SHARE = "share"
+"""Key of a parameter group: its learning rate as a share of the config's."""
+
+
+def make_optimizer(model: nn.Module, config: TrainingConfig, *, slow: Sequence[nn.Parameter] = (), share: float = 1.0) -> Optimizer:
+    """Build the optimiser that a config names, over all parameters of a model.
+
+    Args:
+        model: The network.
+        config: How it is trained.
+        slow: Parameters with a lower learning rate.
+        share: That rate as a share of the config's; 1 makes no difference between parameters.
+    """
+    groups: Any = model.parameters()
+    if share != 1:
+        apart = {id(parameter) for parameter in slow}
+        rest = [parameter for parameter in model.parameters() if id(parameter) not in apart]
+        groups = [{"params": rest}, {"params": list(slow), "lr": share * config.learning_rate, SHARE: share}]
+    return OPTIMIZERS[config.optimizer](groups, lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
 def plateau(optimizer: Optimizer, config: TrainingConfig, n_batches: int) -> LRScheduler:
@@ -30,7 +46,8 @@ def plateau(optimizer: Optimizer, config: TrainingConfig, n_batches: int) -> LRS
 
 def one_cycle(optimizer: Optimizer, config: TrainingConfig, n_batches: int) -> LRScheduler:
     """Warm up to the learning rate and anneal far below it, one batch at a time (Smith & Topin, 2018)."""
-    return OneCycleLR(optimizer, max_lr=config.learning_rate, total_steps=config.max_epochs * n_batches)
+    highest = [config.learning_rate * group.get(SHARE, 1.0) for group in optimizer.param_groups]
+    return OneCycleLR(optimizer, max_lr=highest, total_steps=config.max_epochs * n_batches)
 
 
 def cosine(optimizer: Optimizer, config: TrainingConfig, n_batches: int) -> LRScheduler:

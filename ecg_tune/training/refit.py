@@ -22,6 +22,7 @@ from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.training.learner import Learner, LearningData
 from ecg_tune.training.loss import make_loss
 from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel
+from ecg_tune.training.optimizers import SHARE
 
 
 def refit_model(reference: SavedModel, data: PreparedData, *, device: str = "cpu") -> SavedModel:
@@ -57,8 +58,10 @@ def _refit_learner(reference: SavedModel, data: PreparedData, device: torch.devi
     both = DeviceSplit(
         torch.cat([train.signals_uv, validation.signals_uv]),
         torch.cat([train.labels, validation.labels]),
+        train.images + validation.images if train.images and validation.images else None,
+        None if train.certainty is None else torch.cat([train.certainty, torch.ones_like(validation.labels)]),
     )
-    empty = DeviceSplit(both.signals_uv[:0], both.labels[:0])  # no record is left to validate on
+    empty = both.first(0)  # no record is left to validate on
     loaded = LearningData(both, empty, reference.data["normalisation"], data.sampling_rate_hz)
     learner = Learner(reference.config, loaded, seed=reference.seed)
     learner.loss = make_loss(reference.config.training, train.labels)
@@ -76,7 +79,7 @@ def _train_epoch(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:
     started, epoch = time.perf_counter(), int(row["epoch"])
     if learner.config.training.schedule == "plateau" and epoch > learner.config.training.warmup_epochs:
         for group in learner.optimizer.param_groups:
-            group["lr"] = float(row["learning_rate"])
+            group["lr"] = float(row["learning_rate"]) * group.get(SHARE, 1.0)
     rate = float(learner.optimizer.param_groups[0]["lr"])
     loss = learner.train_epoch()
     if not math.isfinite(loss):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ecg_tune.config import ImageConfig
+from ecg_tune.config import STORED, ImageConfig
 from ecg_tune.errors import ConfigError
 
 GLOBAL_RANGE = 6.0
@@ -34,11 +35,23 @@ def block_mean(values: Tensor, size: int) -> Tensor:
         ConfigError: `size` is out of range.
     """
     n_samples = values.shape[-1]
+    _check_size(size, n_samples)
+    bounds = block_bounds(n_samples, size).to(values.device)
+    totals = torch.nn.functional.pad(values.cumsum(-1, dtype=torch.float64), (1, 0))[..., bounds]  # (…, size + 1)
+    return totals.diff(dim=-1) / bounds.diff()
+
+
+def block_bounds(n_samples: int, size: int) -> Tensor:
+    """Divide a series into blocks of almost equal length, by the rule and the rounding of pyts; (size + 1,) int64, from 0 to n_samples.
+
+    `torch.linspace` rounds otherwise: of 1000 samples and 120 pixels, one bound came out a sample earlier.
+    """
+    return torch.from_numpy(np.linspace(0, n_samples, size + 1).astype(np.int64))
+
+
+def _check_size(size: int, n_samples: int) -> None:
     if not 1 <= size <= n_samples:
         raise ConfigError(f"image size must be 1..{n_samples} for a signal of {n_samples} samples, but got {size}")
-    bounds = torch.linspace(0, n_samples, size + 1, dtype=torch.float64, device=values.device).long()
-    total = torch.nn.functional.pad(values.double().cumsum(-1), (1, 0))
-    return (total[..., bounds[1:]] - total[..., bounds[:-1]]) / (bounds[1:] - bounds[:-1])
 
 
 def unit_range(values: Tensor, scale: str) -> Tensor:
@@ -70,15 +83,18 @@ def gasf(signal: Tensor, size: int, *, scale: str = "series") -> Tensor:
         scale: "series" or "global", see `unit_range`.
     """
     cos, sin = _cos_sin(signal, size, scale)
-    left, right = torch.stack([cos, sin], -1), torch.stack([cos, -sin], -2)
-    return left @ right
+    return _outer_difference(cos, cos, sin, sin)
 
 
 def gadf(signal: Tensor, size: int, *, scale: str = "series") -> Tensor:
     """Compute the Gramian angular difference field sin(φi - φj), in [-1, 1] (Wang & Oates, 2015). Arguments as `gasf`."""
     cos, sin = _cos_sin(signal, size, scale)
-    left, right = torch.stack([sin, cos], -1), torch.stack([cos, -sin], -2)
-    return left @ right
+    return _outer_difference(sin, cos, cos, sin)
+
+
+def _outer_difference(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    """Compute a bᵀ - c dᵀ, where each is (…, size). Matrix products over an inner axis of two take twice as long on a CPU."""
+    return (a[..., :, None] * b[..., None, :]).addcmul_(c[..., :, None], d[..., None, :], value=-1)
 
 
 def mtf(signal: Tensor, size: int, *, n_bins: int = 8) -> Tensor:
@@ -88,15 +104,36 @@ def mtf(signal: Tensor, size: int, *, n_bins: int = 8) -> Tensor:
     n_samples field is never built: with P the share of each bin in each block (size, n_bins) and W the transition
     probabilities (n_bins, n_bins), the block-averaged field is P W Pᵀ.
     """
-    values = signal.double()
-    levels = torch.linspace(0, 1, n_bins + 1, dtype=torch.float64, device=signal.device)[1:-1]
-    edges = torch.quantile(values, levels, dim=-1).movedim(0, -1).contiguous()
-    binned = torch.searchsorted(edges, values.contiguous(), right=False)
-    one_hot = torch.nn.functional.one_hot(binned, n_bins).to(signal.dtype)  # (…, n_samples, n_bins)
-    counts = one_hot[..., :-1, :].mT @ one_hot[..., 1:, :]
-    transition = counts / counts.sum(-1, keepdim=True).clamp(min=1)
-    share = block_mean(one_hot.mT, size).to(signal.dtype).mT
-    return share @ transition @ share.mT
+    n_samples = signal.shape[-1]
+    _check_size(size, n_samples)
+    bins = _quantile_bins(signal.detach().contiguous(), n_bins)  # (…, n_samples)
+    moves = _histogram(bins[..., :-1] * n_bins + bins[..., 1:], n_bins**2).unflatten(-1, (n_bins, n_bins))
+    transition = moves / moves.sum(-1, keepdim=True).clamp(min=1)
+    lengths = block_bounds(n_samples, size).diff().to(signal.device)
+    block = torch.arange(size, device=signal.device).repeat_interleave(lengths, output_size=n_samples)
+    share = _histogram(block * n_bins + bins, size * n_bins).unflatten(-1, (size, n_bins)) / lengths[:, None]
+    field: Tensor = share @ transition @ share.mT
+    return field.to(signal.dtype)
+
+
+def _quantile_bins(values: Tensor, n_bins: int) -> Tensor:
+    """Number each sample's bin, 0..n_bins - 1: a bin reaches from above one quantile of its series up to the next one."""
+    ranks = quantile_ranks(values.shape[-1], n_bins).to(values.device)
+    # NumPy sorts with vector instructions, seven times faster than torch
+    ordered = torch.from_numpy(np.sort(values.numpy())) if values.device.type == "cpu" else values.sort(-1).values
+    below, above = (ordered[..., rank.long()].double() for rank in (ranks.floor(), ranks.ceil()))
+    return torch.searchsorted(below.lerp(above, ranks.frac()), values.double())
+
+
+def quantile_ranks(n_samples: int, n_bins: int) -> Tensor:
+    """Locate the quantiles between bins among the sorted samples, with the rounding of pyts; (n_bins - 1,) float64, 0..n_samples - 1."""
+    return torch.from_numpy((n_samples - 1) * (np.linspace(0, 100, n_bins + 1)[1:-1] / 100))
+
+
+def _histogram(numbers: Tensor, n_numbers: int) -> Tensor:
+    """Count each number 0..n_numbers - 1 along the last axis; (…, n_numbers) float32, which holds them exactly."""
+    counts = torch.zeros(*numbers.shape[:-1], n_numbers, device=numbers.device)
+    return counts.scatter_add_(-1, numbers, torch.ones((), device=numbers.device).expand_as(numbers))
 
 
 def _gasf(leads: Tensor, config: ImageConfig) -> Tensor:
@@ -115,7 +152,9 @@ IMAGES: dict[str, Callable[[Tensor, ImageConfig], Tensor]] = {"gasf": _gasf, "ga
 
 
 def n_channels(config: ImageConfig, n_leads: int) -> int:
-    """Count the channels of the images that `make_images` makes."""
+    """Count the channels of the images that `make_images` makes, or of stored ones."""
+    if config.kind == STORED:
+        return config.channels
     return len(IMAGES) if config.kind == "triple" else n_leads
 
 
@@ -129,8 +168,10 @@ def make_images(signal: Tensor, config: ImageConfig) -> Tensor:
         (batch, n_channels, size, size): one lead a channel, or for "triple" GASF, GADF and MTF of lead `config.lead`.
 
     Raises:
-        ConfigError: `config.lead` is not a lead of the signal.
+        ConfigError: `config.lead` is not a lead of the signal, or the images are stored ones.
     """
+    if config.kind == STORED:
+        raise ConfigError(f"{STORED} images can't be computed from signals: give those of the data, or another image kind")
     leads = signal.mT  # (batch, n_leads, n_samples)
     if leads.shape[2] < config.size:  # fewer samples than pixels: the samples between are interpolated
         leads = torch.nn.functional.interpolate(leads, size=config.size, mode="linear", align_corners=True)

@@ -1,18 +1,28 @@
 """Search from Python, then read the study: python search_and_read.py DATA STUDY. Started again, it resumes."""
 
 import sys
-from pathlib import Path
 
 import ecg_tune
-from ecg_tune.cli.main import run
+
+
+class Shout(ecg_tune.Callback):
+    """Says each new best value."""
+
+    best = 0.0
+
+    def on_epoch(self, trial, epoch, value):
+        """Compare the epoch's value with the best so far."""
+        if value > self.best:
+            self.best = value
+            print(f"trial {trial.number} is the best so far: {value:.4f} in epoch {epoch}")
 
 
 def main(data: str, folder: str, trials: str = "4", max_epochs: str = "3") -> None:
     """Search two families, and print the best trials with their parameters."""
-    flags = ["--families", "cnn1d,rnn", "--profile", "small", "--trials", trials, "--max-epochs", max_epochs]
-    if run(["search", folder, "--data", data, *flags]) != 0:  # what `ecg-tune search` does, in this process
-        raise SystemExit("the search did not end: its last lines say why")
-    with ecg_tune.open_study(Path(folder)) as study:
+    asked = {"families": "cnn1d,rnn", "profile": "small", "trials": int(trials), "max_epochs": int(max_epochs)}
+    if not ecg_tune.search(folder, data, callbacks=[Shout()], **asked).done:
+        raise SystemExit("interrupted: start it again, and it resumes")
+    with ecg_tune.open_study(folder) as study:
         for trial in study.best(3):
             value = f"{trial.value:.4f} on validation after {trial.epochs} epochs"
             print(f"trial {trial.number} ({trial.family}): {value}, {dict(trial.params)}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 
-from analysis.dashboard.dashboard import write_dashboard
+from analysis.dashboard.dashboard import write_comparison, write_dashboard, write_dashboard_figures
 from ecg_tune.study.study import Study
 
 from .pages import EVIL, Opened, made_up, needs_browser
@@ -29,6 +31,16 @@ def test_all_figures_are_drawn_without_error_network_or_sideways_scrolling(brows
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     assert opened.complaints == []
     assert [url for url in opened.requests if not url.startswith(("file:", "data:"))] == []
+
+
+def test_the_first_figure_is_on_the_first_screen_of_a_small_laptop(browser: Any, page_file: Path) -> None:
+    opened = Opened(browser, page_file, viewport={"width": 1280, "height": 720})
+    assert opened.page.locator("[data-figure=history-0-0]").bounding_box()["y"] <= 500
+    tiles = [tile.bounding_box()["y"] for tile in opened.page.locator(".tile").all()]
+    assert len(set(tiles)) == 1
+    assert not opened.page.locator("dl.facts").is_visible()
+    opened.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert opened.page.locator("dl.facts").is_visible()
 
 
 def test_a_tab_shows_and_draws_the_other_family(browser: Any, page_file: Path) -> None:
@@ -60,7 +72,7 @@ def test_markup_in_names_is_read_as_text_everywhere(browser: Any, tmp_path: Path
     opened.drawn()
     assert opened.complaints == []
     assert opened.undrawn() == []
-    assert opened.page.locator("h1").inner_text() == f"Study {EVIL}"
+    assert opened.page.locator("h1").inner_text().startswith(EVIL)
     for selector in ("#history .legendtext", "#timeline .ytick text", "#slices .xtick text"):
         texts = opened.page.locator(selector).all_text_contents()
         assert any(EVIL in text for text in texts), (selector, texts)
@@ -91,6 +103,59 @@ def test_printing_shows_every_tab_at_the_width_of_the_paper(browser: Any, page_f
     assert all(abs(drawn - given) <= 1 for drawn, given in opened.page.evaluate(heights))
     opened.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert not opened.page.locator("#slices-1").is_visible()
+    assert opened.complaints == []
+
+
+def test_each_figure_is_saved_as_svg_png_and_csv(browser: Any, page_file: Path, tmp_path: Path) -> None:
+    opened = Opened(browser, page_file, color_scheme="dark", accept_downloads=True)
+    saved: dict[str, bytes] = {}
+    for kind in ("svg", "png", "csv"):
+        with opened.page.expect_download() as download:
+            opened.page.locator(f"#history [data-save={kind}]").click()
+        name = download.value.suggested_filename
+        download.value.save_as(tmp_path / name)
+        saved[name] = (tmp_path / name).read_bytes()
+    assert list(saved) == ["toy-history.svg", "toy-history.png", "toy-history.csv"]
+    assert saved["toy-history.png"].startswith(b"\x89PNG")
+    svg = saved["toy-history.svg"].decode()
+    assert ElementTree.fromstring(svg).tag.endswith("svg")
+    assert "rgb(20, 23, 27)" not in svg  # the dark page's ground: files are for light paper
+    assert len(list(csv.DictReader(saved["toy-history.csv"].decode().splitlines()))) == 24
+    assert opened.complaints == []
+
+
+def test_the_page_saves_the_numbers_that_the_command_writes(browser: Any, page_file: Path, tmp_path: Path) -> None:
+    assert write_dashboard_figures(Study(made_up()), tmp_path).no_pictures == ""
+    opened = Opened(browser, page_file)
+    names = [plot.get_attribute("data-name") for plot in opened.page.locator(".plot").all()]
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.{kind}" for name in names for kind in ("csv", "json", "svg", "png")}
+    opened.page.evaluate("document.querySelectorAll('[role=tabpanel]').forEach(panel => { panel.hidden = false; })")
+    for name in names:
+        panel = opened.page.locator(".panel", has=opened.page.locator(f"[data-name='{name}']"))
+        with opened.page.expect_download() as download:  # a browser asks before it saves several files that nobody clicked
+            panel.locator("[data-save=csv]").click()
+        shown, written = (numbers_in(path) for path in (Path(download.value.path()), tmp_path / f"{name}.csv"))
+        assert shown == written, name
+
+
+def numbers_in(path: Path) -> list[list[str | float]]:
+    """Return the cells of a CSV file, numbers as numbers: Python and JavaScript write them differently."""
+
+    def cell(text: str) -> str | float:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+    return [[cell(text) for text in line] for line in csv.reader(path.read_text(encoding="utf-8").splitlines())]
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+def test_several_studies_are_drawn_on_one_page(browser: Any, tmp_path: Path, width: int) -> None:
+    file = write_comparison([Study(made_up("one")), Study(made_up(EVIL))], tmp_path / "studies.html")
+    opened = Opened(browser, file, viewport={"width": width, "height": 720})
+    assert opened.undrawn() == []
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     assert opened.complaints == []
 
 

@@ -59,6 +59,17 @@ def test_a_folder_must_be_written_and_be_the_same_everywhere() -> None:
     assert found.what == "/s is not the same folder on all machines"
 
 
+def test_a_machine_without_the_stored_images_is_grave_and_one_without_other_data_is_fine() -> None:
+    there, gone, other = replace(ONE, data="f" * 64), replace(TWO, data=""), replace(ONE, address="10.0.0.3", data="0" * 64)
+    assert not check_data([there, gone], "f" * 64)
+    found = check_data([there, gone, other], "f" * 64, needed=True)
+    assert [complaint.what for complaint in found] == [
+        "10.0.0.2 can't read the stored images (no data there)",
+        f"10.0.0.3 can't read the stored images ({'0' * 40})",
+    ]
+    assert all(complaint.grave and "every machine mounts at the same path" in complaint.remedy for complaint in found)
+
+
 def test_small_memory_other_gpus_clocks_and_data_are_named_and_not_grave() -> None:
     odd = replace(TWO, shm_gb=0.06, gpus=[], clock_s=940.0, data="0" * 64)
     three = [ONE, replace(ONE, node="c", address="10.0.0.3"), odd]

@@ -22,6 +22,7 @@ def test_a_ray_that_is_too_slow_to_start_is_told_in_one_line(monkeypatch, addres
         raise Exception(SLOW)  # bare, as `ray._private.node.Node` raises it after 30 s
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
     monkeypatch.setattr(ray, "init", slow)
     with pytest.raises(error, match=message), ray_session(address, insecure=True):
         pass

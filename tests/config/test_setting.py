@@ -12,8 +12,8 @@ import pytest
 import typer
 import yaml
 
+from ecg_tune.api.settings import read_settings
 from ecg_tune.cli.main import app, run
-from ecg_tune.cli.settings import read_settings
 from ecg_tune.config import AugmentConfig, DataConfig, ImageConfig, SearchSettings, TrainingConfig, from_dict, stored_settings
 from ecg_tune.config import search as names
 from ecg_tune.config.deprecations import RENAMED, rename_settings
@@ -189,6 +189,6 @@ def test_an_old_flag_works_and_says_what_replaces_it(tmp_path, capsys):
 
 def test_what_version_0_1_stored_is_read():
     stored = {"gpu_share": None, "gpus_per_trial": 0.5, "silence_s": 30.0, "families": ["rnn"], "space": {}}
-    assert stored_settings(stored) == SearchSettings(gpus_per_trial=0.5, stall_timeout_s=30.0)
+    assert stored_settings(stored) == SearchSettings(("rnn",), gpus_per_trial=0.5, stall_timeout_s=30.0, space_version=1)
     assert rename_settings({"gpu_share": "auto", "gpus_per_trial": None}) == {"gpus_per_trial": "auto"}
     assert stored_settings({"gpu_share": "auto", "later": 1}, ("gpus_per_trial",)).gpus is None

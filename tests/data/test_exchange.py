@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,10 +15,12 @@ import numpy as np
 import pytest
 
 from ecg_tune.cli.main import run
+from ecg_tune.cli.options import next_evaluation
 from ecg_tune.data.exchange.layout import DATASET
 from ecg_tune.data.exchange.reader import import_tree
 from ecg_tune.data.exchange.writer import export_size_bytes, export_tree
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared, read_ledger
+from ecg_tune.data.prepared.describe import describe, describe_text
 from ecg_tune.errors import ConfigError, DataError, WorkFailedError
 from tests.conftest import make_toy_data
 
@@ -89,15 +92,6 @@ def test_files_have_the_documented_shapes_and_types(data, tmp_path):
     assert np.abs(load("signals/train/batch_0000.npy")).max() == pytest.approx(np.abs(data.train.signals_uv[:16]).max() / 1000)
 
 
-@pytest.mark.slow
-def test_both_back_ends_make_the_same_images(data, tmp_path):
-    for backend in ("torch", "pyts"):
-        export_tree(data, tmp_path / backend, image_size=24, backend=backend, batch_size=40)
-    for kind in ("gaf", "mtf"):
-        ours, theirs = (np.load(tmp_path / backend / f"images/train/{kind}/batch_0000.npy") for backend in ("torch", "pyts"))
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
-
-
 def test_a_tree_of_others_is_imported_with_what_the_user_says(foreign, data, tmp_path):
     manifest = import_tree(foreign, tmp_path / "back", **FOREIGN, class_names=("A", "B", "C", "D", "E"))
     back = open_prepared(tmp_path / "back")
@@ -105,6 +99,28 @@ def test_a_tree_of_others_is_imported_with_what_the_user_says(foreign, data, tmp
     np.testing.assert_array_equal(back.train.signals_uv, data.train.signals_uv)
     assert "without a table of records each counts as a patient" in manifest["source"]["version"]
     assert len(set(back.train.records["patient_id"]) | set(back.validation.records["patient_id"])) == 56
+
+
+def test_data_without_a_test_split_say_so_and_what_evaluates_their_models(tree, data, tmp_path, capsys):
+    import_tree(tree, tmp_path / "data")
+    models = f"{tmp_path / 'models'} --data {tmp_path / 'data'}"
+    assert "Test split: none; `ecg-tune evaluate … --on OTHER_DATA`" in describe_text(describe(tmp_path / "data"))
+    flags = ["--profile", "small", "--max-epochs", "1", "--out", str(tmp_path / "models")]
+    assert run(["train", "cnn1d", "--data", str(tmp_path / "data"), *flags]) == 0
+    assert f"next: ecg-tune evaluate {models} --on OTHER_DATA" in capsys.readouterr().out
+    assert next_evaluation(data, "STUDY") == "next: ecg-tune evaluate STUDY --out results/"
+    assert run(["evaluate", *models.split()]) == 2
+    assert f"{tmp_path / 'data'} has no test split: evaluate the models on other data with --on DIR" in capsys.readouterr().err
+    assert read_ledger(open_prepared(tmp_path / "data")) == []
+
+
+def test_unknown_patients_stay_unknown_in_a_second_export(foreign, data, tmp_path):
+    import_tree(foreign, tmp_path / "back", **FOREIGN)
+    export_tree(open_prepared(tmp_path / "back"), tmp_path / "again", images=())
+    import_tree(tmp_path / "again", tmp_path / "third")
+    assert (data.patients_known, open_prepared(tmp_path / "third").patients_known) == (True, False)
+    splits = [line.split() for line in describe_text(describe(tmp_path / "third")).splitlines() if line.startswith("  train")]
+    assert splits[0][:3] == ["train", "40", "unknown"]
 
 
 def test_batches_in_microvolts_numbered_from_1_beyond_10_keep_their_order(foreign, data, tmp_path):
@@ -147,7 +163,7 @@ FIRST, LABELS = "signals/train/batch_0000.npy", "labels/y_train.npy"
         (_change(LABELS, lambda a: a[:, :4]), r"shape \(40, 4\), not \(records, 5 classes NORM,MI,STTC,CD,HYP\).*--class-names"),
         (_change(LABELS, lambda a: a * 2), "other values than 0 and 1"),
         (lambda tree: (tree / LABELS).unlink(), "y_train.npy can't be read"),
-        (lambda tree: shutil.rmtree(tree / "signals"), "has no signals/: images are computed from signals"),
+        (lambda tree: shutil.rmtree(tree / "signals"), r"labels/ and signals/ or images/ are needed"),
         (lambda tree: shutil.rmtree(tree / "labels"), "is no exchange layout"),
         (_change("signals/validation/batch_0000.npy", lambda a: np.load(Path("train.npy"))), "16 validation records are also in train"),
     ],
@@ -185,11 +201,11 @@ def test_a_foreign_tree_needs_its_leads_and_rate_and_ours_needs_none(foreign, tm
         ({"class_names": [1, 2]}, "class_names is"),
         ({"class_names": ["A", "A", "B", "C", "D"]}, "class_names is"),
         ({"class_names": ["records", "B", "C", "D", "E"]}, "'records' can't name a class"),
-        ({"leads": ["I", "II", "XX"]}, "leads is .* and must be different leads"),
-        ({"leads": None}, "leads is 'None'"),
+        ({"leads": ["I", "II", "XX"]}, r"leads is \['I', 'II', 'XX'\], and must be different leads"),
+        ({"leads": None}, "leads is None"),
         ({"sampling_rate_hz": "x"}, "sampling_rate_hz is 'x', and must be a whole number of 50"),
-        ({"sampling_rate_hz": -5}, "sampling_rate_hz is '-5'"),
-        ({"n_samples": True}, "n_samples is 'True'"),
+        ({"sampling_rate_hz": -5}, "sampling_rate_hz is -5"),
+        ({"n_samples": True}, "n_samples is True"),
         ({"normalisation": {"kind": "foo"}}, "normalisation is"),
         ({"synthetic": "false"}, "synthetic is 'false', and must be true or false"),
         ({"label_rule": {"a": 1}}, "label_rule is"),
@@ -214,7 +230,7 @@ def test_facts_of_a_wrong_kind_are_refused_before_anything_is_written(tree, tmp_
         (lambda tree: (tree / "test_ledger.jsonl").write_text("garbage"), "not an opening of the test split"),
         (_change("signals/validation/batch_0000.npy", lambda a: a[:, :200]), r"records have \[200, 250\] samples"),
         (_change("labels/y_val.npy", lambda a: a * [0, 1, 1, 1, 1]), "validation has 1. records, none of class NORM"),
-        (lambda tree: (tree / FIRST).write_bytes(_archive()), "it holds several arrays"),
+        (lambda tree: (tree / FIRST).write_bytes(_archive()), "no .npy file with one array"),
     ],
 )
 def test_more_that_does_not_fit_is_refused_and_nothing_is_written(tree, tmp_path, fault, message):
@@ -247,6 +263,36 @@ def test_prepared_data_are_not_written_among_other_files(tree, tmp_path):
     with pytest.raises(DataError, match=r"home holds something else"):
         import_tree(tree, tmp_path / "home")
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("name", ["signals/train/batch_0000.npy", "labels/y_val.npy"])
+def test_a_pipe_in_the_place_of_an_array_is_not_waited_for(tree, tmp_path, name):
+    (tree / name).unlink()
+    os.mkfifo(tree / name)
+    with pytest.raises(DataError, match=r"it is no plain file.*: write it with"):
+        import_tree(tree, tmp_path / "back")
+
+
+@pytest.mark.parametrize("name", ["signals/train/batch_0000.npy", "labels/y_val.npy", "labels", "dataset.json"])
+@pytest.mark.parametrize("goal", ["elsewhere", "itself"])
+def test_a_link_out_of_the_tree_is_not_followed(tree, tmp_path, name, goal):
+    (tree / name).rename(tmp_path / "elsewhere")
+    (tree / name).symlink_to(tmp_path / "elsewhere" if goal == "elsewhere" else tree / name)
+    with pytest.raises(DataError, match=rf"{name} is a link out of .*: copy the file"):
+        import_tree(tree, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+def test_links_within_the_tree_and_to_the_tree_are_followed(tree, tmp_path):
+    fingerprint = import_tree(tree, tmp_path / "first")["fingerprint"]
+    (tree / FIRST).rename(tree / "first.npy")
+    (tree / FIRST).symlink_to(tree / "first.npy")
+    (tmp_path / "link").symlink_to(tree)
+    done: list[tuple[int, int]] = []
+    manifest = import_tree(tmp_path / "link", tmp_path / "second", progress=lambda *files: done.append(files))
+    assert manifest["fingerprint"] == fingerprint
+    assert done == [(number, len(done)) for number in range(1, len(done) + 1)]
+    assert len(done) == len(list((tree / "signals").rglob("*.npy")))
 
 
 def test_patients_in_two_splits_are_refused(tree, tmp_path):

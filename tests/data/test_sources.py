@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +134,54 @@ def test_a_table_that_can_not_be_meant_is_refused_by_line_and_remedy(tmp_path, c
         read_record_table(write_table(tmp_path / "records.csv", change))
 
 
+def test_line_numbers_count_blank_lines_and_cells_over_several_lines(tmp_path):
+    path = tmp_path / "records.csv"
+    path.write_text('record,patient_id,AF\n\nr0,"P\n0",1\n\n\nr1,P1,0\nr2,P2,2\n', encoding="utf-8")
+    with pytest.raises(DataError, match="line 8: column AF holds '2'"):
+        read_record_table(path)
+    path.write_text("\nrecord,patient_id,AF\n\nr0,P0,1\n/r1,P1,0\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 5: record '/r1' is not a file below"):
+        read_record_table(path)
+
+
+@pytest.mark.parametrize(("line", "cells"), [("r1,P1,0", 3), ("r1,P1,0,50", 4), ("r1", 1), ("r1,P1,0,50,male,1", 6), ("  ", 1)])
+def test_a_line_with_more_or_fewer_cells_than_the_first_is_refused(tmp_path, line, cells):
+    path = tmp_path / "records.csv"
+    path.write_text(f"record,patient_id,AF,age,sex\nr0,P0,1,,\n\n{line}\nr2,P2,0,60,female\n", encoding="utf-8")
+    with pytest.raises(DataError, match=rf"line 4 has {cells} cells \(the first line has 5\): correct it"):
+        read_record_table(path)
+
+
+def test_a_table_from_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "records.csv")
+    for path in (tmp_path / "records.csv", tmp_path):
+        for read in (read_record_table, read_mapping):
+            with pytest.raises(DataError, match="is a folder, a pipe or a device: name a CSV file"):
+                read(path)
+
+
+@pytest.mark.parametrize("link", ["r003.hea", "r003.dat", "sub"])
+def test_recordings_behind_a_link_out_of_the_folder_are_refused(folder, tmp_path, link):
+    copied = Path(shutil.copytree(folder, tmp_path / "copied"))
+    if link == "sub":
+        (copied / link).symlink_to(folder)
+        table = write_table(tmp_path / "r.csv", lambda rows: rows[3].update(record="sub/r003"))
+    else:
+        (copied / link).unlink()
+        (copied / link).symlink_to(folder / link)
+        table = write_table(tmp_path / "r.csv")
+    with pytest.raises(DataError, match=f"{link}.* is a link out of {copied}, to {folder}"):
+        prepare_recordings(copied, tmp_path / "data", read_record_table(table), DataConfig())
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_link_inside_the_folder_is_followed(folder, tmp_path):
+    copied = Path(shutil.copytree(folder, tmp_path / "copied"))
+    (copied / "r003.dat").rename(copied / "other.dat")
+    (copied / "r003.dat").symlink_to("other.dat")
+    assert prepare_recordings(copied, tmp_path / "data", read_record_table(write_table(tmp_path / "r.csv")), DataConfig())
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"record,patient_id,A\n", b"record,patient_id,A\nx,y\n", b"\xff\xfe\x00", b"record,patient_id,A\nx,y,1,2\n"]
 )
@@ -200,6 +249,7 @@ def test_snomed_codes_of_headers_become_classes(folder, tmp_path, capsys):
     assert "10370003 (24)" in out
     data = open_prepared(tmp_path / "data")
     assert data.class_names == ("normal", "AF")
+    assert not data.patients_known
     assert data.train.labels.sum(axis=1).tolist() == [1] * len(data.train)
     number = int(data.train.records["ecg_id"][0]) - 1
     assert (data.train.records["age"][0], data.train.records["sex"][0]) == (20 + number, 1 - number % 2)

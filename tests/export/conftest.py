@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from ecg_tune.config import CLASS_NAMES
-from ecg_tune.data.prepared.dataset import SPLIT_NAMES, PreparedData, Split, open_prepared, write_prepared
+from ecg_tune.data.prepared.dataset import SPLIT_NAMES, PreparedData, Split, open_prepared
+from ecg_tune.data.prepared.writer import write_prepared
 from ecg_tune.data.ptbxl.records import read_record
 from ecg_tune.models import MODELS, n_parameters
 from ecg_tune.training.model_file import SavedModel, describe_data, save_model

@@ -193,10 +193,10 @@ def test_a_file_of_the_same_kind_is_replaced_and_nothing_else(model, tmp_path):
     [
         (["{tmp}/nowhere.pth", "{tmp}/m.onnx"], "nowhere.pth does not exist"),
         (["{tmp}/nowhere.json", "{tmp}/m.onnx"], "nowhere.json does not exist"),
-        (["{tmp}", "{tmp}/m.onnx"], "can't be read"),
+        (["{tmp}", "{tmp}/m.onnx"], "is a folder: name a model file in it"),
         (["{cut}", "{tmp}/m.onnx"], "cut.pth is not a whole checkpoint"),
         (["{weights}", "{tmp}/m.onnx"], "{weights} can't be used"),
-        (["{facts}", "{tmp}/m.onnx"], "{facts} can't be used"),
+        (["{facts}", "{tmp}/m.onnx"], "{facts} does not hold what a model of its kind needs"),
         (["{model}", "{tmp}/m.pth"], "ends with .onnx, but got"),
         (["{model}", "{tmp}/m.onnx", "--format", "onxx"], "unknown format 'onxx': did you mean 'onnx'?"),
         (["{model}", "{tmp}/m.onnx", "--format", "torchscript"], "ends with .ts, but got"),
@@ -232,7 +232,7 @@ def test_a_model_whose_predictions_are_no_numbers_is_refused(save_random, tmp_pa
     save_random(tmp_path, "cnn1d", state=saved.state)
     said = ecg_tune("export-onnx", path, tmp_path / "m.onnx")
     assert said.code == 1
-    assert "m.onnx was not written: its probabilities differ from the model's by nan" in said.err
+    assert "m.onnx was not written: its output 'probabilities' differs from the model's by nan" in said.err
     assert not (tmp_path / "m.onnx").exists()
 
 

@@ -18,6 +18,7 @@ TOKEN = secrets.token_hex(32)
 def marked(environment: dict[str, str], folder: Path) -> dict[str, str]:
     """Return an environment that all processes of a case share; Ray keeps its files below `folder`, whose path must be short."""
     own = {MARK: str(folder), "RAY_TMPDIR": str(folder), "OMP_NUM_THREADS": "1", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+    own |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "0"}  # Tune's logs tell what was trained how often
     return {**environment, **own, "SPT_NOENV": "1"}  # else a worker's title overwrites the mark
 
 

@@ -292,6 +292,23 @@ def test_rows_that_plain_optuna_left_open_are_tried_after_the_defaults(study, lo
     assert len(newest_trials(study)) == 4
 
 
+def test_configs_that_are_queued_while_a_search_runs_are_tried_next(study, log):
+    engine = SearchEngine(Study(study), TOY_SPACE, settings(trials=8), log)
+    play(engine, steps=5)
+    study.enqueue_trial({"family": "fast", "fast.quality": 0.25})
+    study.enqueue_trial({"family": "slow"})
+    engine.additions.looked_at -= engine.additions.EVERY_S
+    play(engine)
+    queued = [t for t in newest_trials(study) if t.user_attrs.get("queued", "").startswith("row ")]
+    assert [t.params["family"] for t in queued] == ["fast", "slow"]
+    assert not any(t.number < queued[1].number for t in newest_trials(study)[7:]), "before anything is sampled"
+    assert queued[0].params["fast.quality"] == 0.25
+    assert len(newest_trials(study)) == 8
+    assert len({t.user_attrs["path"] for t in newest_trials(study)}) == 8, "each trial has a folder of its own"
+    play(SearchEngine(Study(study), TOY_SPACE, settings(trials=8), log))
+    assert len(newest_trials(study)) == 8, "they are tried once"
+
+
 def test_a_value_that_is_known_already_changes_nothing(study, log):
     engine = SearchEngine(Study(study), TOY_SPACE, settings(), log)
     task = engine.next_assignment()

@@ -10,13 +10,15 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.engine import SearchEngine
+from ecg_tune.search.learnt_priors import learnt_priors, with_priors
 from ecg_tune.search.preview.virtual_time import Silent
 from ecg_tune.search.sampling.priors import CONFIDENCES, FIRST_SHARE, HALVED_AFTER, Prior, share_of_draws
 from ecg_tune.search.sampling.samplers import SAMPLERS
 from ecg_tune.search.sampling.unit_interval import to_unit
-from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.space import Proposal, SearchSpace
 from ecg_tune.study.study import Study
-from tests.toy_search import TOY_SPACE
+from tests.toy_search import TOY_SPACE, Log, play, suggest
+from tests.toy_search import settings as toy_settings
 
 RANGES: list[tuple[BaseDistribution, Any]] = [
     (FloatDistribution(1e-4, 1e-1, log=True), 3e-3),
@@ -75,3 +77,24 @@ def test_a_restarted_search_draws_what_an_uninterrupted_one_does():
     priors, study = {"slow.quality": Prior(0.2)}, Study.in_memory()
     values("tpe", priors, 9, study=study)
     assert values("tpe", priors, 20, study=study) == values("tpe", priors, 20)
+
+
+def test_the_best_trials_of_a_study_on_other_data_are_priors_and_none_is_imported():
+    other = Study.in_memory()
+    play(SearchEngine(other, TOY_SPACE, toy_settings(trials=12, scheduler="none"), Log()))
+    best = {family: next(trial for trial in other.best() if trial.family == family) for family in ("slow", "fast")}
+    learnt = learnt_priors(other, TOY_SPACE, ("slow", "fast"))
+    assert learnt == {f"{family}.quality": Prior(trial.params[f"{family}.quality"]) for family, trial in best.items()}
+    assert with_priors(SearchSpace(suggest, priors={"slow.quality": Prior(0.1)}), learnt).priors["slow.quality"] == Prior(0.1)
+    assert learnt_priors(Study.in_memory(), TOY_SPACE, ("slow", "fast")) == {}
+
+
+def test_what_this_space_does_not_hold_is_no_prior():
+    other = Study.in_memory()
+    play(SearchEngine(other, TOY_SPACE, toy_settings(trials=6, scheduler="none"), Log()))
+
+    def narrowed(trial: Any) -> Proposal:
+        family = trial.suggest_categorical("family", ("slow", "fast"))
+        return Proposal(family, {"family": family, "quality": trial.suggest_float(f"{family}.quality", 0.0, 1e-9)})
+
+    assert learnt_priors(other, SearchSpace(narrowed, defaults=TOY_SPACE.defaults), ("slow", "fast")) == {}

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from ecg_tune.errors import StudyError
 from ecg_tune.search.engine import SearchEngine
-from ecg_tune.search.resume import extend, import_trials
+from ecg_tune.search.resume import extend, import_trials, withdraw
 from ecg_tune.search.stopping.budget import Budget
 from ecg_tune.study.study import Study
 from tests.stored import best_trials, newest_trials
@@ -26,18 +26,19 @@ def test_more_epochs_make_new_rows_of_the_complete_ones_only(study, log):
     longer = settings(trials=20, max_epochs=9)
     made = extend(Study(study), TOY_SPACE, longer)
     assert {old for old, _, _ in made} == set(complete)
-    reopened = optuna.load_study(study_name="toy", storage=str(study._storage._backend.url))  # as anybody else would open it
     for old, new, kept in made:
         row = study.trials[new]
         assert kept == 4
         assert row.params == complete[old].params
         assert row.intermediate_values == complete[old].intermediate_values
         assert row.user_attrs["continued_from"] == old
-        assert reopened.trials[old].user_attrs["superseded_by"] == new
+        assert "superseded_by" not in study.trials[old].user_attrs, "it counts until the new one has finished"
         assert (row.user_attrs["path"], row.user_attrs["seed"]) == (complete[old].user_attrs["path"], complete[old].user_attrs["seed"])
     play(SearchEngine(Study(study), TOY_SPACE, longer, log), epochs=9)
     rows = newest_trials(study)
-    assert len(rows) == 20
+    assert len(rows) == len(Study(study).trials()) == 20
+    reopened = optuna.load_study(study_name="toy", storage=str(study._storage._backend.url))  # as anybody else would open it
+    assert all(reopened.trials[old].user_attrs["superseded_by"] == new for old, new, _ in made)
     assert {t.number: t.datetime_complete for t in rows if t.number in pruned} == pruned
     assert all(max(t.intermediate_values) == 9 for t in rows if t.state == TrialState.COMPLETE)
     assert {t.state for t in rows} == {TrialState.COMPLETE, TrialState.PRUNED}
@@ -58,17 +59,54 @@ def test_a_driver_killed_while_lengthening_counts_no_trial_twice(study, log, mon
     play(SearchEngine(Study(study), TOY_SPACE, settings(trials=3), log))
     longer = settings(trials=3, max_epochs=9)
 
-    def killed(*_: Any, **__: Any) -> None:
-        raise RuntimeError("killed")
+    add = Study.add
+
+    def killed(self: Study, trial: Any) -> Any:
+        if trial.number > 3:
+            raise RuntimeError("killed")
+        return add(self, trial)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Study, "record", killed)
+        patch.setattr(Study, "add", killed)
         with pytest.raises(RuntimeError, match="killed"):
             extend(Study(study), TOY_SPACE, longer)
     assert len(newest_trials(study)) == 3
     extend(Study(study), TOY_SPACE, longer)
     assert len(newest_trials(study)) == 3
     assert len([t for t in study.trials if "continued_from" in t.user_attrs]) == 3
+
+
+@pytest.mark.parametrize("steps", [0, 1, 7, 14, 15])
+def test_an_interrupted_extension_leaves_what_was_finished_and_may_be_given_up(study, steps):
+    play(SearchEngine(Study(study), TOY_SPACE, settings(trials=3), Log()))
+    before = Study(study).best()
+    longer = settings(trials=3, max_epochs=9)
+    extend(Study(study), TOY_SPACE, longer)
+    play(SearchEngine(Study(study), TOY_SPACE, longer, Log()), epochs=9, steps=steps)
+    assert len(Study(study).best()) == len(before) == 3
+    assert len(Study(study).newest_trials()) == 3
+    finished = [trial for trial in Study(study).newest_trials() if trial.finished]
+    assert {trial.number for trial in finished} <= {trial.number for trial in Study(study).best()}
+    withdraw(Study(study), settings(trials=3))
+    assert extend(Study(study), TOY_SPACE, settings(trials=3)) == []
+    assert [(t.number, t.values) for t in Study(study).best()] == [(t.number, t.values) for t in before]
+    assert SearchEngine(Study(study), TOY_SPACE, settings(trials=3), Log()).done
+    extend(Study(study), TOY_SPACE, longer)
+    play(SearchEngine(Study(study), TOY_SPACE, longer, Log()), epochs=9)
+    assert [trial.last_epoch for trial in Study(study).trials()] == [9, 9, 9]
+
+
+def test_an_extension_that_fails_leaves_the_older_trial(study, log):
+    play(SearchEngine(Study(study), TOY_SPACE, settings(trials=2), log))
+    best = Study(study).best()
+    longer = settings(trials=2, max_epochs=9)
+    extend(Study(study), TOY_SPACE, longer)
+    engine = SearchEngine(Study(study), TOY_SPACE, longer, log)
+    for _ in range(2):
+        engine.fail(engine.next_assignment().number, "nan", "not finite")
+    assert Study(study).best() == best
+    assert engine.done
+    assert extend(Study(study), TOY_SPACE, longer) == [], "it is not tried for ever"
 
 
 @pytest.mark.parametrize("epochs", [1, 7, 11])

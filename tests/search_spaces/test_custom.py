@@ -87,7 +87,7 @@ def test_a_prior_that_no_config_has_a_use_for_is_refused():
 
 def test_parameters_of_every_branch_are_known():
     names = parameters(lambda trial: SPACES["fusion"].suggest(trial, SpaceContext("full", 5)))
-    for family in ("rnn", "cnn1d", "resnet1d", "cnn1d_rnn", "alexnet", "vgg", "resnet"):
+    for family in ("rnn", "cnn1d", "resnet1d", "cnn1d_rnn", "inception1d", "alexnet", "vgg", "resnet"):
         assert any(name.startswith(f"fusion.{family}.") for name in names), family
     assert "fusion.mtf_bins" in names
 

@@ -13,6 +13,7 @@ from ecg_tune.config.training_rules import TRAINING_SETTINGS
 from ecg_tune.errors import ConfigError
 from ecg_tune.models import trial_config
 from search_spaces import SpaceContext, resolve, search_space
+from search_spaces.suggestions import AUGMENTATIONS
 
 FAMILIES = ("cnn1d", "rnn")
 
@@ -38,17 +39,22 @@ def of(family: str, found: list[tuple[dict[str, Any], TrainingConfig]]) -> list[
 
 
 def test_a_list_searches_a_setting_of_one_family_and_leaves_the_others():
-    found = trials({"cnn1d.label_smoothing": [0.0, 0.05, 0.1]})
-    assert {training.label_smoothing for training in of("cnn1d", found)} == {0.0, 0.05, 0.1}
-    assert {training.label_smoothing for training in of("rnn", found)} == {0.0}
-    assert all(params["cnn1d.label_smoothing"] == training.label_smoothing for params, training in found if params["family"] == "cnn1d")
+    found = trials({"cnn1d.mixup": [0.0, 0.2, 0.4]})
+    assert {training.mixup for training in of("cnn1d", found)} == {0.0, 0.2, 0.4}
+    assert {training.mixup for training in of("rnn", found)} == {0.0}
+    assert all(params["cnn1d.mixup"] == training.mixup for params, training in found if params["family"] == "cnn1d")
 
 
 def test_a_range_searches_augmentation_and_whole_numbers_stay_whole():
     found = of(
         "cnn1d",
         trials(
-            {"cnn1d.augment.noise": {"low": 0.0, "high": 0.2}, "cnn1d.warmup_epochs": {"low": 0, "high": 3}, "cnn1d.schedule": ["cosine"]}
+            {
+                "cnn1d.augmentation": "off",
+                "cnn1d.augment.noise": {"low": 0.0, "high": 0.2},
+                "cnn1d.warmup_epochs": {"low": 0, "high": 3},
+                "cnn1d.schedule": ["cosine"],
+            }
         ),
     )
     assert len({training.augment.noise for training in found}) > 10
@@ -93,9 +99,9 @@ def test_training_of_a_settings_file_holds_for_every_family_and_space_wins():
         "rnn.augment.noise": 0.05,
         "rnn.cell": "gru",
     }
-    found = trials(settings.rules, n=6)
+    found = trials(settings.rules, n=30)
     assert {training.averaging for training in of("cnn1d", found)} == {"ema"}
-    assert {training.augment for _, training in found} == {dataclasses.replace(AugmentConfig(), noise=0.05)}
+    assert {training.augment for _, training in found} == {dataclasses.replace(strength, noise=0.05) for strength in AUGMENTATIONS.values()}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +131,10 @@ def test_what_is_no_setting_of_training_is_refused(training, message):
         ({"cnn1d.warmup_epochs": 2}, r"one_cycle warms up by itself: leave it out, or fix schedule"),
         ({"cnn1d.max_epochs": 9}, r"unknown parameter 'cnn1d.max_epochs'"),
         ({"resnet1d.mixup": 0.2}, r"unknown parameter 'resnet1d.mixup'"),
+        (
+            {"cnn1d.augmentation": "huge"},
+            r"cnn1d.augmentation must be one of off, mild, strong, but got 'huge'",
+        ),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(rules, message):

@@ -29,9 +29,10 @@ from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.resume import extend
 from ecg_tune.storage import LocalStorage
 from ecg_tune.study import postgresql as server
-from ecg_tune.study.database import ADDRESS, DATABASE, connection_settings, server_url
+from ecg_tune.study.database import ADDRESS, DATABASE, connection_settings
 from ecg_tune.study.export import copy_to_sqlite
 from ecg_tune.study.postgresql import SearchLock
+from ecg_tune.study.server_url import server_url
 from ecg_tune.study.study import Study
 from ecg_tune.training.model_file import load_saved
 from tests.commands import Said, ecg_tune
@@ -307,8 +308,10 @@ def test_a_folder_whose_study_is_gone_or_named_otherwise_says_so(postgresql, url
     code, err = say(capsys, "status", tmp_path / "renamed")
     assert (code, err.count("\n")) == (2, 1)
     assert f"{url} holds no study named 'renamed': give the folder the name that its study has there" in err
-    (tmp_path / "renamed" / ADDRESS).write_text(postgresql.new_database("empty") + "\n")
-    assert say(capsys, "status", tmp_path / "renamed")[0] == 2
+    empty = postgresql.new_database("empty")
+    (tmp_path / "renamed" / ADDRESS).write_text(f"{empty}\n")
+    code, err = say(capsys, "status", tmp_path / "renamed", "--storage", empty)
+    assert (code, "holds no study named 'renamed'" in err) == (2, True)
     assert postgresql.sql("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'public'", database="empty") == "0"
 
 
@@ -431,7 +434,7 @@ def test_other_searches_learn_from_it_and_take_its_encoders(remote, toy_data, tm
     found = encoders_of(remote.study, data, into=LocalStorage(tmp_path / "fusions"))()
     assert found is not None
     assert load_saved(found.signal.path).config.family == "cnn1d"
-    flags = ("--data", toy_data.folder, "--import-study", remote.study, "--families", "cnn1d", "--profile", "small")
+    flags = ("--data", toy_data.folder, "--import-study", remote.study, "--families", "cnn1d", "--profile", "small", "--metric", "macro_f1")
     code, err = say(capsys, "search", tmp_path / "other", *flags)
     assert (code, err.count("\n")) == (2, 1)
-    assert "study can't be imported: its data_fingerprint" in err
+    assert "study can't be imported: its metric" in err

@@ -9,21 +9,32 @@ import optuna
 import pytest
 from optuna.distributions import IntDistribution
 
+from ecg_tune.config.formats import STUDY as FORMAT
 from ecg_tune.errors import StudyError
+from ecg_tune.study.attribute_checks import STUDY_CHECKS, TRIAL_CHECKS
 from ecg_tune.study.attributes import StudyAttributes
-from ecg_tune.study.schema import FORMAT, MIGRATIONS, TRIAL_NAMES, read_study, study_attributes, trial_attributes
+from ecg_tune.study.schema import MIGRATIONS, TRIAL_NAMES, read_study, study_attributes, trial_attributes
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
 
+DECISION = {"epoch": 1, "resumes": False, "value": 0.5, "mean": 0.6, "sd": 0.01, "best": 0.7, "reason": "worth"}
 WHOLE = Trial(
     0, "COMPLETE", family="rnn", params={"rnn.depth": 3}, distributions={"rnn.depth": IntDistribution(1, 9)}, intermediate={1: 0.5, 2: 0.7},
     values=(0.7,), config={"family": "rnn"}, seed=7, is_default=True, path="checkpoints/trial_00000", queued="default 0", continued_from=4,
-    resumes=True, superseded_by=9, imported_from="other#3", seconds=1.5, epochs_trained=2, device="cpu", node="host", worker="host:1",
-    n_parameters=10, micro_batch=8, micro_batch_after_oom=4, per_class_auc=(0.5, 1.0), best_epoch=2, checkpoint="checkpoints/a.pt",
-    objectives=(0.7, 10.0), decisions=({"epoch": 1, "resumes": False},), forecast=(0.71, 0.01),
+    resumes=True, superseded_by=9, discarded="why", note="seen", tags=("a", "b.1"),
+    imported_from="other#3", seconds=1.5, timing={"forward": 1.0, "idle": 0.5}, epochs_trained=2, device="cpu", node="host",
+    worker="host:1",
+    n_parameters=10, micro_batch=8, micro_batch_after_oom=4, per_class_auc=(0.5, 1.0), best_epoch=2,
+    checkpoint="checkpoints/trial_00004/epoch_00002-0123456789abcdef.pt",
+    objectives=(0.7, 10.0), decisions=(DECISION,), forecast=(0.71, 0.01),
     ended_by="patience", fail_reason="nan", failure="text",
 )  # fmt: skip
 """No trial has all of this at once."""
+
+
+def test_every_field_of_a_study_and_of_a_trial_is_checked():
+    assert set(TRIAL_CHECKS) == set(TRIAL_NAMES)
+    assert set(STUDY_CHECKS) == {field.name for field in dataclasses.fields(StudyAttributes)}
 
 
 def test_every_field_of_a_trial_is_stored_and_read_back() -> None:

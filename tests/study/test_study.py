@@ -10,10 +10,10 @@ from dataclasses import replace
 import optuna
 import pytest
 
+from ecg_tune.config.formats import STUDY as FORMAT
 from ecg_tune.errors import StudyError
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.database import DATABASE
-from ecg_tune.study.schema import FORMAT
 from ecg_tune.study.study import Study
 from tests.stored import open_study
 
@@ -51,7 +51,7 @@ def test_what_a_killed_maker_left_is_replaced(tmp_path):
 
 
 def test_more_epochs_fit_and_fewer_are_refused(tmp_path):
-    Study.create(tmp_path / "study", ATTRIBUTES).optuna.add_trial(optuna.trial.create_trial(value=0.5))
+    Study.create(tmp_path / "study", ATTRIBUTES).optuna.add_trial(optuna.trial.create_trial(value=0.5, intermediate_values={9: 0.5}))
     assert Study.create(tmp_path / "study", replace(ATTRIBUTES, max_epochs=9)).attributes.max_epochs == 9
     with pytest.raises(StudyError, match=r"was searched with max_epochs=9, this is 4: trials can be extended, not shortened"):
         Study.create(tmp_path / "study", ATTRIBUTES)

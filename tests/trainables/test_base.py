@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,13 @@ import torch
 
 import trainables.base
 from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig, to_dict
+from ecg_tune.data.exchange.reader import import_tree
+from ecg_tune.data.exchange.writer import export_tree
+from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.models import ResNetConfig, RNNConfig
 from ecg_tune.storage import LocalStorage
 from ecg_tune.training.checkpoints import newest_checkpoint
+from search_spaces import SPACES, SpaceContext, resolve
 from trainables.base import LearnerTrainable, Shared
 
 pytestmark = pytest.mark.slow
@@ -166,14 +171,14 @@ def test_any_other_error_fails_with_its_text(shared):
     assert "unknown family 'nonsense'" in result["failure"]
 
 
-def test_a_checkpoint_that_can_not_be_written_fails_the_trial_and_says_where(shared, tmp_path, monkeypatch):
+def test_a_checkpoint_that_can_not_be_written_ends_the_search_and_says_where(shared, tmp_path, monkeypatch):
     monkeypatch.setattr("ecg_tune.training.checkpoints.PAUSES_S", ())
     trainable = worker(shared, task())
     assert trainable.step()["epoch"] == 1
     (tmp_path / "checkpoints" / "trial_00000").rename(tmp_path / "gone")
     (tmp_path / "checkpoints" / "trial_00000").write_text("a file where the folder was")
     result = trainable.step()
-    assert (result["fail_reason"], result["done"], result["complete"]) == ("error", True, False)
+    assert (result["fail_reason"], result["done"], result["complete"]) == ("storage", True, False)
     assert result["failure"].startswith(f"checkpoint checkpoints/trial_00000/epoch_00002 can't be written to {tmp_path}: ")
 
 
@@ -232,3 +237,19 @@ def test_further_objectives_are_reported_from_the_first_epoch(shared, cost):
     results = [trainable.step() for _ in range(2)]
     assert results[0]["costs"] == results[1]["costs"]
     assert results[0]["costs"][0] > 0
+
+
+def test_a_node_that_can_not_read_stored_images_fails_its_trial_in_one_line(few_data, shared, tmp_path, monkeypatch):
+    export_tree(few_data, tmp_path / "tree", images=("gaf",), image_size=32)
+    import_tree(tmp_path / "tree", tmp_path / "data", images="gaf")
+    stored = pickle.loads(pickle.dumps(open_prepared(tmp_path / "data").in_memory()))  # as it reaches a worker
+    config = resolve("resnet", SPACES["resnet"].defaults["small"], SpaceContext("small", 1, images=stored.image_shape))
+    there = worker(dataclasses.replace(shared, data=stored), {**task(), "trial": to_dict(config)})
+    assert there.step()["complete"]
+    (tmp_path / "data").rename(tmp_path / "unmounted")
+    monkeypatch.setattr(trainables.base, "_on_device", {})  # another process
+    gone = pickle.loads(pickle.dumps(stored))
+    result = worker(dataclasses.replace(shared, data=gone), {**task(number=1), "trial": to_dict(config)}).step()
+    assert result["fail_reason"] == "error"
+    assert "train/images.npy can't be read on" in result["failure"]
+    assert "\n" not in result["failure"]

@@ -18,3 +18,9 @@ def test_the_cost_grows_with_the_records_that_an_epoch_would_train(toy_data, mon
     monkeypatch.setattr("ecg_tune.training.costs.time.perf_counter", lambda: next(ticks))
     assert epoch_cost_s(TrialConfig("rnn", RNNConfig(hidden_size=8), TrainingConfig(crop_s=1.0)), data) == 2.0 * 96 / 16
     assert trained == [16, 16]
+
+
+def test_an_epoch_of_a_training_of_one_epoch_can_be_timed(toy_data):
+    """A one-cycle schedule ends with its last epoch, and two are trained."""
+    config = TrialConfig("rnn", RNNConfig(hidden_size=8), TrainingConfig(crop_s=1.0, max_epochs=1, schedule="one_cycle"))
+    assert epoch_cost_s(config, learning_data(toy_data, torch.device("cpu"))) > 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,7 +17,8 @@ from ecg_tune.models import FusionConfig, ResNetConfig, RNNConfig
 from ecg_tune.training.encoders import with_local_encoders
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.learner import Learner, learning_data
-from ecg_tune.training.model_file import load_saved, save_model
+from ecg_tune.training.model_file import build_predictor, load_saved, save_model
+from ecg_tune.training.refit import refit_model
 
 TRAINING = TrainingConfig(max_epochs=1, crop_s=1.0)
 RNN, RESNET, IMAGE = RNNConfig(hidden_size=8, num_layers=1), ResNetConfig(layers=(1,), width=4, stem="small"), ImageConfig(size=32)
@@ -55,6 +58,78 @@ def test_only_frozen_encoders_stay_as_they_are_batch_statistics_included(files, 
     learner.step()
     after = weights_of(learner.model.image.network)
     assert all(torch.equal(before[key], after[key]) for key in before) == frozen
+
+
+def test_encoders_rest_for_their_first_epochs_and_then_train(files, toy_data):
+    learner = Learner(fusion(files, freeze_epochs=1), learning_data(toy_data, torch.device("cpu")), seed=0)
+    before = weights_of(learner.model.image.network)
+    learner.train_epoch()
+    first = weights_of(learner.model.image.network)
+    assert all(torch.equal(before[key], first[key]) for key in before)
+    learner.train_epoch()
+    second = weights_of(learner.model.image.network)
+    assert not all(torch.equal(first[key], second[key]) for key in first if "running" not in key)
+
+
+def test_a_resumed_training_knows_whether_its_encoders_still_rest(files, toy_data):
+    data = learning_data(toy_data, torch.device("cpu"))
+    config = fusion(files, freeze_epochs=1)
+    config = replace(config, training=replace(TRAINING, max_epochs=3))
+    whole, first, second = (Learner(config, data, seed=0) for _ in range(3))
+    for _ in range(2):
+        whole.step()
+    first.step()
+    second.load_state_dict(first.state_dict())
+    second.step()
+    for name, value in whole.model.state_dict().items():
+        torch.testing.assert_close(second.model.state_dict()[name], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("schedule", ["plateau", "one_cycle", "cosine"])
+def test_encoders_learn_at_their_share_of_the_rate_under_every_schedule(files, toy_data, schedule):
+    config = fusion(files, encoder_learning_rate=0.1)
+    config = replace(config, training=replace(TRAINING, schedule=schedule, max_epochs=3))
+    learner = Learner(config, learning_data(toy_data, torch.device("cpu")), seed=0)
+    for _ in range(2):
+        head, encoders = learner.optimizer.param_groups
+        assert encoders["lr"] == pytest.approx(0.1 * head["lr"])
+        learner.step()
+    n_encoders = sum(1 for side in (learner.model.signal, learner.model.image) for _ in side.network.parameters())
+    assert len(encoders["params"]) == n_encoders
+    assert len(head["params"]) + n_encoders == sum(1 for _ in learner.model.parameters())
+
+
+def test_with_the_signal_models_own_head_training_starts_from_its_predictions(files, toy_data):
+    learner = Learner(fusion(files, signal_head=True), learning_data(toy_data, torch.device("cpu")), seed=0)
+    alone = build_predictor(load_saved(files["RNNModel"]))
+    validation = toy_data.validation.signals_uv[:6]
+    signals = torch.from_numpy(np.array(validation)).float() / 1000
+    with torch.inference_mode():
+        torch.testing.assert_close(learner.predictor.eval()(signals), alone(signals))
+    learner.step()
+    with torch.inference_mode():
+        assert not torch.allclose(learner.predictor.eval()(signals), alone(signals))
+
+
+@pytest.mark.parametrize("changes", [{"signal_head": True}, {"freeze_epochs": 1, "encoder_learning_rate": 0.1, "signal_head": True}])
+def test_such_a_fusion_is_saved_opened_and_refitted(files, toy_data, tmp_path, changes):
+    config = replace(fusion(files, **changes), training=replace(TRAINING, max_epochs=2))
+    fit = train_model(config, toy_data)
+    model = saved_model(fit, toy_data, name="JointFusion")
+    save_model(tmp_path / "fusion.pth", model)
+    signals = torch.from_numpy(np.array(toy_data.validation.signals_uv[:6])).float() / 1000
+    with torch.inference_mode():
+        torch.testing.assert_close(build_predictor(load_saved(tmp_path / "fusion.pth"))(signals), fit.model(signals))
+    refitted = refit_model(model, toy_data)
+    assert refitted.epochs == model.best_epoch
+    changed = any(not torch.equal(refitted.state[key], load_saved(files["ResNet"]).state[key.removeprefix("image.network.")])
+                  for key in refitted.state if key.startswith("image.network.") and "head" not in key)  # fmt: skip
+    assert changed == (model.best_epoch > config.model.freeze_epochs)
+
+
+def test_a_signal_head_needs_a_trained_signal_model():
+    with pytest.raises(ConfigError, match="signal_head is the classifier of a trained signal model: give signal_checkpoint"):
+        FusionConfig(signal_head=True)
 
 
 def test_a_file_with_another_network_is_refused(files, toy_data):

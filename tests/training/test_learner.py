@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import subprocess
@@ -13,11 +14,12 @@ import torch
 
 from ecg_tune.config import AugmentConfig, ImageConfig, TrainingConfig, TrialConfig
 from ecg_tune.errors import NonFiniteLossError
-from ecg_tune.metrics import macro_auc, per_class_auc
+from ecg_tune.metrics import macro_auc, per_class_metrics
 from ecg_tune.models import CNN1DConfig, ResNetConfig, RNNConfig
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.learner import Learner, learning_data
 from ecg_tune.training.model_file import load_weights
+from ecg_tune.training.numerics import mixed_precision
 from ecg_tune.training.predictor import predict_probabilities
 
 CPU = torch.device("cpu")
@@ -50,7 +52,41 @@ def test_reported_metrics_are_those_of_the_predictions(loaded, toy_data):
     result = learner.step()
     probabilities = predict_probabilities(learner.predictor, toy_data.validation.signals_uv)
     assert result.metrics["macro_auc"] == pytest.approx(macro_auc(toy_data.validation.labels, probabilities), abs=1e-6)
-    np.testing.assert_allclose(result.per_class_auc, per_class_auc(toy_data.validation.labels, probabilities), atol=1e-6)
+    expected = per_class_metrics(toy_data.validation.labels, probabilities)
+    for name, values in expected.items():
+        np.testing.assert_allclose(result.per_class[name], values, atol=1e-6, err_msg=name)
+
+
+def test_a_checkpoint_with_the_auc_of_each_class_alone_is_resumed(few):
+    learner = Learner(config(max_epochs=2), few, seed=0)
+    learner.step()
+    state = copy.deepcopy(learner.state_dict())
+    for row in state["history"]:
+        row["per_class_auc"] = row.pop("per_class")["auc"]  # as earlier versions wrote it
+    resumed = Learner(config(max_epochs=2), few, seed=0)
+    resumed.load_state_dict(state)
+    assert list(resumed.history[0].per_class) == ["auc"]
+    assert resumed.step().train_loss == learner.step().train_loss
+
+
+@pytest.mark.parametrize(("crop_s", "rows"), [(None, [8, 8]), (1.0, [8] * 8)])
+def test_validation_takes_twice_the_batch_and_gives_the_same_for_any(few, crop_s, rows):
+    learners = [Learner(config(crop_s=crop_s, batch_size=size), few, seed=0) for size in (4, 32)]
+    sizes: list[int] = []
+    learners[0].model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    (loss, probabilities), (other_loss, other_probabilities) = (learner.validate() for learner in learners)
+    assert sizes == rows  # 16 records, whole or of 4 crops each
+    assert loss == pytest.approx(other_loss, abs=1e-6)
+    np.testing.assert_allclose(probabilities, other_probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize(("capability", "convolutions", "recurrent"), [("amx_bf16", 1, 1), ("avx512_bf16", 1, 0), ("avx512_f", 0, 0)])
+def test_bfloat16_is_used_where_it_is_faster(few, monkeypatch, capability, convolutions, recurrent):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True})
+    network = TrialConfig("cnn1d", CNN1DConfig(filters=4, depth=1), TrainingConfig(max_epochs=1))
+    for settings, expected in ((network, convolutions), (config(), recurrent)):
+        with mixed_precision(Learner(settings, few, seed=0).model, CPU):
+            assert torch.is_autocast_enabled("cpu") == bool(expected)
 
 
 def test_the_last_epoch_says_why_training_ended(few):

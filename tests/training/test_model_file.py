@@ -36,7 +36,7 @@ def test_a_cut_file_is_refused_by_name(trained, tmp_path):
     path = tmp_path / "RNNModel_best.pth"
     save_model(path, trained[1])
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(DataError, match=r"RNNModel_best\.pth is not a whole checkpoint"):
+    with pytest.raises(DataError, match=r"RNNModel_best\.pth is not a whole checkpoint, it was cut off or changed: name a"):
         load_saved(path)
 
 
@@ -47,15 +47,17 @@ def test_a_file_with_code_in_it_is_refused_and_not_run(tmp_path):
 
     path = tmp_path / "evil.pth"
     torch.save({"x": Evil()}, path)
-    with pytest.raises(DataError, match=r"evil\.pth is not a whole checkpoint"):
+    with pytest.raises(DataError, match=r"evil\.pth is not a whole checkpoint, it holds more than weights: name a model"):
         load_weights(path)
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"I,II\n0.1,0.2\n", b"\x80\x02.", b"PK\x03\x04", bytes(range(256)) * 40, b"(lp0\n."])
+@pytest.mark.parametrize(
+    "content", [b"", b"I,II\n0.1,0.2\n", b"family: cnn1d\n", b"\x80\x02.", b"PK\x03\x04", bytes(range(256)) * 40, b"(lp0\n."]
+)
 def test_bytes_that_are_no_checkpoint_are_refused_in_one_line(tmp_path, content):
     (tmp_path / "a.pth").write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.pth is not a (whole )?checkpoint") as caught:
+    with pytest.raises(DataError, match=r"a\.pth is not a (whole )?checkpoint.*: name a model file that") as caught:
         load_weights(tmp_path / "a.pth")
     assert "\n" not in str(caught.value)
 

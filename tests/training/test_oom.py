@@ -36,15 +36,15 @@ def test_pieces_add_up_to_the_gradient_of_the_whole_batch():
     inputs, labels = torch.randn(10, 4), torch.rand(10, 2)
 
     def loss(piece, target):
-        return nn.functional.mse_loss(hungry(piece), target)
+        return nn.functional.mse_loss(hungry(*piece), target)
 
     hungry = Hungry(network, limit=100)
     whole = MicroBatches(10)
-    expected = whole.backward(inputs, labels, loss, network.zero_grad)
+    expected = whole.backward([inputs], labels, loss, network.zero_grad)
     gradient = network.weight.grad.clone()
     hungry = Hungry(network, limit=3)
     pieces = MicroBatches(10)
-    found = pieces.backward(inputs, labels, loss, network.zero_grad)
+    found = pieces.backward([inputs], labels, loss, network.zero_grad)
     assert (whole.size, pieces.size) == (10, 2)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(network.weight.grad, gradient)
@@ -53,7 +53,7 @@ def test_pieces_add_up_to_the_gradient_of_the_whole_batch():
 def test_one_record_that_does_not_fit_is_an_error():
     hungry = Hungry(nn.Linear(4, 2), limit=0)
     with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
-        MicroBatches(8).backward(torch.randn(8, 4), torch.rand(8, 2), lambda x, y: hungry(x).sum(), hungry.zero_grad)
+        MicroBatches(8).backward([torch.randn(8, 4)], torch.rand(8, 2), lambda x, y: hungry(*x).sum(), hungry.zero_grad)
 
 
 @pytest.mark.parametrize("error", [GPU, CPU, MemoryError()])
@@ -84,7 +84,7 @@ def test_micro_batches_can_be_asked_for_and_change_no_step(few_data):
 def test_validation_that_runs_out_of_memory_goes_on_smaller(few_data):
     data = learning_data(few_data, torch.device("cpu"))
     plain, hungry = Learner(SMALL, data, seed=0), Learner(SMALL, data, seed=0)
-    hungry.predictor.model = Hungry(hungry.model, limit=10, training=False).eval()  # 9 records of 4 crops with whole batches
+    hungry.predictor.model = Hungry(hungry.model, limit=16, training=False).eval()  # 16 records of 4 crops with whole batches
     expected, result = plain.step(), hungry.step()
     assert (expected.micro_batch, result.micro_batch) == (32, 8)
     assert result.metrics == pytest.approx(expected.metrics)
@@ -97,7 +97,7 @@ def test_images_that_do_not_fit_are_made_in_pieces(few_data, monkeypatch):
     real = ecg_tune.training.predictor.make_images
 
     def hungry(signal, image):
-        if len(signal) > 12:
+        if len(signal) > 16:
             raise GPU
         return real(signal, image)
 

@@ -160,11 +160,12 @@ def test_one_cycle_takes_no_warm_up_beside_its_own():
 
 def test_mixup_mixes_records_and_labels_by_one_share():
     signal, labels = torch.eye(6)[:, :, None].expand(6, 6, 2).contiguous(), torch.eye(6)
-    mixed, targets = mixup(signal, labels, 0.4, generator=torch.Generator().manual_seed(1))
+    (mixed, image), targets = mixup((signal, signal.mT), labels, 0.4, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(mixed[:, :, 0], targets)  # record i is one-hot at i, as is its label
     torch.testing.assert_close(targets.sum(1), torch.ones(6))
     assert ((targets > 0).sum(1) <= 2).all()
     assert mixed.shape == signal.shape
+    torch.testing.assert_close(image, mixed.mT)  # a stored image is mixed as its signal is
 
 
 @pytest.mark.parametrize("alpha", [0.2, 0.5, 1.0])

@@ -1,8 +1,6 @@
-"""Images against pyts, the reference, on awkward series: ties, plateaus, constant leads."""
+"""Images: their shapes, their scale, and what is refused; `test_pyts.py` compares their pixels."""
 
 from __future__ import annotations
-
-import warnings
 
 import numpy as np
 import pytest
@@ -10,55 +8,7 @@ import torch
 
 from ecg_tune.config import ImageConfig
 from ecg_tune.errors import ConfigError
-from ecg_tune.transforms.images import IMAGES, gadf, gasf, make_images, mtf
-
-SIZES = (32, 33, 64, 100, 224)
-
-
-@pytest.fixture(scope="module")
-def series() -> np.ndarray:
-    """Return (8, 1000) float32: walks, walks with many ties, a constant one, one with a long plateau."""
-    rng = np.random.default_rng(0)
-    walks = np.cumsum(rng.normal(size=(8, 1000)), axis=1)
-    walks[0] = np.round(walks[0])
-    walks[1] = np.round(walks[1] / 5)
-    walks[2] = 0.25
-    walks[3, :700] = walks[3, 0]
-    return walks.astype(np.float32)
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("method", "make"), [("summation", gasf), ("difference", gadf)])
-@pytest.mark.slow
-def test_gramian_fields_equal_pyts_within_1e_5(series, size, method, make):
-    from pyts.image import GramianAngularField
-
-    expected = GramianAngularField(size, method=method).transform(series.astype(np.float64))
-    assert np.abs(make(torch.from_numpy(series), size).numpy() - expected).max() <= 1e-5
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("n_bins", [2, 5, 8, 16])
-@pytest.mark.slow
-def test_transition_fields_equal_pyts_within_1e_6(series, size, n_bins):
-    from pyts.image import MarkovTransitionField
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # pyts tells of equal quantiles
-        expected = MarkovTransitionField(size, n_bins=n_bins).transform(series.astype(np.float64))
-    assert np.abs(mtf(torch.from_numpy(series), size, n_bins=n_bins).numpy() - expected).max() <= 1e-6
-
-
-@pytest.mark.slow
-def test_pyts_agrees_on_real_records(ptbxl):
-    from pyts.image import GramianAngularField, MarkovTransitionField
-
-    from ecg_tune.data.ptbxl.records import read_record
-
-    signal = read_record(ptbxl, "records100/00000/00001_lr", sampling_rate_hz=100).T.astype(np.float32) / 1000  # (12, 1000)
-    leads = torch.from_numpy(signal)
-    assert np.abs(gasf(leads, 224).numpy() - GramianAngularField(224).transform(signal.astype(np.float64))).max() <= 1e-5
-    assert np.abs(mtf(leads, 224).numpy() - MarkovTransitionField(224, n_bins=8).transform(signal.astype(np.float64))).max() <= 1e-6
+from ecg_tune.transforms.images import IMAGES, block_bounds, gasf, make_images, mtf
 
 
 def test_the_global_scale_keeps_amplitudes_and_clips():
@@ -97,3 +47,27 @@ def test_a_short_crop_is_interpolated_up_to_a_larger_image(kind):
 def test_a_lead_that_is_not_there_is_refused():
     with pytest.raises(ConfigError, match=r"image lead must be 0\.\.2, but got 5"):
         make_images(torch.randn(1, 250, 3), ImageConfig(kind="triple", size=32, lead=5))
+
+
+@pytest.mark.parametrize("n_samples", [250, 999, 1000, 5000])
+def test_blocks_end_where_those_of_pyts_do(n_samples):
+    for size in range(8, min(n_samples, 512) + 1):
+        expected = np.linspace(0, n_samples, size + 1).astype(int)
+        assert block_bounds(n_samples, size).tolist() == expected.tolist(), size
+
+
+def test_bins_end_at_the_percentiles_that_pyts_takes():
+    values = np.cumsum(np.random.default_rng(0).normal(size=1000)).astype(np.float32)
+    for n_bins in range(2, 65):  # of 9 bins and others, a percentile is a sample, or one bit off, as it is rounded
+        edges = np.percentile(values.astype(float), np.linspace(0, 100, n_bins + 1)[1:-1])
+        bins = np.searchsorted(edges, values.astype(float))
+        moves = np.zeros((n_bins, n_bins))
+        np.add.at(moves, (bins[:-1], bins[1:]), 1)
+        transition = moves / moves.sum(axis=1, keepdims=True)
+        share = np.eye(n_bins)[bins].reshape(20, 50, n_bins).mean(axis=1)
+        assert np.abs(mtf(torch.from_numpy(values), 20, n_bins=n_bins).numpy() - share @ transition @ share.T).max() <= 1e-6, n_bins
+
+
+def test_a_transition_field_is_the_same_wherever_its_samples_lie_in_memory():
+    signal = torch.randn(2, 300, 3).cumsum(1)
+    torch.testing.assert_close(mtf(signal.mT, 40), mtf(signal.mT.contiguous(), 40), rtol=0, atol=0)

@@ -45,4 +45,11 @@ def test_global_scale_keeps_ratios_and_record_scale_keeps_none():
 
 
 def test_a_constant_lead_becomes_zero_in_a_record_scale():
-    assert (standardise(torch.full((1, 250, 1), 0.3), {"kind": "record"}).abs() < 1e-4).all()
+    for level_mv in (0.3, 31.987):
+        assert (standardise(torch.full((1, 250, 1), level_mv), {"kind": "record"}) == 0).all()
+
+
+def test_a_record_scale_is_the_same_to_the_last_bit_in_any_order_of_summing():
+    signal = (torch.randn(8, 1000, 3).cumsum(1) * 50).round() / 1000
+    order = torch.randperm(1000)
+    assert torch.equal(standardise(signal[:, order], {"kind": "record"}), standardise(signal, {"kind": "record"})[:, order])

@@ -24,7 +24,7 @@ const refilter = () => {
   byId("bar").classList.toggle("filtering", filtering());
   const n = [...trials.keys()].filter(passes).length;
   byId("by").textContent = described();
-  byId("count").textContent = filtering() ? `Showing ${n} of ${trials.size} trials.` : `Showing all ${trials.size} trials.`;
+  byId("count").textContent = filtering() ? `Showing ${n} of ${spokenCount(trials.size)}.` : trials.size === 1 ? "1 trial." : `Showing all ${trials.size} trials.`;
   byId("reset").hidden = !filtering();
   all("tr[data-trial]").forEach(row => { row.hidden = !passes(Number(row.dataset.trial)); });
   all(".panel").filter(panel => !panel.querySelector(".plot") && panel.querySelector("tr[data-trial]")).forEach(panel => {

@@ -7,6 +7,10 @@ const setPrinting = now => {
     if (now) { panel.dataset.was = panel.hidden ? "hidden" : ""; panel.hidden = false; }
     else { panel.hidden = panel.dataset.was === "hidden"; }
   });
+  all("details.more").forEach(details => {
+    if (now) { details.dataset.was = details.open ? "open" : ""; details.open = true; }
+    else { details.open = details.dataset.was === "open"; }
+  });
   if (now) paintAll();
   else redrawShown();
 };

@@ -40,6 +40,7 @@ const settings = {  // remembered by the browser, which may refuse
   set: (name, value) => { try { localStorage.setItem(name, value); } catch (refused) { console.info(refused.name); } },
 };
 const spokenTrial = trial => `trial ${trial.number}, ${trial.family}, ${facts.states[trial.state][0]}`;
+const spokenCount = count => `${count} ${count === 1 ? "trial" : "trials"}`;
 const spokenTime = seconds => {
   if (seconds < 90) return seconds >= 10 ? `${Math.round(seconds)} s` : `${seconds.toFixed(1)} s`;
   const minutes = Math.round(seconds / 60);

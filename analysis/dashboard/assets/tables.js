@@ -9,16 +9,17 @@ const describe = (plot, figure) => {
 };
 const MOST_LINES = 1000;
 const fillTable = details => {
-  const figure = figures[details.closest(".panel").querySelector(".plot").dataset.figure];
-  const parallel = Boolean(figure.data[0]?.dimensions), columns = columnsOf(figure);
-  const everyLine = figure.data.map(filtered).flatMap(trace => parallel ? dimensionLines(trace) : pointLines(trace, Object.values(columns)));
-  const names = parallel ? ["Trial", "Parameters", facts.metric] : Object.keys(columns);
-  const used = names.flatMap((_, i) => everyLine.some(cells => shortened(cells[i]) !== "") ? [i] : []);
-  const heads = used.map(i => plain(names[i])), lines = everyLine.map(cells => used.map(i => cells[i]));
+  const { heads, lines } = tableOf(figures[details.closest(".panel").querySelector(".plot").dataset.figure]);
   const row = (cells, tag) => element("tr", {}, ...cells.map(cell => element(tag, {}, shortened(cell))));
   const body = element("tbody", {}, ...lines.slice(0, MOST_LINES).map(cells => row(cells, "td")));
   const more = lines.length > MOST_LINES ? `The first ${MOST_LINES} of ${lines.length} lines.` : `${lines.length} lines.`;
   details.querySelector(".scroll").replaceChildren(element("table", {}, element("caption", {}, more), element("thead", {}, row(heads, "th")), body));
+};
+const tableOf = (figure, { field = false } = {}) => {  // the points; of a smoothed field its grid too, if asked for
+  const columns = columnsOf(figure), fields = Object.values(columns), names = Object.keys(columns);
+  const everyLine = figure.data.map(filtered).flatMap(trace => trace.z ? (field ? gridLines(trace, fields) : []) : pointLines(trace, fields));
+  const used = names.flatMap((_, i) => everyLine.some(cells => shortened(cells[i]) !== "") ? [i] : []);
+  return { heads: used.map(i => plain(names[i])), lines: everyLine.map(cells => used.map(i => cells[i])) };
 };
 const shortened = value => {
   if (value === null || value === undefined) return "";
@@ -32,7 +33,8 @@ const columnsOf = figure => {
   return figure.columns ?? { Series: "name", Trial: 0, [named(xaxis) || "x"]: "x", [named(yaxis) || "y"]: "y" };
 };
 const pointLines = (trace, fields) => {
-  if (!Array.isArray(trace.x) || !Array.isArray(trace.y) || trace.z || trace.guide) return [];  // z: a field, not points
+  const along = trace.dimensions ? trace.customdata : trace.x;
+  if (!Array.isArray(along) || !(trace.dimensions || Array.isArray(trace.y)) || trace.guide) return [];
   const drawn = i => trace.marker?.size?.[i] !== 0;  // else the end or the foot of a stepped line
   const value = (field, i) => {
     if (field === "name") return trace.name;
@@ -40,9 +42,7 @@ const pointLines = (trace, fields) => {
     const known = trace.customdata?.[i];
     return Array.isArray(known) ? known[field] : field === 0 ? known : undefined;
   };
-  return trace.x.flatMap((x, i) => x === null || !drawn(i) ? [] : [fields.map(field => plain(value(field, i)))]);
+  return along.flatMap((x, i) => x === null || !drawn(i) ? [] : [fields.map(field => plain(value(field, i)))]);
 };
-const dimensionLines = trace => (numbersIn(trace) || []).map(number => {
-  const trial = trials.get(number);
-  return [number, trial?.params?.replaceAll("\n", ", ") || "", trial?.value ?? ""];
-});
+const gridLines = (trace, fields) => trace.z.flatMap((line, row) => line.flatMap((z, column) => z === null ? [] : [
+  fields.map((field, i) => i === fields.length - 1 ? z : field === "x" ? plain(trace.x[column]) : field === "y" ? plain(trace.y[row]) : "")]));

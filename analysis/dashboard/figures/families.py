@@ -63,15 +63,15 @@ def families_data(trials: Sequence[RankedTrial], *, metric: str, budget: str = "
         metric: The study's metric.
         budget: "epochs" or "hours".
     """
-    all_used = [_progress([trial for trial in trials if trial.family == family], family, budget) for family in families_of(trials)]
+    all_used = [best_progress([trial for trial in trials if trial.family == family], family, budget) for family in families_of(trials)]
     common = min((family.budget_used for family in all_used if family.improvements), default=0.0)
-    families = [family._replace(best_at_common=_best_within(family, common)) for family in all_used]
+    families = [family._replace(best_at_common=best_within(family, common)) for family in all_used]
     return Families(metric, budget, tuple(families), common)
 
 
 def families_figure(data: Families) -> go.Figure:
     """Draw one step line a family; the dotted line is the budget that all of them had."""
-    unit, size = _unit(data)
+    unit, size = time_unit(data)
     traces = []
     for family_progress in data.families:
         if not family_progress.improvements:
@@ -97,7 +97,7 @@ def families_figure(data: Families) -> go.Figure:
     return figure
 
 
-def _unit(data: Families) -> tuple[str, float]:
+def time_unit(data: Families) -> tuple[str, float]:
     """Choose the unit of the axis; the second value is how many of it are one of the data's."""
     if data.budget == "epochs":
         return "epochs", 1.0
@@ -105,7 +105,8 @@ def _unit(data: Families) -> tuple[str, float]:
     return next((unit, size) for unit, size, most_h in TIME_UNITS if longest <= most_h)
 
 
-def _progress(own: Sequence[RankedTrial], family: str, budget: str) -> FamilyProgress:
+def best_progress(own: Sequence[RankedTrial], family: str, budget: str) -> FamilyProgress:
+    """Follow the best value of some trials along the budget they used, in the order in which they ended."""
     used, best = 0.0, -math.inf
     improvements: list[Improvement] = []
     for trial in sorted(own, key=lambda trial: (trial.end is None, trial.end or datetime.max, trial.number)):
@@ -116,5 +117,6 @@ def _progress(own: Sequence[RankedTrial], family: str, budget: str) -> FamilyPro
     return FamilyProgress(family, tuple(improvements), used, None, len(own))
 
 
-def _best_within(family: FamilyProgress, budget: float) -> float | None:
+def best_within(family: FamilyProgress, budget: float) -> float | None:
+    """Find the best value within a budget; None when no trial was complete by then."""
     return max((point.value for point in family.improvements if point.budget_used <= budget), default=None)

@@ -25,7 +25,6 @@ from analysis.dashboard.figures.style import (
 )
 from analysis.dashboard.trials import RankedTrial, completed, families_of
 from analysis.templating import Markup, render
-from ecg_tune.study.trial import STATES
 
 MOST_LARGE = 400
 """Points that are drawn large: more would hide each other."""
@@ -78,7 +77,7 @@ class History(NamedTuple):
 def history_data(trials: Sequence[RankedTrial], *, metric: str) -> History:
     """Collect the value that each trial reached, the best so far, and each family's default config beside its best trial."""
     points = [
-        Point(trial.number, trial.best_value, trial.family, trial.state, trial.epochs, trial.best_epoch, trial.is_default)
+        Point(trial.number, trial.best_value, trial.family, trial.shown_state, trial.epochs, trial.best_epoch, trial.is_default)
         for trial in trials
         if trial.best_value is not None
     ]
@@ -103,7 +102,7 @@ def history_figure(data: History) -> go.Figure:
     y_axes = broken_axes(metric_name(data.metric), [p.reached for p in data.points], data.break_at)
     value = metric_name(data.metric)
     columns: dict[str, str | int] = {"Family": "name", "Trial": "x", "State": 4, value: "y", "Best epoch": 2, "Epochs": 1}
-    return draw(traces, height=460, columns=columns, xaxis={**x_axis, **anchor}, **y_axes)
+    return draw(traces, height=400, columns=columns, xaxis={**x_axis, **anchor}, **y_axes)
 
 
 def gains_table(data: History) -> Markup:
@@ -149,7 +148,7 @@ def _best_line(data: History, last: int) -> list[go.Scatter]:
 
 def _family_points(data: History, family: str) -> list[go.Scatter]:
     traces: list[go.Scatter] = []
-    for state, part in product(STATES, ("y", "y2")):
+    for state, part in product(STATE_NAMES, ("y", "y2")):
         points = [p for p in data.points if (p.family, p.state, axis_of(p.reached, data.break_at)) == (family, state, part)]
         filled = state == "COMPLETE"
         lines = ("%{y:.4f} at epoch %{customdata[2]} of %{customdata[1]}", "%{customdata[3]}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import optuna
@@ -15,6 +16,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from analysis.dashboard.figures.plotly_text import escape, hover
 from analysis.dashboard.figures.style import PALETTE, axis, cached_figure, draw, family_color, short_name
+from analysis.dashboard.identity import Same
 from analysis.dashboard.trials import RankedTrial, compared, parameters_of
 
 FEWEST_TRIALS = 5
@@ -41,12 +43,21 @@ class Importances(NamedTuple):
     missing: str
 
 
-class _ScoredTrial(NamedTuple):
+@dataclass(frozen=True)
+class _ScoredTrial:
     """A trial as the importances need it; hashable, so that they are computed once."""
 
     value: float
     params: tuple[tuple[str, Any], ...]
     distributions: tuple[tuple[str, BaseDistribution], ...]
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """The hash of its values: that of a distribution takes long."""
+        return hash((self.value, self.params))
 
 
 def importances_data(trials: Sequence[RankedTrial], *, family: str | None = None) -> Importances:
@@ -59,7 +70,7 @@ def importances_data(trials: Sequence[RankedTrial], *, family: str | None = None
     missing = _reason_for_none(own, family)
     if missing:
         return Importances(family, (), len(own), "", missing)
-    scored = tuple(_ScoredTrial(trial.expected or 0.0, tuple(trial.params.items()), tuple(trial.distributions.items())) for trial in own)
+    scored = tuple(_scored(trial.expected or 0.0, Same(trial.params), Same(trial.distributions)) for trial in own)
     shares, doubts = _shares(scored, tuple(parameters_of(own, family)))
     return Importances(family, shares, len(own), _warning(len(own), doubts), "")
 
@@ -101,6 +112,11 @@ def _reason_for_none(own: Sequence[RankedTrial], family: str | None) -> str:
     if len({trial.expected for trial in own}) == 1:
         return "All trials have the same value, so no parameter made a difference."
     return ""
+
+
+@lru_cache(maxsize=50_000)
+def _scored(value: float, params: Same[Mapping[str, Any]], distributions: Same[Mapping[str, BaseDistribution]]) -> _ScoredTrial:
+    return _ScoredTrial(value, tuple(params.object.items()), tuple(distributions.object.items()))
 
 
 @lru_cache(maxsize=64)  # a live page asks again at every epoch, and they change only when a trial ends

@@ -24,7 +24,7 @@ from analysis.dashboard.figures.style import (
 )
 from analysis.dashboard.trials import RankedTrial, best_trial
 
-DRAWN = ("PRUNED", "FAIL", "RUNNING", "COMPLETE")
+DRAWN = ("PRUNED", "FAIL", "RUNNING", "INTERRUPTED", "COMPLETE")
 MOST_LINES, BEST_LINES, RUNNING_LINES = 60, 10, 20
 MOST_MARKERS = 600
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -89,7 +89,9 @@ def learning_curves_data(
     best = best_trial(own)
     few = len(own) <= most_lines
     curves = [
-        Curve(trial.number, trial.state, tuple(trial.intermediate), tuple(trial.intermediate.values()), trial.is_default, trial is best)
+        Curve(
+            trial.number, trial.shown_state, tuple(trial.intermediate), tuple(trial.intermediate.values()), trial.is_default, trial is best
+        )
         for trial in (own if few else _trials_with_own_line(own))
     ]
     last = max((max(trial.intermediate) for trial in own), default=0)
@@ -138,7 +140,7 @@ def _trials_with_own_line(own: Sequence[RankedTrial]) -> list[RankedTrial]:
 def _bands_message(n_trials: int, n_drawn: int) -> str:
     return (
         f"{n_trials:,} trials: the bands hold the middle 50 % and 80 % of those that trained so long, the grey line is their median; "
-        f"{n_drawn} have a line of their own, the best, the default config and those still running. Where trials were stopped "
+        f"{n_drawn} have a line of their own, the best, the default config and those that have not ended. Where trials were stopped "
         "early, the band rises because only the better ones are left."
     )
 
@@ -165,7 +167,7 @@ def _band_traces(bands: Bands) -> list[go.Scatter]:
         mode="lines",
         line={"width": 1.5, "color": "#8d939c"},
         name="median",
-        text=[f"{n:,} trials" for n in bands.n_trials],
+        text=[f"{n:,} trial{'s' * (n != 1)}" for n in bands.n_trials],
         hovertemplate=hover("epoch %{x}: median %{y:.4f} of %{text}"),
     )
     return [*traces, median]

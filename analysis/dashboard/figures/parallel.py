@@ -24,12 +24,14 @@ class Axis(NamedTuple):
 
     Attributes:
         positions: (n_trials,) where each trial's line crosses: the value, its log10, or the index of its choice.
+        values: (n_trials,) the parameter's values themselves; None where a trial has none.
         ticks: (position, label) in ascending order.
         limits: Lowest and highest position.
     """
 
     name: str
     positions: tuple[float, ...]
+    values: tuple[Any, ...]
     ticks: tuple[tuple[float, str], ...]
     limits: tuple[float, float]
 
@@ -84,8 +86,10 @@ def parallel_figure(data: Parallel) -> go.Figure:
         "showscale": True,
         "colorbar": {"title": {"text": escape(metric_name(data.metric)), "side": "right"}, "thickness": 12, "tickformat": ".3f"},
     }
-    lines = go.Parcoords(dimensions=dimensions, line=line, labelangle=-18, labelside="top", customdata=trial_customdata(data.numbers))
-    figure = draw([lines], height=430)
+    names = [data.metric, *(short_name(axis.name, data.family) for axis in data.axes)]
+    values = trial_customdata(data.numbers, rounded(data.values), *(rounded(axis.values) for axis in data.axes))
+    lines = go.Parcoords(dimensions=dimensions, line=line, labelangle=-18, labelside="top", customdata=values)
+    figure = draw([lines], height=430, columns={"Trial": 0, **{name: place for place, name in enumerate(names, 1)}})
     return figure.update_layout(margin={"l": 70, "r": 40, "t": 96, "b": 28})
 
 
@@ -106,7 +110,8 @@ def _choices(name: str, trials: Sequence[RankedTrial], distribution: Any) -> Axi
     positions = {label: float(index) for index, label in enumerate(order)}
     top = float(max(len(order) - 1, 1))
     ticks = tuple((position, label) for label, position in positions.items())
-    return Axis(name, tuple(positions[label] for label in labels), ticks, (0.0, top))
+    shown = tuple(label if label != NOT_SET else None for label in labels)
+    return Axis(name, tuple(positions[label] for label in labels), shown, ticks, (0.0, top))
 
 
 def _numbers(name: str, values: Sequence[Any], *, log: bool) -> Axis:
@@ -123,4 +128,4 @@ def _numbers(name: str, values: Sequence[Any], *, log: bool) -> Axis:
     marked = [position for position, _ in ticks]
     ticks = sorted([*ticks, *((end, "") for end in (low, high) if end not in marked)])  # plotly draws an axis from first to last tick
     positions = iter(known)
-    return Axis(name, tuple(low if v is None else next(positions) for v in values), tuple(ticks), (low, high))
+    return Axis(name, tuple(low if v is None else next(positions) for v in values), tuple(values), tuple(ticks), (low, high))

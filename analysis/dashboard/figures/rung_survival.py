@@ -15,7 +15,7 @@ OUTCOMES = {
     "continued": ("continued or finished", STATE_COLORS["COMPLETE"]),
     "pruned": ("stopped early here", STATE_COLORS["PRUNED"]),
     "failed": ("failed here", STATE_COLORS["FAIL"]),
-    "running": ("still running", STATE_COLORS["RUNNING"]),
+    "running": ("not ended", STATE_COLORS["RUNNING"]),
 }
 """What can happen to a trial at a rung: the field of `Rung` → its name in the legend, its colour."""
 

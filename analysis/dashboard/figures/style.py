@@ -15,17 +15,39 @@ import plotly.graph_objects as go
 from analysis.dashboard.figures.plotly_text import escape
 from analysis.dashboard.figures.ticks import linear_ticks, log_ticks
 
-STATE_COLORS = {"COMPLETE": "#009e73", "PRUNED": "#8d939c", "FAIL": "#d55e00", "RUNNING": "#56b4e9", "WAITING": "#c9b458"}
-STATE_NAMES = {"COMPLETE": "complete", "PRUNED": "stopped early", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
-STATE_SYMBOLS = {"COMPLETE": "circle", "PRUNED": "circle-open", "FAIL": "x", "RUNNING": "diamond-open", "WAITING": "square-open"}
+STATE_COLORS = {
+    "COMPLETE": "#009e73",
+    "PRUNED": "#8d939c",
+    "FAIL": "#d55e00",
+    "RUNNING": "#56b4e9",
+    "INTERRUPTED": "#cc79a7",
+    "WAITING": "#c9b458",
+}
+STATE_NAMES = {
+    "COMPLETE": "complete",
+    "PRUNED": "stopped early",
+    "FAIL": "failed",
+    "RUNNING": "running",
+    "INTERRUPTED": "interrupted",
+    "WAITING": "waiting",
+}
+"""The states of trials and, for one that a search left running when it ended, INTERRUPTED."""
+STATE_SYMBOLS = {
+    "COMPLETE": "circle",
+    "PRUNED": "circle-open",
+    "FAIL": "x",
+    "RUNNING": "diamond-open",
+    "INTERRUPTED": "diamond-open",
+    "WAITING": "square-open",
+}
 ABSENT = "—"
 GUIDE = "guide"
 """`meta` of a line that only leads the eye: its points are no trials, so they are neither marked nor listed."""
-PALETTE = ("#1f83c4", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8d939c", "#8c6bd1")
-FAMILY_ORDER = ("rnn", "resnet1d", "cnn1d_rnn", "resnet", "cnn1d", "alexnet", "vgg", "fusion")
+PALETTE = ("#1f83c4", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8d939c", "#8c6bd1", "#7a8b1c")
+FAMILY_ORDER = ("rnn", "resnet1d", "cnn1d_rnn", "resnet", "cnn1d", "alexnet", "vgg", "fusion", "inception1d")
 DASHES = {"alexnet": "dash", "vgg": "dash", "resnet": "dash", "fusion": "dashdot"}
 """A family's lines: dashed for image families, dash-dotted for fusions, solid for signal families and others."""
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "pentagon", "star", "hexagon", "triangle-down")
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "pentagon", "star", "hexagon", "triangle-down", "cross")
 
 
 D = TypeVar("D", bound=Hashable)

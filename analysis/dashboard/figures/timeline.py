@@ -11,10 +11,9 @@ import plotly.graph_objects as go
 from analysis.dashboard.figures.plotly_text import escape, hover, trial_hover
 from analysis.dashboard.figures.style import STATE_COLORS, STATE_NAMES, axis, draw, duration, trial_customdata
 from analysis.dashboard.trials import RankedTrial
-from ecg_tune.study.trial import STATES
 
 UNKNOWN_WORKER = "worker not recorded"
-RUNNING_NOW = "running now"
+RUNNING_NOW, INTERRUPTED = "running now", "interrupted"
 """The lanes of trials that run: a trial's worker is recorded when it ends."""
 IDLE_COLOR = "rgba(125,133,144,0.22)"
 MOST_LABELLED = 300
@@ -76,7 +75,7 @@ def timeline_data(trials: Sequence[RankedTrial], *, now: datetime | None = None)
     lanes: dict[str, list[RankedTrial]] = {}
     for machine, spans in _spans_by_machine(trials, until).items():
         for index, lane in enumerate(_lanes(spans), 1):
-            several = len(lane) > 1 or machine in (UNKNOWN_WORKER, RUNNING_NOW)
+            several = len(lane) > 1 or machine in (UNKNOWN_WORKER, RUNNING_NOW, INTERRUPTED)
             name = f"{machine} · {index}" if several else _worker(lane[0].trials[0])
             lanes[name] = [trial for span in lane for trial in span.trials]
     bars = [bar for lane, own in lanes.items() for bar in _bars(lane, own, until)]
@@ -91,7 +90,7 @@ def timeline_figure(data: Timeline) -> go.Figure:
     """Draw one lane a worker, bars coloured by state, the trial's number inside where it fits, grey where the lane was idle."""
     labelled = len(data.bars) <= MOST_LABELLED
     traces = [_idle(data.gaps)] if data.gaps else []
-    for state in STATES:
+    for state in STATE_NAMES:
         bars = [bar for bar in data.bars if bar.state == state]
         traces += [_state_bars(state, bars, labelled=labelled)] * bool(bars)
     lanes = axis("", type="category", categoryorder="array", categoryarray=[escape(lane) for lane in reversed(data.lanes)])
@@ -119,7 +118,15 @@ def _spans_by_machine(trials: Iterable[RankedTrial], until: datetime) -> dict[st
     own: dict[tuple[str, str], list[RankedTrial]] = {}
     for trial in trials:
         if trial.start is not None and not trial.imported:
-            machine = _machine(trial) if trial.worker else RUNNING_NOW if trial.state == "RUNNING" else UNKNOWN_WORKER
+            machine = (
+                _machine(trial)
+                if trial.worker
+                else RUNNING_NOW
+                if trial.shown_state == "RUNNING"
+                else INTERRUPTED
+                if trial.interrupted
+                else UNKNOWN_WORKER
+            )
             own.setdefault((machine, trial.worker or str(trial.number)), []).append(trial)
     spans: dict[str, list[_Span]] = {}
     for (machine, _), mine in own.items():
@@ -142,7 +149,7 @@ def _lanes(spans: Iterable[_Span]) -> list[list[_Span]]:
 
 def _bars(lane: str, trials: Iterable[RankedTrial], until: datetime) -> list[Bar]:
     return [
-        Bar(trial.number, lane, trial.start, _end(trial, until), trial.state, trial.family, trial.epochs, _worker(trial))
+        Bar(trial.number, lane, trial.start, _end(trial, until), trial.shown_state, trial.family, trial.epochs, _worker(trial))
         for trial in trials
         if trial.start
     ]

@@ -24,9 +24,11 @@ SECTIONS = (
     parameters.contour,
     parameters.rank,
     search_progress.timeline,
+    search_progress.time_use,
     search_progress.failures,
     results.pareto,
     results.edf,
+    results.race,
     results.best,
     results.classes,
 )

@@ -8,6 +8,15 @@ CAPTIONS = {
         "A point is a trial: filled at its value when it is complete, open at its best epoch when not. "
         "The stepped line is the best value so far; a dotted line is the value of a family's default config.",
     ),
+    "studies": (
+        "Best value so far",
+        "A line is a study: the best value of its complete trials so far, against all epochs or hours that it had used by then, those of "
+        "stopped and failed trials included. Left of the dotted line every study had the same budget.",
+    ),
+    "study-facts": (
+        "Facts",
+        "A study of other data has other validation records: compare best values only where the fingerprints are the same.",
+    ),
     "curves": (
         "Learning curves",
         "One line a trial, the metric after every epoch; dotted verticals are the rungs at which early stopping compares a family's "
@@ -59,6 +68,11 @@ CAPTIONS = {
         "Timeline",
         "One lane a worker, one bar a trial from start to end; in a hatched gap the worker had nothing to do.",
     ),
+    "time": (
+        "Time",
+        "On what the trials of a family spent their time, from the moment when a worker was free for them. Most of it should be forward, "
+        "backward and, for images, images: the rest is what could be saved. Start is long where trials have few epochs.",
+    ),
     "failures": (
         "Failures",
         "Failed trials by reason. If a reason is frequent in one family or with one setting, look at it before you search further.",
@@ -73,6 +87,11 @@ CAPTIONS = {
         "The share of a family's trials, complete or with a forecast, that reach at most a value (empirical distribution function). A "
         "curve further to the right means a better family or search space; a steep one means that the family hardly depends on its "
         "settings.",
+    ),
+    "race": (
+        "Race over seeds",
+        "The best trials of the search, trained again with new seeds: the better half gets more of them, twice, and the highest mean "
+        "wins. The interval is that of the mean over seeds (Student's t). Search − race shows by how much the search's value flattered.",
     ),
     "best": (
         "Best trials",

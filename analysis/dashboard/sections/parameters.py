@@ -23,7 +23,7 @@ MOST_NAMED = 8
 def importances(study: StudyData) -> Section:
     panels = []
     for family, data in study.importances.items():
-        title = f"{family or 'All families'}, {data.n_trials} trials"
+        title = f"{family or 'All families'}, {data.n_trials} trial" + "s" * (data.n_trials != 1)
         figure = None if data.missing else importances_figure(data)
         panels.append(Panel(title=title, figure=figure, warning=data.warning, empty=data.missing))
     return plain_section("importances", panels, panel_width=440)

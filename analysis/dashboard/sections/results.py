@@ -1,4 +1,4 @@
-"""What the search found: Pareto front, distribution, best trials, classes."""
+"""What the search found: Pareto front, distribution, the race over seeds, best trials, classes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from analysis.dashboard.figures.best import best_data, best_table
 from analysis.dashboard.figures.classes import classes_data, classes_figure
 from analysis.dashboard.figures.edf import edf_data, edf_figure
 from analysis.dashboard.figures.pareto import pareto_data, pareto_figure, pareto_table
+from analysis.dashboard.figures.style import ABSENT
 from analysis.dashboard.sections.section import Panel, Section, empty_section, plain_section
 from analysis.dashboard.sections.study_data import StudyData
+from analysis.templating import render
+from ecg_tune.study.race_result import scatter_by_family
 
 NONE_COMPLETE = "No trial is complete yet"
 
@@ -31,6 +34,14 @@ def edf(study: StudyData) -> Section:
     if not data.families:
         return empty_section("edf", "No trial has a value or a forecast yet: there is nothing to distribute.")
     return plain_section("edf", (Panel(figure=edf_figure(data)),))
+
+
+def race(study: StudyData) -> Section:
+    racers = study.summary.race
+    if not racers:
+        return empty_section("race", "No race yet: ecg-tune retrain STUDY --race trains the best with several seeds and names a winner.")
+    table = render("analysis.dashboard", "race.html", racers=racers, families=scatter_by_family(racers), absent=ABSENT)
+    return plain_section("race", (Panel(table=table),))
 
 
 def best(study: StudyData) -> Section:

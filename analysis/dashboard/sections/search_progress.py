@@ -1,4 +1,4 @@
-"""How the search went: history, learning curves, rungs, families, timeline, failures."""
+"""How the search went: history, learning curves, rungs, families, timeline, time, failures."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from analysis.dashboard.figures.history import gains_table, history_data, histor
 from analysis.dashboard.figures.learning_curves import learning_curves_data, learning_curves_figure
 from analysis.dashboard.figures.rung_survival import rung_survival_data, rung_survival_figure
 from analysis.dashboard.figures.style import ABSENT, duration
+from analysis.dashboard.figures.time_use import time_sentence, time_use_data, time_use_figure
 from analysis.dashboard.figures.timeline import idle_sentence, timeline_data, timeline_figure
 from analysis.dashboard.sections.section import NOTHING_REPORTED, Panel, Section, empty_section, plain_section
 from analysis.dashboard.sections.study_data import StudyData
 from analysis.dashboard.trials import completed, families_of
+from ecg_tune.search.stopping.choice import QUOTA
 
 MOST_NAMED = 20
 
@@ -64,7 +66,7 @@ def forecasts(study: StudyData) -> Section:
 
 
 def _forecast_note(data: ForecastFan, study: StudyData) -> str:
-    """Say how many trials wait, and at which rungs fewer than half have gone on."""
+    """Say how many trials wait, and from which rungs fewer have gone on than the scheduler wants."""
     shown = (
         f"{len(data.fans)} of {data.n_waiting} waiting trials are drawn, the most promising. " if data.n_waiting > len(data.fans) else ""
     )
@@ -72,7 +74,7 @@ def _forecast_note(data: ForecastFan, study: StudyData) -> str:
     for rung in study.summary.attributes.rungs:
         reached = [trial for trial in study.trials if rung in trial.rungs and trial.state != "FAIL"]
         beyond = sum(trial.state == "COMPLETE" or trial.last_epoch > rung or not (trial.finished or trial.paused) for trial in reached)
-        if any(trial.paused and trial.last_epoch == rung for trial in reached) and beyond < len(reached) // 2:
+        if any(trial.paused and trial.last_epoch == rung for trial in reached) and beyond < int(QUOTA * len(reached)):
             behind.append(f"epoch {rung}: {beyond} of {len(reached)}")
     return shown + (f"Fewer than half have gone on from {'; '.join(behind)}." if behind else "")
 
@@ -106,6 +108,13 @@ def timeline(study: StudyData) -> Section:
     if all(bar.start == bar.end for bar in data.bars):
         return empty_section("timeline", "No trial recorded how long it took.")
     return plain_section("timeline", (Panel(figure=timeline_figure(data), note=idle_sentence(data)),))
+
+
+def time_use(study: StudyData) -> Section:
+    data = time_use_data(study.trials)
+    if not data.families:
+        return empty_section("time", "This search did not measure it: ecg-tune search STUDY --timing does.")
+    return plain_section("time", (Panel(figure=time_use_figure(data), note=time_sentence(data)),))
 
 
 def failures(study: StudyData) -> Section:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from analysis.dashboard.identity import Same
 from analysis.dashboard.sections.captions import CAPTIONS
 from analysis.dashboard.sections.study_data import StudyData
 from analysis.dashboard.trials import families_of
@@ -63,6 +64,13 @@ class Section:
     tabs: tuple[Tab, ...]
     panel_width: int = 0
 
+    @property
+    def why_empty(self) -> str:
+        """Why the section has nothing to show, so that it takes one line; "" when it has something, or says more than that."""
+        panels = [panel for tab in self.tabs for panel in tab.panels]
+        alone = len(panels) == 1 and not (panels[0].figure or panels[0].table or panels[0].note or panels[0].warning or panels[0].title)
+        return panels[0].empty if alone else ""
+
 
 def plain_section(key: str, panels: Sequence[Panel], *, panel_width: int = 0) -> Section:
     """Make a section whose panels are all shown together."""
@@ -79,10 +87,24 @@ def family_section(key: str, data: StudyData, panels: Callable[[str], tuple[Pane
     """Make a section with a tab for every family.
 
     Args:
-        panels: Makes the panels of a family's tab.
+        panels: Makes the panels of a family's tab, of its trials, its importances and the metric alone.
     """
     families = families_of(data.trials)
     if not families:
         return empty_section(key, "No trial yet.")
     title, how = CAPTIONS[key]
-    return Section(key, title, how, tuple(Tab(family, panels(family)) for family in families), panel_width)
+    return Section(key, title, how, tuple(Tab(family, _kept(key, data, family, panels)) for family in families), panel_width)
+
+
+_made: dict[tuple[str, str, str], tuple[object, tuple[Panel, ...]]] = {}
+"""Study, section and family → what its panels were last made of, and the panels."""
+
+
+def _kept(key: str, data: StudyData, family: str, panels: Callable[[str], tuple[Panel, ...]]) -> tuple[Panel, ...]:
+    """Make a family's panels, unless its trials and their importances are what they were: an epoch changes one family."""
+    own = tuple(Same(trial) for trial in data.trials if trial.family == family)
+    content = (data.summary.metric, data.importances[family], own)
+    place = (data.summary.folder, key, family)
+    if place not in _made or _made[place][0] != content:
+        _made[place] = content, panels(family)
+    return _made[place][1]

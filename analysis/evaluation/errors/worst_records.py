@@ -82,8 +82,10 @@ def draw_worst(data: PreparedData, test: Split, table: pd.DataFrame, model: Mode
     """Draw the first records of `worst_table` as PNG files.
 
     Returns:
-        For each of them what its figure shows: "12 leads", or the stored leads only and why.
+        For each of them what its figure shows: "12 leads", or the stored leads only and why. Nothing is drawn of images alone.
     """
+    if not data.leads:
+        return []
     shown = []
     for row, facts in zip(worst_records(test.labels, model).rows[:DRAWN], table.to_dict("records"), strict=False):
         leads: tuple[str, ...] = LEAD_NAMES

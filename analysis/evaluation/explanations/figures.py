@@ -42,6 +42,7 @@ def _signal_figure(explanation: ModelExplanation, titles: Sequence[str], note: s
     figure = Figure(figsize=(WIDTH_IN, 1.3 + 0.66 * n_rows + 0.25 * len(titles)), layout="constrained")
     panels = list(np.atleast_1d(figure.subplots(n_rows, 1, sharex=True)))
     panel = 0
+    assert explanation.seconds is not None, "a signal's length is known"
     for signal, values, leads, title in zip(explanation.inputs, explanation.maps, leads_drawn, titles, strict=True):
         smooth = _smoothed(values, round(SMOOTH_S * len(values) / explanation.seconds))
         top = float(np.percentile(np.abs(smooth), 99)) or 1.0
@@ -99,15 +100,17 @@ def _image_figure(explanation: ModelExplanation, titles: Sequence[str], note: st
         nothing = "" if cam.any() else "; nothing on the map raised the logit"
         row.suptitle(title + nothing, fontsize=8.5, x=0.02, ha="left")
         for channel, axes in enumerate(np.atleast_1d(row.subplots(1, n_columns))):
-            extent = (0.0, explanation.seconds, explanation.seconds, 0.0)
+            side, unit = (images.shape[-1], "pixels") if explanation.seconds is None else (explanation.seconds, "time (s)")
+            extent = (0.0, side, side, 0.0)
             axes.imshow(images[channel], cmap="gray", extent=extent)
             axes.imshow(cam, cmap="viridis", alpha=0.15 + 0.45 * cam, vmin=0, vmax=1, extent=extent)
             axes.set_title(explanation.names[channel], fontsize=8, loc="right")
-            axes.set_xlabel("time (s)", fontsize=7.5)
+            axes.set_xlabel(unit, fontsize=7.5)
             axes.tick_params(labelsize=7.5)
             if channel == 0:
-                axes.set_ylabel("time (s)", fontsize=7.5)
+                axes.set_ylabel(unit, fontsize=7.5)
     few = f" Drawn: the first {MOST_CHANNELS} channels." if len(explanation.names) > MOST_CHANNELS else ""
-    footer(figure, f"Grad-CAM, one map a record, over each channel of its image (of the middle crop where a record is cut): yellow raised "
+    cut = "" if explanation.seconds is None else " (of the middle crop where a record is cut)"
+    footer(figure, f"Grad-CAM, one map a record, over each channel of its image{cut}: yellow raised "
            f"the class' logit most, dark violet not at all.{few} {note}")  # fmt: skip
     return figure

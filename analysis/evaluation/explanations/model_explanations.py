@@ -19,7 +19,7 @@ from analysis.evaluation.explanations.cases import Case, pick_cases
 from analysis.evaluation.explanations.randomisation import randomisation
 from analysis.evaluation.predictions import ModelPredictions
 from analysis.retraining.candidates import Candidate
-from ecg_tune.data.loaders import millivolts
+from ecg_tune.data.loaders import millivolts, read_images
 from ecg_tune.data.prepared.dataset import PreparedData, Split
 from ecg_tune.metrics import Array
 from ecg_tune.models import MODELS, build_model
@@ -48,7 +48,7 @@ class ModelExplanation:
         inputs: One array for each case: the signal in mV (n_samples, n_leads), or the images (n_channels, size, size).
         maps: One array for each case: attributions (n_samples, n_leads), or Grad-CAM (size, size) in 0..1.
         names: Leads or channels of the inputs.
-        seconds: Length of an input.
+        seconds: Length of an input; None for stored images, whose axes nobody knows.
     """
 
     model: str
@@ -57,7 +57,7 @@ class ModelExplanation:
     inputs: tuple[Array, ...]
     maps: tuple[Array, ...]
     names: tuple[str, ...]
-    seconds: float
+    seconds: float | None
 
 
 def explain(
@@ -93,21 +93,29 @@ def _explain_model(
     rows, inputs, maps = [], [], []
     cases = pick_cases(test.labels, seed.test, seed.f1_thresholds)
     for case in cases:
+        output = list(saved.data["class_names"]).index(data.class_names[case.k])  # external data may lack some of the model's classes
         signal = millivolts(torch.tensor(np.array(test.signals_uv[case.row : case.row + 1]), device=device))
-        model_input, values, numbers = _explain_case(kind, trained, signal, case.k, steps=STEPS)
-        random_maps = [_explain_case(kind, random_model, signal, case.k, steps=RANDOM_STEPS)[1] for random_model in random_models]
+        stored = read_images(test.images, np.array([case.row]), device) if trained.stored_images else None
+        model_input, values, numbers = _explain_case(kind, trained, signal, output, steps=STEPS, images=stored)
+        random_maps = [_explain_case(kind, other, signal, output, steps=RANDOM_STEPS, images=stored)[1] for other in random_models]
         inputs.append(model_input)
         maps.append(values)
         row: dict[str, object] = {"Model": candidate.name, "Input": kind, "Method": METHODS[kind], "Seed": seed.seed, "Case": case.kind}
         row |= {"ecg_id": test.records["ecg_id"][case.row], "Class": data.class_names[case.k]}
         row |= {"Probability": case.probability, "F1_threshold": case.threshold}
         rows.append(row | numbers | randomisation(values, random_maps))
-    seconds = ((trained.length if kind == "image" else None) or data.n_samples) / data.sampling_rate_hz
+    samples = (trained.length if kind == "image" else None) or data.n_samples
+    seconds = None if trained.stored_images else samples / data.sampling_rate_hz
     return ModelExplanation(candidate.name, kind, tuple(cases), tuple(inputs), tuple(maps), _names(saved, kind), seconds), rows
 
 
-def _explain_case(kind: str, predictor: Predictor, signal_mv: torch.Tensor, k: int, *, steps: int) -> tuple[Array, Array, dict[str, float]]:
+def _explain_case(
+    kind: str, predictor: Predictor, signal_mv: torch.Tensor, k: int, *, steps: int, images: torch.Tensor | None
+) -> tuple[Array, Array, dict[str, float]]:
     """Explain one prediction.
+
+    Args:
+        images: (1, n_channels, size, size), the record's stored image, for a model that takes it.
 
     Returns:
         The model's input, its map, and numbers on it: for signals the logit gained over a flat line and the completeness gap.
@@ -117,7 +125,7 @@ def _explain_case(kind: str, predictor: Predictor, signal_mv: torch.Tensor, k: i
         numbers = {"Logit_gained": attribution.gained, "Completeness_gap": attribution.gap}
         return signal_mv[0].cpu().double().numpy(), attribution.values.detach().cpu().double().numpy(), numbers
     crops = evaluation_crops(standardise(signal_mv, predictor.normalisation), predictor.length)[0]
-    (image,) = model_inputs(crops[len(crops) // 2][None], predictor.config)
+    (image,) = model_inputs(crops[len(crops) // 2][None], predictor.config, images)
     return image[0].cpu().double().numpy(), grad_cam(predictor.model, image[0], k).cpu().double().numpy(), {}
 
 
@@ -178,4 +186,6 @@ def _names(saved: SavedModel, kind: str) -> tuple[str, ...]:
     leads, image = tuple(saved.data["leads"]), saved.config.image
     if kind == "signal" or image is None:
         return leads
+    if saved.config.stored_images:
+        return tuple(f"channel {number}" for number in range(1, image.channels + 1))
     return tuple(f"{name.upper()} of {leads[image.lead]}" for name in IMAGES) if image.kind == "triple" else leads

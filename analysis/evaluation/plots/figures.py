@@ -32,7 +32,7 @@ def generate_visualizations(
     intervals: Intervals | None = None,
     note: str = "",
 ) -> list[Path]:
-    """Write `visualizations/06_model_comparison_bars.png` and the four heat maps `07_heatmap_<metric>.png`.
+    """Write `visualizations/06_model_comparison_bars.png` and, of several models, the four heat maps `07_heatmap_<metric>.png`.
 
     Args:
         results: {model: metrics of `ECGMetrics.calculate_metrics`}.
@@ -54,7 +54,7 @@ def generate_visualizations(
     whiskers = " Whiskers: 95 % intervals." if limits else ""
     written = [folder / "06_model_comparison_bars.png"]
     plots.saved(plots.bars_figure(macro, limits, selected=best, note=f"{note}{whiskers}"), written[0])
-    for metric in HEATMAPS:
+    for metric in HEATMAPS if len(results) > 1 else ():
         values = np.array([[metrics[name][metric] for name in class_names] for metrics in results.values()])
         ends = None if intervals is None else np.array([_ends(intervals[name], class_names, metric) for name in results])
         below = "" if ends is None else " Small: 95 % intervals."

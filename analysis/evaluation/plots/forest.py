@@ -29,12 +29,13 @@ class ForestRow(NamedTuple):
     text: str
 
 
-def forest_figure(rows: Sequence[ForestRow], *, axis: str, note: str) -> Figure:
+def forest_figure(rows: Sequence[ForestRow], *, axis: str, note: str, differences: bool = False) -> Figure:
     """Draw the rows from top to bottom; without any, say so.
 
     Args:
         axis: Quantity and unit.
         note: Stands below.
+        differences: The values lie about 0, not between 0.5 and 1.
     """
     blocks = list(dict.fromkeys(row.block for row in rows))
     positions = [i + 0.6 * blocks.index(row.block) for i, row in enumerate(rows)]
@@ -50,9 +51,17 @@ def forest_figure(rows: Sequence[ForestRow], *, axis: str, note: str) -> Figure:
         axes.text(0.5, 0.5, "no group is large enough", transform=axes.transAxes, ha="center", va="center", fontsize=9)
     axes.set_yticks(positions, [row.label for row in rows], fontsize=8)
     axes.set_ylim(height - 0.3, -0.7)
-    axes.set_xlim(min([0.5, *(row.low for row in rows if np.isfinite(row.low))]) - 0.01, 1.005)
+    axes.set_xlim(_limits(rows, differences=differences))
     axes.tick_params(axis="x", labelsize=8)
     axes.set_xlabel(axis, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     footer(figure, note)
     return figure
+
+
+def _limits(rows: Sequence[ForestRow], *, differences: bool) -> tuple[float, float]:
+    ends = [end for row in rows for end in (row.low, row.high) if np.isfinite(end)]
+    if not differences:
+        return min([0.5, *ends]) - 0.01, 1.005
+    widest = max([0.01, *map(abs, ends)]) * 1.05
+    return -widest, widest

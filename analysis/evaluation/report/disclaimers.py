@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from analysis.evaluation.provenance import ENOUGH_RESAMPLES, Provenance
+from ecg_tune.data.prepared.ledger import gaps_text
 
 SYNTHETIC = "SYNTHETIC DATA. The records are simulated: no number on these pages says anything about real ECGs or patients."
-NOT_CLINICAL = "Research result on one public data set. Not a medical device, not for use on patients."
+NOT_CLINICAL = "Research result on one data set. Not a medical device, not for use on patients."
 
 
 def warnings(provenance: Provenance) -> list[str]:
@@ -30,18 +31,25 @@ def limits(provenance: Provenance) -> list[str]:
     lines = [
         "One data set, one split: nothing here shows how a model does at other hospitals, on other devices or populations.",
         "Intervals cover which patients happened to be tested, not the randomness of training: for that see the sd over seeds.",
-        "The labels are cardiologists' statements on the ECG, not diagnoses confirmed by other means, and some are wrong.",
+        "The labels are taken as given: those of PTB-XL are cardiologists' statements on the ECG, not diagnoses confirmed otherwise.",
         "Macro means weigh rare and frequent classes alike; precision, F1 and net benefit depend on how frequent a class is here.",
         "Subgroups, statements and pairs of models are many: some stand out by chance.",
     ]
     if provenance.external:
         lines[0] = "One external data set: nothing here shows how a model does at still other hospitals, on other devices or populations."
+    if not provenance.patients_known:
+        lines.append(
+            "Patients are unknown, so each record counts as one: where a patient has several, they may be in two splits, which makes "
+            "results too good, and intervals are too narrow."
+        )
     if provenance.synthetic:
         lines.insert(0, "The records are simulated: nothing here says anything about patients.")
     if (n_openings := len(provenance.openings)) > 1:
         lines.append(
             f"The test split has been opened {n_openings} times: if an earlier opening guided a choice, these results are too good."
         )
+    if provenance.ledger_gaps:
+        lines.append(f"WARNING: {gaps_text(provenance.ledger_gaps)}.")
     if provenance.bootstrap and provenance.bootstrap.n_resamples < ENOUGH_RESAMPLES:
         lines.append(f"{provenance.bootstrap.n_resamples} resamples are too few for intervals to publish: use {ENOUGH_RESAMPLES} or more.")
     if provenance.absent_classes:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from analysis.evaluation.metrics import number
+from analysis.evaluation.metrics import supported_numbers
 
 NUMBER = re.compile(r"[-−+<]?\d[\d.,]*( ?%)?|n/a")
 
@@ -126,8 +126,9 @@ class ReportSection:
 
 
 def interval_cell(value: float, low: float, high: float) -> Cell:
-    """Write a value and its interval below it with four decimals, as in the CSV files."""
-    return Cell(number(value), f"[{number(low)}, {number(high)}]")
+    """Write a value and its interval below it with the decimals that the interval supports; the CSV files have four."""
+    shown, start, end = supported_numbers(value, low, high)
+    return Cell(shown, f"[{start}, {end}]")
 
 
 def _text_cell(text: str) -> Cell:

@@ -31,6 +31,8 @@ CAPTIONS = {
     "whole class.",
     "21_explanations_signal.png": "Integrated gradients of a few predictions: what moved each, not whether it is right.",
     "21_explanations_image.png": "Grad-CAM of a few predictions: where on the image the class' logit came from.",
+    "22_external_difference.png": "What changes from the internal test to these records. An interval that leaves the bar at 0 out is a "
+    "difference that chance does not explain.",
 }
 
 

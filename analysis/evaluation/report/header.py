@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.evaluation.metrics import number
+from analysis.evaluation.external_difference import DIFFERENCE, signed
+from analysis.evaluation.metrics import number, supported_numbers
 from analysis.evaluation.report.disclaimers import NOT_CLINICAL, opened_text, warnings
 from analysis.evaluation.result import EvaluationResult
+from analysis.evaluation.statistics.set_difference import MACRO
 
 METRICS = {"auc_roc": "Test macro AUC-ROC", "f1_score": "Test macro F1-Score"}
 
@@ -43,27 +45,46 @@ class Header:
 def report_header(result: EvaluationResult) -> Header:
     """Gather the study's name, the warnings and the tiles."""
     provenance = result.provenance
-    tiles = (_best_tile(result), *_metric_tiles(result), *_test_tiles(result))
+    tiles = (_best_tile(result), *_metric_tiles(result), *_difference_tiles(result), *_test_tiles(result))
     return Header(provenance.study, provenance.date, NOT_CLINICAL, " ".join(warnings(provenance)), tiles)
 
 
 def _best_tile(result: EvaluationResult) -> Tile:
     ranking = next(candidate for candidate in result.rankings if candidate.name == result.best)
     n_models = sum(not candidate.fitted_on_validation for candidate in result.rankings)  # an ensemble is never chosen
-    return Tile("Best model", result.best, f"highest validation macro AUC, {number(ranking.validation_macro_auc)}, of {n_models}")
+    chosen = f"highest validation macro AUC, {number(ranking.validation_macro_auc)}, of {n_models}"
+    if result.race and result.race[0].interval:
+        low, high = result.race[0].interval
+        chosen = (
+            f"winner of a race of {len(result.race)} trials over seeds: validation macro AUC {number(ranking.validation_macro_auc)}, "
+            f"95 % [{number(low)}, {number(high)}] over {result.race[0].seeds} seeds"
+        )
+    return Tile("Best model", result.best, chosen)
 
 
 def _metric_tiles(result: EvaluationResult) -> list[Tile]:
     means, intervals = result.metrics[result.best]["macro_avg"], result.intervals[result.best]["macro_avg"]
-    return [
-        Tile(name, number(means[metric]), f"95 % [{number(intervals[metric].low)}, {number(intervals[metric].high)}]")
-        for metric, name in METRICS.items()
-    ]
+    tiles = []
+    for metric, name in METRICS.items():
+        value, low, high = supported_numbers(means[metric], intervals[metric].low, intervals[metric].high)
+        tiles.append(Tile(name, value, f"95 % [{low}, {high}]"))
+    return tiles
+
+
+def _difference_tiles(result: EvaluationResult) -> list[Tile]:
+    if DIFFERENCE not in result.tables:
+        return []
+    table = result.tables[DIFFERENCE].set_index(["Model", "Class", "Metric"])
+    row = table.loc[(result.best, MACRO, "auc_roc")]
+    limits = f"95 % [{signed(row['Difference_lo'])}, {signed(row['Difference_hi'])}]"
+    return [Tile("AUC-ROC against the internal test", signed(row["Difference"]), limits)]
 
 
 def _test_tiles(result: EvaluationResult) -> list[Tile]:
     provenance = result.provenance
+    scheme = provenance.split_scheme if provenance.external else f"split {provenance.split_scheme}"
+    patients = f"of {provenance.n_patients} patients" if provenance.patients_known else "patients unknown"
     return [
-        Tile("Test records", str(provenance.n_records), f"of {provenance.n_patients} patients, split {provenance.split_scheme}"),
+        Tile("Test records", str(provenance.n_records), f"{patients}, {scheme}"),
         Tile("Test split opened", str(len(provenance.openings)), opened_text(provenance)),
     ]

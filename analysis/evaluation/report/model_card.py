@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.evaluation.metrics import number
-from analysis.evaluation.provenance import interval_rule
+from analysis.evaluation.provenance import interval_rule, records_text, thresholds_text
 from analysis.evaluation.report.disclaimers import NOT_CLINICAL, limits, opened_text, warnings
 from analysis.evaluation.result import CALIBRATION, COST, SUBGROUPS, EvaluationResult
 from analysis.evaluation.tables import MACRO_COLUMNS
@@ -29,14 +29,19 @@ def model_card(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         model=result.best,
         provenance=provenance,
         synthetic=provenance.synthetic,
+        ptbxl="labels" in manifest or "ptbxl_checksum" in manifest,  # `data prepare` of PTB-XL writes both, version 0.1 the second
         warnings=warnings(provenance),
         disclaimer=NOT_CLINICAL,
+        duration=f"{manifest['n_samples'] / provenance.sampling_rate_hz:.4g} s" if provenance.leads else "",
         cost=_cost(result),
         validation_macro_auc=number(ranking.validation_macro_auc),
         n_seeds=ranking.n_seeds,
-        splits=[f"{split} {counts[split]['records']} records of {counts[split]['patients']} patients" for split in counts],
+        splits=[
+            f"{split} {records_text(n['records'], n['patients'], patients_known=provenance.patients_known)}" for split, n in counts.items()
+        ],
         opened=opened_text(provenance),
-        interval_rule=interval_rule(provenance.bootstrap),
+        thresholds=thresholds_text(provenance),
+        interval_rule=interval_rule(provenance),
         metric_names=list(MACRO_COLUMNS),
         performance=_performance(result),
         calibration=_calibration(result),

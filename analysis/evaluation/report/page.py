@@ -7,11 +7,13 @@ from typing import Any
 
 from analysis.evaluation.report.disclaimers import limits
 from analysis.evaluation.report.elements import Bullets, ReportSection
+from analysis.evaluation.report.figures import captioned_figure
 from analysis.evaluation.report.header import report_header
 from analysis.evaluation.report.sections.cost import cost_section
 from analysis.evaluation.report.sections.data import data_section
 from analysis.evaluation.report.sections.error_analysis import error_section
 from analysis.evaluation.report.sections.explanations import explanations_section
+from analysis.evaluation.report.sections.external_difference import difference_section
 from analysis.evaluation.report.sections.file_list import files_section
 from analysis.evaluation.report.sections.model_selection import selection_section
 from analysis.evaluation.report.sections.paired_comparisons import paired_section
@@ -36,6 +38,7 @@ def report_page(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         data_section(result, manifest),
         selection_section(result),
         models_section(result),
+        *([difference_section(result)] if result.difference_note else []),
         best_section(result),
         classes_section(result),
         paired_section(result),
@@ -48,4 +51,5 @@ def report_page(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         ReportSection("limits", "Limits", (Bullets(tuple(limits(result.provenance))),)),
         files_section(files),
     ]
-    return render(PACKAGE, "report.html", header=report_header(result), sections=sections) + "\n"
+    figure = captioned_figure(result, "06_model_comparison_bars.png")
+    return render(PACKAGE, "report.html", header=report_header(result), figure=figure, sections=sections) + "\n"

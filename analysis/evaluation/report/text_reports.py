@@ -11,7 +11,8 @@ from analysis.evaluation.metrics import Metrics, metrics_text, number
 from analysis.evaluation.provenance import WIDTH, Provenance, provenance_lines
 from analysis.evaluation.tables import MACRO_COLUMNS, Intervals, Results
 from analysis.retraining.candidates import Ranking
-from ecg_tune.metrics import Array
+from ecg_tune.metrics import UNTUNED, Array
+from ecg_tune.study.race_result import Raced, SeedScatter
 
 TITLE = "ECG CLASSIFICATION - MODEL EVALUATION REPORT"
 SUMMARY_FILE, DETAILED_FILE = "EVALUATION_SUMMARY.txt", "DETAILED_METRICS_REPORT.txt"
@@ -19,7 +20,14 @@ RULE, THIN = "=" * WIDTH, "-" * WIDTH
 
 
 def summary_text(
-    results: Results, rankings: Sequence[Ranking], provenance: Provenance, *, best: str, intervals: Intervals | None = None
+    results: Results,
+    rankings: Sequence[Ranking],
+    provenance: Provenance,
+    *,
+    best: str,
+    intervals: Intervals | None = None,
+    race: Sequence[Raced] = (),
+    scatter: Sequence[SeedScatter] = (),
 ) -> str:
     """Write the text of `EVALUATION_SUMMARY.txt`: the data, the best model and its metrics, the ranking of all models.
 
@@ -27,6 +35,9 @@ def summary_text(
         results: {model: metrics at its F1 thresholds}.
         rankings: The models with their validation results.
         best: The model chosen on validation.
+        intervals: Of the results.
+        race: How the race over seeds ended that chose the models, the winner first.
+        scatter: How far seeds scatter, by family.
     """
     chosen = next(ranking for ranking in rankings if ranking.name == best)
     lines = [RULE, TITLE, RULE, f"{'Evaluation Date:':<28}{provenance.date}"]
@@ -43,7 +54,7 @@ def summary_text(
         lines.append(f"{'test ' + column + ' (macro)':<26}{_with_limits(results, best, metric, intervals)}")
     lines += ["", "Per class:", *_per_class(results[best], provenance.class_names)]
     lines += ["", THIN, "ALL MODELS, by validation macro AUC; means over classes and seeds", THIN, *_ranking(results, rankings, intervals)]
-    lines += ["", *_remarks(results, rankings, best)]
+    lines += ["", *_remarks(results, rankings, best), *_race_lines(race, scatter)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -70,7 +81,10 @@ def detailed_text(
     for name, metrics in results.items():
         lines += ["", RULE, name, RULE]
         for rule_and_seed, values in thresholds.get(name, {}).items():
-            by_class = ", ".join(f"{c} {value:.10g}" for c, value in zip(provenance.class_names, values, strict=True))
+            by_class = ", ".join(
+                f"{c} {value:.10g}{' (not tuned)' if value == UNTUNED else ''}"
+                for c, value in zip(provenance.class_names, values, strict=True)
+            )
             lines.append(f"{rule_and_seed}: {by_class}")
         lines += ["", f"At {rule}, mean over seeds:", metrics_text(metrics, class_names=provenance.class_names)]
         if intervals is not None:
@@ -140,6 +154,12 @@ def _remarks(results: Results, rankings: Sequence[Ranking], best: str) -> list[s
     if any(ranking.search_value is not None for ranking in rankings):
         lines.append("A search's best values are picked from many, so they flatter; the gap shows by how much.")
     return lines
+
+
+def _race_lines(race: Sequence[Raced], scatter: Sequence[SeedScatter]) -> list[str]:
+    lines = ["", f"Race of {len(race)} trials over seeds, on validation, which chose the models:"] if race else []
+    lines += [f"{place}. trial {racer.trial} {racer.family}: {racer.text()}" for place, racer in enumerate(race, 1)]
+    return [*lines, *(f"{family.family}: {family.text()}" for family in scatter if family.sd is not None)]
 
 
 def _interval_lines(rows: Mapping[str, Mapping[str, object]]) -> list[str]:

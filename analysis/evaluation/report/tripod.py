@@ -70,7 +70,7 @@ ITEMS = (
         "9c",
         "Predictors",
         "assessors where judgement is needed: qualification, demographics",
-        "not applicable: the input is the recorded signal",
+        "not applicable: nobody assesses the input, a recorded signal or an image made of one",
     ),
     Item("10", "Sample size", "how the sizes came about and whether they are enough", _in_part(f"{DATA}: splits")),
     Item(
@@ -118,7 +118,7 @@ ITEMS = (
         "16",
         "Training versus evaluation",
         "differences in setting, eligibility, outcome, inputs",
-        f"{DATA}: one source, patients apart",
+        f"{DATA}: source and split",
     ),
     Item("17", "Ethical approval", "committee and consent, or its waiver", AUTHOR),
     Item("18a", "Funding", "source and role", AUTHOR),

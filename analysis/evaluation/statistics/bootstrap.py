@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tune.errors import ConfigError, DataError
-from ecg_tune.metrics import Array, rates
+from ecg_tune.metrics import NEED_POSITIVES, Array, class_rates
 
 RANK_METRICS = ("auc_roc", "auc_pr")
 METRIC_NAMES = ("sensitivity", "specificity", "precision", "npv", "f1_score", "accuracy", *RANK_METRICS)
@@ -109,7 +109,7 @@ def resampled_metrics(
     positive = predictions.probabilities >= predictions.thresholds
     cells = [truth & positive, ~truth & positive, truth & ~positive, ~truth & ~positive]
     counts = np.stack([weights.T @ cell.astype(np.float64) for cell in cells], axis=-1)  # (n_resamples, n_classes, 4)
-    values = rates(np.rint(counts).astype(np.int64))
+    values = class_rates(np.rint(counts).astype(np.int64))
     if ranks:
         pairs = [weighted_ranks(truth[:, k], predictions.probabilities[:, k], weights) for k in range(truth.shape[1])]
         values |= {name: np.stack([pair[i] for pair in pairs], axis=1) for i, name in enumerate(RANK_METRICS)}
@@ -167,7 +167,7 @@ def macro_metric(labels: NDArray[np.generic], values: Mapping[str, Array], metri
     """
     n_positive = np.asarray(labels).astype(np.int64).sum(axis=0)
     everything: NDArray[np.bool_] = np.full(n_positive.shape, True)
-    counted = {"auc_roc": (n_positive > 0) & (n_positive < len(labels)), "auc_pr": n_positive > 0}
+    counted = dict.fromkeys((*NEED_POSITIVES, "auc_pr"), n_positive > 0) | {"auc_roc": (n_positive > 0) & (n_positive < len(labels))}
     return macro_of_resamples(values[metric], defined=counted.get(metric, everything))
 
 

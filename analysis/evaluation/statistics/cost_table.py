@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from analysis.evaluation.metrics import count
 from analysis.evaluation.provenance import WIDTH
 from analysis.retraining.candidates import Candidate
-from ecg_tune.data.loaders import millivolts
-from ecg_tune.data.prepared.dataset import PreparedData
+from ecg_tune.data.loaders import millivolts, read_images
+from ecg_tune.data.prepared.dataset import PreparedData, Split
 from ecg_tune.metrics import Array
 from ecg_tune.models.cost import cost
 from ecg_tune.training.model_file import SavedModel, build_predictor, load_saved
@@ -26,9 +25,9 @@ BATCHES = (1, 64)
 FEWEST, MOST, ENOUGH_S = 3, 20, 0.5  # passes, passes, seconds
 RULES = (
     "MACs: multiply-accumulate operations of the network for one record, all its crops, without images and normalisation. Latency: "
-    "median [quartiles] of one call from raw signal to probability, standardising, crops and images included, on validation "
-    "records, after one pass to warm up; it holds for this machine only. Training: seconds over all seeds, as the model files say, on "
-    "whatever machine that was; the search is not in it."
+    "median [quartiles] of one call from a record in memory to probability, with all standardising, crops and images that the model "
+    "computes, on validation records, after one pass to warm up; it holds for this machine only. Training: seconds over all seeds, "
+    "as the model files say, on whatever machine that was; the search is not in it."
 )
 
 
@@ -37,24 +36,23 @@ def cost_table(candidates: Sequence[Candidate], data: PreparedData, *, device: s
     return pd.DataFrame([_row(candidate, data, device) for candidate in candidates])
 
 
-def latency_s(
-    predictor: Predictor, signals_uv: NDArray[np.int16], *, device: str, batch: int, clock: Callable[[], float] = time.perf_counter
-) -> Array:
+def latency_s(predictor: Predictor, split: Split, *, device: str, batch: int, clock: Callable[[], float] = time.perf_counter) -> Array:
     """Time calls on one batch in seconds, (n_passes,): `FEWEST` to `MOST` calls, no more once `ENOUGH_S` seconds have passed.
 
     Args:
-        signals_uv: (n_records, n_samples, n_leads) int16; repeated where they are fewer than `batch`.
+        split: Its records are repeated where they are fewer than `batch`. Stored images are read before the clock starts.
         clock: Seconds.
     """
-    rows = np.arange(batch) % len(signals_uv)
-    signal = torch.tensor(signals_uv[rows], device=device)
+    rows = np.arange(batch) % len(split)
+    signal = torch.tensor(split.signals_uv[rows], device=device)
+    images = (read_images(split.images, rows, device),) if predictor.stored_images else ()
     predictor.to(device).eval()
     seconds: list[float] = []
     with torch.inference_mode():
-        predictor(millivolts(signal)).sum().item()
+        predictor(millivolts(signal), *images).sum().item()
         while len(seconds) < FEWEST or (len(seconds) < MOST and sum(seconds) < ENOUGH_S):
             started = clock()
-            predictor(millivolts(signal)).sigmoid().sum().item()  # waits for the device
+            predictor(millivolts(signal), *images).sigmoid().sum().item()  # waits for the device
             seconds.append(clock() - started)
     return np.array(seconds)
 
@@ -85,7 +83,7 @@ def _row(candidate: Candidate, data: PreparedData, device: str) -> dict[str, obj
     row: dict[str, object] = {"Model": candidate.name, "Family": saved.config.family, "Input": inputs}
     row |= {"Parameters": saved.n_parameters, "MACs_per_record": macs}
     for batch in BATCHES:
-        milliseconds = 1000 * latency_s(predictor, data.validation.signals_uv, device=device, batch=batch)
+        milliseconds = 1000 * latency_s(predictor, data.validation, device=device, batch=batch)
         low, median, high = np.percentile(milliseconds, [25, 50, 75])
         name = f"Latency_ms_batch_{batch}"
         row |= {name: median, f"{name}_q25": low, f"{name}_q75": high, f"{name}_passes": len(milliseconds)}

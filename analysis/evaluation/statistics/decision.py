@@ -25,9 +25,14 @@ SHOWN = (0.05, 0.1, 0.2, 0.3, 0.5)
 RULES = (
     "Net benefit in true positives a record of acting on a class at a threshold probability t: TP / n - FP / n x t / (1 - t), mean "
     "over seeds, with 95 % intervals over patients. The model is worth using at the t where it lies above both acting on all and "
-    "acting on none (0). Probabilities after Platt scaling fitted on validation; the CSV also holds them as trained. "
-    "Acting on NORM means, for instance, to spare somebody further examination."
+    "acting on none (0). Probabilities after Platt scaling fitted on validation; the CSV also holds them as trained."
 )
+
+
+def decision_rules(class_names: Sequence[str]) -> str:
+    """State the rules of the curves; where there is NORM, also what acting on a normal ECG may mean."""
+    norm = " Acting on NORM means, for instance, to spare somebody further examination."
+    return RULES + (norm if "NORM" in class_names else "")
 
 
 def net_benefit(positive: NDArray[np.bool_], probabilities: Array, weights: Array) -> Array:
@@ -67,7 +72,7 @@ def decision_table(labels: NDArray[np.generic], model: ModelPredictions, weights
 
 def decision_lines(table: pd.DataFrame) -> list[str]:
     """Write the section of the detailed report: the net benefit at a few thresholds."""
-    lines = [f"DECISION CURVES of {table['Model'].iloc[0]}", *textwrap.wrap(RULES, WIDTH), ""]
+    lines = [f"DECISION CURVES of {table['Model'].iloc[0]}", *textwrap.wrap(decision_rules(table["Class"].unique().tolist()), WIDTH), ""]
     lines.append(f"{'':<10}{'t':>6}   {'model':<28}{'all':>8}")
     for row in table[table["Threshold"].round(2).isin(SHOWN)].itertuples():
         cell = f"{number(row.Net_Benefit)} [{number(row.Net_Benefit_lo)}, {number(row.Net_Benefit_hi)}]"

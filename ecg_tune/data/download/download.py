@@ -25,7 +25,8 @@ from ecg_tune.data.download.listing import (
     table_files,
 )
 from ecg_tune.data.download.target import check_space, held_target, is_right, save
-from ecg_tune.data.ptbxl.tables import CHECKSUMS, read_ptbxl
+from ecg_tune.data.ptbxl.checksums import CHECKSUMS
+from ecg_tune.data.ptbxl.tables import read_ptbxl
 from ecg_tune.errors import DataError
 
 VERSIONS = ("1.0.1", "1.0.2", "1.0.3")

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ecg_tune.data.ptbxl.checksums import CHECKSUMS, parse_checksums
 from ecg_tune.data.ptbxl.records import DURATION_S
-from ecg_tune.data.ptbxl.tables import CHECKSUMS, DATABASE, STATEMENTS, parse_checksums
+from ecg_tune.data.ptbxl.tables import DATABASE, STATEMENTS
 from ecg_tune.errors import DataError
 
 RECORDS = "RECORDS"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ecg_tune.data.download.listing import PublishedFile
-from ecg_tune.data.ptbxl.tables import CHECKSUMS, parse_checksums
+from ecg_tune.data.ptbxl.checksums import CHECKSUMS, parse_checksums
 from ecg_tune.errors import DataError
 from ecg_tune.storage import LocalStorage
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_tune.config import CLASS_NAMES
+from ecg_tune.config import CLASS_NAMES, check_choice
+from ecg_tune.data.exchange.arrays import Progress, batch_files, check_links, count_batches, load_array
 from ecg_tune.data.exchange.facts import checked_facts
-from ecg_tune.data.exchange.layout import DATASET, FACTS, SHORT
+from ecg_tune.data.exchange.images import choose_images, image_facts, read_images
+from ecg_tune.data.exchange.layout import DATASET, FACTS, IMAGE_FOLDERS, IMAGES_ALONE, NO_IMAGES, SHORT
 from ecg_tune.data.overlap import check_overlap
-from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, Split, check_folder, write_prepared
-from ecg_tune.data.prepared.ledger import LEDGER, ledger_entries, record_opening
+from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, Split
+from ecg_tune.data.prepared.images import ImageFile, StoredImages
+from ecg_tune.data.prepared.ledger import LEDGER, ledger_lines, record_opening, sealed_records
+from ecg_tune.data.prepared.writer import check_folder, write_prepared
 from ecg_tune.data.ptbxl.prepare import training_sd_mv
 from ecg_tune.data.ptbxl.quality import signal_flags
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.recording import unit_scale
 from ecg_tune.errors import ConfigError, DataError
+from ecg_tune.storage import check_room
 
-BATCH_FILE = re.compile(r"batch_(\d+)\.npy")
 LARGEST_MV = np.iinfo(np.int16).max / 1000
 WHOLE = ("ecg_id", "patient_id", "sex", "site", "fold", "flags")
 PLAUSIBLE_SD_MV = (0.005, 5.0)
@@ -39,49 +43,88 @@ def import_tree(
     leads: Sequence[str] = (),
     sampling_rate_hz: int | None = None,
     units: str = "mv",
+    images: str | None = None,
+    replace_other: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Read a tree in the exchange layout and write a prepared data set. Its images are not read: they are computed from the signals.
+    """Read a tree in the exchange layout and write a prepared data set.
 
     Args:
         class_names, leads, sampling_rate_hz: What a tree without `dataset.json` does not say.
         units: Of the signals: "mv", "uv" or "v".
+        images: The folder of images to keep as they are, "gaf" or "mtf", or "none" to have images computed from the signals. None
+            keeps them where there are no signals, where others made the tree, and where the exported data were trained on them.
+        replace_other: Replace other prepared data in `out`; the ledger there is kept in any case.
+        progress: Called with (files read, files in all).
 
     Returns:
         The manifest.
 
     Raises:
-        ConfigError: Units that are no voltage.
-        DataError: A file is missing or no plain array, shapes or counts don't fit each other, values are not finite or no labels, the unit
-            is wrong, records are in two splits, or facts are missing, or given twice.
+        ConfigError: Units that are no voltage, or an unknown folder of images.
+        DataError: A file is missing, no plain array or elsewhere (a link), shapes or counts don't fit each other, values are not finite
+            or no labels, the unit is wrong, records are in two splits, facts are missing, or given twice, or the disk has not room enough.
     """
     check_folder(out)
+    check_links(tree)
+    if images is not None:
+        check_choice("images", images, (*IMAGE_FOLDERS, NO_IMAGES))
     given = {"class_names": list(class_names), "leads": list(leads), "sampling_rate_hz": sampling_rate_hz}
     facts = _facts_of(tree, {key: value for key, value in given.items() if value})
+    kind = choose_images(tree, facts, images, ours=(tree / DATASET).is_file())
     scale = 1000 * _millivolts(units)
-    ledger_entries(tree, "")  # refuses one that can't be read before anything is written
-    splits = {name: _read_split(tree, name, facts, scale) for name in SPLIT_NAMES}
+    ledger_lines(tree)  # refuses one that can't be read before anything is written
+    one_done = count_batches(tree, kind, progress)
+    splits = {name: _read_split(tree, name, facts, scale, one_done) for name in SPLIT_NAMES}
+    splits, facts = _with_images(tree, kind, splits, facts, one_done)
+    _check_splits(tree, splits, facts)
+    facts |= _signal_facts(tree, splits, facts)
+    check_overlap(splits)
+    _check_patients(splits)
+    rare_classes(facts["class_names"], {name: split.labels for name, split in splits.items()}, drop=False)
+    check_room(out, sum(array.nbytes for split in splits.values() for array in (split.signals_uv, split.images) if array is not None))
+    manifest = write_prepared(out, splits, facts, replace_other=replace_other)
+    if len(splits["test"]):
+        _keep_ledger(tree, out, manifest)
+    return manifest
+
+
+def _with_images(
+    tree: Path, kind: str | None, splits: Mapping[str, Split], facts: Mapping[str, Any], one_done: Callable[[], None]
+) -> tuple[dict[str, Split], dict[str, Any]]:
+    """Add the images of a folder to the splits, and what they are to the facts; without a folder, take their facts away."""
+    others = {name: value for name, value in facts.items() if name != "images"}
+    if kind is None:
+        return dict(splits), others
+    found = {name: read_images(tree, kind, name, n_records=len(split), one_done=one_done) for name, split in splits.items()}
+    stated = image_facts(kind, found)
+    none = StoredImages([ImageFile(tree, "", (0, stated["n_channels"], stated["size"], stated["size"]))])
+    return {name: replace(split, images=found[name] or none) for name, split in splits.items()}, {**others, "images": stated}
+
+
+def _check_splits(tree: Path, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> None:
+    """Refuse records of different lengths, tables for some splits only, and empty splits."""
     lengths = {split.signals_uv.shape[1] for split in splits.values() if len(split)}
     if len(lengths) > 1:
         raise DataError(f"{tree}: the splits' records have {sorted(lengths)} samples: all must have as many")
     _check_tables(tree, splits)
     for name in ("train", "validation"):
         if not len(splits[name]):
-            raise DataError(f"{tree} has no {name} records: signals/{name}/batch_0000.npy and labels/y_{SHORT[name]}.npy are needed")
+            where = f"signals/{name}/batch_0000.npy" if facts["leads"] else f"images/{name}/{facts['images']['folder']}/batch_0000.npy"
+            raise DataError(f"{tree} has no {name} records: {where} and labels/y_{SHORT[name]}.npy are needed")
+
+
+def _signal_facts(tree: Path, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure the signals of the train split; nothing where there are images alone."""
+    if not facts["leads"]:
+        return {}
     sd_mv = training_sd_mv(splits["train"].signals_uv)
     if not PLAUSIBLE_SD_MV[0] < sd_mv < PLAUSIBLE_SD_MV[1]:
         raise DataError(
             f"{tree}: the signals' standard deviation is {sd_mv:.3g} mV, which no ECG has: give --units uv if they are in microvolts, "
             "and export them before any normalisation"
         )
-    check_overlap(splits)
-    _check_patients(splits)
-    rare_classes(facts["class_names"], {name: split.labels for name, split in splits.items()}, drop=False)
-    facts["normalisation"] = {"kind": facts["normalisation"]["kind"], "scale_mv": sd_mv}
-    facts["n_samples"] = splits["train"].signals_uv.shape[1]
-    manifest = write_prepared(out, splits, facts)
-    if len(splits["test"]):
-        _keep_ledger(tree, out, manifest["fingerprint"])
-    return manifest
+    return {"normalisation": {"kind": facts["normalisation"]["kind"], "scale_mv": sd_mv}, "n_samples": splits["train"].signals_uv.shape[1]}
 
 
 def _millivolts(units: str) -> float:
@@ -91,23 +134,30 @@ def _millivolts(units: str) -> float:
     return scale
 
 
-def _keep_ledger(tree: Path, out: Path, fingerprint: str) -> None:
-    """Take over the openings of the test split that the tree knows, and note that its records were read from open files."""
-    known = ledger_entries(out, fingerprint)
+def _keep_ledger(tree: Path, out: Path, manifest: Mapping[str, Any]) -> None:
+    """Take over the openings of test records that the tree knows, and note that these were read from open files."""
+    known = ledger_lines(out)
     with (out / LEDGER).open("a", encoding="utf-8") as ledger:
-        ledger.writelines(json.dumps(entry) + "\n" for entry in ledger_entries(tree, fingerprint) if entry not in known)
-    record_opening(out, None, fingerprint=fingerprint, purpose="import", study=str(tree))
+        ledger.writelines(json.dumps(line) + "\n" for line in ledger_lines(tree) if line not in known)
+    record_opening(out, None, sealed_records(manifest, out), purpose="import", study=str(tree))
 
 
 def _facts_of(tree: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """Collect what the tree says of itself, and what the user says where it says nothing."""
-    if not (tree / "labels").is_dir():
-        raise DataError(f"{tree} is no exchange layout: folders signals/ and labels/ are needed (see `ecg-tune data export`)")
-    if not (tree / "signals").is_dir():
-        raise DataError(f"{tree} has no signals/: images are computed from signals, so images alone can't be imported")
+    with_signals = (tree / "signals").is_dir()
+    if not (tree / "labels").is_dir() or not (with_signals or (tree / "images").is_dir()):
+        raise DataError(f"{tree} is no exchange layout: folders labels/ and signals/ or images/ are needed (see `ecg-tune data export`)")
     path = tree / DATASET
-    if not path.is_file():
-        return _given_facts(tree, given)
+    facts = _stated_facts(path, given) if path.is_file() else _given_facts(tree, given, with_signals=with_signals)
+    if with_signals and any(facts[name] == IMAGES_ALONE[name] for name in ("leads", "sampling_rate_hz", "normalisation")):
+        raise DataError(f"{path} says that there are images alone, but {tree} has signals/: remove one of them")
+    if not (tree / "labels" / f"records_{SHORT['train']}.csv").is_file():
+        facts["patients_known"] = False
+    return facts if with_signals else {**facts, **IMAGES_ALONE}
+
+
+def _stated_facts(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read `dataset.json`."""
     if given:
         raise DataError(f"{path} states {', '.join(given)} already: leave the flags out, or remove the file")
     try:
@@ -122,10 +172,12 @@ def _facts_of(tree: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     return checked_facts(facts, str(path))
 
 
-def _given_facts(tree: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    missing = [flag for key, flag in (("leads", "--leads"), ("sampling_rate_hz", "--rate")) if key not in given]
-    if missing:
+def _given_facts(tree: Path, given: Mapping[str, Any], *, with_signals: bool) -> dict[str, Any]:
+    flags = {"leads": "--leads", "sampling_rate_hz": "--rate"}
+    if with_signals and (missing := [flag for key, flag in flags.items() if key not in given]):
         raise DataError(f"{tree} has no {DATASET}: say with {', '.join(missing)} what its signals are")
+    if not with_signals and (unfit := [flag for key, flag in flags.items() if key in given]):
+        raise DataError(f"{tree} has no signals/: leave {', '.join(unfit)} out, nothing is known of the signals behind its images")
     checked_facts(given, "the flags")
     return {
         "class_names": list(CLASS_NAMES),
@@ -138,15 +190,19 @@ def _given_facts(tree: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read_split(tree: Path, name: str, facts: Mapping[str, Any], scale: float) -> Split:
+def _read_split(tree: Path, name: str, facts: Mapping[str, Any], scale: float, one_done: Callable[[], None]) -> Split:
     """Read a split's signals, labels and records, and check them against each other."""
     labels_file, n_leads = tree / "labels" / f"y_{SHORT[name]}.npy", len(facts["leads"])
-    signals = [_microvolts(path, n_leads, scale) for path in _batch_files(tree / "signals" / name)]
+    signals: list[NDArray[np.int16]] = []
+    for path in batch_files(tree / "signals" / name) if n_leads else ():
+        signals.append(_microvolts(path, n_leads, scale))
+        one_done()
     if not signals and not labels_file.exists():
-        n_samples = int(facts.get("n_samples", 1))
         empty = np.empty((0, len(facts["class_names"])), np.uint8)
-        return Split(name, np.empty((0, n_samples, n_leads), np.int16), empty, _records(tree, name, 0, None))
+        return Split(name, _no_signals(0, facts), empty, _records(tree, name, 0, None))
     labels = _labels(labels_file, facts["class_names"])
+    if not n_leads:
+        return Split(name, _no_signals(len(labels), facts), labels, _records(tree, name, len(labels), None))
     lengths = {signal.shape[1] for signal in signals}
     if len(lengths) > 1:
         raise DataError(f"{tree / 'signals' / name}: records have {sorted(lengths)} samples: all must have as many")
@@ -154,6 +210,10 @@ def _read_split(tree: Path, name: str, facts: Mapping[str, Any], scale: float) -
         raise DataError(f"{tree}: {n_records} {name} records in signals/, but {len(labels)} in {labels_file.name}")
     joined = np.concatenate(signals)
     return Split(name, joined, labels, _records(tree, name, n_records, joined))
+
+
+def _no_signals(n_records: int, facts: Mapping[str, Any]) -> NDArray[np.int16]:
+    return np.empty((n_records, int(facts.get("n_samples", 1)), len(facts["leads"])), np.int16)
 
 
 def _check_tables(tree: Path, splits: Mapping[str, Split]) -> None:
@@ -164,34 +224,9 @@ def _check_tables(tree: Path, splits: Mapping[str, Split]) -> None:
         raise DataError(f"{tree}: labels/records_{SHORT[lacking]}.csv is missing beside the other splits': copy it, or take all away")
 
 
-def _batch_files(folder: Path) -> Iterator[Path]:
-    """List a folder's batches by number; none may be missing."""
-    named = [(int(match[1]), path) for path in sorted(folder.glob("batch_*.npy")) if (match := BATCH_FILE.fullmatch(path.name))]
-    found = dict(named)
-    if len(found) < len(named):
-        raise DataError(f"{folder} holds two files of one number, {min(n for n, p in named if found[n] != p)}: keep the right one")
-    first = min(found, default=0)
-    for number in range(first, first + len(found)):
-        if number not in found or first > 1:
-            raise DataError(f"{folder}: batch {number if first <= 1 else 0} of {max(found)} is missing: copy it again")
-    yield from (found[number] for number in sorted(found))
-
-
-def _load(path: Path) -> NDArray[Any]:
-    try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-        if not isinstance(array, np.ndarray):
-            raise ValueError("it holds several arrays")
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise DataError(f"{path} can't be read as a plain array ({' '.join(str(error).split())}): write it with numpy.save") from error
-    if array.dtype.kind not in "iufb":
-        raise DataError(f"{path} holds {array.dtype}, not numbers")
-    return array
-
-
 def _microvolts(path: Path, n_leads: int, scale: float) -> NDArray[np.int16]:
     """Read a batch of signals, (b, n_samples, n_leads), as int16 microvolts."""
-    array = _load(path)
+    array = load_array(path)
     if array.ndim != 3 or array.shape[2] != n_leads or not array.shape[1]:
         raise DataError(f"{path} has the shape {array.shape}, not (records, samples, {n_leads} leads)")
     values = array.astype(np.float64) * scale
@@ -204,7 +239,7 @@ def _microvolts(path: Path, n_leads: int, scale: float) -> NDArray[np.int16]:
 
 
 def _labels(path: Path, class_names: Sequence[str]) -> NDArray[np.uint8]:
-    labels = _load(path)
+    labels = load_array(path)
     if labels.ndim != 2 or labels.shape[1] != len(class_names):
         raise DataError(
             f"{path} has the shape {labels.shape}, not (records, {len(class_names)} classes {','.join(class_names)}): "
@@ -223,7 +258,7 @@ def _records(tree: Path, name: str, n_records: int, signals_uv: NDArray[np.int16
     first = 1 + SPLIT_NAMES.index(name) * 10_000_000
     numbers = np.arange(first, first + n_records)
     unknown = np.full(n_records, -1, np.int64)
-    flags = np.zeros(0, np.int64) if signals_uv is None else signal_flags(signals_uv)
+    flags = np.zeros(n_records, np.int64) if signals_uv is None else signal_flags(signals_uv)
     records = {"ecg_id": numbers, "patient_id": numbers, "sex": unknown, "site": unknown, "flags": flags}
     return records | {"age": np.full(n_records, np.nan), "device": np.full(n_records, "unknown"), "fold": np.zeros(n_records, np.int64)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,36 +14,60 @@ import torch
 from numpy.typing import NDArray
 
 from ecg_tune.config import ImageConfig, check_choice
-from ecg_tune.data.exchange.layout import DATASET, FACTS, SHORT
+from ecg_tune.data.exchange.arrays import Progress
+from ecg_tune.data.exchange.layout import DATASET, FACTS, IMAGE_FOLDERS, SHORT
 from ecg_tune.data.loaders import millivolts
-from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, PreparedData, Split, open_test, read_ledger
-from ecg_tune.data.prepared.ledger import LEDGER
+from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, PreparedData, Split, open_test
+from ecg_tune.data.prepared.ledger import LEDGER, ledger_lines
 from ecg_tune.errors import ConfigError, DataError, WorkFailedError
+from ecg_tune.storage import check_room
 from ecg_tune.transforms.images import make_images
 from ecg_tune.transforms.signals import standardise
 
-KINDS = {"gaf": "gasf", "mtf": "mtf"}
-"""Folder of images → image kind."""
+KINDS = dict(zip(IMAGE_FOLDERS, ("gasf", "mtf"), strict=True))
+"""Folder of images → kind of the images that are computed for it."""
+IMAGE_SIZE = 224
 BACKENDS = ("torch", "pyts")
-MORE_FACTS = ("labels", "rare_classes", "limit", "exclusions", "fingerprint")
-
-Progress = Callable[[int, int], None]
+MORE_FACTS = ("labels", "patients_known", "rare_classes", "limit", "exclusions", "fingerprint")
 
 
-def export_size_bytes(data: PreparedData, *, images: Sequence[str], image_size: int, include_test: bool) -> int:
-    """Compute how many bytes `export_tree` will write, tables apart."""
+def images_to_export(data: PreparedData, images: Sequence[str] | None, image_size: int | None) -> tuple[tuple[str, ...], int]:
+    """Decide which images an export writes, and how large: stored ones as they are, else those that are computed.
+
+    Args:
+        images: Folders of `KINDS`; None for the stored ones, or else for all.
+        image_size: Side in pixels; None for that of the stored ones, or else 224.
+
+    Raises:
+        ConfigError: An unknown folder.
+        DataError: Others than the stored images are asked for, or none where there are no signals.
+    """
+    for kind in images or ():
+        check_choice("images", kind, tuple(KINDS))
+    if data.image_shape is None:
+        return tuple(KINDS) if images is None else tuple(images), image_size or IMAGE_SIZE
+    stored, size = str(data.manifest["images"]["folder"]), data.image_shape[1]
+    if not set(images or ()) <= {stored} or (images is not None and not images and not data.leads) or image_size not in (None, size):
+        raise DataError(f"{data.folder} has {data.inputs} ({stored}), which are written as they are: leave --images and --image-size out")
+    return (stored,) if images is None else tuple(images), size
+
+
+def export_size_bytes(data: PreparedData, *, images: Sequence[str] | None = None, image_size: int | None = None, include_test: bool) -> int:
+    """Compute how many bytes `export_tree` will write, tables apart. Arguments as there."""
+    kinds, size = images_to_export(data, images, image_size)
     counts = data.manifest["counts"]
     n_records = sum(int(counts[name]["records"]) for name in SPLIT_NAMES if include_test or name != "test")
-    n_leads, n_images = len(data.leads), len(images)
-    return n_records * (4 * n_leads * (data.n_samples + n_images * image_size**2) + len(data.class_names))
+    n_leads = len(data.leads)
+    n_channels = data.image_shape[0] if data.image_shape else n_leads
+    return n_records * (4 * (n_leads * data.n_samples + len(kinds) * n_channels * size**2) + len(data.class_names))
 
 
 def export_tree(
     data: PreparedData,
     out: Path,
     *,
-    images: Sequence[str] = tuple(KINDS),
-    image_size: int = 224,
+    images: Sequence[str] | None = None,
+    image_size: int | None = None,
     backend: str = "torch",
     include_test: bool = False,
     batch_size: int = 100,
@@ -53,8 +77,8 @@ def export_tree(
 
     Args:
         out: Folder to write; it must not exist.
-        images: Folders of `KINDS` to write; none for signals alone.
-        image_size: Side of the images, in pixels.
+        images: Folders of `KINDS` to write; none for signals alone. None writes the stored images, or else all of `KINDS`.
+        image_size: Side of the images that are computed, in pixels; None for 224.
         backend: Who computes the images, "torch" or "pyts" (equal within 1e-5; pyts is many times slower).
         include_test: Open the test split, with a line in its ledger, and write it too.
         batch_size: Records a file.
@@ -65,11 +89,10 @@ def export_tree(
 
     Raises:
         ConfigError: An unknown kind of images or back-end, or pyts is not installed.
-        DataError: `out` exists, or the disk has not room enough.
+        DataError: `out` exists, the disk has not room enough, or other images than the stored ones are asked for.
         WorkFailedError: It can't be written.
     """
-    for kind in images:
-        check_choice("images", kind, tuple(KINDS))
+    kinds, size = images_to_export(data, images, image_size)
     check_choice("backend", backend, BACKENDS)
     if out.exists():
         raise DataError(f"{out} exists: name a new folder, or remove it")
@@ -77,17 +100,16 @@ def export_tree(
     partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}.partial")
     try:
         partial.mkdir(parents=True)
-        if (free := shutil.disk_usage(partial).free) < needed:
-            raise DataError(f"{out} needs {needed / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free: leave images out, or name another disk")
+        check_room(out, needed, remedy="leave images out, or name another disk")
         splits = [data.train, data.validation, *([open_test(data, "export")] if include_test else [])]
         for split in splits:
             _write_labels(partial / "labels", split)
         batches = [(split, start) for split in splits for start in range(0, len(split), batch_size)]
         for done, (split, start) in enumerate(batches):
-            _write_batch(partial, data, split, start, batch_size, images=images, image_size=image_size, backend=backend)
+            _write_batch(partial, data, split, start, batch_size, images=kinds, image_size=size, backend=backend)
             if progress is not None:
                 progress(done + 1, len(batches))
-        _write_facts(partial, data, include_test=include_test)
+        _write_facts(partial, data, include_test=include_test, images=kinds)
         partial.rename(out)
     except OSError as error:
         raise WorkFailedError(f"{out} can't be written ({error.strerror}): make room or name another folder") from error
@@ -96,20 +118,26 @@ def export_tree(
     return needed
 
 
-def _write_facts(folder: Path, data: PreparedData, *, include_test: bool) -> None:
+def _write_facts(folder: Path, data: PreparedData, *, include_test: bool, images: Sequence[str]) -> None:
     """Write what the data are and, with the test split, who has opened it."""
     facts = {key: data.manifest[key] for key in (*FACTS, *MORE_FACTS) if key in data.manifest}
+    if data.image_shape and images:
+        facts["images"] = data.manifest["images"]
     (folder / DATASET).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if include_test:
-        (folder / LEDGER).write_text("".join(json.dumps(line) + "\n" for line in read_ledger(data)), encoding="utf-8")
+        (folder / LEDGER).write_text("".join(json.dumps(line) + "\n" for line in ledger_lines(data.folder, data.remote)), encoding="utf-8")
 
 
 def _write_batch(
     folder: Path, data: PreparedData, split: Split, start: int, batch_size: int, *, images: Sequence[str], image_size: int, backend: str
 ) -> None:
-    signal_mv = millivolts(torch.from_numpy(np.array(split.signals_uv[start : start + batch_size])))
-    arrays = {f"signals/{split.name}": signal_mv.numpy()}
+    rows = np.arange(start, min(start + batch_size, len(split)))
+    signal_mv = millivolts(torch.from_numpy(np.array(split.signals_uv[rows])))
+    arrays = {f"signals/{split.name}": signal_mv.numpy()} if data.leads else {}
     for kind in images:
+        if split.images is not None:
+            arrays[f"images/{split.name}/{kind}"] = split.images.read(rows)
+            continue
         image = ImageConfig(kind=KINDS[kind], size=image_size)
         make = {"torch": _torch_images, "pyts": _pyts_images}[backend]
         arrays[f"images/{split.name}/{kind}"] = make(standardise(signal_mv, data.normalisation), image)

@@ -1,4 +1,4 @@
-"""Read and write a prepared data set: a folder of arrays with a manifest and a fingerprint.
+"""Read a prepared data set: a folder of arrays with a manifest and a fingerprint.
 
 ::
 
@@ -7,6 +7,7 @@
       train/       signals.npy  (n_records, n_samples, n_leads) int16 microvolts
       validation/  labels.npy   (n_records, n_classes) uint8, multi-hot
       test/        records.npz  ecg_id, patient_id, sex, age, device, site, fold, flags: (n_records,) each
+                   images.npy   (n_records, n_channels, size, size) float32; only in data that were imported with their images
                    origin.json  the records' SCP statements and files; not in the fingerprint, older data sets have none
       test_ledger.jsonl         one line for every opening of the test split, see `ecg_tune.data.prepared.ledger`
 
@@ -17,9 +18,6 @@ which writes the ledger first; only `analysis/evaluation/evaluate.py` and the ex
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,16 +26,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_tune.data.prepared.ledger import LEDGER, OPENINGS, ledger_entries, record_opening
-from ecg_tune.data.prepared.manifest import MANIFEST, compute_fingerprint, read_manifest, write_manifest
-from ecg_tune.data.prepared.origin import ORIGIN, Origin, read_origin, write_origin
+from ecg_tune.config import inputs_text
+from ecg_tune.data.array_files import read_array, read_columns
+from ecg_tune.data.prepared.facts import SPLITS
+from ecg_tune.data.prepared.images import IMAGES_FILE, StoredImages, images_of
+from ecg_tune.data.prepared.ledger import Line, ledger_lines, openings_of, record_opening, sealed_records
+from ecg_tune.data.prepared.manifest import array_digest, columns_digest, read_manifest, write_manifest
+from ecg_tune.data.prepared.origin import ORIGIN, Origin, certainty_of, read_origin
+from ecg_tune.data.prepared.record_keys import RECORD_KINDS, RECORDS_FILE
 from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder, read_fetched
-from ecg_tune.errors import DataError, SealedTestError, WorkFailedError
+from ecg_tune.errors import DataError, SealedTestError
 from ecg_tune.storage import S3Storage
 
-SPLIT_NAMES = ("train", "validation", "test")
-RECORD_FIELDS = ("ecg_id", "patient_id", "sex", "age", "device", "site", "fold", "flags")
-FILES = ("signals.npy", "labels.npy", "records.npz")
+SPLIT_NAMES = SPLITS
+RECORD_FIELDS = tuple(RECORD_KINDS)
+FILES = ("signals.npy", "labels.npy", RECORDS_FILE)
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,14 @@ class Split:
 
     Attributes:
         name: "train", "validation" or "test".
-        signals_uv: (n_records, n_samples, n_leads) int16, microvolts.
+        signals_uv: (n_records, n_samples, n_leads) int16, microvolts; (n_records, 0, 0) in data of images alone.
         labels: (n_records, n_classes) uint8, multi-hot in the order of the manifest's class names.
         records: One array (n_records,) for each name in `RECORD_FIELDS`. `sex` is 0 male, 1 female, -1 unknown;
             `age` in years (90 means over 89, NaN unknown); `flags` the bits of `ecg_tune.data.ptbxl.quality`.
         origin: SCP statements and files of the records; None for train and validation, and for older data sets.
+        images: The images that were imported with the records; None where images are computed from the signals.
+        certainty: Of train, (n_records, n_classes) float32: how likely each label is, above 0 to 1, see `certainty_of`; None for the
+            other splits, and for data that do not say it.
     """
 
     name: str
@@ -58,6 +64,8 @@ class Split:
     labels: NDArray[np.uint8]
     records: Mapping[str, NDArray[Any]]
     origin: Origin | None = None
+    images: StoredImages | None = None
+    certainty: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -110,6 +118,16 @@ class PreparedData:
         return bool(self.manifest["synthetic"])
 
     @property
+    def n_test_records(self) -> int:
+        """Records of the test split, which stays sealed; 0 where imported data have none."""
+        return int(self.manifest["counts"]["test"]["records"])
+
+    @property
+    def patients_known(self) -> bool:
+        """Whether the data say which records are one patient's; if not, each record counts as a patient."""
+        return bool(self.manifest.get("patients_known", True))
+
+    @property
     def limited(self) -> str:
         """What `--limit` left, e.g. "500 of 21799 records"; empty for whole data."""
         limit = self.manifest.get("limit")
@@ -120,8 +138,27 @@ class PreparedData:
         """{"kind": "global" | "record", "scale_mv": standard deviation of the training signals in millivolts}."""
         return dict(self.manifest["normalisation"])
 
+    @property
+    def image_shape(self) -> tuple[int, int] | None:
+        """Channels and pixels a side of the stored images; None where images are computed from the signals."""
+        images = self.manifest.get("images")
+        return (int(images["n_channels"]), int(images["size"])) if images else None
+
+    @property
+    def reads_images_here(self) -> bool:
+        """Whether trials read stored images from the folder itself, so that every machine must mount it."""
+        return self.image_shape is not None and self.remote is None
+
+    @property
+    def inputs(self) -> str:
+        """What a record holds, in words: leads, stored images, or both."""
+        return inputs_text(self.leads, self.image_shape or ())
+
     def in_memory(self) -> PreparedData:
-        """Copy the mapped signals into memory, from where Ray's object store shares them without further copies."""
+        """Copy the mapped signals into memory, from where Ray's object store shares them without further copies.
+
+        Stored images stay in their files, which every process maps itself.
+        """
         train, validation = (replace(split, signals_uv=np.array(split.signals_uv)) for split in (self.train, self.validation))
         return replace(self, train=train, validation=validation)
 
@@ -134,76 +171,6 @@ class PreparedData:
         if name == "test":
             raise SealedTestError("the test split is sealed: only `ecg-tune evaluate` and `data export --include-test` open it")
         return {"train": self.train, "validation": self.validation}[name]
-
-
-def write_prepared(folder: Path, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a prepared data set into a folder, all or nothing; the ledger of an earlier data set there is kept.
-
-    Args:
-        splits: "train", "validation" and "test".
-        facts: The manifest's other entries. Must hold `class_names, leads, sampling_rate_hz, n_samples, split, label_rule,
-            normalisation, synthetic, source`.
-
-    Returns:
-        The manifest: `facts` with counts, digests and fingerprint.
-
-    Raises:
-        DataError: The folder holds something else.
-        WorkFailedError: It can't be written.
-    """
-    check_folder(folder)
-    made = not folder.exists()
-    partial = folder / f".{secrets.token_hex(4)}.partial"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        manifest = _write_arrays(partial, splits, facts)
-        (folder / MANIFEST).unlink(missing_ok=True)
-        for name in SPLIT_NAMES:
-            shutil.rmtree(folder / name, ignore_errors=True)
-            (partial / name).rename(folder / name)
-        write_manifest(folder, manifest)
-    except OSError as error:
-        raise WorkFailedError(f"{folder} can't be written ({error.strerror or error}): make room or name another folder") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        if made and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-    return manifest
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse to write prepared data among other files, or beside a ledger that can't be read.
-
-    Raises:
-        DataError: Names what is in the way.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file: name a folder for the prepared data")
-    if folder.is_dir():
-        known = (MANIFEST, LEDGER, OPENINGS, *SPLIT_NAMES)
-        if strange := sorted(path.name for path in folder.iterdir() if path.name not in known and not path.name.endswith(".partial")):
-            raise DataError(f"{folder} holds something else ({strange[0]}): name another folder for the prepared data")
-        if wrong := [name for name in SPLIT_NAMES if (folder / name).exists() and not (folder / name).is_dir()]:
-            raise DataError(f"{folder / wrong[0]} is a file: name another folder for the prepared data")
-        ledger_entries(folder, "")
-
-
-def _write_arrays(folder: Path, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the splits into a new folder, and compute the manifest."""
-    folder.mkdir()
-    digests: dict[str, str] = {}
-    for name in SPLIT_NAMES:
-        target = folder / name
-        target.mkdir(exist_ok=True)
-        split = splits[name]
-        np.save(target / "signals.npy", np.ascontiguousarray(split.signals_uv, dtype=np.int16))
-        np.save(target / "labels.npy", np.ascontiguousarray(split.labels, dtype=np.uint8))
-        np.savez(target / "records.npz", **{key: split.records[key] for key in RECORD_FIELDS})  # type: ignore[arg-type]
-        digests |= {f"{name}/{key}": value for key, value in _digests(split).items()}
-    origins = {name: write_origin(folder / name, splits[name].origin) for name in SPLIT_NAMES}
-    fingerprint = compute_fingerprint(facts, digests)
-    counts = {name: _counts(splits[name], facts["class_names"]) for name in SPLIT_NAMES}
-    return {**facts, "counts": counts, "digests": digests, "origins": origins, "fingerprint": fingerprint}
 
 
 def open_prepared(location: Path | str) -> PreparedData:
@@ -239,59 +206,86 @@ def open_test(data: PreparedData, purpose: str, study: str = "") -> Split:
     Raises:
         UsageError: The data's bucket can't be read, or its ledger can't be written.
     """
-    record_opening(data.folder, data.remote, fingerprint=data.fingerprint, purpose=purpose, study=study)
+    record_opening(data.folder, data.remote, sealed_records(data.manifest, data.folder), purpose=purpose, study=study)
     return _load_split(data.folder, "test", data.manifest, data.remote)
 
 
-def read_ledger(data: PreparedData) -> list[dict[str, str]]:
-    """List all openings of the test split of data with this fingerprint, oldest first."""
-    return ledger_entries(data.folder, data.fingerprint, data.remote)
+def check_sealed(data: PreparedData) -> None:
+    """Refuse data whose test files are missing, cut or of another shape. No record is read: the seal stays closed.
+
+    Raises:
+        DataError: They could not be loaded after the seal was opened. Files in a bucket are not looked at.
+    """
+    source = data.folder / "test"
+    if data.remote is not None:
+        return
+    try:
+        arrays = [read_array(source / name, mapped=True) for name in FILES[:2]]
+        _check_arrays(arrays[0], np.zeros(arrays[1].shape, arrays[1].dtype), "test", data.manifest)
+        if not (source / RECORDS_FILE).is_file():
+            raise ValueError(f"{RECORDS_FILE} is missing")
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{source} can't be read ({' '.join(str(error).split())}): prepare the data again; the test split stays sealed"
+        ) from error
+
+
+def read_ledger(data: PreparedData) -> list[Line]:
+    """List all openings of records of the test split, under whichever settings they were prepared, oldest first."""
+    return openings_of(ledger_lines(data.folder, data.remote), sealed_records(data.manifest, data.folder))
 
 
 def _load_split(folder: Path, name: str, manifest: Mapping[str, Any], remote: S3Storage | None) -> Split:
-    """Read a split, fetching its files first when the data are in S3. The test split comes with its origin."""
-    digest = manifest.get("origins", {}).get(name) if name == "test" else None
+    """Read a split, fetching its files first when the data are in S3. The test split comes with its origin, train with its certainty."""
+    class_of = manifest.get("class_of")
+    wanted = name == "test" or (name == "train" and class_of and (remote is not None or (folder / name / ORIGIN).is_file()))
+    digest = manifest.get("origins", {}).get(name) if wanted else None
 
     def read() -> Split:
-        split = _read_split(folder, name, manifest)
-        return replace(split, origin=read_origin(folder / name, digest, n_records=len(split)))
+        split = _read_split(folder, name, manifest, remote)
+        origin = read_origin(folder / name, digest, n_records=len(split))
+        if name == "test" or origin is None:
+            return replace(split, origin=origin)
+        return replace(split, certainty=certainty_of(origin, class_of or {}, manifest["class_names"]))
 
-    files = [f"{name}/{file}" for file in (*FILES, *([ORIGIN] if digest else []))]
+    with_images = [IMAGES_FILE] if "images" in manifest else []
+    files = [f"{name}/{file}" for file in (*FILES, *with_images, *([ORIGIN] if digest else []))]
     return read() if remote is None else read_fetched(remote, folder, files, read)
 
 
-def _read_split(folder: Path, name: str, manifest: Mapping[str, Any]) -> Split:
+def _read_split(folder: Path, name: str, manifest: Mapping[str, Any], remote: S3Storage | None) -> Split:
     """Map a split's arrays and compare their digests with the manifest's."""
     source = folder / name
     try:
-        signals = np.load(source / "signals.npy", mmap_mode="r", allow_pickle=False)
-        labels = np.load(source / "labels.npy", allow_pickle=False)
-        with np.load(source / "records.npz", allow_pickle=False) as archive:
-            records = {key: archive[key] for key in RECORD_FIELDS}
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{source} can't be read ({error}): prepare the data again") from error
-    split = Split(name=name, signals_uv=signals, labels=labels, records=records)
-    for key, value in _digests(split).items():
+        signals = read_array(source / "signals.npy", mapped=True)
+        labels = read_array(source / "labels.npy")
+        records = read_columns(source / RECORDS_FILE, RECORD_KINDS, len(labels) if labels.ndim else 0)
+        _check_arrays(signals, labels, name, manifest)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{source} can't be read ({' '.join(str(error).split())}): prepare the data again") from error
+    split = Split(name=name, signals_uv=signals, labels=labels, records=records, images=images_of(folder, name, manifest, remote))
+    for key, value in split_digests(split).items():
         if manifest["digests"].get(f"{name}/{key}") != value:
             raise DataError(f"{source}: {key} differ from what the manifest recorded: prepare the data again")
     return split
 
 
-def _digests(split: Split) -> dict[str, str]:
-    records = hashlib.sha256()
-    for key in RECORD_FIELDS:
-        records.update(f"{key}:{split.records[key].dtype.kind}:".encode())
-        records.update("\0".join(map(str, split.records[key].tolist())).encode())
-    return {"signals": _digest(split.signals_uv), "labels": _digest(split.labels), "records": records.hexdigest()}
+def _check_arrays(signals: NDArray[Any], labels: NDArray[Any], name: str, manifest: Mapping[str, Any]) -> None:
+    """Compare the types and shapes of a split's arrays with what the manifest says of them.
+
+    Raises:
+        ValueError: Says what differs.
+    """
+    n_records, n_classes = int(manifest["counts"][name]["records"]), len(manifest["class_names"])
+    shapes = [(n_records, int(manifest["n_samples"]), len(manifest["leads"])), (n_records, 0, 0)]
+    if signals.dtype != np.int16 or signals.shape not in shapes[: 1 if manifest["leads"] else 2]:
+        raise ValueError(f"signals.npy holds {signals.dtype} {signals.shape}, not int16 {shapes[0]}")
+    if labels.dtype != np.uint8 or labels.shape != (n_records, n_classes) or labels.max(initial=0) > 1:
+        raise ValueError(f"labels.npy holds {labels.dtype} {labels.shape}, not 0 and 1 as uint8 {(n_records, n_classes)}")
 
 
-def _digest(array: NDArray[Any]) -> str:
-    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    if array.size:  # an empty buffer has no flat view
-        digest.update(np.ascontiguousarray(array).data.cast("B"))
-    return digest.hexdigest()
-
-
-def _counts(split: Split, class_names: list[str]) -> dict[str, int]:
-    counts = {"records": len(split), "patients": len(np.unique(split.records["patient_id"]))}
-    return counts | {name: int(split.labels[:, k].sum()) for k, name in enumerate(class_names)}
+def split_digests(split: Split) -> dict[str, str]:
+    """Hash a split's arrays; SHA-256 by "signals", "labels", "records" and, where there are stored images, "images"."""
+    digests = {"signals": array_digest(split.signals_uv), "labels": array_digest(split.labels)}
+    digests["records"] = columns_digest({key: split.records[key] for key in RECORD_FIELDS})
+    return digests | ({} if split.images is None else {"images": split.images.digest()})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ecg_tune.data.prepared.dataset import SPLIT_NAMES
-from ecg_tune.data.prepared.ledger import ledger_entries
+from ecg_tune.data.prepared.ledger import Line, gaps_text, ledger_lines, missing_before, openings_of, sealed_records
 from ecg_tune.data.prepared.manifest import read_manifest
 from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder
 
@@ -16,13 +16,16 @@ MANIFEST_FACTS = (
     *(
         "normalisation",
         "labels",
+        "patients_known",
         "rare_classes",
         "limit",
         "resampled_from_hz",
         "adapted",
+        "images",
         "counts",
         "exclusions",
         "damaged",
+        "equal_records",
         "quality",
         "ptbxl_checksum",
     ),
@@ -40,8 +43,10 @@ def describe(location: Path | str) -> dict[str, Any]:
     """
     manifest, remote = read_manifest(location), as_s3_storage(location)
     facts = {key: manifest[key] for key in MANIFEST_FACTS if key in manifest}
-    openings = ledger_entries(Path(location) if remote is None else cache_folder(manifest), str(manifest["fingerprint"]), remote)
-    return {"folder": str(location), **facts, "test_openings": openings}
+    folder = Path(location) if remote is None else cache_folder(manifest)
+    lines = ledger_lines(folder, remote)
+    openings = openings_of(lines, sealed_records(manifest, folder))
+    return {"folder": str(location), **facts, "test_openings": openings, "ledger_gaps": missing_before(lines)}
 
 
 def describe_text(facts: Mapping[str, Any]) -> str:
@@ -55,10 +60,12 @@ def describe_text(facts: Mapping[str, Any]) -> str:
         blocks.append("Recordings that were adapted\n" + _table([[what, str(count)] for what, count in facts["adapted"].items()]))
     if facts.get("damaged"):
         blocks.append(f"Damaged and dropped: {_first_ids(list(facts['damaged']))}")
+    if equal := {where: count for where, count in facts.get("equal_records", {}).items() if count}:
+        blocks.append("Records with exactly the samples of another\n" + _table([[where, str(count)] for where, count in equal.items()]))
     if "quality" in facts:
         flags = [[name, str(count)] for name, count in facts["quality"].items() if count]
         blocks.append("Quality flags (kept records)\n" + (_table(flags) if flags else "  none"))
-    blocks.append(_openings(facts["test_openings"]))
+    blocks.append(_openings(facts["test_openings"], facts["ledger_gaps"], int(facts["counts"]["test"]["records"])))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -67,15 +74,19 @@ def _head(facts: Mapping[str, Any]) -> str:
     lines = ["SYNTHETIC data: no number made from it says anything about patients."] if facts["synthetic"] else []
     lines.append(f"{facts['folder']}: {source.get('name', 'unnamed')}, version {source.get('version', 'unknown')}")
     resampled = f" (resampled from {facts['resampled_from_hz']} Hz)" if "resampled_from_hz" in facts else ""
-    leads = ", ".join(facts["leads"])
-    lines.append(f"  signals      {facts['n_samples']} samples at {facts['sampling_rate_hz']} Hz{resampled}, leads {leads}")
+    if leads := ", ".join(facts["leads"]):
+        lines.append(f"  signals      {facts['n_samples']} samples at {facts['sampling_rate_hz']} Hz{resampled}, leads {leads}")
+    if images := facts.get("images"):
+        size = f"{images['n_channels']} channels of {images['size']} x {images['size']} pixels"
+        lines.append(f"  images       stored, {size}, from the folder {images['folder']}")
     if limit := facts.get("limit"):
         lines.append(f"  LIMITED      to {limit['read']} of {limit['of']} records, for a quick try")
     if isinstance(rule, Mapping):
-        lines.append(f"  label rule   {rule['text']} (min_likelihood {rule['min_likelihood']:g})")
+        lines.append(f"  label rule   {rule.get('text', 'not noted')} (min_likelihood {rule.get('min_likelihood', 0):g})")
     else:
         lines.append(f"  label rule   {rule}")
-    lines.append(f"  normalised   {scale['kind']}, sd of the training split {scale['scale_mv']:.4f} mV")
+    if leads:
+        lines.append(f"  normalised   {scale['kind']}, sd of the training split {scale['scale_mv']:.4f} mV")
     if "ptbxl_checksum" in facts:
         sums = facts["ptbxl_checksum"]
         lines.append(f"  SHA-256      {sums['listed']} of {sums['record_files']} record files listed and verified")
@@ -85,7 +96,8 @@ def _head(facts: Mapping[str, Any]) -> str:
 
 def _split_rows(facts: Mapping[str, Any]) -> list[list[str]]:
     columns = ["records", "patients", *facts["class_names"]]
-    rows = [[name, *(str(facts["counts"][name][column]) for column in columns)] for name in SPLIT_NAMES]
+    unknown = {} if facts.get("patients_known", True) else {"patients": "unknown"}
+    rows = [[name, *(str({**facts["counts"][name], **unknown}[column]) for column in columns)] for name in SPLIT_NAMES]
     return [[f"split {facts['split']}", *columns], *rows]
 
 
@@ -99,9 +111,18 @@ def _first_ids(ids: Sequence[str], most: int = 10) -> str:
     return ", ".join(f"ecg_id {ecg_id}" for ecg_id in ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
 
 
-def _openings(entries: Sequence[Mapping[str, str]]) -> str:
-    if not entries:
-        return "Test split: sealed, never opened"
-    lines = [f"  {entry['time']}  {entry['purpose']}" + (f"  for {entry['study']}" if entry["study"] else "") for entry in entries]
-    times = "once" if len(entries) == 1 else f"{len(entries)} times"
-    return "\n".join([f"Test split: opened {times}", *lines])
+def _openings(openings: Sequence[Line], gaps: Sequence[str], n_records: int) -> str:
+    """List the openings; of records that were prepared otherwise, it says how and how many."""
+    if not n_records:
+        return "Test split: none; `ecg-tune evaluate … --on OTHER_DATA` evaluates models of these data on others"
+    warning = [f"WARNING: {gaps_text(gaps)}"] if gaps else []
+    if not openings:
+        return "\n".join(["Test split: sealed, never opened", *warning])
+    lines = []
+    for opening in openings:
+        study = f"  for {opening['study']}" if opening["study"] else ""
+        lines.append(
+            f"  {opening['time']}  {opening['purpose']}{study}  ({opening['settings']}; {opening['shared']} of {n_records} records)"
+        )
+    times = "once" if len(openings) == 1 else f"{len(openings)} times"
+    return "\n".join([f"Test split: opened {times}", *lines, *warning])

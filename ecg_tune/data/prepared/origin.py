@@ -1,12 +1,18 @@
-"""Keep each record's SCP statements and file name. They explain labels and signals in reports; nothing is trained on them."""
+"""Keep each record's SCP statements and file name. They explain labels and signals in reports.
+
+Of the train split the statements' likelihoods may soften labels (`soft_labels`); those of validation and test are trained on nowhere.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ecg_tune.errors import DataError
 
@@ -61,6 +67,41 @@ def read_origin(folder: Path, digest: str | None, *, n_records: int) -> Origin |
         raise DataError(f"{path} can't be read ({error.strerror}): prepare the data again") from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise DataError(f"{path} differs from what the manifest recorded: prepare the data again")
-    origin = json.loads(content)
-    assert len(origin["files"]) == len(origin["statements"]) == n_records, f"{path} holds another number of records"
-    return Origin(statements=tuple(origin["statements"]), files=tuple(origin["files"]))
+    try:
+        origin = json.loads(content)
+        statements, files = tuple(origin["statements"]), tuple(origin["files"])
+        if not len(files) == len(statements) == n_records or not all(isinstance(own, dict) for own in statements):
+            raise ValueError(f"it does not describe {n_records} records")
+        if not all(isinstance(file, str) for file in files):
+            raise ValueError("a file's name is no text")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{path} can't be read ({error!r}): prepare the data again") from error
+    return Origin(statements=statements, files=files)
+
+
+def certainty_of(origin: Origin, class_of: Mapping[str, str], class_names: Sequence[str]) -> NDArray[np.float32]:
+    """Look up how likely each label is, by the most likely of its statements.
+
+    Args:
+        origin: With the records' statements.
+        class_of: Statement → class.
+        class_names: In the order of the labels.
+
+    Returns:
+        (n_records, n_classes), above 0 to 1. An unknown likelihood (the published 0) counts as 1, as does a class without a statement.
+
+    Raises:
+        DataError: A likelihood is no number of percent.
+    """
+    column = {name: k for k, name in enumerate(class_names)}
+    found = np.zeros((len(origin.statements), len(column)), dtype=np.float32)
+    for row, codes in enumerate(origin.statements):
+        for code, percent in codes.items():
+            if class_of.get(code) not in column:
+                continue
+            if not isinstance(percent, int | float) or not 0 <= percent <= 100:
+                raise DataError(f"{ORIGIN}: the likelihood of {code} is {percent!r}, and must be 0 to 100: prepare the data again")
+            place = row, column[class_of[code]]
+            found[place] = max(found[place], percent / 100 if percent else 1.0)
+    found[found == 0] = 1.0
+    return found

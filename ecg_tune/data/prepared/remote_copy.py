@@ -1,8 +1,8 @@
 """Keep a local copy of prepared data that lie in an S3 bucket.
 
-Each machine that opens the data fetches them once: a search's driver, not its workers. The copy lies in
-`~/.cache/ecg-tune/FINGERPRINT`; the manifest is read from the bucket every time. The test split stays in the bucket until it
-is opened.
+Each machine that opens the data fetches them once: a search's driver, not its workers, which fetch stored images only. The copy
+lies in `~/.cache/ecg-tune/FINGERPRINT`; the manifest is read from the bucket every time. The test split stays in the bucket until
+it is opened.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def read_fetched(remote: S3Storage, folder: Path, names: Sequence[str], read: Ca
         DataError: The bucket's files are not those that its manifest describes.
         UsageError: The bucket can't be read.
     """
-    _fetch_missing(remote, folder, names)
+    fetch_missing(remote, folder, names)
     try:
         return read()
     except DataError:
         for name in names:
             (folder / name).unlink(missing_ok=True)
-    _fetch_missing(remote, folder, names)
+    fetch_missing(remote, folder, names)
     try:
         return read()
     except DataError as error:
@@ -75,7 +75,13 @@ def unreadable_error(location: S3Storage | Path | str, error: OSError) -> UsageE
     )
 
 
-def _fetch_missing(remote: S3Storage, folder: Path, names: Sequence[str]) -> None:
+def fetch_missing(remote: S3Storage, folder: Path, names: Sequence[str]) -> None:
+    """Fetch the files that a folder lacks, each complete or not at all.
+
+    Raises:
+        DataError: The bucket does not hold one of them.
+        UsageError: The bucket can't be read.
+    """
     for name in names:
         if (folder / name).is_file():
             continue

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ecg_tune.config import LEAD_NAMES
 from ecg_tune.data.prepared.dataset import PreparedData, Split
+from ecg_tune.data.ptbxl.checksums import CHECKSUMS, read_checksums
 from ecg_tune.data.ptbxl.records import read_record
-from ecg_tune.data.ptbxl.tables import CHECKSUMS, read_checksums
 from ecg_tune.errors import DamagedRecordError
 
 

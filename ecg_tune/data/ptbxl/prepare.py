@@ -13,18 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tune.config import LEAD_NAMES, DataConfig, check_choice
-from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, check_folder, write_prepared
+from ecg_tune.data.overlap import equal_records
+from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split
 from ecg_tune.data.prepared.origin import Origin
+from ecg_tune.data.prepared.writer import check_folder, write_prepared
+from ecg_tune.data.ptbxl.checksums import CHECKSUMS
 from ecg_tune.data.ptbxl.labels import LabelSet, describe_rule, label_set, multi_hot
 from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
 from ecg_tune.data.ptbxl.records import DURATION_S, read_record
 from ecg_tune.data.ptbxl.splits import assign_splits, check_patients_disjoint
-from ecg_tune.data.ptbxl.tables import CHECKSUMS, DATABASE, PtbxlTable, read_ptbxl
+from ecg_tune.data.ptbxl.tables import DATABASE, PtbxlTable, read_ptbxl
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.resampling import resample
 from ecg_tune.errors import DamagedRecordError, DataError
 
 DAMAGED = ("refuse", "drop")
+EQUAL = ("refuse", "keep")
 AGE_OVER_89 = 90.0  # the publishers hide the age of everybody over 89
 REPORT_EVERY = 100
 CHUNK = 512
@@ -65,16 +69,25 @@ class _Reading:
 
 
 def prepare(
-    source: Path | str, target: Path | str, config: DataConfig, *, damaged: str = "refuse", progress: Progress | None = None
+    source: Path | str,
+    target: Path | str,
+    config: DataConfig,
+    *,
+    damaged: str = "refuse",
+    equal: str = "refuse",
+    replace_other: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Read PTB-XL, check it, label it, split it by patient, and write a prepared data set.
 
     Args:
         source: The folder with `ptbxl_database.csv`; it may hold only some of the records.
-        target: Folder for the prepared data set. An earlier one is replaced; its ledger is kept.
+        target: Folder for the prepared data set.
         config: Leads, sampling rate, split scheme, labels and normalisation.
         damaged: "refuse" stops at damaged records, "drop" leaves them out and counts them. Damaged means: a missing file, a
             wrong SHA-256 or checksum, wrong leads, rate or length, or missing samples.
+        equal: "refuse" stops at records with the samples of one in another split, "keep" takes them; both count them.
+        replace_other: Replace other prepared data in the target; the ledger there is kept in any case.
         progress: Called now and then with (records done, records in all).
 
     Returns:
@@ -95,6 +108,7 @@ def prepare(
         (['I', 'II', 'V2'], 60)
     """
     check_choice("damaged", damaged, DAMAGED)
+    check_choice("equal records", equal, EQUAL)
     source, target = Path(source), Path(target)
     _check_target(target)
     source_table = read_ptbxl(source)
@@ -114,7 +128,8 @@ def prepare(
     kept_rows = np.concatenate([reading.rows[name] for name in SPLIT_NAMES])
     check_patients_disjoint(split_of[kept_rows], table.patient_id[kept_rows])
     facts = _facts(table, config, splits, reading, classes.without(tuple(rare)), rare, n_source=len(source_table))
-    return write_prepared(target, splits, facts)
+    facts["equal_records"] = _equal_records(splits, kept=equal == "keep")
+    return write_prepared(target, splits, facts, replace_other=replace_other)
 
 
 def training_sd_mv(signals_uv: NDArray[np.int16]) -> float:
@@ -132,6 +147,21 @@ def training_sd_mv(signals_uv: NDArray[np.int16]) -> float:
         total += int(chunk.sum())
         squares += int(np.square(chunk).sum())
     return math.sqrt(signals_uv.size * squares - total**2) / signals_uv.size / 1000
+
+
+def _equal_records(splits: dict[str, Split], *, kept: bool) -> dict[str, int]:
+    """Count records of equal samples for the manifest.
+
+    Raises:
+        DataError: One is in two splits, and that was not said to be kept.
+    """
+    within, across = equal_records(splits)
+    if across and not kept:
+        raise DataError(
+            f"{across} records have exactly the samples of a record in another split: numbers on validation and test would be too good; "
+            "take them out of the table, or keep them with --equal-records keep"
+        )
+    return {"within a split": within, "across splits": across}
 
 
 def _check_target(target: Path) -> None:

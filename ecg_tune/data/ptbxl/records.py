@@ -7,7 +7,9 @@ a few hundred times faster than through `wfdb` and bit-identical to it. All othe
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,8 @@ from numpy.typing import NDArray
 
 from ecg_tune.config import LEAD_NAMES
 from ecg_tune.data.ptbxl.quality import MISSING_UV
-from ecg_tune.errors import DamagedRecordError
+from ecg_tune.data.recordings.wfdb_format import check_header
+from ecg_tune.errors import DamagedRecordError, DataError
 
 DURATION_S = 10
 MICROVOLTS = {"mV": 1000.0, "uV": 1.0, "V": 1e6}
@@ -76,8 +79,12 @@ def read_record(folder: Path, name: str, *, sampling_rate_hz: int, checksums: Ma
 
 def _read_verified(folder: Path, file: str, checksums: Mapping[str, str]) -> bytes:
     """Read a file and compare it with its listed SHA-256, if there is one."""
+    path = f"{folder}/{file}"
     try:
-        content = (folder / file).read_bytes()
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe waits for its writer, a device may never end
+            raise DamagedRecordError(f"{file} in {folder} is no file: {REMEDY}")
+        with open(path, "rb") as opened:
+            content = opened.read()
     except OSError as error:
         raise DamagedRecordError(f"{file} is missing or can't be read in {folder} ({error.strerror}): {REMEDY}") from error
     listed = checksums.get(file)
@@ -113,7 +120,11 @@ def _check_shape(name: str, rate_hz: float, n_samples: int, leads: tuple[str, ..
 
 
 def _check_file_name(name: str, file: str) -> None:
-    if Path(file).stem != Path(name).name:
+    own = name.rpartition("/")[2]
+    if file == f"{own}.dat":
+        return
+    stem = Path(file).stem
+    if Path(file).name != file or (stem != own and not re.fullmatch(rf"{re.escape(own)}_\d+", stem)):  # FLAC records have several files
         raise DamagedRecordError(f"{name}: the header names another record's file, {file}: {REMEDY}")
 
 
@@ -136,8 +147,8 @@ def _check_sums(name: str, digital: NDArray[Any], checksum: tuple[int, ...]) -> 
         digital: (n_samples, n_leads) integers as stored in the file.
         checksum: One value a lead.
     """
-    sums = digital.sum(axis=0, dtype=np.int64) & 0xFFFF
-    for lead, actual, stated in zip(LEAD_NAMES, sums.tolist(), checksum, strict=True):
+    sums = np.ones(len(digital)) @ digital.astype(np.float64)  # exact below 2 ** 53, and three times faster than a sum of integers
+    for lead, actual, stated in zip(LEAD_NAMES, (sums.astype(np.int64) & 0xFFFF).tolist(), checksum, strict=True):
         if actual != stated & 0xFFFF:
             raise DamagedRecordError(f"{name}.dat was changed (checksum of lead {lead} is {actual}, the header says {stated}): {REMEDY}")
 
@@ -145,6 +156,7 @@ def _check_sums(name: str, digital: NDArray[Any], checksum: tuple[int, ...]) -> 
 def _read_by_wfdb(folder: Path, name: str, sampling_rate_hz: int, checksums: Mapping[str, str]) -> NDArray[np.int16]:
     """Read a record of any other WFDB form; values are rounded to whole microvolts."""
     try:
+        check_header(folder / f"{name}.hea")
         files = wfdb.rdheader(str(folder / name)).file_name
         for file in sorted(set(files)):
             _check_file_name(name, file)
@@ -153,6 +165,8 @@ def _read_by_wfdb(folder: Path, name: str, sampling_rate_hz: int, checksums: Map
         physical_unit = record.dac()  # (samples, leads), NaN where there is no sample
     except DamagedRecordError:
         raise
+    except DataError as error:
+        raise DamagedRecordError(f"{name}: {error}") from error
     except Exception as error:  # wfdb raises errors of many types on a broken file; in each case the record is damaged
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DamagedRecordError(f"{name} can't be read as a WFDB record ({reason}): {REMEDY}") from error

@@ -8,6 +8,7 @@ saved (semicolons, numbers and codes rewritten) is refused: there is mostly more
 from __future__ import annotations
 
 import ast
+import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -19,11 +20,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tune.config import CLASS_NAMES
+from ecg_tune.data.ptbxl.checksums import CHECKSUMS, read_checksums
 from ecg_tune.data.ptbxl.labels import Statement
 from ecg_tune.data.ptbxl.records import file_digest
 from ecg_tune.errors import DataError
 
-DATABASE, STATEMENTS, CHECKSUMS, SYNTHETIC_MARK = "ptbxl_database.csv", "scp_statements.csv", "SHA256SUMS.txt", "SYNTHETIC.txt"
+LONGEST_HEADER = 100_000
+DATABASE, STATEMENTS, SYNTHETIC_MARK = "ptbxl_database.csv", "scp_statements.csv", "SYNTHETIC.txt"
 NOTE_COLUMNS = ("baseline_drift", "static_noise", "burst_noise", "electrodes_problems", "extra_beats", "pacemaker")
 DATABASE_COLUMNS = (
     *("ecg_id", "patient_id", "age", "sex", "site", "device", "scp_codes", "strat_fold", "filename_lr", "filename_hr"),
@@ -31,7 +34,9 @@ DATABASE_COLUMNS = (
 )
 STATEMENT_COLUMNS = ("diagnostic", "diagnostic_class")
 VERSION_OF_COUNT = {21799: "1.0.3", 21837: "1.0.1 or 1.0.2"}
-CHECKSUM_LINE = re.compile(r"\s*(?P<sha256>[0-9a-fA-F]{64})\s+\*?(?P<name>\S(?:.*\S)?)\s*", re.ASCII)
+WHOLE = re.compile(r"\+?[0-9]{1,30}(\.0*)?", re.ASCII)
+LARGEST_WHOLE, LONGEST_NAME, LONGEST_CODES, LONGEST_SHOWN = 2**63 - 1, 250, 4000, 60
+"""Bounds of a cell: of a whole number, and characters of a file's name, of a record's statements, and of what a message shows."""
 REMEDY = "fetch the file again (`ecg-tune data download`) and don't save it with a spreadsheet"
 
 
@@ -128,7 +133,7 @@ def _build_table(cells: _Cells, statements: tuple[Statement, ...], checksums: Ma
         fold=cells.whole("strat_fold", low=1, high=10),
         scp_codes=cells.codes(),
         statements=statements,
-        filenames={100: cells.text("filename_lr"), 500: cells.text("filename_hr")},
+        filenames={100: cells.names("filename_lr"), 500: cells.names("filename_hr")},
         notes={column: np.array([bool(text.strip()) for text in cells.text(column)]) for column in NOTE_COLUMNS},
         checksums=checksums,
     )
@@ -155,31 +160,56 @@ class _Cells:
         return np.asarray(values)
 
     def whole(self, column: str, *, low: int, high: float = np.inf, empty: int | None = None) -> NDArray[np.int64]:
-        """Parse whole numbers in [low, high], `15709.0` too; an empty cell becomes `empty`, or is refused when that is None."""
-        values = self.number(column, low=low, high=high)
-        missing = np.isnan(values)
-        filled = np.where(missing, low if empty is None else empty, values)
-        for row in np.flatnonzero((filled % 1 != 0) | (missing & (empty is None)))[:1]:
-            raise self._cell_error(row, column, "is not a whole number")
-        return filled.astype(np.int64)
+        """Parse whole numbers in [low, high], `15709.0` too; an empty cell becomes `empty`, or is refused when that is None.
+
+        They are read digit by digit: pseudonyms of 63 bits must not be rounded to equal ones.
+        """
+        found, most = np.empty(len(self.table), np.int64), min(high, LARGEST_WHOLE)
+        for row, text in enumerate(self.table[column].str.strip().tolist()):
+            if not text and empty is not None:
+                found[row] = empty
+            elif not WHOLE.fullmatch(text):
+                raise self._cell_error(row, column, "is not a whole number")
+            elif not low <= (value := int(text.partition(".")[0])) <= most:
+                bounds = f"in {low}..{high:g}" if high < LARGEST_WHOLE else f">= {low} of at most 63 bits"
+                raise self._cell_error(row, column, f"is not a number {bounds}")
+            else:
+                found[row] = value
+        return found
+
+    def names(self, column: str) -> tuple[str, ...]:
+        """Read names of records below the folder; no two rows may have one file."""
+        rows: dict[str, int] = {}
+        for row, name in enumerate(names := self.text(column)):
+            if len(name) > LONGEST_NAME or not name.isprintable() or name.startswith(("/", "~")) or ".." in name.split("/") or "\\" in name:
+                raise self._cell_error(row, column, "does not name a record in this folder")
+            if name and rows.setdefault(name.lower(), row) != row:
+                raise self._cell_error(row, column, f"is named by ecg_id {self.table['ecg_id'].iloc[rows[name.lower()]]} too")
+        return names
 
     def codes(self) -> tuple[dict[str, float], ...]:
         """Parse every record's statements with their likelihoods; the cells are Python literals."""
-        return tuple(self._parse_codes(row, text) for row, text in enumerate(self.text("scp_codes")))
+        parsed: dict[str, dict[str, float]] = {}  # the same text stands in many rows
+        for row, text in enumerate(texts := self.text("scp_codes")):
+            if text not in parsed:
+                parsed[text] = self._parse_codes(row, text)
+        return tuple(dict(parsed[text]) for text in texts)
 
     def _parse_codes(self, row: int, text: str) -> dict[str, float]:
         try:
-            codes: Any = ast.literal_eval(text.strip())
+            codes: Any = ast.literal_eval(text.strip()) if len(text) <= LONGEST_CODES else None
             likelihoods = {str(code): float(likelihood) for code, likelihood in codes.items()}
-        except (ValueError, SyntaxError, AttributeError, TypeError) as error:
+        except (ValueError, SyntaxError, AttributeError, TypeError, OverflowError, RecursionError, MemoryError) as error:
             raise self._cell_error(row, "scp_codes", "is not a list of statements with likelihoods") from error
         if not all(0 <= value <= 100 for value in likelihoods.values()):
             raise self._cell_error(row, "scp_codes", "holds a likelihood outside 0..100")
         return likelihoods
 
     def _cell_error(self, row: int, column: str, problem: str) -> DataError:
-        value, ecg_id = self.table[column].iloc[row], self.table["ecg_id"].iloc[row]
-        return DataError(f"{self.path}, row {self.table.index[row] + 1} (ecg_id {ecg_id}): {column} {value!r} {problem}: {REMEDY}")
+        value, ecg_id = (str(self.table[name].iloc[row]) for name in (column, "ecg_id"))
+        shown = value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}…"
+        where = f"{self.path}, row {self.table.index[row] + 1} (ecg_id {ecg_id[:LONGEST_SHOWN]})"
+        return DataError(f"{where}: {column} {shown!r} {problem}: {REMEDY}")
 
 
 def _sort_by_ecg_id(cells: _Cells) -> _Cells:
@@ -195,12 +225,15 @@ def _read_csv(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """Read a table as text, unchanged, and check its separator, its columns and its rows' lengths."""
     if not path.is_file():
         raise DataError(
-            f"{path} is missing: {path.parent} is not a PTB-XL folder, or its download is not complete: "
-            f"name the folder of PTB-XL, or complete it with `ecg-tune data download {path.parent}`"
+            f"{path} is missing: {path.parent} is not a whole PTB-XL folder: complete it with `ecg-tune data download {path.parent}`, "
+            "name another, or say with --table FILE or --mapping FILE what recordings of your own are"
         )
     try:
         with path.open(encoding="utf-8-sig") as lines:
-            header = lines.readline()
+            header = lines.readline(LONGEST_HEADER)
+        names = next(csv.reader([header]), [])
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise DataError(f"{path} has two columns {twice[0][:LONGEST_SHOWN]!r}: {REMEDY}")
         if header.count(",") < max(header.count(";"), header.count("\t")):
             raise DataError(f"{path} is not separated by commas, so a spreadsheet saved it again: {REMEDY}")
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -235,39 +268,6 @@ def _read_statements(path: Path) -> tuple[Statement, ...]:
     if not any(statement.diagnostic for statement in found):
         raise DataError(f"{path} marks no statement as diagnostic: {REMEDY}")
     return tuple(found)
-
-
-def read_checksums(path: Path) -> dict[str, str]:
-    """Read a listing as `sha256sum` writes it: file → SHA-256. Without a listing, nothing is verified: an empty dict.
-
-    Raises:
-        DataError: A line is not a SHA-256 with a file name, or contradicts another one.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        return parse_checksums(path.read_bytes(), where=str(path))
-    except DataError as error:
-        raise DataError(f"{error}: fetch it again, or remove it to go without verification") from error
-
-
-def parse_checksums(content: bytes, *, where: str) -> dict[str, str]:
-    """Parse a listing as `sha256sum` writes it: file → SHA-256 in lower case.
-
-    Raises:
-        DataError: A line is not a SHA-256 with a file name, or contradicts another one; names `where` and the line.
-    """
-    listed: dict[str, str] = {}
-    for number, line in enumerate(content.decode("utf-8-sig", errors="replace").split("\n"), start=1):
-        if not line.strip():
-            continue
-        found = CHECKSUM_LINE.fullmatch(line.rstrip("\r"))
-        if found is None:
-            raise DataError(f"{where} is not a listing of SHA-256 sums and file names (line {number}: {line[:80]!r})")
-        name, sha256 = found["name"].removeprefix("./"), found["sha256"].lower()
-        if listed.setdefault(name, sha256) != sha256:
-            raise DataError(f"{where} is not a listing of SHA-256 sums and file names (line {number} contradicts another on {name[:80]!r})")
-    return listed
 
 
 def _check_codes(cells: _Cells, table: PtbxlTable) -> None:

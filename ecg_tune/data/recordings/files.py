@@ -51,6 +51,8 @@ def read_recordings(path: Path | str, facts: FileFacts = NOTHING) -> list[Record
         if not path.exists():
             raise DataError(f"{path} does not exist, and there is no WFDB header {path.name}.hea")
         raise DataError(f"{path} is of no known format: give a WFDB record (.hea), or a .csv, .npy or .edf file")
+    if not path.is_file():  # reading a pipe waits for its writer, a device may never end
+        raise DataError(f"{path} is a folder, a pipe or a device: give a file with a recording")
     try:
         return reader(path, facts)
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tune.data.array_files import read_array
 from ecg_tune.data.recordings.file_facts import FileFacts
 from ecg_tune.data.recordings.recording import Recording, make_recording
 from ecg_tune.errors import DataError
@@ -24,11 +25,11 @@ def read_npy(path: Path, facts: FileFacts) -> list[Recording]:
         raise DataError(f"{path.name} holds numbers only: pass {' and '.join(missing)}")
     assert facts.sampling_rate_hz is not None
     try:
-        array = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
+        array = read_array(path, mapped=True)
+    except (OSError, ValueError) as error:
         raise DataError(f"{path.name} is not an array of numbers (.npy): {' '.join(str(error).split())[:200]}") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim not in (2, 3):
-        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "several arrays"
+    if array.dtype.kind == "b" or array.ndim not in (2, 3):
+        found = f"{array.dtype} {array.shape}"
         raise DataError(f"{path.name} must hold numbers (n_samples, n_leads) or (n_records, n_samples, n_leads), but holds {found}")
     if array.shape[-1] != len(facts.leads):
         hint = ": transpose it" if array.shape[-2] == len(facts.leads) else ""

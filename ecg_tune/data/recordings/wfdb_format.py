@@ -31,7 +31,7 @@ def read_wfdb(path: Path, facts: FileFacts) -> list[Recording]:
     header = Path(f"{base}.hea")
     if not header.is_file():
         raise DataError(f"{path} has no header {header.name} beside it: fetch the header too")
-    _refuse_uncalibrated(header)
+    check_header(header)
     record = _read(base)
     names = [str(name or "unnamed") for name in record.sig_name]
     of_leads = [unit for name, unit in zip(names, record.units, strict=True) if standard_lead(name)]
@@ -40,16 +40,32 @@ def read_wfdb(path: Path, facts: FileFacts) -> list[Recording]:
     return [make_recording(record.p_signal, names, record.units, float(record.fs), name=base.name)]
 
 
-def _refuse_uncalibrated(header: Path) -> None:
-    """Refuse a header without the gain of a signal, for which wfdb assumes 200 units a millivolt; those of segments likewise."""
-    text = header.read_text(encoding="latin-1")
-    first, *lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")] or [[]]
+def check_header(header: Path) -> None:
+    """Refuse a header that `wfdb` would misread, or wait for; the headers of a record's segments likewise.
+
+    Raises:
+        DataError: A signal has no gain, for which `wfdb` assumes 200 units a millivolt, or its file is a folder, a pipe or a device.
+    """
+    first, *lines = _lines(header)
     if first and "/" in first[0]:
         for file in sorted({f"{fields[0]}.hea" for fields in lines} - {"~.hea"}):
             if Path(file).name == file and file != header.name and header.with_name(file).is_file():
-                _refuse_uncalibrated(header.with_name(file))
-        return
+                _check_signals(header.with_name(file), _lines(header.with_name(file))[1:])
+    else:
+        _check_signals(header, lines)
+
+
+def _lines(header: Path) -> list[list[str]]:
+    """Split a header's lines into fields, the record line first."""
+    text = header.read_text(encoding="latin-1")
+    return [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")] or [[]]
+
+
+def _check_signals(header: Path, lines: list[list[str]]) -> None:
     for number, fields in enumerate(lines, 1):
+        signal_file = header.parent / fields[0]
+        if signal_file.exists() and not signal_file.is_file():  # reading a pipe waits for its writer
+            raise DataError(f"{header.name} names {fields[0]}, a folder, a pipe or a device: fetch the signal file")
         gain = GAIN.match(fields[2]) if len(fields) > 2 else None
         if gain is None or float(gain[0]) == 0:
             raise DataError(

@@ -25,6 +25,8 @@ def read_mapping(path: Path) -> dict[str, str]:
     Raises:
         DataError: It is no such table, or a code is there twice.
     """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is a folder, a pipe or a device: name a CSV file")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = list(csv.DictReader(file))
@@ -51,7 +53,7 @@ def read_headers(folder: Path, class_of: Mapping[str, str]) -> tuple[RecordList,
     Raises:
         DataError: The folder holds no header, or none with diagnoses.
     """
-    headers = sorted(folder.rglob("*.hea"))
+    headers = sorted(path for path in folder.rglob("*.hea") if path.is_file())
     if not headers:
         raise DataError(f"{folder} holds no WFDB header (.hea)")
     comments = [_comments(path) for path in headers]
@@ -77,6 +79,7 @@ def read_headers(folder: Path, class_of: Mapping[str, str]) -> tuple[RecordList,
         device=np.full(len(files), "unknown"),
         site=np.full(len(files), -1, np.int64),
         name=folder.name,
+        patients_known=False,
     ), unknown
 
 

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from ecg_tune.config import DataConfig, check_choice
 from ecg_tune.data.overlap import check_overlap
-from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, check_folder, write_prepared
+from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split
 from ecg_tune.data.prepared.origin import Origin
+from ecg_tune.data.prepared.writer import check_folder, write_prepared
 from ecg_tune.data.ptbxl.prepare import DAMAGED, training_sd_mv
 from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
 from ecg_tune.data.ptbxl.records import DURATION_S
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.adaptation import SignalFormat, adapt
 from ecg_tune.data.recordings.files import read_recordings
+from ecg_tune.data.recordings.wfdb_format import SUFFIXES
 from ecg_tune.data.sources.record_list import RecordList
 from ecg_tune.errors import ConfigError, DamagedRecordError, DataError
 
@@ -51,15 +53,23 @@ class _Signals:
 
 
 def prepare_recordings(
-    folder: Path, target: Path, records: RecordList, config: DataConfig, *, damaged: str = "refuse", progress: Progress | None = None
+    folder: Path,
+    target: Path,
+    records: RecordList,
+    config: DataConfig,
+    *,
+    damaged: str = "refuse",
+    replace_other: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Read the recordings of a list, and write a prepared data set: 10 s of the wanted leads at the wanted rate.
 
     Args:
         folder: Holds the list's files.
-        target: Folder for the prepared data set. An earlier one is replaced; its ledger is kept.
+        target: Folder for the prepared data set.
         config: Leads, sampling rate and normalisation. Without splits in the list, patients are divided 70 / 15 / 15 by a hash.
         damaged: "refuse" stops at recordings that can't be read or don't fit, "drop" leaves them out and counts them.
+        replace_other: Replace other prepared data in the target; the ledger there is kept in any case.
         progress: Called with (records done, records in all).
 
     Returns:
@@ -74,6 +84,7 @@ def prepare_recordings(
     check_choice("damaged", damaged, DAMAGED)
     _check_config(config)
     _check_folders(folder, target)
+    _check_links(folder, records)
     n_listed = len(records)
     records = records.limited(config.limit)
     splits = _divided(records) if records.splits is None else records.splits
@@ -93,7 +104,7 @@ def prepare_recordings(
     made = {name: _split(name, records, read, rows[name][labelled[rows[name]]], patients, kept) for name in SPLIT_NAMES}
     check_overlap(made)
     facts = _facts(folder, records, config, made, read, n_listed=n_listed, rare=rare)
-    return write_prepared(target, made, facts)
+    return write_prepared(target, made, facts, replace_other=replace_other)
 
 
 def _check_folders(source: Path, target: Path) -> None:
@@ -103,6 +114,16 @@ def _check_folders(source: Path, target: Path) -> None:
     if source.resolve().is_relative_to(target.resolve()):
         raise DataError(f"{target} holds the recordings: name another folder for the prepared data")
     check_folder(target)
+
+
+def _check_links(folder: Path, records: RecordList) -> None:
+    """Refuse recordings that lie elsewhere, behind a symbolic link: what is read is what lies in the folder that was named."""
+    root = folder.resolve()
+    for file in records.files:
+        base = (folder / file).with_suffix("") if Path(file).suffix in SUFFIXES else folder / file
+        for path in dict.fromkeys((folder / file, *(Path(f"{base}{suffix}") for suffix in SUFFIXES))):
+            if not path.resolve().is_relative_to(root):
+                raise DataError(f"{path} is a link out of {folder}, to {path.resolve()}: copy the file, or name the folder it lies in")
 
 
 def _check_patients(splits: NDArray[np.str_], patients: NDArray[np.str_], where: str) -> None:
@@ -212,4 +233,6 @@ def _facts(
         "adapted": read.adapted,
         "quality": count_flags(np.concatenate([split.records["flags"] for split in splits.values()])),
     }
+    if not records.patients_known:
+        facts["patients_known"] = False
     return facts if n_listed == len(records) else facts | {"limit": {"read": len(records), "of": n_listed}}

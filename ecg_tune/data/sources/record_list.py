@@ -32,13 +32,14 @@ class RecordList:
 
     Attributes:
         files: Relative to the folder of the recordings, with or without suffix.
-        patients: Names of patients.
+        patients: Names of patients; of records where these are unknown.
         splits: "train", "validation" or "test"; None when patients are still to be divided.
         class_names: In the order of the labels' columns.
         labels: (n_records, n_classes) of 0/1.
         age: Years, NaN unknown.
         sex: 0 male, 1 female, -1 unknown.
         name: Of the list, for messages.
+        patients_known: False where each record counts as a patient.
     """
 
     files: tuple[str, ...]
@@ -51,6 +52,7 @@ class RecordList:
     device: NDArray[np.str_]
     site: NDArray[np.int64]
     name: str
+    patients_known: bool = True
 
     def __len__(self) -> int:
         return len(self.files)
@@ -80,7 +82,7 @@ def read_record_table(path: Path) -> RecordList:
     labels = np.stack([_labels(table[name], path) for name in class_names], axis=1)
     column = {name: table[name] if name in table.columns else pd.Series([""] * len(table)) for name in ABOUT_PATIENTS}
     return RecordList(
-        files=checked_files(table[RECORD].tolist(), str(path)),
+        files=checked_files(table[RECORD].tolist(), str(path), lines=table.index.tolist()),
         patients=_not_empty(table[PATIENT], path),
         splits=_splits(table[SPLIT], path) if SPLIT in table.columns else None,
         class_names=class_names,
@@ -105,13 +107,16 @@ def check_class_names(names: Sequence[str], where: str) -> None:
             raise DataError(f"{where}: {name!r} can't name a class: {rule}")
 
 
-def checked_files(files: Sequence[str], where: str) -> tuple[str, ...]:
+def checked_files(files: Sequence[str], where: str, *, lines: Sequence[int]) -> tuple[str, ...]:
     """Refuse names of files that leave their folder, or are there twice.
+
+    Args:
+        lines: Number of each file's line in the table.
 
     Raises:
         DataError: Names the first.
     """
-    for line, file in enumerate(files, 2):
+    for line, file in zip(lines, files, strict=True):
         path = PurePosixPath(file)
         if not file or path.is_absolute() or ".." in path.parts or "\\" in file or "\0" in file:
             raise DataError(f"{where}, line {line}: record {file!r} is not a file below the folder of the recordings")
@@ -123,8 +128,11 @@ def checked_files(files: Sequence[str], where: str) -> tuple[str, ...]:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
+    """Read the cells as text, without spaces around them; the index has the numbers of their lines."""
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is a folder, a pipe or a device: name a CSV file")
     try:
-        _check_header(path)
+        lines = _line_numbers(path)
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist: name a CSV file with the columns {RECORD}, {PATIENT} and one a class") from error
@@ -136,15 +144,35 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise DataError(
             f"{path} lacks the column {' and '.join(missing)}: its first line must name {RECORD}, {PATIENT} and one column a class"
         )
-    if table.empty or table.isna().any(axis=None) or not isinstance(table.index, pd.RangeIndex):
-        raise DataError(f"{path} has no lines, or lines with another number of cells than the first: correct them")
-    return table.apply(lambda column: column.str.strip())
+    same = isinstance(table.index, pd.RangeIndex) and len(table) == len(lines)
+    if table.empty or not same:
+        raise DataError(f"{path} has no lines below the first, or quotation marks that are not closed: correct them")
+    return table.set_axis(lines, axis="index").apply(lambda column: column.str.strip())
 
 
-def _check_header(path: Path) -> None:
-    """Refuse names of columns that are empty, there twice, or a known one in another case."""
+def _line_numbers(path: Path) -> list[int]:
+    """Check the names of the columns and that each line has as many cells; number the lines below that are not blank.
+
+    A cell may go over several lines. pandas fills short lines up with empty cells, which would pass for an unknown age.
+    """
+    numbers: list[int] = []
+    number, n_columns = 1, 0
     with path.open(newline="", encoding="utf-8-sig") as file:
-        names = [name.strip() for name in next(csv.reader(file), [])]
+        reader = csv.reader(file)
+        for cells in reader:
+            if cells and not numbers:
+                _check_header([name.strip() for name in cells], path)
+                n_columns = len(cells)
+            if cells:
+                if len(cells) != n_columns:
+                    raise DataError(f"{path}, line {number} has {len(cells)} cells (the first line has {n_columns}): correct it")
+                numbers.append(number)
+            number = reader.line_num + 1
+    return numbers[1:]
+
+
+def _check_header(names: Sequence[str], path: Path) -> None:
+    """Refuse names of columns that are empty, there twice, or a known one in another case."""
     known = (RECORD, PATIENT, SPLIT, *ABOUT_PATIENTS)
     for name in names:
         if not name or names.count(name) > 1:
@@ -157,32 +185,32 @@ def _labels(column: pd.Series[str], path: Path) -> NDArray[np.uint8]:
     values = pd.to_numeric(column, errors="coerce")
     for row in np.flatnonzero(~values.isin([0, 1]))[:1]:
         raise DataError(
-            f"{path}, line {row + 2}: column {column.name} holds {column.iloc[row]!r}, and a label is 0 or 1: correct it, or take the "
-            f"column out if it is no class ({', '.join((SPLIT, *ABOUT_PATIENTS))} are none)"
+            f"{path}, line {column.index[row]}: column {column.name} holds {column.iloc[row]!r}, and a label is 0 or 1: correct it, or "
+            f"take the column out if it is no class ({', '.join((SPLIT, *ABOUT_PATIENTS))} are none)"
         )
     return np.asarray(values, dtype=np.uint8)
 
 
 def _not_empty(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
     for row in np.flatnonzero(column == "")[:1]:
-        raise DataError(f"{path}, line {row + 2}: {column.name} is empty: name the patient, since nobody may be in two splits")
+        raise DataError(f"{path}, line {column.index[row]}: {column.name} is empty: name the patient, since nobody may be in two splits")
     return np.asarray(column, dtype=np.str_)
 
 
 def _splits(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
     for row in np.flatnonzero(~column.str.lower().isin(SPLITS))[:1]:
-        raise DataError(f"{path}, line {row + 2}: split is {column.iloc[row]!r}, and must be train, validation or test")
+        raise DataError(f"{path}, line {column.index[row]}: split is {column.iloc[row]!r}, and must be train, validation or test")
     return np.array([SPLITS[text.lower()] for text in column], dtype=np.str_)
 
 
 def _numbers(column: pd.Series[str], path: Path, *, most: float) -> NDArray[np.float64]:
     values = np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
     for row in np.flatnonzero((column != "").to_numpy() & ~((values >= 0) & (values <= most)))[:1]:
-        raise DataError(f"{path}, line {row + 2}: {column.name} is {column.iloc[row]!r}, not a number of 0 to {most:g}")
+        raise DataError(f"{path}, line {column.index[row]}: {column.name} is {column.iloc[row]!r}, not a number of 0 to {most:g}")
     return values
 
 
 def _sexes(column: pd.Series[str], path: Path) -> NDArray[np.int64]:
     for row in np.flatnonzero(~column.str.lower().isin(SEXES))[:1]:
-        raise DataError(f"{path}, line {row + 2}: sex is {column.iloc[row]!r}, and must be male, female or empty")
+        raise DataError(f"{path}, line {column.index[row]}: sex is {column.iloc[row]!r}, and must be male, female or empty")
     return np.array([SEXES[text.lower()] for text in column], dtype=np.int64)

@@ -119,7 +119,7 @@ def simulate(engine: SearchEngine, curve: Callable[[Assignment], Curve], *, slot
         if step.new:
             epochs += 1
             reached.setdefault(step.assignment.family, Counter())[step.epoch] += 1
-    states = Counter(str(trial.state) for trial in engine.study.trials())
+    states = Counter(str(trial.state) for trial in engine.study.newest_trials())
     return Timeline(epochs, elapsed_s, busy_s, dict(states), {family: dict(counts) for family, counts in reached.items()})
 
 

@@ -25,8 +25,10 @@ NEW_COST = 0.7
 """Epochs that a new trial is expected to cost, as a share of the last epoch: most are never trained to the end."""
 AT_LEAST = 4
 """New trials before the first one resumes."""
-HALVING_FROM = 12
-"""From this many full trainings on, half of a rung's trials resume before new ones are added."""
+QUOTA_FROM = 4
+"""From this many full trainings on, `QUOTA` of a rung's trials resume before new ones are added."""
+QUOTA = 1 / 2
+"""Two thirds would spend as many epochs at each rung, but find the target later on most banks."""
 WHOLE = 3
 """Whole trials that each family has in the end, so that retraining and the dashboard have some to compare."""
 WORTHLESS = 0.02
@@ -40,9 +42,9 @@ class Choice:
     Attributes:
         number: The trial that resumes; None for a new one.
         family: Of that trial; "" leaves the choice to the sampler.
-        reason: "queue" (a config that was given), "first" (too few trials to forecast), "worth" (largest expected improvement for
-            its cost), "share" (its family had less than its share), "halving" (fewer than half of its rung have resumed), "best" (it has
-            the best value) or "whole" (its family has few whole trials).
+        reason: "queue" (a config that was given), "default" (its family's default config), "first" (too few trials to forecast), "worth"
+            (largest expected improvement for its cost), "share" (its family had less than its share), "quota" (too few of its rung have
+            resumed), "best" (it has the best value) or "whole" (its family has few whole trials).
     """
 
     number: int | None
@@ -71,13 +73,15 @@ class Chooser:
             families: Those that may still be sampled.
         """
         forecasts = self.forecasts
+        if (row := self._default()) is not None:
+            return self._resume(row, "default")
         family, new_worth = self._newcomer([forecasts.families.index(name) for name in families])
         if not len(self.waiting) or len(forecasts.numbers) < AT_LEAST:
             return Choice(None, forecasts.families[family], "first")
         worths = self._worth(self.waiting)
         if new_worth >= worths.max():
-            if forecasts.epoch.sum() >= HALVING_FROM * forecasts.epochs and (row := self._owed()) is not None:
-                return self._resume(row, "halving")
+            if forecasts.epoch.sum() >= QUOTA_FROM * forecasts.epochs and (row := self._owed()) is not None:
+                return self._resume(row, "quota")
             return Choice(None, forecasts.families[family], "worth")
         if (row := self._of_short_family()) is not None:
             return self._resume(row, "share")
@@ -88,8 +92,10 @@ class Chooser:
         forecasts, waiting = self.forecasts, self.waiting
         if not len(waiting):
             return None
+        if (row := self._default()) is not None:
+            return self._resume(row, "default")
         if (row := self._owed()) is not None:
-            return self._resume(row, "halving")
+            return self._resume(row, "quota")
         improvement = forecasts.improvement(*forecasts.forecast_rows(waiting))
         if improvement.max() > WORTHLESS * forecasts.spread:
             return self._resume(waiting[(improvement / self._cost_left(waiting)).argmax()], "worth")
@@ -101,6 +107,20 @@ class Chooser:
             if len(own) and n_whole < WHOLE:
                 return self._resume(self._most_promising(own), "whole")
         return None
+
+    def expected_gain(self, families: Sequence[str]) -> float:
+        """Return the largest expected improvement of the best value, by a trial that waits or a new one; infinite while little is known.
+
+        Args:
+            families: Those that may still be sampled.
+        """
+        forecasts = self.forecasts
+        if forecasts.counts.sum() < RECENT:
+            return math.inf
+        gains = [self._gain_of_new(forecasts.families.index(name)) for name in families]
+        if len(self.waiting):
+            gains.append(float(forecasts.improvement(*forecasts.forecast_rows(self.waiting)).max()))
+        return max(gains, default=0.0)
 
     def least_promising(self) -> int:
         """Return the waiting trial of which the least is expected."""
@@ -119,12 +139,19 @@ class Chooser:
 
     def _worth_of_new(self, family: int) -> float:
         """Return the mean expected improvement of a family's newest trials, as forecast from their first rung, for the cost of one."""
-        forecasts = self.forecasts
-        own = np.flatnonzero((forecasts.family == family) & forecasts.counts & ~np.isnan(forecasts.value_at[:, 0]))[-RECENT:]
+        own = self._newest(family)
         if not len(own):
-            return 0.0 if (forecasts.family[self.running] == family).any() else math.inf
-        improvement = float(forecasts.improvement(*forecasts.forecast_from_first(own)).mean())
-        return improvement / (NEW_COST * forecasts.epochs * float(self.epoch_cost[own].mean()))
+            return 0.0 if (self.forecasts.family[self.running] == family).any() else math.inf
+        return self._gain_of_new(family) / (NEW_COST * self.forecasts.epochs * float(self.epoch_cost[own].mean()))
+
+    def _gain_of_new(self, family: int) -> float:
+        """Return the mean expected improvement of a family's newest trials, as forecast from their first rung; infinite without any."""
+        own = self._newest(family)
+        return float(self.forecasts.improvement(*self.forecasts.forecast_from_first(own)).mean()) if len(own) else math.inf
+
+    def _newest(self, family: int) -> Rows:
+        forecasts = self.forecasts
+        return np.flatnonzero((forecasts.family == family) & forecasts.counts & ~np.isnan(forecasts.value_at[:, 0]))[-RECENT:]
 
     def _of_short_family(self) -> int | None:
         """Return the most promising waiting trial of a family that had less than its share of the cost beyond the first rung."""
@@ -140,8 +167,13 @@ class Chooser:
                 return self._most_promising(own)
         return None
 
+    def _default(self) -> int | None:
+        """Return a family's default config that waits: it is what all others are compared with, and shows how its family's curves go on."""
+        own = self.waiting[self.forecasts.default[self.waiting]]
+        return int(own[0]) if len(own) else None
+
     def _owed(self) -> int | None:
-        """Return the most promising trial of the lowest rung from which fewer than half of the trials resumed."""
+        """Return the most promising trial of the lowest rung from which fewer than `QUOTA` of the trials resumed."""
         forecasts = self.forecasts
         runs = np.zeros(len(forecasts.numbers), np.bool_)
         runs[self.running] = True
@@ -149,7 +181,7 @@ class Chooser:
             reached = forecasts.counts & (forecasts.epoch >= level)
             resumed = reached & ((forecasts.epoch > level) | runs | forecasts.whole)
             here = self.waiting[forecasts.epoch[self.waiting] == level]
-            if len(here) and resumed.sum() < reached.sum() // 2:
+            if len(here) and resumed.sum() < int(QUOTA * reached.sum()):
                 return self._most_promising(here)
         return None
 

@@ -13,9 +13,11 @@ INTERRUPTED = "interrupted"
 """Reason of a trial that waits since its worker was lost, or its search ended, after it had gone on."""
 
 REASONS = {
+    "default": "its family's default config is trained to the end",
     "worth": "it has the largest expected improvement for what it still costs",
     "share": "its family had less than its share of epochs",
-    "halving": "fewer than half of the trials at its epoch have resumed",
+    "quota": "fewer than half of the trials at its epoch have resumed",
+    "halving": "fewer than half of the trials at its epoch have resumed",  # in older studies,
     "best": "it has the best value so far",
     "whole": "few trials of its family have been trained to the end",
 }

@@ -11,7 +11,7 @@ All of it is a function of the study's trials (family, number, values by epoch, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -46,7 +46,11 @@ class Forecasts:
 
     Attributes:
         numbers: Numbers of the trials, one a row of the arrays below, in the order in which they were added.
+        kinds: Family and learning-rate schedule of the trials that there are: curves of one kind rise alike, since a rate that
+            falls late gives its gain late.
         family, epoch, best_value: (n_trials,) index of the family, last epoch, best value so far (NaN before the first).
+        kind: (n_trials,) index of the trial's kind.
+        default: (n_trials,) whether it is its family's default config.
         value_at: (n_trials, rungs + 1) best value by each rung and by the last epoch; NaN where a trial did not get there.
         seconds: (n_trials,) training seconds of an epoch, its mean so far; NaN before the first.
         failed, whole: (n_trials,) whether it failed, and whether it is COMPLETE.
@@ -56,11 +60,12 @@ class Forecasts:
         self.levels, self.epochs, self.families = tuple(levels), epochs, tuple(families)
         self.numbers: list[int] = []
         self._row: dict[int, int] = {}
-        self.family = np.zeros(0, np.int64)
+        self.kinds: list[tuple[str, str]] = []
+        self.family, self.kind = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self.epoch = np.zeros(0, np.int64)
         self.best_value, self.seconds = np.zeros(0), np.zeros(0)
         self.value_at = np.zeros((0, len(self.levels) + 1))
-        self.failed, self.whole = np.zeros(0, np.bool_), np.zeros(0, np.bool_)
+        self.failed, self.whole, self.default = np.zeros(0, np.bool_), np.zeros(0, np.bool_), np.zeros(0, np.bool_)
 
     @classmethod
     def of(cls, trials: Iterable[Trial], levels: Sequence[int], epochs: int, families: Sequence[str]) -> Forecasts:
@@ -75,10 +80,9 @@ class Forecasts:
         if trial.family not in self.families:
             return
         if trial.number not in self._row:
-            self._append(trial.number, trial.family)
+            self._append(trial)
         epoch_s = (trial.seconds or math.nan) / max(trial.epochs_trained or trial.last_epoch, 1)
-        for epoch, value in trial.intermediate.items():
-            self.report(trial.number, epoch, value, epoch * epoch_s)
+        self._report_curve(self._row[trial.number], trial.intermediate, epoch_s)
         if trial.finished:
             self.end(trial)
 
@@ -95,6 +99,31 @@ class Forecasts:
         if epoch == self.epochs:
             self.value_at[row, -1] = self.best_value[row]
         self._forget()
+
+    def _report_curve(self, row: int, values: Mapping[int, float], epoch_s: float) -> None:
+        """Do what `report` does for each epoch of a trial, a study's 100,000 values in a tenth of the time.
+
+        Args:
+            row: The trial's.
+            values: Epoch → value, in order of epochs.
+            epoch_s: Mean seconds of an epoch.
+        """
+        epoch, best, at = int(self.epoch[row]), float(self.best_value[row]), self.value_at[row].tolist()
+        place = 0
+        for new, value in values.items():
+            if not epoch < new <= self.epochs:
+                continue
+            best = value if epoch == 0 else max(value, best)
+            epoch = new
+            while place < len(self.levels) and self.levels[place] <= epoch:
+                at[place] = best if math.isnan(at[place]) else at[place]
+                place += 1
+            if epoch == self.epochs:
+                at[-1] = best
+        if epoch > self.epoch[row]:
+            self.seconds[row] = (epoch * epoch_s or math.nan) / epoch
+            self.epoch[row], self.best_value[row], self.value_at[row] = epoch, best, at
+            self._forget()
 
     def end(self, trial: Trial) -> None:
         """Take in how a trial ended. One that stopped by its own patience keeps its best value at all later epochs."""
@@ -155,16 +184,16 @@ class Forecasts:
 
     def forecast_rows(self, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Do what `forecast` does for rows of the arrays."""
-        gains, family, epoch, whole = self._gains, self.family[rows], self.epoch[rows], self.whole[rows]
+        gains, kind, epoch, whole = self._gains, self.kind[rows], self.epoch[rows], self.whole[rows]
         value = np.maximum(self.best_value[rows], gains.floor)
-        mean = np.where(whole, value, np.maximum(value, gains.kept[epoch] * value + gains.mean[family, epoch]))
-        return mean, np.where(whole, 0.0, NARROW * np.sqrt(gains.variance[family, epoch]))
+        mean = np.where(whole, value, np.maximum(value, gains.kept[epoch] * value + gains.mean[kind, epoch]))
+        return mean, np.where(whole, 0.0, NARROW * np.sqrt(gains.variance[kind, epoch]))
 
     def forecast_from_first(self, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Forecast trials from their value at the first rung, as if nothing later were known."""
         gains, start = self._gains, self.levels[0] if self.levels else self.epochs
-        mean = gains.kept[start] * np.maximum(self.value_at[rows, 0], gains.floor) + gains.mean[self.family[rows], start]
-        return mean, NARROW * np.sqrt(gains.variance[self.family[rows], start])
+        mean = gains.kept[start] * np.maximum(self.value_at[rows, 0], gains.floor) + gains.mean[self.kind[rows], start]
+        return mean, NARROW * np.sqrt(gains.variance[self.kind[rows], start])
 
     def seconds_of_epoch(self) -> Floats:
         """Forecast the seconds of each trial's next epoch: its own mean, before its first one its family's, else that of all; else 1."""
@@ -183,12 +212,16 @@ class Forecasts:
     @cached_property
     def _gains(self) -> Gains:
         counts = self.counts
-        return learn_gains(self.value_at[counts], self.family[counts], len(self.families), self.levels, self.epochs)
+        return learn_gains(self.value_at[counts], self.kind[counts], max(len(self.kinds), 1), self.levels, self.epochs)
 
-    def _append(self, number: int, family: str) -> None:
-        self._row[number] = len(self.numbers)
-        self.numbers.append(number)
-        self.family = np.append(self.family, self.families.index(family))
+    def _append(self, trial: Trial) -> None:
+        self._row[trial.number] = len(self.numbers)
+        self.numbers.append(trial.number)
+        kind = (trial.family, str(trial.config.get("training", {}).get("schedule", "")))
+        if kind not in self.kinds:
+            self.kinds.append(kind)
+        self.family = np.append(self.family, self.families.index(trial.family))
+        self.kind, self.default = np.append(self.kind, self.kinds.index(kind)), np.append(self.default, trial.is_default)
         self.epoch, self.best_value = np.append(self.epoch, 0), np.append(self.best_value, math.nan)
         self.seconds = np.append(self.seconds, math.nan)
         self.value_at = np.append(self.value_at, np.full((1, len(self.levels) + 1), math.nan), axis=0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -89,6 +89,22 @@ class Rungs:
         if epoch in levels:
             self.values.setdefault((family, epoch), {})[number] = self._value_at(number)
 
+    def record_curve(self, family: str, number: int, values: Mapping[int, float]) -> None:
+        """Record all results of a trial that is new, as `record` does one by one.
+
+        Args:
+            values: Epoch → value, in order of epochs.
+        """
+        if self.rule.averages or number in self.best:
+            for epoch, value in values.items():
+                self.record(family, number, epoch, value)
+            return
+        levels = self._levels(number)
+        for epoch, best in zip(values, accumulate(values.values(), max), strict=True):
+            self.best[number] = best
+            if epoch in levels:
+                self.values.setdefault((family, epoch), {})[number] = best
+
     def judge(self, family: str, number: int, epoch: int) -> bool:
         """Return whether a trial is pruned at the epoch that it has reached. Changes nothing."""
         rung = self.values.get((family, epoch), {})
@@ -127,8 +143,7 @@ def rungs_of(trials: Iterable[Trial], rule: Rule) -> Rungs:
     """Rebuild the rungs from a study's trials."""
     rungs = Rungs(rule)
     for trial in trials:
-        for epoch, value in trial.intermediate.items():
-            rungs.record(trial.family, trial.number, epoch, value)
+        rungs.record_curve(trial.family, trial.number, trial.intermediate)
         if trial.intermediate and trial.ended_by == "patience":
             rungs.end(trial.family, trial.number, trial.last_epoch)
     return rungs

@@ -90,9 +90,9 @@ def study_forecasts(study: Study) -> forecasts.Forecasts | None:
     rule = rule_of(attributes)
     if not rule.pauses or not attributes.max_epochs:
         return None
-    return forecasts.Forecasts.of(study.trials(), rule.levels, attributes.max_epochs, attributes.families)
+    return forecasts.Forecasts.of(study.newest_trials(), rule.levels, attributes.max_epochs, attributes.families)
 
 
 def study_rungs(study: Study) -> Rungs:
     """Rebuild the rungs of a study under the rule that it was last searched with."""
-    return rungs_of(study.trials(), rule_of(study.attributes))
+    return rungs_of(study.newest_trials(), rule_of(study.attributes))

@@ -17,6 +17,10 @@ def story(trial: Trial, trials: Sequence[Trial], *, epochs: int) -> list[str]:
     """
     lines = [f"trial {trial.number} ({trial.family or 'unknown family'}): {_origin(trial)}"]
     lines += [Decision.stored(decision).text(trial.number, epochs) for decision in trial.decisions]
+    if trial.note or trial.tags:
+        lines.append(" ".join(["noted:", *([trial.note] if trial.note else []), *(f"[{tag}]" for tag in trial.tags)]))
+    if trial.discarded:
+        lines.append(f"discarded: {trial.discarded}")
     best = max((one.best_value for one in trials if one.best_value is not None and one.state != "FAIL"), default=None)
     return [*lines, _end(trial, epochs, best)]
 

@@ -138,22 +138,25 @@ def page_complaints(folder: Path) -> list[str]:
     for suffix in ("", "_at_0.5", "_at_sensitivity_target"):
         csv = pd.read_csv(folder / f"01_macro_comparison{suffix}.csv")
         for row, shown in zip(csv.to_dict("records"), tables[f"01_macro_comparison{suffix}"][1:], strict=True):
-            wanted = [row["Model"]]
-            for metric in MACRO:
-                wanted += [text(row[metric]), f"[{text(row[f'{metric}_lo'])}, {text(row[f'{metric}_hi'])}]"]
-            if wanted != shown:
+            wanted = [row[key] for metric in MACRO for key in (metric, f"{metric}_lo", f"{metric}_hi")]
+            cells = [text for cell in shown[1:] for text in cell.strip("[]").split(", ")]
+            if shown[0] != row["Model"] or not all(map(agrees, cells, wanted)):
                 complaints.append(f"report.html, 01{suffix}: {shown} shown, {wanted} in the CSV")
     for name in (*PER_CLASS, RANKS):
         csv = pd.read_csv(folder / f"{name}.csv")
         for row, shown in zip(csv.to_dict("records"), tables[name][1:], strict=True):
-            numbers = [text(value) for key, value in row.items() if key != "Model"]
-            if [row["Model"], *numbers] != [shown[0], *shown[1::2]]:
+            numbers = [value for key, value in row.items() if key != "Model"]
+            if row["Model"] != shown[0] or not all(map(agrees, shown[1::2], numbers)):
                 complaints.append(f"report.html, {name}: {shown} shown, {row} in the CSV")
     return complaints
 
 
-def text(value: float) -> str:
-    return "n/a" if np.isnan(value) else f"{value:.4f}"
+def agrees(shown: str, value: float) -> bool:
+    """Tell whether a text is a number of the CSV (four decimals) in two to four decimals."""
+    if np.isnan(value):
+        return shown == "n/a"
+    decimals = len(shown.partition(".")[2])
+    return 2 <= decimals <= 4 and abs(float(shown) - value) <= 0.5 * 10**-decimals + (0.5e-4 if decimals < 4 else -0.4e-4)
 
 
 def other_complaints(folder: Path) -> list[str]:

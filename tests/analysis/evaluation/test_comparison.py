@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from analysis import ECGMetrics, ModelComparison
-from analysis.evaluation.metrics import Metrics
+from analysis.evaluation.comparison import AVERAGE_LABELS
+from analysis.evaluation.metrics import AVERAGES, Metrics
 from ecg_tune.config import CLASS_NAMES
 from ecg_tune.errors import ConfigError, DataError
 
@@ -26,6 +27,23 @@ def test_models_are_ranked_by_the_chosen_metric(results: dict[str, Metrics]) -> 
     assert list(table["Model"]) == ["Good", "Weak"]
     assert table["f1_score"][0] == results["Good"]["macro_avg"]["f1_score"]
     assert table["Difference"][1] == pytest.approx(results["Weak"]["macro_avg"]["f1_score"] - table["f1_score"][0])
+
+
+def test_comparing_draws_the_bars_of_every_metric_best_model_first(results: dict[str, Metrics], tmp_path: Path) -> None:
+    table = ModelComparison().compare_models(results, "f1_score", save_path=tmp_path / "bars.png")
+    pd.testing.assert_frame_equal(table, ModelComparison().compare_models(results, "f1_score"))
+    assert (tmp_path / "bars.png").read_bytes().startswith(b"\x89PNG")
+    figure = ModelComparison().plot_comparison_bars({name: results[name] for name in table["Model"]}, average="micro_avg")
+    panels = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
+    assert list(panels) == ["AUC-ROC", "AUC-PR", "F1-Score", "Sensitivity", "Specificity", "Precision", "Accuracy"]
+    f1 = panels["F1-Score"]
+    assert [bar.get_width() for bar in f1.patches] == [results[name]["micro_avg"]["f1_score"] for name in ("Good", "Weak")]
+    assert [label.get_text() for label in panels["AUC-ROC"].get_yticklabels()] == ["Good", "Weak"]
+    assert figure.get_supxlabel() == "All classes pooled (no unit, 0 to 1)"
+
+
+def test_every_average_has_words_for_the_axis() -> None:
+    assert tuple(AVERAGE_LABELS) == AVERAGES
 
 
 def test_the_comparison_table_is_macro_or_per_class_and_is_written_with_four_decimals(results: dict[str, Metrics], tmp_path: Path) -> None:

@@ -78,7 +78,10 @@ def test_a_class_without_positives_yields_no_auc_and_leaves_the_macro_mean_alone
     result = ECGMetrics().calculate_metrics(labels, probabilities)
     assert np.isnan(result["HYP"]["auc_roc"])
     assert np.isnan(result["HYP"]["auc_pr"])
-    assert result["HYP"]["sensitivity"] == 0.0
+    for name in ("sensitivity", "precision", "f1_score"):
+        assert np.isnan(result["HYP"][name])
+        assert result["macro_avg"][name] == pytest.approx(np.mean([result[other][name] for other in CLASS_NAMES[:-1]]))
+    assert result["HYP"]["specificity"] > 0
     assert result["macro_avg"]["auc_roc"] == pytest.approx(reference.roc_auc_score(labels[:, :4], probabilities[:, :4]))
     assert "n/a" in ECGMetrics().generate_metrics_report(labels, probabilities)
 

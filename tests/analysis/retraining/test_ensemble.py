@@ -13,7 +13,7 @@ from scipy.special import expit
 from analysis.evaluation.ensemble_table import ensemble_predictions
 from analysis.evaluation.predictions import ModelPredictions, SeedPredictions
 from analysis.retraining.candidates import Candidate
-from analysis.retraining.ensemble import choose_ensemble, greedy_weights
+from analysis.retraining.ensemble import choose_ensemble, greedy_weights, held_out_scores
 from analysis.retraining.ensemble_file import ENSEMBLE, SavedEnsemble
 from analysis.retraining.thresholds import sensitivity_thresholds
 from ecg_tune.data.prepared.dataset import Split
@@ -47,6 +47,27 @@ def test_the_weights_are_near_the_best_of_a_grid() -> None:
     grid = [(a / 20, b / 20, 1 - (a + b) / 20) for a, b in product(range(21), repeat=2) if a + b <= 20]
     best = max(score(labels, members, dict(zip(members, point, strict=True))) for point in grid)
     assert score(labels, members, greedy_weights(labels, members)) > best - 0.002
+
+
+def test_weights_that_others_chose_are_worth_less_than_the_flattered_score_and_more_than_the_best_alone() -> None:
+    labels, members = made_up(0)
+    flattered = score(labels, members, greedy_weights(labels, members))
+    held_out = held_out_scores(labels, members, np.arange(N) // 2)
+    assert held_out is not None
+    assert held_out.best_alone + 0.01 < held_out.ensemble < flattered + 0.002  # halves are ranked apart from each other
+    assert held_out == held_out_scores(labels, members, np.arange(N) // 2)
+    assert held_out_scores(labels, {"A": members["A"]}, np.arange(N)) is None
+    assert held_out_scores(labels, members, np.zeros(N)) is None
+
+
+def test_choosing_among_guesses_is_worth_nothing_on_other_patients() -> None:
+    rng = np.random.default_rng(5)
+    labels = (rng.random((N, 5)) < 0.4).astype(np.uint8)
+    guesses = {str(k): [rng.random((N, 5))] for k in range(12)}
+    assert float(macro_auc(labels, sum(w * guesses[name][0] for name, w in greedy_weights(labels, guesses).items()))) > 0.55
+    held_out = held_out_scores(labels, guesses, np.arange(N))
+    assert held_out is not None
+    assert abs(held_out.ensemble - 0.5) < 0.03
 
 
 def test_a_model_that_nothing_improves_is_the_whole_ensemble() -> None:

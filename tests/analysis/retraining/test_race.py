@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,13 +11,15 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from scipy.stats import ttest_1samp
 
+from analysis.dashboard.dashboard import write_dashboard
 from analysis.retraining.candidates import MANIFEST
 from analysis.retraining.race import Racer, n_trainings, plan_race, race
 from ecg_tune.cli.main import run
 from ecg_tune.config import to_dict
 from ecg_tune.data.prepared.dataset import PreparedData, read_ledger
 from ecg_tune.study.attributes import StudyAttributes
-from ecg_tune.study.race_result import read_race
+from ecg_tune.study.change_detection import change_mark
+from ecg_tune.study.race_result import Raced, raced_in, read_race, scatter_by_family
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
 
@@ -78,7 +79,7 @@ def test_the_interval_is_students():
 @pytest.fixture
 def study(few_data: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a study of tiny networks, whose values are MADE UP; trainings run one by one, in this process."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr("ecg_tune.api.retrain.usable_cpus", lambda: 1)
     attributes = StudyAttributes(
         data_fingerprint=few_data.fingerprint, data_path=str(few_data.folder), metric="macro_auc", max_epochs=2, settings={"trials": 6}
     )
@@ -107,19 +108,62 @@ def test_the_command_says_what_it_costs_races_and_keeps_the_winners(study: Path,
     assert f"1. trial {winner['trial']}: validation macro AUC {winner['validation_macro_auc_mean']:.4f} [{low:.4f}, {high:.4f}]" in out
     assert "the search said 0.9" in out
     assert run(["status", str(study)]) == 0
-    said = f"best after the race of 4 trials over seeds: trial {winner['trial']}, validation macro AUC"
+    said = f"best after the race of 4 trials over seeds: trial {winner['trial']} ({winner['family']}), validation macro AUC"
     assert said in (status := capsys.readouterr().out)
+    assert f"  {winner['family']}: sd over seeds " in status
     assert "best of the search: trial 2 (rnn), validation macro_auc 0.9300" in status
+    page = _dashboard_text(study)
+    assert f"95 % [{low:.4f}, {high:.4f}], mean over 7 seeds; winner of a race of 4 trials" in page
+    assert "Best validation macro AUC in the search" in page
+    assert f'<td class="n">{low:.4f} to {high:.4f}</td>' in page
     assert run(["retrain", str(study), "--race", "--top", "4"]) == 0
     assert "0 trainings to do, 4 were finished before" in capsys.readouterr().out  # the same command again trains nothing twice
     assert read_ledger(few_data) == openings
+
+
+def _dashboard_text(study: Path) -> str:
+    with Study.open(study, read_only=True) as opened:
+        return write_dashboard(opened, study / "dashboard.html").read_text(encoding="utf-8")
+
+
+def test_the_scatter_of_seeds_is_pooled_over_the_trials_of_a_family():
+    trials = [
+        Raced(0, 2, 0.85, None, 0.90, "cnn1d", (0.84, 0.86)),
+        Raced(1, 3, 0.80, None, 0.81, "cnn1d", (0.79, 0.80, 0.81)),
+        Raced(2, 1, 0.70, None, None, "rnn", (0.70,)),
+        Raced(3, 0, None, None, 0.95, "rnn"),
+    ]
+    cnn1d, rnn = scatter_by_family(trials)
+    assert (cnn1d.trials, cnn1d.trainings) == (2, 5)
+    assert cnn1d.sd == pytest.approx(np.sqrt((2 * 0.01**2 + 2 * 0.01**2) / 3))
+    assert cnn1d.gap == pytest.approx((0.05 + 0.01) / 2)
+    assert (rnn.trials, rnn.trainings, rnn.sd, rnn.gap) == (2, 1, None, None)
+    assert cnn1d.text() == "sd over seeds 0.0115, mean gap search - retrained +0.0300 (2 trials, 5 trainings)"
+
+
+def test_a_race_that_does_not_say_its_families_is_read_and_has_no_scatter():
+    row = {"trial": 3, "search_value": 0.9, "seeds": 3, "validation_macro_auc_mean": 0.88, "interval": [0.87, 0.89]}
+    (racer,) = raced_in({"race": [row]})
+    assert racer.text() == "validation macro AUC 0.8800 [0.8700, 0.8900] over 3 seeds; the search said 0.9000"
+    assert scatter_by_family([racer]) == []
+
+
+def test_a_page_that_follows_the_study_notices_a_race_and_leaves_out_who_was_discarded(study: Path) -> None:
+    before = change_mark(study)
+    rows = [Racer(trial, 0.9, (0.80 + trial / 100, 0.82 + trial / 100), 2, "rnn").as_row() for trial in (2, 0)]  # the order is the race's
+    (study / "models").mkdir()
+    (study / "models" / MANIFEST).write_text(json.dumps({"race": rows}))
+    assert change_mark(study) != before
+    assert "trial 2, rnn: 95 % [" in _dashboard_text(study)
+    assert run(["discard", str(study), "2", "--why", "a wrong label"]) == 0
+    assert "trial 0, rnn: 95 % [" in _dashboard_text(study)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"race": 3}', '{"race": [{"trial": "x"}]}', '{"models": []}'])
 def test_a_manifest_that_says_nothing_readable_is_no_race(tmp_path: Path, text: str) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "manifest.json").write_text(text)
-    assert read_race(tmp_path) == []
+    assert read_race(tmp_path / "models") == []
     assert read_race(tmp_path / "nowhere") == []
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ import pytest
 
 from ecg_tune.config import DataConfig
 from ecg_tune.data.prepared.dataset import open_prepared, open_test, read_ledger
-from ecg_tune.data.prepared.ledger import ledger_entries
+from ecg_tune.data.prepared.describe import describe, describe_text
+from ecg_tune.data.prepared.ledger import ledger_lines, missing_before
 from ecg_tune.data.prepared.manifest import read_manifest
 from ecg_tune.data.ptbxl.prepare import prepare
 from ecg_tune.errors import DataError, SealedTestError
@@ -68,18 +71,89 @@ def test_the_ledger_survives_preparing_again(folder: Path, tmp_path: Path) -> No
     assert [entry["study"] for entry in read_ledger(open_prepared(folder))] == ["runs/a"]
 
 
-def test_the_ledger_counts_openings_of_this_content_only(folder: Path, tmp_path: Path) -> None:
-    open_test(open_prepared(folder), "evaluate")
-    prepare(tmp_path / "ptbxl", folder, DataConfig(split="70-15-15"))
-    assert read_ledger(open_prepared(folder)) == []
+def test_openings_count_for_the_records_whatever_else_is_prepared_otherwise(folder: Path, tmp_path: Path) -> None:
+    open_test(open_prepared(folder), "evaluate", "runs/a")
+    opened = {int(number) for number in np.load(folder / "test" / "records.npz")["ecg_id"]}
+    for config in (DataConfig(leads=("V5",)), DataConfig(split="70-15-15"), DataConfig(min_likelihood=80), DataConfig(normalise="record")):
+        prepare(tmp_path / "ptbxl", folder, config, replace_other=True)
+        now = {int(number) for number in np.load(folder / "test" / "records.npz")["ecg_id"]}
+        assert [line["shared"] for line in read_ledger(open_prepared(folder))] == [len(opened & now)] != [0]
+    assert "opened once" in describe_text(describe(folder))
+    assert "leads I,II,V2, 100 Hz, split official" in describe_text(describe(folder))
+
+
+def test_other_data_are_replaced_only_when_that_is_said(folder: Path, tmp_path: Path) -> None:
+    before = open_prepared(folder).fingerprint
     prepare(tmp_path / "ptbxl", folder, OFFICIAL)
-    assert len(read_ledger(open_prepared(folder))) == 1
+    with pytest.raises(DataError, match=r"data holds other prepared data .*--replace"):
+        prepare(tmp_path / "ptbxl", folder, DataConfig(leads=("V5",)))
+    assert open_prepared(folder).fingerprint == before
+    assert {path.name for path in folder.iterdir()} == {"manifest.json", "train", "validation", "test"}
 
 
-def test_a_broken_ledger_is_refused(folder: Path) -> None:
-    (folder / "test_ledger.jsonl").write_text('{"fingerprint": \n')
+def test_damaged_data_are_replaced_when_that_is_said(folder: Path, tmp_path: Path) -> None:
+    (folder / "manifest.json").write_text("{}")
+    with pytest.raises(DataError, match=r"data holds other prepared data \(damaged, .*--replace"):
+        prepare(tmp_path / "ptbxl", folder, OFFICIAL)
+    prepare(tmp_path / "ptbxl", folder, OFFICIAL, replace_other=True)
+    assert len(open_prepared(folder).train) == 80
+
+
+def test_openings_of_other_records_do_not_count(folder: Path, tiny_ptbxl: Callable[..., Path]) -> None:
+    open_test(open_prepared(folder), "evaluate")
+
+    def of_others(rows: list[Any]) -> None:
+        for row in rows:
+            row["patient_id"] = str(500_000 + float(row["patient_id"]))
+
+    prepare(tiny_ptbxl(change=of_others, name="others"), folder, OFFICIAL, replace_other=True)
+    assert read_ledger(open_prepared(folder)) == []
+    assert len(ledger_lines(folder)) == 1
+
+
+@pytest.mark.parametrize("row", [0, 1])
+@pytest.mark.parametrize("change", ["removed", "changed"])
+def test_a_line_that_was_changed_or_taken_out_shows(folder: Path, row: int, change: str) -> None:
+    data = open_prepared(folder)
+    for study in ("a", "b", "c"):
+        open_test(data, "evaluate", study)
+    ledger = folder / "test_ledger.jsonl"
+    assert missing_before(ledger_lines(folder)) == []
+    lines = ledger.read_text().splitlines()
+    lines[row] = lines[row].replace('"evaluate"', '"export"') if change == "changed" else ""
+    ledger.write_text("\n".join(lines) + "\n")
+    assert len(missing_before(ledger_lines(folder))) == 1
+    assert "WARNING: the ledger was changed" in describe_text(describe(folder))
+
+
+def test_openings_at_once_make_one_chain(folder: Path) -> None:
+    data = open_prepared(folder)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: open_test(data, "evaluate", str(number)), range(16)))
+    lines = ledger_lines(folder)
+    assert len(lines) == len({line["previous"] for line in lines}) == 16
+    assert missing_before(lines) == []
+
+
+def test_a_line_of_version_0_1_counts_for_the_data_in_its_folder(folder: Path) -> None:
+    line = {"fingerprint": "0" * 64, "purpose": "evaluate", "study": "old", "time": "2025-01-01T00:00:00.000000+00:00"}
+    (folder / "test_ledger.jsonl").write_text(json.dumps(line) + "\n")
+    open_test(open_prepared(folder), "evaluate", "new")
+    assert [line["study"] for line in read_ledger(open_prepared(folder))] == ["old", "new"]
+    assert missing_before(ledger_lines(folder)) == []
+
+
+LINE = '{"fingerprint": "a", "purpose": "b", "study": "c", "time": "d"'
+
+
+BROKEN = ['{"fingerprint": ', "[1]", "3", "{}", LINE + ', "records": 3}', LINE + ', "previous": []}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", BROKEN, ids=[text[:20] for text in BROKEN])
+def test_a_broken_ledger_is_refused(folder: Path, text: str) -> None:
+    (folder / "test_ledger.jsonl").write_text(text + "\n")
     with pytest.raises(DataError, match="holds a line that is not an opening"):
-        ledger_entries(folder, "any")
+        ledger_lines(folder)
 
 
 def test_the_fingerprint_does_not_depend_on_time_or_folder(

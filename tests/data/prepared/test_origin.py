@@ -12,7 +12,7 @@ import pytest
 from ecg_tune.config import CLASS_NAMES, LEAD_NAMES, DataConfig
 from ecg_tune.data.prepared.dataset import open_prepared, open_test
 from ecg_tune.data.prepared.manifest import MANIFEST
-from ecg_tune.data.prepared.origin import ORIGIN
+from ecg_tune.data.prepared.origin import ORIGIN, Origin, certainty_of
 from ecg_tune.data.prepared.twelve_leads import read_twelve_leads
 from ecg_tune.data.ptbxl.labels import LabelSet, multi_hot
 from ecg_tune.data.ptbxl.prepare import prepare
@@ -44,6 +44,26 @@ def test_the_test_split_knows_its_statements_and_they_explain_its_labels(folder:
     assert data.validation.origin is None
 
 
+def test_train_alone_knows_how_likely_its_labels_are(folder: Path) -> None:
+    data = open_prepared(folder)
+    assert data.train.origin is None
+    assert data.validation.certainty is None
+    statements = json.loads((folder / "train" / ORIGIN).read_text())["statements"]
+    class_of = data.manifest["class_of"]
+    found = data.train.certainty
+    assert found is not None
+    assert 0 < found.min() < 1
+    for row, codes in enumerate(statements):
+        for k, name in enumerate(data.class_names):
+            known = [percent / 100 or 1.0 for code, percent in codes.items() if class_of.get(code) == name]
+            assert found[row, k] == pytest.approx(max(known, default=1.0))
+
+
+def test_a_likelihood_that_is_none_is_refused() -> None:
+    with pytest.raises(DataError, match=r"the likelihood of IMI is 'much', and must be 0 to 100"):
+        certainty_of(Origin(({"IMI": "much", "SR": "x"},), ("a",)), {"IMI": "MI"}, ("MI",))  # type: ignore[dict-item]
+
+
 def test_twelve_leads_are_read_again_and_hold_the_prepared_ones(folder: Path) -> None:
     data = open_prepared(folder)
     split = open_test(data, "evaluate")
@@ -65,6 +85,7 @@ def test_the_origin_is_not_in_the_fingerprint_and_data_without_one_open_as_befor
     assert data.fingerprint == open_prepared(folder).fingerprint
     split = open_test(data, "evaluate")
     assert split.origin is None
+    assert data.train.certainty is None
     with pytest.raises(DamagedRecordError, match="prepare them again into the same folder"):
         read_twelve_leads(data, split, 0)
 

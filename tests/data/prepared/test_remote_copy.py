@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 
 from ecg_tune.cli.main import run
 from ecg_tune.config import SearchSettings
+from ecg_tune.data.exchange.reader import import_tree
+from ecg_tune.data.exchange.writer import export_tree
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared, open_test, read_ledger
 from ecg_tune.data.prepared.describe import describe
 from ecg_tune.data.prepared.ledger import LEDGER
@@ -74,6 +78,22 @@ def test_what_was_damaged_here_is_fetched_again_and_what_is_wrong_there_refused(
     shutil.rmtree(data.folder)
     with pytest.raises(DataError, match=r"does not hold what its manifest says .*labels differ.* copy a whole prepared folder there"):
         open_prepared(uri)
+
+
+def test_each_machine_fetches_stored_images_itself(s3: S3, toy_data: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "driver"))
+    export_tree(toy_data, tmp_path / "tree", images=("gaf",), image_size=32)
+    import_tree(tmp_path / "tree", tmp_path / "data", images="gaf")
+    where = s3.uri("stored_images")
+    for path in (path for path in (tmp_path / "data").rglob("*") if path.is_file()):
+        S3Storage(where).write(path.relative_to(tmp_path / "data").as_posix(), lambda file, path=path: file.write(path.read_bytes()))
+    data = open_prepared(where)
+    assert data.train.images is not None
+    expected, travelled = data.train.images.read(np.array([5, 1])), pickle.dumps(data.train.images)
+    np.testing.assert_array_equal(expected, np.load(tmp_path / "tree/images/train/gaf/batch_0000.npy")[[5, 1]])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "worker"))
+    np.testing.assert_array_equal(pickle.loads(travelled).read(np.array([5, 1])), expected)
+    assert fetched(dataclasses.replace(data, folder=cache_folder(data.manifest))) == {"train/images.npy"}
 
 
 def test_every_opening_of_the_test_split_is_entered_in_the_bucket_first(

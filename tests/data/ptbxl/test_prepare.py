@@ -16,6 +16,7 @@ from ecg_tune.config import LEAD_NAMES, DataConfig
 from ecg_tune.data.prepared.dataset import SPLIT_NAMES, Split, open_prepared, open_test
 from ecg_tune.data.ptbxl.prepare import prepare, training_sd_mv
 from ecg_tune.data.ptbxl.quality import has_flag
+from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.errors import ConfigError, DamagedRecordError, DataError, WorkFailedError
 
 Row = dict[str, Any]
@@ -217,6 +218,12 @@ def test_rare_classes_are_refused_or_dropped_with_the_records_that_have_no_other
     assert "without the rare classes QWAVE, SR" in manifest["label_rule"]["text"]
     assert [split.labels.shape[1] for split in _all_splits(tmp_path / "out")] == [5] * 3
     assert 2 not in open_prepared(tmp_path / "out").train.records["ecg_id"]
+
+
+def test_one_record_is_named_as_one() -> None:
+    labels = {"train": np.array([[1, 0]], np.uint8), "validation": np.eye(2, dtype=np.uint8)}
+    with pytest.raises(DataError, match="train has 1 record, all of class A"):
+        rare_classes(("A", "B"), labels, drop=False)
 
 
 def test_a_level_of_which_every_class_is_rare_is_refused(tiny_ptbxl: Callable[..., Path], tmp_path: Path) -> None:

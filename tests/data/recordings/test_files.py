@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ def test_numbers_without_leads_rate_and_units_are_refused_with_the_flags(tmp_pat
     ("array", "said"),
     [
         (np.zeros(5), r"must hold numbers \(n_samples, n_leads\) .* but holds float64 \(5,\)"),
-        (np.zeros((5, 4), complex), "but holds complex128"),
+        (np.zeros((5, 4), complex), "it holds complex128, not numbers"),
         (np.array([[{}]], dtype=object), r"is not an array of numbers \(\.npy\)"),
         (np.zeros((0, 200, 4)), r"a\.npy holds no sample: its shape is \(0, 200, 4\)"),
         (np.zeros((4, 9)), r"--leads names 4 leads, but the array has the shape \(4, 9\): transpose it"),
@@ -280,6 +281,23 @@ def test_files_that_are_missing_or_of_no_known_format_are_named(tmp_path):
     (tmp_path / "a.xml").touch()
     with pytest.raises(DataError, match=r"a\.xml is of no known format: give a WFDB record"):
         read_recordings(tmp_path / "a.xml")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npy", ".edf", ".hea"])
+def test_folders_and_pipes_with_the_name_of_a_recording_are_refused(tmp_path, suffix):
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    (tmp_path / f"folder{suffix}").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(DataError, match=rf"{name}\{suffix} is a folder, a pipe or a device: give a file with a recording"):
+            read_recordings(tmp_path / f"{name}{suffix}")
+
+
+def test_a_pipe_in_the_place_of_a_signal_file_is_refused(tmp_path, signal_mv):
+    path = write_wfdb(tmp_path / "x", signal_mv, LEADS, 100)
+    (tmp_path / "x.dat").unlink()
+    os.mkfifo(tmp_path / "x.dat")
+    with pytest.raises(DataError, match=r"x\.hea names x\.dat, a folder, a pipe or a device"):
+        read_recordings(path)
 
 
 @pytest.mark.parametrize(("given", "said"), [({"units": "volt"}, "units must be mv, uv or v, but got 'volt'")])

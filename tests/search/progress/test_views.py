@@ -19,7 +19,7 @@ from ecg_tune.search.progress import stats as stats
 from ecg_tune.search.progress.stats import GpuUse, SearchStats, duration
 from ecg_tune.search.progress.views import VIEWS, LiveProgress, default_view
 
-FAMILIES = ("rnn", "cnn1d", "resnet1d", "cnn1d_rnn", "alexnet", "vgg", "resnet", "fusion")
+FAMILIES = ("rnn", "cnn1d", "resnet1d", "cnn1d_rnn", "alexnet", "vgg", "resnet", "fusion", "inception1d")
 
 
 def console(*, terminal: bool = False, width: int = 80, height: int = 24) -> Console:

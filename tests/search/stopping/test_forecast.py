@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -331,3 +332,73 @@ def test_seconds_of_a_trial_that_trained_longer_elsewhere_are_those_of_an_epoch(
     imported = Trial(0, "PRUNED", family="slow", intermediate=dict.fromkeys(range(1, E + 1), 0.5), seconds=500.0, epochs_trained=50)
     unknown = Trial(1, "PRUNED", family="slow", intermediate={1: 0.5}, seconds=0.0)
     assert Forecasts.of([imported, unknown], (1, 2, 4), E, FAMILIES).seconds_of_epoch().tolist() == [10.0, 10.0]
+
+
+def kinds(schedule: str, *, first: int, gain: float) -> list[Trial]:
+    """Eight trials of one family and schedule that were trained to the end: all of their gain comes after epoch 4."""
+    config = {"training": {"schedule": schedule}}
+    start = {first + n: 0.6 + 0.01 * n for n in range(8)}
+    return [
+        Trial(
+            number, "COMPLETE", family="slow", config=config, values=(value + gain,),
+            intermediate={epoch: value + (gain if epoch > 4 else 0.001 * epoch) for epoch in range(1, E + 1)},
+        )
+        for number, value in start.items()
+    ]  # fmt: skip
+
+
+def test_curves_of_different_schedules_are_forecast_apart():
+    late, steady = ({"training": {"schedule": schedule}} for schedule in ("one_cycle", "plateau"))
+    waiting = [Trial(30 + n, "RUNNING", family="slow", config=config, intermediate={1: 0.65}) for n, config in enumerate((late, steady))]
+    ended = [*kinds("one_cycle", first=0, gain=0.2), *kinds("plateau", first=10, gain=0.01)]
+    forecasts = Forecasts.of([*ended, *waiting], rung_levels(1, E), E, FAMILIES)
+    (of_late, of_steady), _ = forecasts.forecast([30, 31])
+    assert of_late == pytest.approx(0.85, abs=0.03)
+    assert of_steady == pytest.approx(0.66, abs=0.03)
+
+
+def test_default_configs_are_trained_to_the_end_before_anything_else_resumes(study):
+    engine = SearchEngine(Study(study), TOY_SPACE, forecast_settings(), Log())
+    play(engine, epochs=E)
+    trials = engine.study.trials()
+    defaults = [trial for trial in trials if trial.is_default]
+    assert len(defaults) == len(FAMILIES)
+    assert all(trial.state == "COMPLETE" and trial.last_epoch == E for trial in defaults)
+    assert {decision["reason"] for trial in defaults for decision in trial.decisions if decision["resumes"]} <= {"default"}
+
+
+def test_a_default_config_resumes_whatever_promises_more():
+    default = Trial(0, "RUNNING", family="slow", intermediate={1: 0.1, 2: 0.1}, is_default=True)
+    better = [Trial(1 + n, "RUNNING", family="slow", intermediate={1: 0.6 + 0.05 * n}) for n in range(6)]
+    forecasts = Forecasts.of([default, *better], rung_levels(1, E), E, FAMILIES)
+    assert Chooser(forecasts, range(7), ()).choose(FAMILIES) == Choice(0, "slow", "default")
+    assert Chooser(forecasts, range(7), ()).choose_last() == Choice(0, "slow", "default")
+    assert Chooser(forecasts, range(1, 7), (0,)).choose(FAMILIES).reason != "default", "a worker has it"
+
+
+@pytest.mark.parametrize(("resumed", "owes"), [(2, True), (3, False), (4, False)])
+def test_half_of_a_rung_resume_before_a_new_trial_starts(resumed, owes):
+    """Six trials reached epoch 1; all that went on are whole, so that nothing but the quota calls for a waiting one."""
+    whole = dict.fromkeys(range(1, E + 1), 0.9)
+    ended = [Trial(n, "COMPLETE", family="slow", intermediate=whole, values=(0.9,)) for n in range(resumed)]
+    waiting = [Trial(n, "RUNNING", family="slow", intermediate={1: 0.3 + 0.01 * n}) for n in range(resumed, 6)]
+    forecasts = Forecasts.of([*ended, *waiting], rung_levels(1, E), E, ("slow",))
+    choice = Chooser(forecasts, range(resumed, 6), ()).choose_last()
+    assert (choice is not None and choice.reason == "quota") == owes
+    if owes:
+        assert choice.number == 5, "the most promising of them"
+
+
+def test_a_study_read_at_once_gives_the_forecasts_of_one_followed_epoch_by_epoch() -> None:
+    rng = np.random.default_rng(0)
+    trials = []
+    for number in range(30):
+        curve = {epoch: float(rng.random()) for epoch in range(1, 11) if rng.random() < 0.8}
+        trials.append(Trial(number, "RUNNING", family="rnn", intermediate=curve, seconds=3.0 * max(curve), epochs_trained=max(curve)))
+    at_once, followed = Forecasts.of(trials, (1, 3, 6), 9, ("rnn",)), Forecasts((1, 3, 6), 9, ("rnn",))
+    for trial in trials:
+        followed.add(dataclasses.replace(trial, intermediate={}))
+        for epoch, value in trial.intermediate.items():
+            followed.report(trial.number, epoch, value, epoch * 3.0)
+    for name in ("epoch", "best_value", "seconds", "value_at"):
+        np.testing.assert_array_equal(getattr(at_once, name), getattr(followed, name), err_msg=name)

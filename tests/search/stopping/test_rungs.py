@@ -195,3 +195,15 @@ def test_a_search_that_restarts_before_every_result_decides_as_one_that_never_st
     for _ in range(110):
         stream.step()
     assert stream.cut > 3
+
+
+@pytest.mark.parametrize("averages", [False, True])
+def test_a_whole_curve_at_once_is_recorded_as_its_epochs_one_by_one(averages):
+    rule = Rule(brackets=((2, 4), (4,)), shares=(1, 1), averages=averages)
+    rng, at_once, one_by_one = np.random.default_rng(0), Rungs(rule), Rungs(rule)
+    for number in range(20):
+        curve = {epoch: float(rng.random()) for epoch in range(1, 6) if rng.random() < 0.8}
+        at_once.record_curve("rnn", number, curve)
+        for epoch, value in curve.items():
+            one_by_one.record("rnn", number, epoch, value)
+    assert (at_once.values, at_once.best) == (one_by_one.values, one_by_one.best)

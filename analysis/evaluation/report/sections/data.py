@@ -9,6 +9,7 @@ from analysis.evaluation.provenance import Provenance
 from analysis.evaluation.report.disclaimers import opened_text
 from analysis.evaluation.report.elements import Element, Facts, Paragraph, ReportSection, Table
 from analysis.evaluation.result import EvaluationResult
+from ecg_tune.data.prepared.ledger import gaps_text
 
 
 def data_section(result: EvaluationResult, manifest: Mapping[str, Any]) -> ReportSection:
@@ -21,7 +22,7 @@ def data_section(result: EvaluationResult, manifest: Mapping[str, Any]) -> Repor
     elements: list[Element] = [_facts(provenance, manifest), _exclusions(manifest), _splits(provenance, manifest), _openings(provenance)]
     if provenance.absent_classes:
         names = ", ".join(provenance.absent_classes)
-        text = f"No positive test record: {names}. Such a class has no AUC (n/a), and means over classes leave it out."
+        text = f"No positive test record: {names}. It has no AUC, sensitivity, precision and F1 (n/a), and means over classes leave it out."
         elements.append(Paragraph(text, "empty"))
     return ReportSection("data", "Data, split and seal", tuple(elements))
 
@@ -34,12 +35,14 @@ def _facts(provenance: Provenance, manifest: Mapping[str, Any]) -> Facts:
         "Source": ", ".join(words)
         + (" (SYNTHETIC)" if provenance.synthetic else "")
         + (f"; LIMITED to {provenance.limited}" if provenance.limited else ""),
-        "Split": f"{provenance.split_scheme}, patient-disjoint (checked when the data were prepared)",
-        "Test split": f"{provenance.n_records} records of {provenance.n_patients} patients; {opened_text(provenance)}",
-        "Input": f"leads {', '.join(provenance.leads)} at {provenance.sampling_rate_hz} Hz",
+        "Split": provenance.split_text,
+        "Test split": f"{provenance.records_text}; {opened_text(provenance)}",
+        "Input": provenance.inputs,
         "Classes": ", ".join(provenance.class_names),
         "Label rule": provenance.label_rule,
-        "Normalisation": f"{scale['kind']}, standard deviation of the training split {scale['scale_mv']:.4g} mV",
+        "Normalisation": f"{scale['kind']}, standard deviation of the training split {scale['scale_mv']:.4g} mV"
+        if provenance.leads
+        else "none: images are taken as they are stored",
         "Data fingerprint": provenance.fingerprint,
     }
     return Facts(rows)
@@ -55,13 +58,19 @@ def _exclusions(manifest: Mapping[str, Any]) -> Element:
 
 def _splits(provenance: Provenance, manifest: Mapping[str, Any]) -> Table:
     columns = ("Split", "Records", "Patients", *provenance.class_names)
-    counts = manifest["counts"]
+    unknown = {} if provenance.patients_known else {"patients": "unknown"}
+    counts = {split: {**numbers, **unknown} for split, numbers in manifest["counts"].items()}
     rows = [[split, *(str(counts[split][key]) for key in ("records", "patients", *provenance.class_names))] for split in counts]
     return Table("splits", columns, rows, caption="The three splits, with the positives of each class (a record may have several).")
 
 
 def _openings(provenance: Provenance) -> Table:
-    rows = [(str(i), line["time"][:19], line["purpose"], line.get("study", "")) for i, line in enumerate(provenance.openings, start=1)]
-    caption = f"The ledger of this data fingerprint: {opened_text(provenance)}, this evaluation included. "
+    rows = [
+        (str(i), line["time"][:19], line["purpose"], line["study"], line["settings"], str(line["shared"]))
+        for i, line in enumerate(provenance.openings, start=1)
+    ]
+    caption = f"The ledger of these test records: {opened_text(provenance)}, this evaluation included, "
+    caption += "whatever settings the data were prepared with. "
+    caption += f"WARNING: {gaps_text(provenance.ledger_gaps)}. " if provenance.ledger_gaps else ""
     caption += "An earlier opening may have guided later choices: p values and intervals are valid for a test split that is opened once."
-    return Table("ledger", ("Opening", "Time (UTC)", "Purpose", "For"), rows, caption=caption)
+    return Table("ledger", ("Opening", "Time (UTC)", "Purpose", "For", "Prepared with", "Records"), rows, caption=caption)

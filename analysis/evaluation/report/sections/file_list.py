@@ -29,6 +29,7 @@ CONTENT = {
     "19": "the worst records",
     "20": "the ensemble's members and weights",
     "21": "explanations, illustrative",
+    "22": "external validation: the difference to the internal test",
     "EV": "the summary as text",
     "DE": "every metric of every model as text",
     "pr": "labels and probabilities of every test record and model file",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from analysis.evaluation.ensemble_table import held_out_text
 from analysis.evaluation.metrics import number
-from analysis.evaluation.provenance import interval_rule, trained_on_text
-from analysis.evaluation.report.elements import Bullets, Element, Facts, Paragraph, ReportSection, Table
+from analysis.evaluation.provenance import interval_rule, thresholds_text, trained_on_text
+from analysis.evaluation.report.elements import Bullets, Cell, Element, Facts, Paragraph, ReportSection, Table
 from analysis.evaluation.result import MEMBERS, EvaluationResult
 from analysis.retraining.candidates import Ranking
 from analysis.retraining.ensemble import RULES as ENSEMBLE_RULES
+from ecg_tune.metrics import UNTUNED_RULE
+from ecg_tune.study.race_result import Raced
 
 CHOICES = (
     "Every choice was made on the validation split before the test split was opened: early stopping and the kept epoch, thresholds, "
@@ -24,14 +29,15 @@ CHOICES = (
 def selection_section(result: EvaluationResult) -> ReportSection:
     """State how models, thresholds and intervals were chosen, and rank the models by validation."""
     provenance = result.provenance
+    reached = f"per class, the highest that reaches sensitivity {result.sensitivity_target:g} on validation"
     rules = {
         "Models trained on": trained_on_text(provenance),
-        "F1 thresholds": provenance.threshold_rule,
-        "Sensitivity thresholds": f"per class, the highest that reaches sensitivity {result.sensitivity_target:g} on validation",
-        "Intervals": interval_rule(provenance.bootstrap),
+        "F1 thresholds": thresholds_text(provenance),
+        "Sensitivity thresholds": f"{reached}; {UNTUNED_RULE}",
+        "Intervals": interval_rule(provenance),
         "Undefined": "n/a: an AUC needs records with the class and records without it; a resample that lacks one of them is left out",
     }
-    elements = (Bullets(CHOICES), Facts(rules), _rankings(result), *_ensemble_members(result))
+    elements = (Bullets(CHOICES), Facts(rules), _rankings(result), *_race(result), *_scatter(result), *_ensemble_members(result))
     return ReportSection("choice", "How it was chosen", elements)
 
 
@@ -49,9 +55,48 @@ def _ranking_row(ranking: Ranking) -> list[str]:
     return [ranking.name, str(ranking.n_seeds), validation, deviation, *search]
 
 
+def _race(result: EvaluationResult) -> tuple[Element, ...]:
+    if not result.race:
+        return ()
+    columns = ("Trial", "Family", "Seeds", "Mean over seeds", "In the search", "Gap (search − race)")
+    caption = (
+        "The race over seeds that chose the models, by validation macro AUC with the 95 % interval of the mean over seeds (Student's t): "
+        "the better half of the racers got more seeds, twice. The search's values, which chose the racers, are not counted."
+    )
+    return (Table("race", columns, [_race_row(racer) for racer in result.race], caption=caption),)
+
+
+def _race_row(racer: Raced) -> list[str | Cell]:
+    low, high = racer.interval or (math.nan, math.nan)
+    mean = Cell("n/a" if racer.mean is None else number(racer.mean), f"[{number(low)}, {number(high)}]" if racer.interval else "")
+    search = "" if racer.search_value is None else number(racer.search_value)
+    return [str(racer.trial), racer.family, str(racer.seeds), mean, search, "" if racer.gap is None else f"{racer.gap:+.4f}"]
+
+
+def _scatter(result: EvaluationResult) -> tuple[Element, ...]:
+    known = [family for family in result.scatter if family.sd is not None or family.gap is not None]
+    if not known:
+        return ()
+    columns = ("Family", "Trials", "Trainings", "sd over seeds", "Mean gap to the search")
+    rows = [
+        [
+            family.family,
+            str(family.trials),
+            str(family.trainings),
+            "" if family.sd is None else number(family.sd),
+            "" if family.gap is None else f"{family.gap:+.4f}",
+        ]
+        for family in known
+    ]
+    caption = "What another seed changes, by family: the standard deviation of the validation macro AUC over seeds of one config, pooled."
+    return (Table("scatter", columns, rows, caption=caption),)
+
+
 def _ensemble_members(result: EvaluationResult) -> tuple[Element, ...]:
     if MEMBERS not in result.tables:
         return ()
     rows = [[row.Model, f"{row.Weight:.3f}", number(row.Validation_macro_AUC)] for row in result.tables[MEMBERS].itertuples()]
     columns = ("Model", "Weight", "Its own validation macro AUC")
-    return Paragraph(ENSEMBLE_RULES), Table(MEMBERS, columns, rows, caption="What the ensemble is made of.")
+    held_out = held_out_text(result.tables[MEMBERS])
+    table = Table(MEMBERS, columns, rows, caption="What the ensemble is made of.")
+    return Paragraph(ENSEMBLE_RULES), *([Paragraph(held_out)] if held_out else []), table

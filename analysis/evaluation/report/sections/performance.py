@@ -15,12 +15,12 @@ COUNTS = ("tp", "fp", "fn", "tn", "support")
 
 def models_section(result: EvaluationResult) -> ReportSection:
     """Compare all models by their means over classes, at the thresholds of each of the three rules."""
-    intro = f"The chosen model is marked. Means over the {len(result.provenance.class_names)} classes, each model a row."
+    n_classes = len(result.provenance.class_names)
+    intro = f"The chosen model is marked. Means over the {n_classes} classes, each model a row. The figure on top draws them."
     target = f"At the thresholds that reach sensitivity {result.sensitivity_target:g} on validation; on test it may fall short."
     elements = (
         Paragraph(intro),
         _macro_table(result, result.at_f1, "", "At the thresholds with the highest F1 on validation."),
-        captioned_figure(result, "06_model_comparison_bars.png"),
         _macro_table(result, result.at_half, "_at_0.5", "At threshold 0.5."),
         _macro_table(result, result.at_sensitivity, "_at_sensitivity_target", target),
     )
@@ -41,7 +41,8 @@ def classes_section(result: EvaluationResult) -> ReportSection:
         rows: list[list[str | Cell]] = [[model, *_class_cells(result, model, metric)] for model in result.metrics]
         caption = f"{METRIC_NAMES[metric]} of each class, with 95 % intervals."
         elements.append(Table(name, columns, rows, caption=caption, marked=result.best))
-    elements += [captioned_figure(result, f"07_heatmap_{metric}.png", wide=False) for metric in HEATMAPS]
+    if len(result.metrics) > 1:  # a heat map of one row shows no more than its row of the table
+        elements += [captioned_figure(result, f"07_heatmap_{metric}.png") for metric in HEATMAPS]
     return ReportSection("classes", "By class", tuple(elements))
 
 

@@ -10,8 +10,7 @@ from analysis.evaluation.report.figures import captioned_figure
 from analysis.evaluation.result import CALIBRATION, DECISION, FITTED, EvaluationResult
 from analysis.evaluation.statistics.calibration import MEASURES, PERFECT
 from analysis.evaluation.statistics.calibration_table import RULES as CALIBRATION_RULES
-from analysis.evaluation.statistics.decision import RULES as DECISION_RULES
-from analysis.evaluation.statistics.decision import SHOWN
+from analysis.evaluation.statistics.decision import SHOWN, decision_rules
 
 
 def calibration_section(result: EvaluationResult) -> ReportSection:
@@ -38,9 +37,8 @@ def decision_section(result: EvaluationResult) -> ReportSection:
         rows.append([r.Class, f"{r.Threshold:.2f}", benefit, number(r.Net_Benefit_of_all), number(r.Net_Benefit_as_trained)])
     columns = ("Class", "t", "Net benefit", "of acting on all", "as trained")
     table = Table(DECISION, columns, rows, caption=f"Net benefit of {result.best} at a few thresholds; the CSV has 99.")
-    return ReportSection(
-        "decision", "Decision curves", (Paragraph(DECISION_RULES), captioned_figure(result, "14_decision_curves.png"), table)
-    )
+    rules = Paragraph(decision_rules(result.provenance.class_names))
+    return ReportSection("decision", "Decision curves", (rules, captioned_figure(result, "14_decision_curves.png"), table))
 
 
 def _fitted_table(result: EvaluationResult) -> Table:

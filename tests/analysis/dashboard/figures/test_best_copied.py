@@ -10,7 +10,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import create_trial
 
 from analysis.dashboard.figures.best import best_data
-from ecg_tune.cli.settings import read_configs
+from ecg_tune.api.settings import read_configs
 from search_spaces import SpaceContext, search_space
 from tests.analysis.conftest import ranked
 

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from analysis.dashboard.figures.timeline import RUNNING_NOW, idle_sentence, timeline_data, timeline_figure
+from analysis.dashboard.figures.timeline import INTERRUPTED, idle_sentence, timeline_data, timeline_figure
 from analysis.dashboard.trials import RankedTrial
 from tests.analysis.conftest import ranked
 
@@ -50,7 +50,7 @@ def test_a_worker_that_takes_the_place_of_an_ended_one_takes_its_lane() -> None:
 
 def test_trials_that_run_stand_side_by_side_and_not_on_each_other() -> None:
     data = timeline_data(trials_of(ran(0, 10, "n:1"), ran(5, None, None), ran(6, None, None)), now=START + timedelta(minutes=30))
-    assert data.lanes == ("n:1", f"{RUNNING_NOW} · 1", f"{RUNNING_NOW} · 2")
+    assert data.lanes == ("n:1", f"{INTERRUPTED} · 1", f"{INTERRUPTED} · 2")
     assert {bar.end for bar in data.bars if bar.lane != "n:1"} == {START + timedelta(minutes=30)}
 
 

@@ -57,6 +57,10 @@ def test_numbers_are_aligned_and_words_are_not() -> None:
 
 def test_an_interval_stands_below_its_value_and_keeps_its_lines() -> None:
     assert interval_cell(0.5, float("nan"), 0.75) == Cell("0.5000", "[n/a, 0.7500]")
+    assert interval_cell(0.84349, 0.8121, 0.8742) == Cell("0.843", "[0.812, 0.874]")
+    assert interval_cell(0.5, 0.2, 0.81) == Cell("0.50", "[0.20, 0.81]")
+    assert interval_cell(0.912345, 0.91122, 0.91348) == Cell("0.9123", "[0.9112, 0.9135]")
+    assert interval_cell(1.0, 1.0, 1.0) == Cell("1.0000", "[1.0000, 1.0000]")
     table = Table("t", ["c"], [[Cell("0.5", "[0, 1]\np 0.3")]], caption="")
     assert '<td class="n">0.5<small>[0, 1]\np 0.3</small></td>' in html_of(table)
 

@@ -17,21 +17,28 @@ from analysis.evaluation.errors.error_analysis import DRAWN, OVERLAP, WORST
 from analysis.evaluation.errors.error_overlap import CLASSES
 from analysis.evaluation.evaluate import evaluate
 from analysis.evaluation.explanations.model_explanations import EXPLANATIONS
+from analysis.evaluation.provenance import figure_note, provenance_lines
 from analysis.evaluation.report.elements import Cell, Element, Paragraph, ReportSection, Table
 from analysis.evaluation.report.figures import read_figure
 from analysis.evaluation.report.header import report_header
 from analysis.evaluation.report.model_card import model_card
 from analysis.evaluation.report.page import PACKAGE
 from analysis.evaluation.report.paired_text import MOST_PAIRS
+from analysis.evaluation.report.sections.data import data_section
 from analysis.evaluation.report.sections.error_analysis import error_section
 from analysis.evaluation.report.sections.explanations import explanations_section
+from analysis.evaluation.report.sections.model_selection import selection_section
 from analysis.evaluation.report.sections.paired_comparisons import paired_section
 from analysis.evaluation.report.sections.subgroups import subgroup_section
+from analysis.evaluation.report.text_reports import summary_text
 from analysis.evaluation.report.tripod import AUTHOR, ITEMS, tripod_text
 from analysis.evaluation.result import PAIRED, SUBGROUPS, EvaluationResult
+from analysis.evaluation.tables import with_provenance
+from analysis.retraining.race import Racer
 from analysis.templating import render
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.data.prepared.ledger import LEDGER
+from ecg_tune.study.race_result import raced_in, scatter_by_family
 from ecg_tune.training.model_file import SavedModel, save_model
 
 pytestmark = pytest.mark.slow
@@ -85,6 +92,22 @@ def test_what_comes_in_as_text_is_escaped(page: str) -> None:
     assert "&lt;i&gt;" in html_of(Table("t", ["<i>"], [[Cell("1", "<i>")]], caption=""))
 
 
+def test_a_race_and_the_scatter_of_seeds_stand_beside_the_choice(result: EvaluationResult) -> None:
+    won, lost = (Racer(trial, 0.91, values, len(values), "cnn1d") for trial, values in ((7, (0.88, 0.90)), (3, (0.80,))))
+    race = tuple(raced_in({"race": [won.as_row(), lost.as_row()]}))
+    raced = dataclasses.replace(result, race=race, scatter=tuple(scatter_by_family(race)))
+    html = "".join(map(html_of, selection_section(raced).elements))
+    assert '<td class="n">0.8900<small>[0.7629, 1.0171]</small></td>' in html
+    assert "+0.0200" in html
+    assert "0.0141" in html
+    tile = report_header(raced).tiles[0]
+    assert tile.more.startswith("winner of a race of 2 trials over seeds: validation macro AUC")
+    assert "95 % [0.7629, 1.0171] over 2 seeds" in tile.more
+    text = summary_text(raced.metrics, raced.rankings, raced.provenance, best=raced.best, race=raced.race, scatter=raced.scatter)
+    assert "1. trial 7 cnn1d: validation macro AUC 0.8900 [0.7629, 1.0171] over 2 seeds; the search said 0.9100" in text
+    assert "cnn1d: sd over seeds 0.0141" in text
+
+
 def test_every_line_of_the_contents_leads_to_a_section_and_every_figure_is_there(page: str, result: EvaluationResult) -> None:
     anchors = re.findall(r'<li><a href="#([a-z]+)">', page)
     assert anchors == re.findall(r'<section id="([a-z]+)">', page)
@@ -111,13 +134,21 @@ def test_an_independent_script_finds_the_same_numbers_in_csv_text_and_page(resul
     assert recompute.complaints(result.out) == []
 
 
+def test_the_first_figure_stands_above_the_sections_and_the_contents_are_folded(result: EvaluationResult) -> None:
+    page = (result.out / "report.html").read_text(encoding="utf-8")
+    head = page.partition("</header>")[0]
+    assert head.count("<img") == 1
+    assert "06_model_comparison_bars.png" in head
+    assert "<details><summary>Contents</summary>" in head
+
+
 def test_that_script_notices_a_changed_number_wherever_it_stands(result: EvaluationResult, recompute: ModuleType, tmp_path: Path) -> None:
     for name, check in (("04_per_class_auc_roc_comparison.csv", "csv"), ("EVALUATION_SUMMARY.txt", "text"), ("report.html", "page")):
         out = Path(shutil.copytree(result.out, tmp_path / check, ignore=shutil.ignore_patterns("visualizations")))
         number = (
             f"{result.metrics['CNN1D']['MI']['auc_roc']:.4f}"
             if check == "csv"
-            else f"{result.metrics['CNN1D']['macro_avg']['f1_score']:.4f}"
+            else f"{result.metrics['CNN1D']['macro_avg']['f1_score']:.{3 if check == 'page' else 4}f}"
         )
         text = (out / name).read_text(encoding="utf-8")
         assert number in text
@@ -205,7 +236,35 @@ def test_real_data_carry_no_warning_of_synthetic_ones_but_name_their_licence(res
     real = dataclasses.replace(result, provenance=dataclasses.replace(result.provenance, synthetic=False))
     assert report_header(result).warning
     assert not report_header(real).warning
-    card = model_card(real, data.manifest)
+    card = model_card(real, {**data.manifest, "labels": "superclass"})
     assert "SYNTHETIC" not in card
     assert "Creative Commons Attribution 4.0" in card
+    card = model_card(real, data.manifest)
+    assert "recordings not read from a PTB-XL download" in card
+    assert "CC BY" not in card
+    assert "public data" not in card
     assert "SYNTHETIC" not in tripod_text(real.provenance)
+
+
+def test_the_model_card_states_the_length_of_a_record_and_images_once(result: EvaluationResult, data: PreparedData) -> None:
+    assert "- Input: 2.5 s ECG in millivolts, leads I, II, V2 at 100 Hz" in model_card(result, data.manifest)
+    images = dataclasses.replace(result.provenance, leads=(), images=(3, 32), synthetic=False)
+    card = model_card(dataclasses.replace(result, provenance=images), data.manifest)
+    assert "- Input: stored images of 3 x 32 x 32, made elsewhere; how they are made from an ECG is not known here\n" in card
+    assert "images not read from a PTB-XL download" in card
+
+
+def test_nothing_speaks_of_patients_who_are_unknown(result: EvaluationResult, data: PreparedData) -> None:
+    provenance = dataclasses.replace(result.provenance, patients_known=False)
+    unknown = dataclasses.replace(result, provenance=provenance)
+    card, lines = model_card(unknown, data.manifest), " ".join(" ".join(provenance_lines(provenance)).split())
+    section = data_section(unknown, data.manifest)
+    page = "".join(html_of(element) for element in section.elements)
+    for text in (card, lines, page, figure_note(provenance), str(report_header(unknown))):
+        assert f"{provenance.n_patients} patients" not in text
+        assert "patient-disjoint" not in text
+        assert "patients unknown" in text
+    assert "Patients are unknown, so each record counts as one" in card
+    assert "bootstrap of records, since patients are unknown" in lines
+    assert {row[2] for row in tables_of(section)["splits"].rows} == {"unknown"}
+    assert set(with_provenance(result.tables[SUBGROUPS], provenance)["Patients"]) == {"unknown"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def test_size_and_arithmetic_are_the_networks_own_times_the_crops_of_a_record(
     text = "\n".join(cost_lines(table.reset_index()))
     assert f"{saved.n_parameters:,}" in text
     assert "Latency on cpu" in text
+    assert "from a record in memory to probability" in " ".join(text.split())  # a signal, or stored images
 
 
 @pytest.mark.parametrize(("step", "passes"), [(10.0, FEWEST), (0.1, 5), (1e-6, MOST)])
@@ -51,7 +53,7 @@ def test_slow_models_are_timed_a_few_times_and_fast_ones_often(
     toy_data: PreparedData, toy_model: Callable[..., SavedModel], step: float, passes: int
 ) -> None:
     predictor = build_predictor(toy_model(toy_data, "RNNModel", crop_s=None))
-    found = latency_s(predictor, toy_data.validation.signals_uv, device="cpu", batch=2, clock=SteadyClock(step))
+    found = latency_s(predictor, toy_data.validation, device="cpu", batch=2, clock=SteadyClock(step))
     np.testing.assert_allclose(found, np.full(passes, step))
 
 
@@ -59,9 +61,12 @@ def test_a_batch_larger_than_the_validation_part_repeats_its_records(toy_data: P
     sizes = []
 
     class Watched(torch.nn.Module):
+        stored_images = False
+
         def forward(self, signal: torch.Tensor) -> torch.Tensor:
             sizes.append(len(signal))
             return signal.mean(dim=(1, 2))
 
-    latency_s(Watched(), toy_data.validation.signals_uv[:5], device="cpu", batch=64, clock=SteadyClock(1.0))  # type: ignore[arg-type]
+    few = replace(toy_data.validation, signals_uv=toy_data.validation.signals_uv[:5], labels=toy_data.validation.labels[:5])
+    latency_s(Watched(), few, device="cpu", batch=64, clock=SteadyClock(1.0))  # type: ignore[arg-type]
     assert set(sizes) == {64}

@@ -5,7 +5,7 @@ import pytest
 
 from analysis.evaluation.predictions import ModelPredictions, SeedPredictions
 from analysis.evaluation.statistics.bootstrap import patient_weights
-from analysis.evaluation.statistics.decision import THRESHOLDS, decision_figure, decision_lines, decision_table, net_benefit
+from analysis.evaluation.statistics.decision import THRESHOLDS, decision_figure, decision_lines, decision_rules, decision_table, net_benefit
 from analysis.evaluation.statistics.reliability import reliability_data, reliability_figure
 
 
@@ -60,6 +60,14 @@ def test_the_table_holds_the_mean_over_seeds_after_platt_scaling_inside_its_inte
     figure = decision_figure(table, n_positives={"MI": 40, "HYP": 30}, note="MADE UP.")
     assert [axes.get_title() for axes in figure.axes[:2]] == ["MI (n+ = 40)", "HYP (n+ = 30)"]
     assert "MADE UP" in figure.get_supxlabel()
+
+
+def test_norm_is_spoken_of_only_where_it_is_a_class() -> None:
+    labels, model, patients = made_up()
+    for names in (("NORM", "MI"), ("AFIB", "LBBB")):
+        table = decision_table(labels, model, patient_weights(patients, n_resamples=10), class_names=names)
+        for text in (decision_rules(names), " ".join(decision_lines(table))):
+            assert ("Acting on NORM" in text) == ("NORM" in names)
 
 
 def test_reliability_is_the_share_of_positives_by_bin_with_every_record_in_one() -> None:

@@ -1,17 +1,10 @@
-"""The `--device` option. Apart from the other options because it needs torch, which takes seconds to import."""
+"""The torch device that a user names."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
-import typer
 
 from ecg_tune.errors import UsageError
-
-Device = Annotated[
-    str, typer.Option(metavar="NAME", help="Device to use: auto (the GPU if there is one), cpu, or a CUDA device such as cuda:0.")
-]
 
 
 def pick_device(name: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from analysis.evaluation.evaluate import evaluate, get_test_loader
+from analysis.evaluation.evaluate import evaluate, get_test_loader, open_config_data
 from analysis.evaluation.metrics import ECGMetrics, Metrics
 from analysis.evaluation.plots.figures import draw_predictions
 from analysis.evaluation.provenance import figure_note, provenance_of
@@ -25,10 +25,9 @@ from analysis.retraining.ensemble import make_ensemble as choose_and_write
 from analysis.retraining.ensemble_file import ENSEMBLE, ENSEMBLE_FILE, members_of
 from analysis.retraining.ensemble_predictor import EnsemblePredictor, build_ensemble
 from ecg_tune.config import Config, check_choice
-from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import DataError
 from ecg_tune.models import MODELS
-from ecg_tune.training.model_file import build_predictor, load_saved
+from ecg_tune.training.model_file import build_predictor, checked_predictor, load_saved
 from ecg_tune.training.predictor import Predictor
 
 GIVEN_RULE = "those the script used, listed for each model in DETAILED_METRICS_REPORT.txt"
@@ -52,32 +51,37 @@ class ModelResult(dict[str, dict[str, float]]):
         self.fitted_on_validation = False
 
 
-def load_model(name: str, checkpoint_path: Path | str, config: Config) -> tuple[Predictor | EnsemblePredictor, str]:
-    """Load a model file onto `config.DEVICE`; return its predictor and its type: "signal", "image" or "fusion".
+def load_model(
+    name: Path | str, checkpoint_path: Path | str | None = None, config: Config | None = None
+) -> tuple[Predictor | EnsemblePredictor, str]:
+    """Load a model file; return its predictor and its type: "signal", "image" or "fusion".
 
-    A predictor takes the raw signal (batch, n_samples, n_leads) in millivolts and returns logits (batch, n_classes). Its
-    `thresholds` are those of the file, from validation.
+    `load_model("checkpoints/ResNet1D_best.pth")` is enough; `load_model("ResNet1D", "checkpoints/ResNet1D_best.pth", config)` also
+    checks the name. A predictor takes the raw signal (batch, n_samples, n_leads) in millivolts and returns logits (batch, n_classes).
+    Its `thresholds` are those of the file, from validation.
 
     Args:
-        name: The name the file must carry, e.g. "ResNet1D".
+        name: The name the file must carry, e.g. "ResNet1D"; or the file, when there is no `checkpoint_path`.
         checkpoint_path: A `<Name>_best.pth` or a seed's file; for the "Ensemble" its .json, in the folder of its members.
+        config: Says where the model goes (`DEVICE`); None for `Config()`.
 
     Raises:
         DataError: Not a model file, or one of another model; or a member of the ensemble is not what it was.
     """
-    path = Path(checkpoint_path)
-    if path.suffix == ".json":
-        _check_name(ENSEMBLE, name, path)
-        ensemble, model_type = build_ensemble(path)
-        return ensemble.to(config.DEVICE), model_type
-    saved = load_saved(path)
-    _check_name(saved.name, name, path)
-    return build_predictor(saved).to(config.DEVICE), MODELS[saved.config.family].inputs
+    location = name if checkpoint_path is None else checkpoint_path  # may be an s3:// URI, which a Path would break
+    wanted, device = None if checkpoint_path is None else str(name), (config or Config()).DEVICE
+    if str(location).endswith(".json"):
+        _check_name(ENSEMBLE, wanted, location)
+        ensemble, model_type = build_ensemble(Path(location))
+        return ensemble.to(device), model_type
+    saved = load_saved(location)
+    _check_name(saved.name, wanted, location)
+    return checked_predictor(saved, location).to(device), MODELS[saved.config.family].inputs
 
 
-def _check_name(name_in_file: str, wanted: str, path: Path) -> None:
-    if name_in_file != wanted:
-        raise DataError(f"{path} holds the model {name_in_file!r}, but {wanted!r} was asked for: pass its own name or file")
+def _check_name(name_in_file: str, wanted: str | None, location: Path | str) -> None:
+    if wanted not in (None, name_in_file):
+        raise DataError(f"{location} holds the model {name_in_file!r}, but {wanted!r} was asked for: pass its own name or file")
 
 
 def evaluate_model(
@@ -86,7 +90,7 @@ def evaluate_model(
     """Predict a loader's records with one model, and compute its metrics.
 
     Args:
-        loader: Batches of (signal in mV, labels), as `get_test_loader` gives them.
+        loader: Batches of (signal in mV, labels), maybe with stored images between, as `get_test_loader` gives them.
         model_type: What `load_model` returned; every type takes the same batches.
         metrics: Carries the thresholds.
     """
@@ -94,8 +98,8 @@ def evaluate_model(
     model.to(device).eval()
     batches, label_batches = [], []
     with torch.inference_mode():
-        for signal, labels in loader:
-            batches.append(model(signal.to(device)).sigmoid().cpu())
+        for *inputs, labels in loader:
+            batches.append(model(*(own.to(device) for own in inputs)).sigmoid().cpu())
             label_batches.append(labels.cpu())
     if not batches:
         raise DataError("the loader gave no batch: evaluate on a split that holds records")
@@ -115,7 +119,7 @@ def make_ensemble(config: Config) -> Path | None:
     Raises:
         DataError: No models, models of other data, or one that does not run.
     """
-    data, candidates = open_prepared(config.data_dir), find_candidates(config.SAVE_DIR)
+    data, candidates = open_config_data(config), find_candidates(config.SAVE_DIR)
     check_fit(candidates, data)
     check_reference_models(candidates)
     check_runs(candidates, data, config.DEVICE)
@@ -131,7 +135,7 @@ def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> di
     Args:
         metrics: Its thresholds hold for all models; None takes each checkpoint's own F1 thresholds from validation.
     """
-    data = open_prepared(config.data_dir)
+    data = open_config_data(config)
     candidates = find_candidates(config.SAVE_DIR, manifest=False)
     ensemble_file = config.SAVE_DIR / ENSEMBLE_FILE
     models = [*candidates, *([members_of(ensemble_file)] if ensemble_file.is_file() else [])]
@@ -164,7 +168,7 @@ def best_model(results: Mapping[str, ModelResult]) -> str:
 
 def generate_best_model_analysis(results: Mapping[str, ModelResult], best: str, config: Config, output_dir: Path | str) -> list[Path]:
     """Write table 05, the detailed report and the figures 08 to 10 of the best model; return the files."""
-    provenance = provenance_of(open_prepared(config.data_dir), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
+    provenance = provenance_of(open_config_data(config), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
     names, chosen, out = provenance.class_names, results[best], Path(output_dir)
     generate_best_model_table(results, best, out, class_names=names)
     thresholds = {name: {"thresholds as used": result.thresholds} for name, result in results.items()}
@@ -176,7 +180,7 @@ def generate_best_model_analysis(results: Mapping[str, ModelResult], best: str, 
 
 def save_summary_report(results: Mapping[str, ModelResult], best: str, config: Config, output_dir: Path | str) -> Path:
     """Write `EVALUATION_SUMMARY.txt` and return its path."""
-    provenance = provenance_of(open_prepared(config.data_dir), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
+    provenance = provenance_of(open_config_data(config), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
     rankings = [
         Ranking(name, 1, result.validation_macro_auc, float("nan"), fitted_on_validation=result.fitted_on_validation)
         for name, result in results.items()
@@ -185,7 +189,7 @@ def save_summary_report(results: Mapping[str, ModelResult], best: str, config: C
 
 
 def main(config: Config | None = None, output_dir: Path | str = "results") -> EvaluationResult:
-    """Evaluate the models of `config.SAVE_DIR` on `config.data_dir` and write everything to `output_dir`."""
+    """Evaluate the models of `config.SAVE_DIR` on `config.DATA_DIR` and write everything to `output_dir`."""
     settings = config or Config()
-    data = open_prepared(settings.data_dir)
+    data = open_config_data(settings)
     return evaluate(settings.SAVE_DIR, data, Path(output_dir), study=str(settings.SAVE_DIR), device=settings.DEVICE)

@@ -1,0 +1,144 @@
+"""Read the files of an evaluation again: what each model predicted for each test record. They may come from anybody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from analysis.evaluation.result import FITTED
+from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions
+from analysis.evaluation.tables import PREDICTIONS
+from ecg_tune.errors import DataError
+from ecg_tune.metrics import Array
+
+LABEL, THRESHOLD = "label_", "F1_threshold"
+MOST_VALUES, MOST_COLUMNS, LARGEST_TABLE_BYTES = 100_000_000, 10_000, 20_000_000
+"""Of a file of predictions: its values and columns; of the table of thresholds: its size. Larger ones are no evaluation's."""
+NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
+MODEL = re.compile(r"[\w#. +-]{1,100}")
+
+
+@dataclass(frozen=True)
+class EvaluatedModel:
+    """One model of an evaluation.
+
+    Attributes:
+        seeds: One a training, on the test records, with its F1 thresholds.
+        chosen: The index of the seed with the best validation macro AUC; of the first where older files don't say.
+    """
+
+    seeds: tuple[ThresholdedPredictions, ...]
+    chosen: int
+
+
+@dataclass(frozen=True)
+class EvaluationFiles:
+    """What an evaluation's folder holds.
+
+    Attributes:
+        fingerprint, split, synthetic: Of the data.
+        class_names: In the order of the labels' columns.
+        ids, patient_ids: (n_records,).
+        labels: (n_records, n_classes) of 0/1.
+        models: {name: its predictions}, in the order of the reports.
+        best: The best model by validation; None where older files don't say.
+    """
+
+    folder: Path
+    fingerprint: str
+    split: str
+    synthetic: bool
+    class_names: tuple[str, ...]
+    ids: NDArray[Any]
+    patient_ids: NDArray[Any]
+    labels: NDArray[np.uint8]
+    models: Mapping[str, EvaluatedModel]
+    best: str | None
+
+
+def read_evaluation(folder: Path) -> EvaluationFiles:
+    """Read the predictions that `ecg-tune evaluate` wrote, and the thresholds that they were taken at.
+
+    Raises:
+        DataError: There are none, or they are damaged; names the file.
+    """
+    path, fitted = folder / PREDICTIONS, folder / f"{FITTED}.csv"
+    for file in (path, fitted):
+        if not file.is_file():
+            raise DataError(f"{folder} holds no {file.name}: give a folder that `ecg-tune evaluate --out` wrote")
+    try:
+        table = _checked_size(path)
+        thresholds = _thresholds(fitted)
+        return _files(folder, table, thresholds)
+    except DataError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException, MemoryError) as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DataError(f"the predictions of {folder} can't be read ({reason}): evaluate again, or copy the folder again") from error
+
+
+def _checked_size(path: Path) -> pd.DataFrame:
+    """Read the table of predictions, once its own header says that it is not too large."""
+    shape = pq.read_metadata(path)
+    if shape.num_columns > MOST_COLUMNS or shape.num_rows * shape.num_columns > MOST_VALUES:
+        raise DataError(f"{path} says that it holds {shape.num_rows} x {shape.num_columns} values: that is no evaluation's")
+    return pd.read_parquet(path, engine="pyarrow")
+
+
+def _thresholds(path: Path) -> dict[str, dict[int, dict[str, float]]]:
+    """Read {model: {seed: {class: threshold}}}."""
+    if path.stat().st_size > LARGEST_TABLE_BYTES:
+        raise DataError(f"{path} is larger than {LARGEST_TABLE_BYTES // 1_000_000} MB: that is no evaluation's")
+    table = pd.read_csv(path, usecols=["Model", "Seed", "Class", THRESHOLD], dtype={"Model": str, "Class": str}, keep_default_na=False)
+    found: dict[str, dict[int, dict[str, float]]] = {}
+    for model, seed, class_name, value in zip(table["Model"], table["Seed"], table["Class"], table[THRESHOLD], strict=True):
+        if not MODEL.fullmatch(model):
+            raise ValueError(f"{model[:40]!r} is no name of a model")
+        found.setdefault(model, {}).setdefault(int(seed), {})[class_name] = float(value)
+    if not found:
+        raise ValueError("it names no model")
+    return found
+
+
+def _files(folder: Path, table: pd.DataFrame, thresholds: Mapping[str, Mapping[int, Mapping[str, float]]]) -> EvaluationFiles:
+    names = tuple(str(column).removeprefix(LABEL) for column in table.columns if str(column).startswith(LABEL))
+    if not names or not all(map(NAME.fullmatch, names)):
+        raise ValueError("its columns name no classes, or some that can't be printed")
+    labels = table[[f"{LABEL}{name}" for name in names]].to_numpy()
+    if not len(table) or not np.isin(labels, (0, 1)).all():
+        raise ValueError("it holds no records, or labels that are not 0 or 1")
+    noted = table.attrs.get("Best_Seeds") or {}
+    models = {}
+    for model, seeds in thresholds.items():
+        every = tuple(_predictions(table, f"{model}_seed{seed}", names, of_class) for seed, of_class in seeds.items())
+        models[model] = EvaluatedModel(every, list(seeds).index(noted[model]) if noted.get(model) in seeds else 0)
+    best = table.attrs.get("Best")
+    return EvaluationFiles(
+        folder=folder,
+        fingerprint=str(table.attrs["Data_Fingerprint"]),
+        split=str(table.attrs["Split"]),
+        synthetic=table.attrs["Synthetic"] is True,
+        class_names=names,
+        ids=table["ecg_id"].to_numpy(),
+        patient_ids=table["patient_id"].to_numpy(),
+        labels=labels.astype(np.uint8),
+        models=models,
+        best=best if best in models else None,
+    )
+
+
+def _predictions(table: pd.DataFrame, model: str, names: tuple[str, ...], thresholds: Mapping[str, float]) -> ThresholdedPredictions:
+    probabilities: Array = table[[f"{model}_{name}" for name in names]].to_numpy(dtype=np.float64)
+    limits: Array = np.array([thresholds[name] for name in names], dtype=np.float64)
+    if not (((probabilities >= 0) & (probabilities <= 1)).all() and np.isfinite(limits).all()):
+        raise ValueError(f"probabilities or thresholds of {model} are not between 0 and 1")
+    return ThresholdedPredictions(probabilities, limits)

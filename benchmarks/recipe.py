@@ -1,0 +1,143 @@
+"""Change a family's training recipe one thing at a time, with many seeds each, and compare by seed: `docs/results/recipe.md`.
+
+    python benchmarks/recipe.py --data DATA [--seeds 5] [--epochs 30] [--families cnn1d,resnet1d] [--share 0/1]
+    python benchmarks/recipe.py --report
+
+The recipe is the `small` default of each family's search space; a change replaces fields of its `TrainingConfig`. One JSON line a
+training in `benchmarks/data/recipe.jsonl`; what is there is not trained again, so that the same command goes on after an interruption,
+and a first run with few seeds is worth keeping. `--share 1/2` takes every second training, so that two processes fill one file.
+Validation values only; the default changes only where the interval of a difference leaves zero out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from optuna.trial import FixedTrial
+from scipy import stats
+
+from ecg_tune.config import AugmentConfig, TrialConfig
+from ecg_tune.data.prepared.dataset import open_prepared
+from ecg_tune.training.fit import train_model
+from ecg_tune.training.learner import LearningData, learning_data
+from search_spaces import SPACES, SpaceContext
+
+RESULTS = Path(__file__).parent / "data" / "recipe.jsonl"
+FAMILIES = ("cnn1d", "resnet1d")
+DEFAULT = "default"
+MILD = AugmentConfig(amplitude=0.1, noise=0.02, mask_s=0.25)
+STRONG = AugmentConfig(amplitude=0.2, noise=0.05, mask_s=0.5)
+CHANGES: dict[str, dict[str, Any]] = {
+    DEFAULT: {},
+    "averaging ema": {"averaging": "ema"},
+    "averaging swa": {"averaging": "swa"},
+    "augment mild": {"augment": MILD},
+    "augment strong": {"augment": STRONG},
+    "label smoothing 0.1": {"label_smoothing": 0.1},
+    "mixup 0.4": {"mixup": 0.4},
+    "cosine": {"schedule": "cosine", "warmup_epochs": 2},
+    "plateau 3e-3, ema": {"schedule": "plateau", "learning_rate": 3e-3, "patience": 30, "averaging": "ema"},
+    "ema, strong, mixup": {"averaging": "ema", "augment": STRONG, "mixup": 0.4},
+}
+"""Name of a change to the fields of `TrainingConfig` that it replaces."""
+
+
+def recipe(family: str, change: str, epochs: int, n_leads: int) -> TrialConfig:
+    """Return the family's `small` default with one change."""
+    space = SPACES[family]
+    config = space.suggest(FixedTrial(dict(space.defaults["small"])), SpaceContext("small", epochs, n_leads=n_leads))
+    return replace(config, training=replace(config.training, **CHANGES[change]))
+
+
+def trained(config: TrialConfig, loaded: LearningData, *, seed: int) -> dict[str, Any]:
+    """Train to the end; return the validation macro AUC of every epoch and the CPU seconds of one."""
+    begun = time.process_time()
+    values = [round(result.metrics["macro_auc"], 5) for result in train_model(config, loaded, seed=seed).history]
+    return {"values": values, "cpu_seconds_per_epoch": round((time.process_time() - begun) / len(values), 3)}
+
+
+def read(out: Path) -> list[dict[str, Any]]:
+    """Read the trainings that were done."""
+    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] if out.exists() else []
+
+
+def train_all(data: Path, out: Path, *, families: tuple[str, ...], seeds: int, epochs: int, share: str) -> None:
+    """Train what `out` lacks, seed by seed, so that an interrupted run holds every change equally often."""
+    prepared = open_prepared(data)
+    loaded, leads = learning_data(prepared, torch.device("cpu")), list(prepared.leads)
+    known = {(row["family"], row["change"], row["seed"], row["epochs"], row["data"]) for row in read(out)}
+    offset, every = map(int, share.split("/"))
+    wanted = list(itertools.product(range(seeds), families, CHANGES))
+    for seed, family, change in wanted[offset::every]:
+        if (family, change, seed, epochs, prepared.fingerprint) in known:
+            continue
+        row = trained(recipe(family, change, epochs, len(leads)), loaded, seed=seed)
+        row = {"family": family, "change": change, "seed": seed, "epochs": epochs, "data": prepared.fingerprint, "leads": leads, **row}
+        with out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(f"{family} {change}, seed {seed}: best {max(row['values']):.4f}, last {row['values'][-1]:.4f}", flush=True)
+
+
+def difference(changed: dict[int, float], default: dict[int, float]) -> str:
+    """Return the mean difference over the seeds of both, with a 95 % t interval."""
+    both = sorted(changed.keys() & default.keys())
+    gains = np.array([changed[seed] - default[seed] for seed in both])
+    if len(gains) < 2:
+        return "(one seed)"
+    half = float(stats.t.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / np.sqrt(len(gains)))
+    return f"{gains.mean():+.4f} [{gains.mean() - half:+.4f}, {gains.mean() + half:+.4f}]"
+
+
+def table(rows: list[dict[str, Any]], family: str) -> str:
+    """Return a family's comparison as a Markdown table."""
+    best: dict[str, dict[int, float]] = {}
+    last: dict[str, dict[int, float]] = {}
+    seconds: dict[str, list[float]] = {}
+    for row in (row for row in rows if row["family"] == family):
+        best.setdefault(row["change"], {})[row["seed"]] = max(row["values"])
+        last.setdefault(row["change"], {})[row["seed"]] = row["values"][-1]
+        seconds.setdefault(row["change"], []).append(row["cpu_seconds_per_epoch"])
+    lines = [f"| `{family}` | Seeds | Best epoch | Less the default, by seed | Last epoch | Less the default, by seed | CPU s an epoch |"]
+    lines.append("|---" * 7 + "|")
+    for change in (change for change in CHANGES if change in best):
+        cells = [change, str(len(best[change]))]
+        for values in (best, last):
+            now = np.array(list(values[change].values()))
+            cells.append(f"{now.mean():.4f} ± {now.std(ddof=1) if len(now) > 1 else 0:.4f}")
+            cells.append("" if change == DEFAULT else difference(values[change], values.get(DEFAULT, {})))
+        lines.append("| " + " | ".join([*cells, f"{np.median(seconds[change]):.2f}"]) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Train what is missing, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="prepared data")
+    parser.add_argument("--families", default=",".join(FAMILIES))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--share", default="0/1", help="k/n: take the trainings that leave k when divided by n")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--report", action="store_true", help="only print what was trained")
+    arguments = parser.parse_args()
+    if not arguments.report and not arguments.data:
+        parser.error("give --data, or --report for what was trained")
+    families = tuple(arguments.families.split(","))
+    if not arguments.report:
+        torch.set_num_threads(1)
+        train_all(arguments.data, arguments.out, families=families, seeds=arguments.seeds, epochs=arguments.epochs, share=arguments.share)
+    rows = read(arguments.out)
+    for family in sorted({row["family"] for row in rows}):
+        print(f"\n{table(rows, family)}")
+
+
+if __name__ == "__main__":
+    main()

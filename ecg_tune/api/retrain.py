@@ -1,0 +1,160 @@
+"""`ecg_tune.retrain`, and what `ecg-tune retrain` does: train the best trials again, with several seeds."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from analysis.retraining.race import n_trainings, plan_race
+from analysis.retraining.retrain import chosen_trials, named_trials, retrain_winners
+from analysis.retraining.retrain import retrain as retrain_trials
+from analysis.retraining.training_jobs import Job, Mapper, Outcome, one_by_one
+from ecg_tune.api.device import pick_device
+from ecg_tune.api.study_data import headline, open_study_data
+from ecg_tune.cluster.limits import usable_cpus
+from ecg_tune.cluster.parallel import training_pool
+from ecg_tune.config import check_choice
+from ecg_tune.errors import EcgTuneError, UsageError
+from ecg_tune.search.progress.stats import duration
+from ecg_tune.study.study import Study
+from ecg_tune.study.trial import Trial
+from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
+
+TOP, RACERS, SEEDS = 3, 8, 3
+"""Trials that are retrained, or raced, and seeds of each, where nothing else is asked for."""
+
+
+def retrain(
+    study: Path | str,
+    *,
+    top: int | None = None,
+    seeds: int | None = None,
+    per_family: bool = False,
+    trials: Sequence[int] = (),
+    race: bool = False,
+    on: str = TRAIN,
+    data: Path | str | None = None,
+    device: str = "auto",
+    address: str | None = None,
+    insecure: bool = False,
+    say: Callable[[str], None] = print,
+) -> Mapping[str, Any]:
+    """Retrain the best trials of a study with several seeds, and choose an ensemble of them on validation.
+
+    Writes `STUDY/models`. The same call again skips what is finished. The test split stays sealed.
+
+    Args:
+        study: Folder of the study.
+        top: Trials to retrain, the best first; 3, or 8 of a race, when None.
+        seeds: Trainings of each trial; 3 when None.
+        per_family: Take the best trials of each family, not of the whole study.
+        trials: Numbers of the trials to retrain instead.
+        race: Race the best trials over seeds: the better half gets more seeds, and the means decide.
+        on: Splits to train on: "train" or "train+validation".
+        data: Prepared data, if they have moved since the search.
+        device: "auto", "cpu" or a CUDA device such as "cuda:0".
+        address: Ray cluster to train on; None takes RAY_ADDRESS, else this machine.
+        insecure: Start or join a Ray that asks for no token.
+        say: Is told how the trainings go, a line at a time.
+
+    Returns:
+        The manifest, as it is in `STUDY/models/manifest.json`: `models`, best first, each with its seeds; `failed` trainings; the
+        `ensemble`.
+
+    Raises:
+        UsageError: Options that exclude each other, or a trial that can't be retrained.
+        StudyError: There is no such study.
+    """
+    _check_options(trials, top=top, per_family=per_family, race=race, seeds=seeds)
+    check_choice("split to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
+    folder, opened = Path(study), Study.open(study)
+    prepared = open_study_data(opened, None if data is None else str(data)).in_memory()
+    say(headline(prepared))
+    progress = Progress(say)
+    chosen = named_trials(opened, list(trials)) if trials else chosen_trials(opened, top=wanted(top, race=race), per_family=per_family)
+    single = len(chosen) * (seeds or SEEDS) <= 1
+    if race and chosen:
+        say(_race_plan(chosen))
+    with _trainers(address or os.environ.get("RAY_ADDRESS"), insecure=insecure, device=device, single=single) as (mapper, trainer_device):
+        train = retrain_winners if race else partial(retrain_trials, seeds=seeds or SEEDS)
+        return train(
+            opened, prepared, folder.resolve(), chosen, on=on, device=trainer_device,
+            on_start=progress.start, on_done=progress.done, map=mapper,
+        )  # fmt: skip
+
+
+def wanted(top: int | None, *, race: bool) -> int:
+    """Return how many trials are asked for."""
+    return top or (RACERS if race else TOP)
+
+
+def _check_options(trials: Sequence[int], *, top: int | None, per_family: bool, race: bool, seeds: int | None) -> None:
+    if trials and (per_family or top):
+        raise UsageError(f"--trial {trials[0]} names what to retrain: leave --top and --per-family out")
+    if race and (trials or seeds):
+        raise UsageError("--race gives each trial its seeds, and races the best ones: leave --trial and --seeds out, give --top")
+
+
+@contextmanager
+def _trainers(address: str | None, *, insecure: bool, device: str, single: bool) -> Iterator[tuple[Mapper, str]]:
+    """Open what runs the trainings, with the device they use; no Ray where only one training can run at once."""
+    kind = device if address else pick_device(device)
+    if not address and (single or _parallel_trainings(kind) == 1):
+        yield one_by_one, kind
+        return
+    with training_pool(address, insecure=insecure, device=kind) as pool:
+        yield pool
+
+
+def _parallel_trainings(device: str) -> int:
+    """Count the trainings that this machine can run at once: one on a named GPU, else one a GPU or one a core."""
+    if device == "cuda":
+        return torch.cuda.device_count()
+    return 1 if device.startswith("cuda") else usable_cpus()
+
+
+class Progress:
+    """Says a line as each training ends, with how many there are and about how long the others take."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say, self.n_jobs, self.n_done = say, 0, 0
+        self.started = time.monotonic()
+
+    def start(self, n_jobs: int, n_kept: int) -> None:
+        """Start a round of trainings."""
+        self.n_jobs, self.n_done, self.started = n_jobs, 0, time.monotonic()
+        kept = f", {n_kept} were finished before" if n_kept else ""
+        self.say(f"{n_jobs} trainings to do{kept}")
+
+    def done(self, job: Job, outcome: Outcome) -> None:
+        """Say how one training ended."""
+        self.n_done += 1
+        label = f"{job.name} (trial {job.trial}, seed {job.seed})" + (" on train+validation" if job.reference else "")
+        left = (time.monotonic() - self.started) / self.n_done * (self.n_jobs - self.n_done)
+        end = f"; about {duration(left)} left" if left else ""
+        self.say(f"[{self.n_done}/{self.n_jobs}] {label}: {_describe_outcome(job, outcome)}{end}")
+
+
+def _describe_outcome(job: Job, outcome: Outcome) -> str:
+    if isinstance(outcome, EcgTuneError):
+        return f"failed: {outcome}"
+    trained = f"{outcome.epochs} epochs, {outcome.seconds:.0f} s"
+    if job.reference:
+        return f"{trained}, as its reference model's best"
+    change = "" if job.search_value is None else f" ({outcome.validation_macro_auc - job.search_value:+.4f} against the search)"
+    return f"validation macro AUC {outcome.validation_macro_auc:.4f}{change}, {trained}"
+
+
+def _race_plan(trials: Sequence[Trial]) -> str:
+    """Say before the race what it costs, by the seconds of the trials in the search."""
+    rounds = ", ".join(f"{racers} with {seeds} seed{'s' if seeds > 1 else ''}" for racers, seeds in plan_race(len(trials)))
+    seconds = [trial.seconds for trial in trials if trial.seconds]
+    time_text = f"; about {duration(sum(seconds) / len(seconds) * n_trainings(len(trials)))} of training" if seconds else ""
+    return f"race of {len(trials)} trials: {rounds}; {n_trainings(len(trials))} trainings{time_text}"

@@ -1,0 +1,110 @@
+"""What a model file's fields may be. A file may come from elsewhere: what is read is checked before anything is built of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ecg_tune.config import DataConfig
+
+LONGEST_S = 3600
+"""Of a record that a model file may ask for."""
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isinf(value)
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable() and "/" not in value
+
+
+def _tensors(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(name, str) and isinstance(own, Tensor) for name, own in value.items())
+
+
+def _rows(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(row, Mapping) for row in value)
+
+
+FIELDS: Mapping[str, Callable[[Any], bool]] = {
+    "name": _text,
+    "state": _tensors,
+    "trial": lambda value: value is None or _count(value),
+    "seed": _count,
+    "validation_macro_auc": _number,
+    "best_epoch": _count,
+    "epochs": _count,
+    "seconds": _number,
+    "n_parameters": _count,
+    "history": _rows,
+    "trained_on": _text,
+    "thresholds": lambda value: isinstance(value, Mapping) and all(map(_text, value)),
+}
+"""Field of `SavedModel` → whether a value is of its type."""
+
+
+def check_fields(fields: Mapping[str, Any]) -> None:
+    """Make sure that a model file's fields are of their types, and fit together.
+
+    Args:
+        fields: Of `SavedModel`.
+
+    Raises:
+        ValueError: Says what does not fit.
+        KeyError: A fact is missing.
+    """
+    for name, fulfils in FIELDS.items():
+        if not fulfils(fields[name]):
+            raise ValueError(f"its {name} is {repr(fields[name])[:60]}")
+    data, n_classes = fields["data"], len(fields["data"]["class_names"])
+    if not n_classes or not all(isinstance(name, str) and name.isprintable() for name in data["class_names"]):
+        raise ValueError("its classes have no proper names")
+    if data["leads"] or not fields["config"].stored_images:
+        _check_signal_facts(data)
+    check_fitted(fields["thresholds"], fields["platt"], n_classes)
+
+
+def check_fitted(thresholds: Mapping[str, Any], platt: Any, n_classes: int) -> None:
+    """Make sure that what was fitted on validation is usable.
+
+    Raises:
+        ValueError: Says what is not.
+    """
+    for rule, values in thresholds.items():
+        if np.shape(values) != (n_classes,) or not ((np.array(values) >= 0) & (np.array(values) <= 1)).all():
+            raise ValueError(f"its thresholds {rule!r} are not one number of 0..1 a class")
+    if len(platt) and (np.shape(platt) != (n_classes, 2) or not np.isfinite(platt).all()):
+        raise ValueError("its Platt scaling is not two numbers a class")
+
+
+def _check_signal_facts(data: Mapping[str, Any]) -> None:
+    DataConfig(leads=tuple(data["leads"]), sampling_rate_hz=data["sampling_rate_hz"])
+    if type(data["n_samples"]) is not int or not 0 < data["n_samples"] <= LONGEST_S * data["sampling_rate_hz"]:
+        raise ValueError(f"its records have {data['n_samples']!r} samples")
+    normalisation = data["normalisation"]
+    if normalisation["kind"] != "record" and not (normalisation["kind"] == "global" and 0 < normalisation["scale_mv"] < math.inf):
+        raise ValueError(f"its signals can't be standardised by {normalisation}")
+
+
+def check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Compare weights with those of the network that a config asks for.
+
+    Args:
+        wanted: Of that network, on the `meta` device.
+
+    Raises:
+        ValueError: Names the first that differs.
+    """
+    for name in [*wanted, *(name for name in state if name not in wanted)]:
+        found = [tuple(own[name].shape) if name in own else None for own in (state, wanted)]
+        if found[0] != found[1]:
+            raise ValueError(f"its weights {name[:80]} have the shape {found[0]}, and the network {found[1]}")
