@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -58,7 +59,7 @@ def test_a_command_may_work_on_the_study_which_is_free_again(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     code = "import sys; from pathlib import Path; from ecg_tune.study.lock import search_runs; print(search_runs(Path(sys.argv[1])))"
     (tmp_path / "look.py").write_text(code)
-    assert ended(tmp_path / "study", 'python look.py "$ECG_TUNE_STUDY" > seen') == []
+    assert ended(tmp_path / "study", f'"{sys.executable}" look.py "$ECG_TUNE_STUDY" > seen') == []
     assert (tmp_path / "seen").read_text() == "False\n"
 
 
