@@ -84,8 +84,9 @@ def _write_tables(result: EvaluationResult, test: Split, predictions: Mapping[st
 def _write_reports(result: EvaluationResult, predictions: Mapping[str, ModelPredictions]) -> None:
     best, limits, provenance = result.best, result.intervals, result.provenance
     summary = summary_text(
-        result.metrics, result.rankings, provenance, best=best, intervals=limits, race=result.race, scatter=result.scatter
-    )
+        result.metrics, result.rankings, provenance, best=best, intervals=limits, choice=result.choice, race=result.race,
+        scatter=result.scatter,
+    )  # fmt: skip
     if result.difference_note:
         summary += "\n".join(["", *difference_lines(result, [best])]) + "\n"
     write_text(summary, result.out / SUMMARY_FILE)

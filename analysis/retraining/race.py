@@ -53,7 +53,7 @@ class Racer:
         return self.mean - half, self.mean + half
 
     def as_row(self) -> dict[str, Any]:
-        """Flatten for the manifest, see `ecg_tune.study.race_result`."""
+        """Flatten for the file that keeps it, see `ecg_tune.study.race_result`."""
         return {
             "trial": self.trial,
             "search_value": self.search_value,

@@ -23,7 +23,9 @@ from ecg_tune.cluster.parallel import training_pool
 from ecg_tune.config import check_choice
 from ecg_tune.errors import EcgTuneError, UsageError
 from ecg_tune.search.progress.stats import duration
+from ecg_tune.study.race_result import won_text
 from ecg_tune.study.study import Study
+from ecg_tune.study.summary import race_of
 from ecg_tune.study.trial import Trial
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
@@ -65,8 +67,8 @@ def retrain(
         say: Is told how the trainings go, a line at a time.
 
     Returns:
-        The manifest, as it is in `STUDY/models/manifest.json`: `models`, best first, each with its seeds; `failed` trainings; the
-        `ensemble`.
+        The manifest, as it is in `STUDY/models/manifest.json`: `models`, each with its seeds; `failed` trainings; the `ensemble`. After
+        a race also `race`, all racers, the winner first, as in `STUDY/models/race.json`.
 
     Raises:
         UsageError: Options that exclude each other, or a trial that can't be retrained.
@@ -84,10 +86,13 @@ def retrain(
         say(_race_plan(chosen))
     with _trainers(address or os.environ.get("RAY_ADDRESS"), insecure=insecure, device=device, single=single) as (mapper, trainer_device):
         train = retrain_winners if race else partial(retrain_trials, seeds=seeds or SEEDS)
-        return train(
+        manifest = train(
             opened, prepared, folder.resolve(), chosen, on=on, device=trainer_device,
             on_start=progress.start, on_done=progress.done, map=mapper,
         )  # fmt: skip
+    if not race and (standing := _standing_race(opened, manifest)):
+        say(standing)
+    return manifest
 
 
 def wanted(top: int | None, *, race: bool) -> int:
@@ -150,6 +155,16 @@ def _describe_outcome(job: Job, outcome: Outcome) -> str:
         return f"{trained}, as its reference model's best"
     change = "" if job.search_value is None else f" ({outcome.validation_macro_auc - job.search_value:+.4f} against the search)"
     return f"validation macro AUC {outcome.validation_macro_auc:.4f}{change}, {trained}"
+
+
+def _standing_race(study: Study, manifest: Mapping[str, Any]) -> str:
+    """Say what an earlier race says after a retraining that was none; "" where there was no race."""
+    raced, lapsed = race_of(study)
+    if not raced:
+        return lapsed
+    here = any(model["trial"] == raced[0].trial for model in manifest["models"])
+    best = f"trial {raced[0].trial} stays the best, by the {won_text(raced)}"
+    return best if here else f"{best}; it is not among these models, so an evaluation names the best of these"
 
 
 def _race_plan(trials: Sequence[Trial]) -> str:

@@ -1,18 +1,21 @@
-"""How a race over seeds ended, as `ecg-tune retrain --race` wrote it into STUDY/models/manifest.json, and how far seeds scatter."""
+"""How a race over seeds ended, as `ecg-tune retrain --race` wrote it into STUDY/models/race.json, and how far seeds scatter.
+
+The file stays until a race is run again: other retrainings replace the models and their manifest, not what the race found.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecg_tune.storage import LocalStorage
 
-MODELS_FOLDER, MANIFEST = "models", "manifest.json"
+MODELS_FOLDER, RACE = "models", "race.json"
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Raced:
         mean: Validation macro AUC, mean over the seeds; None without any.
         interval: Its 95 % interval over seeds; None with fewer than two.
         search_value: The trial's value in the search; None where that went by another metric.
-        family: "" in a manifest of an older version.
-        values: Validation macro AUC of each seed; () in a manifest of an older version.
+        family: "" where it is not known.
+        values: Validation macro AUC of each seed; () where they are not known.
     """
 
     trial: int
@@ -54,6 +57,11 @@ class Raced:
             return self.mean_text
         searched = "" if self.search_value is None else f"; the search said {self.search_value:.4f}"
         return f"validation macro AUC {self.mean_text} over {self.seeds} seed{'s' if self.seeds > 1 else ''}{searched}"
+
+
+def won_text(race: Sequence[Raced]) -> str:
+    """Name a race of one or more trials and say how it was won, to follow "chosen by the"."""
+    return f"race of {_counted(len(race), 'trial')} over seeds ({race[0].text()})"
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,20 @@ def scatter_by_family(trials: Iterable[Raced]) -> list[SeedScatter]:
     return [_scatter(family, raced) for family, raced in families.items() if family]
 
 
+def write_race(models: Path, racers: Sequence[Mapping[str, Any]]) -> None:
+    """Write how a race ended, in the place of an earlier one.
+
+    Args:
+        models: The folder of the retrained models, `STUDY/models`.
+        racers: As plain data, the winner first.
+
+    Raises:
+        OSError: The folder can't be written to.
+    """
+    text = json.dumps({"race": list(racers)}, indent=1) + "\n"
+    LocalStorage(models).write(RACE, lambda file: file.write(text.encode()))
+
+
 def read_race(models: Path) -> list[Raced]:
     """Read the racers, the winner first; none where there was no race, or the file says nothing that can be read.
 
@@ -94,15 +116,15 @@ def read_race(models: Path) -> list[Raced]:
         models: The folder of the retrained models, `STUDY/models`.
     """
     try:
-        with LocalStorage(models).open(MANIFEST) as file:
+        with LocalStorage(models).open(RACE) as file:
             return raced_in(json.loads(file.read()))
     except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
         return []
 
 
-def raced_in(manifest: Mapping[str, Any]) -> list[Raced]:
-    """Return the racers of a manifest, the winner first."""
-    return [_raced(row) for row in manifest.get("race") or ()]
+def raced_in(content: Mapping[str, Any]) -> list[Raced]:
+    """Return the racers under the key "race" of plain data, the winner first."""
+    return [_raced(row) for row in content.get("race") or ()]
 
 
 def _raced(row: dict[str, Any]) -> Raced:

@@ -18,7 +18,7 @@ from ecg_tune.study.race_result import Raced
 
 CHOICES = (
     "Every choice was made on the validation split before the test split was opened: early stopping and the kept epoch, thresholds, "
-    "Platt scaling, and the best model (highest mean validation macro AUC over its seeds).",
+    "Platt scaling, and the best model (the winner of a race over seeds, else the highest mean validation macro AUC over its seeds).",
     "Test results change none of these choices: if another model does better on test, the report says so and the choice stays.",
     "The search looks at validation again and again, so validation values are optimistic; the gap between a trial's value in the search "
     "and after retraining shows by how much.",
@@ -60,8 +60,9 @@ def _race(result: EvaluationResult) -> tuple[Element, ...]:
         return ()
     columns = ("Trial", "Family", "Seeds", "Mean over seeds", "In the search", "Gap (search − race)")
     caption = (
-        "The race over seeds that chose the models, by validation macro AUC with the 95 % interval of the mean over seeds (Student's t): "
-        "the better half of the racers got more seeds, twice. The search's values, which chose the racers, are not counted."
+        "The race of the search's best trials over seeds, by validation macro AUC with the 95 % interval of the mean over seeds (Student's "
+        "t): the better half of the racers got more seeds, twice. The search's values, which chose the racers, are not counted. "
+        + (f"It was won by {result.race_winner}." if result.race_winner else "Its winner is not among the models of this report.")
     )
     return (Table("race", columns, [_race_row(racer) for racer in result.race], caption=caption),)
 
