@@ -78,7 +78,7 @@ def _write_tables(result: EvaluationResult, test: Split, predictions: Mapping[st
     probabilities = {f"{model.name}_seed{seed.seed}": seed.test for model in predictions.values() for seed in model.seeds}
     table = predictions_table(test.labels, test.records, probabilities, class_names=names)
     best_seeds = {model.name: model.seeds[model.chosen].seed for model in predictions.values()}
-    write_predictions(table, result.provenance, out, best=result.best, best_seeds=best_seeds)
+    write_predictions(table, result.provenance, out, best=result.best, choice=result.choice, best_seeds=best_seeds)
 
 
 def _write_reports(result: EvaluationResult, predictions: Mapping[str, ModelPredictions]) -> None:

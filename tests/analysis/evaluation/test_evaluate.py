@@ -119,6 +119,7 @@ def test_all_files_of_the_specification_are_written(result: EvaluationResult) ->
 def test_the_files_can_be_read_again_for_a_comparison(result: EvaluationResult, data: PreparedData) -> None:
     files = read_evaluation(result.out)
     assert (files.fingerprint, files.class_names, len(files.labels), files.best) == (data.fingerprint, CLASS_NAMES, 60, "CNN1D")
+    assert files.choice == "highest validation macro AUC"
     assert {name: (len(model.seeds), model.chosen) for name, model in files.models.items() if name != "Ensemble"} == {
         "RNNModel": (2, 1),
         "CNN1D": (2, 1),

@@ -92,7 +92,7 @@ def test_what_comes_in_as_text_is_escaped(page: str) -> None:
     assert "&lt;i&gt;" in html_of(Table("t", ["<i>"], [[Cell("1", "<i>")]], caption=""))
 
 
-def test_a_race_and_the_scatter_of_seeds_stand_beside_the_choice(result: EvaluationResult) -> None:
+def test_a_race_and_the_scatter_of_seeds_stand_beside_the_choice(result: EvaluationResult, data: PreparedData) -> None:
     won, lost = (Racer(trial, 0.91, values, len(values), "cnn1d") for trial, values in ((7, (0.88, 0.90)), (3, (0.80,))))
     race = tuple(raced_in({"race": [won.as_row(), lost.as_row()]}))
     raced = dataclasses.replace(result, race=race, race_winner=result.best, scatter=tuple(scatter_by_family(race)))
@@ -107,6 +107,8 @@ def test_a_race_and_the_scatter_of_seeds_stand_beside_the_choice(result: Evaluat
         raced.metrics, raced.rankings, raced.provenance, best=raced.best, choice=raced.choice, race=race, scatter=raced.scatter
     )
     assert f"chosen by the {choice}, never by a test result" in " ".join(text.split())
+    assert f"- Chosen by the {choice}, never by a test result\n" in model_card(raced, data.manifest)
+    assert "- Chosen by the highest validation macro AUC, never by a test result\n" in model_card(result, data.manifest)
     lost = dataclasses.replace(raced, race_winner="")
     assert "Its winner is not among the models of this report." in "".join(map(html_of, selection_section(lost).elements))
     assert report_header(lost).tiles[0].more.startswith("highest validation macro AUC, ")
