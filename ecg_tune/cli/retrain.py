@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from analysis.retraining.ensemble import HeldOut
+from analysis.retraining.ensemble_file import members_text
 from ecg_tune.api.retrain import RACERS, SEEDS, TOP, wanted
 from ecg_tune.api.retrain import retrain as retrain_trials
 from ecg_tune.api.study_data import open_study_data
@@ -108,8 +109,8 @@ def _show_models(manifest: Mapping[str, Any]) -> None:
         curse = "" if in_search is None else f"; the search said {in_search:.4f}, winner's curse {in_search - mean:+.4f}"
         print(f"{model['name']}: validation macro AUC {mean:.4f}{sd}{curse}")
     if ensemble := manifest["ensemble"]:
-        weights = ", ".join(f"{name} {weight:.3f}" for name, weight in ensemble["weights"].items())
-        print(f"Ensemble, chosen on validation: {weights}; macro AUC there {ensemble['validation_macro_auc_mean']:.4f}, which flatters it")
+        members = members_text((member["name"], member["weight"]) for member in ensemble["members"])
+        print(f"Ensemble, chosen on validation: {members}; macro AUC there {ensemble['validation_macro_auc']:.4f}, which flatters it")
         if "held_out" in ensemble:
             print(f"its weights chosen on one half of the patients, scored on the other: {HeldOut(**ensemble['held_out']).text()}")
 

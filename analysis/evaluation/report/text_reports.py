@@ -44,7 +44,8 @@ def summary_text(
     """
     chosen = next(ranking for ranking in rankings if ranking.name == best)
     lines = [RULE, TITLE, RULE, f"{'Evaluation Date:':<28}{provenance.date}"]
-    ensemble = " (and an ensemble of them)" if any(ranking.fitted_on_validation for ranking in rankings) else ""
+    of = "them" if len(results) > 2 else "its seeds"
+    ensemble = f" (and an ensemble of {of})" if any(ranking.fitted_on_validation for ranking in rankings) else ""
     lines += [
         f"{'Number of Models Evaluated:':<28}{len(results) - bool(ensemble)}{ensemble}",
         f"{'Class Names:':<28}{', '.join(provenance.class_names)}",

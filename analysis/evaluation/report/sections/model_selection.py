@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from analysis.evaluation.ensemble_table import held_out_text
+from analysis.evaluation.ensemble_table import chosen_members, held_out_text
 from analysis.evaluation.metrics import number
 from analysis.evaluation.provenance import interval_rule, thresholds_text, trained_on_text
 from analysis.evaluation.report.elements import Bullets, Cell, Element, Facts, Paragraph, ReportSection, Table
@@ -96,8 +96,9 @@ def _scatter(result: EvaluationResult) -> tuple[Element, ...]:
 def _ensemble_members(result: EvaluationResult) -> tuple[Element, ...]:
     if MEMBERS not in result.tables:
         return ()
-    rows = [[row.Model, f"{row.Weight:.3f}", number(row.Validation_macro_AUC)] for row in result.tables[MEMBERS].itertuples()]
-    columns = ("Model", "Weight", "Its own validation macro AUC")
+    members, count = chosen_members(result.tables[MEMBERS])
+    rows = [[row.Model, str(row.Seed), f"{row.Weight:.3f}", number(row.Validation_macro_AUC)] for row in members.itertuples()]
+    columns = ("Model", "Seed", "Weight", "Its own validation macro AUC")
     held_out = held_out_text(result.tables[MEMBERS])
-    table = Table(MEMBERS, columns, rows, caption="What the ensemble is made of.")
+    table = Table(MEMBERS, columns, rows, caption=f"What the ensemble is made of: {count}.")
     return Paragraph(ENSEMBLE_RULES), *([Paragraph(held_out)] if held_out else []), table
