@@ -147,7 +147,8 @@ def with_race(result: EvaluationResult, folder: Path, candidates: Sequence[Candi
         folder: Where the models and their manifest lie.
     """
     race = read_race(folder)
-    scatter = scatter_by_family(race or [candidate.raced for candidate in candidates])
+    seeds_raced = race and not race[0].folds
+    scatter = scatter_by_family(race if seeds_raced else [candidate.raced for candidate in candidates])
     return dataclasses.replace(result, race=tuple(race), race_winner=winner_of(race, candidates), scatter=tuple(scatter))
 
 

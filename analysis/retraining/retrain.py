@@ -17,9 +17,10 @@ import torch
 
 from analysis.retraining.candidates import MANIFEST, listed_candidates
 from analysis.retraining.ensemble import make_ensemble
+from analysis.retraining.folds import train_folds
 from analysis.retraining.history_figures import draw_histories
 from analysis.retraining.manifest import RetrainedModel, refit_path, write_best_files, write_manifest
-from analysis.retraining.race import race
+from analysis.retraining.race import plan_race, race
 from analysis.retraining.training_jobs import (
     MODELS_FOLDER,
     Job,
@@ -87,18 +88,22 @@ def retrain_winners(
     folder: Path,
     trials: Sequence[Trial],
     *,
+    folds: int = 0,
+    seeds: int = 1,
     on: str = TRAIN,
     device: str = "cpu",
     on_start: Callable[[int, int], None] | None = None,
     on_done: Callable[[Job, Outcome], None] | None = None,
     map: Mapper = one_by_one,
 ) -> dict[str, Any]:
-    """Race trials over seeds, see `analysis.retraining.race`, and retrain those of the last round as `retrain` does.
+    """Race trials over seeds or folds, see `analysis.retraining.race`, and retrain those of the last round as `retrain` does.
 
     How the race ended stays on record beside the models (`ecg_tune.study.race_result`) until it is run again.
 
     Args:
         trials: The racers.
+        folds: Of the training split, over which they race; 0 for a race over seeds.
+        seeds: Trainings of each finalist after a race over folds; those of a race over seeds are done in it.
         on_start: Called once a round, and as in `retrain`.
 
     Returns:
@@ -107,23 +112,27 @@ def retrain_winners(
     check_data(study, data)
     work = partial(train_job, data=data, device=device, metric=str(study.attributes.metric))
 
-    def train(seeds: Mapping[int, int]) -> dict[int, list[float]]:
-        jobs = plan_jobs(study, folder, [trial for trial in trials if trial.number in seeds], seeds=seeds)
+    divided = train_folds(data, folds) if folds else []
+
+    def train(repeats: Mapping[int, int]) -> dict[int, list[float]]:
+        jobs = plan_jobs(study, folder, [trial for trial in trials if trial.number in repeats], seeds=repeats)
+        jobs = [job.on_fold(divided[job.seed]) for job in jobs] if folds else jobs
         models, _ = _finish(jobs, data=data, work=work, on_start=on_start, on_done=on_done, map=map)
         values: dict[int, list[float]] = {}
         for (number, _), saved in sorted(models.items()):
             values.setdefault(number, []).append(saved.validation_macro_auc)
         return values
 
-    raced = race(trials, train, metric=str(study.attributes.metric))
-    seeds = {racer.trial: racer.seeds for racer in raced if racer.values and racer.seeds == raced[0].seeds}
-    seeds = seeds or dict.fromkeys((racer.trial for racer in raced), 1)  # all failed: tried once more, and the manifest says why
-    winners = [trial for number in seeds for trial in trials if trial.number == number]
+    raced = race(trials, train, metric=str(study.attributes.metric), folds=folds)
+    last, _ = plan_race(len(trials), folds)[-1]
+    repeats = {racer.trial: seeds if folds else racer.seeds for racer in raced[:last] if racer.values}
+    repeats = repeats or dict.fromkeys((racer.trial for racer in raced), 1)  # all failed: tried once more, and the manifest says why
+    winners = [trial for number in repeats for trial in trials if trial.number == number]
     how: dict[str, Any] = {"device": device, "on_start": on_start, "on_done": on_done, "map": map}
     rows = [racer.as_row() for racer in raced]
     if raced and raced[0].values:
         write_race(folder / MODELS_FOLDER, rows)
-    return {**retrain(study, data, folder, winners, seeds=seeds, on=on, **how), "race": rows}
+    return {**retrain(study, data, folder, winners, seeds=repeats, on=on, **how), "race": rows}
 
 
 def retrain(

@@ -11,7 +11,7 @@ import typer
 
 from analysis.retraining.ensemble import HeldOut
 from analysis.retraining.ensemble_file import members_text
-from ecg_tune.api.retrain import RACERS, SEEDS, TOP, wanted
+from ecg_tune.api.retrain import MOST_FOLDS, RACERS, SEEDS, TOP, wanted
 from ecg_tune.api.retrain import retrain as retrain_trials
 from ecg_tune.api.study_data import open_study_data
 from ecg_tune.cli.options import Device, StudyData, StudyFolder, next_evaluation
@@ -38,6 +38,17 @@ Race = Annotated[
         "--race",
         help=f"Race the best N trials (--top, {RACERS} unless given): one seed each, two more for the better half, four more for the "
         "better quarter, ranked by their means. The search's own value is not counted.",
+    ),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--folds",
+        min=2,
+        max=MOST_FOLDS,
+        metavar="K",
+        help="With --race: race over K folds of the train split (by patient, the same for all) instead of seeds on validation, which the "
+        "search has looked at. The finalists are then trained on all of train, --seeds times.",
     ),
 ]
 Splits = Annotated[
@@ -69,6 +80,7 @@ def retrain(
     per_family: PerFamily = False,
     trial: Trials = None,
     race: Race = False,
+    folds: Folds = None,
     on: Splits = "train",
     data: StudyData = None,
     device: Device = "auto",
@@ -85,8 +97,8 @@ def retrain(
         return
 
     manifest = retrain_trials(
-        study, top=top, seeds=seeds, per_family=per_family, trials=trial or (), race=race, on=on, data=data, device=device,
-        address=address, insecure=insecure, say=partial(print, flush=True),
+        study, top=top, seeds=seeds, per_family=per_family, trials=trial or (), race=race, folds=folds, on=on, data=data,
+        device=device, address=address, insecure=insecure, say=partial(print, flush=True),
     )  # fmt: skip
     _show_models(manifest)
     if not trial and not race:

@@ -166,7 +166,7 @@ def _best_lines(values: Mapping[str, Any], raced: Sequence[Raced]) -> list[str]:
     lines = [values["race_lapsed"]] if values["race_lapsed"] else []
     if raced and raced[0].mean is not None:
         family = f" ({raced[0].family})" if raced[0].family else ""
-        lines.append(f"best after the race of {len(raced)} trials over seeds: trial {raced[0].trial}{family}, {raced[0].text()}")
+        lines.append(f"best after the race of {len(raced)} trials over {raced[0].over}: trial {raced[0].trial}{family}, {raced[0].text()}")
         lines += [f"  {family.family}: {family.text()}" for family in scatter_by_family(raced)]
     if values["best"]:
         best = values["best"]

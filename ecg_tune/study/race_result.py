@@ -24,11 +24,12 @@ class Raced:
 
     Attributes:
         seeds: Trainings that succeeded.
-        mean: Validation macro AUC, mean over the seeds; None without any.
+        mean: Validation macro AUC, mean over the seeds; of a race over folds the macro AUC on them. None without any.
         interval: Its 95 % interval over seeds; None with fewer than two.
         search_value: The trial's value in the search; None where that went by another metric.
         family: "" where it is not known.
-        values: Validation macro AUC of each seed; () where they are not known.
+        values: Macro AUC of each seed or fold; () where they are not known.
+        folds: Of the training split, over which the trials raced; 0 for a race over seeds.
     """
 
     trial: int
@@ -38,11 +39,20 @@ class Raced:
     search_value: float | None
     family: str = ""
     values: tuple[float, ...] = ()
+    folds: int = 0
+
+    @property
+    def over(self) -> str:
+        """Over what the trials raced: "seeds" or "folds"."""
+        return "folds" if self.folds else "seeds"
 
     @property
     def gap(self) -> float | None:
-        """By how much the search's value is above the mean over seeds (winner's curse); None where either is missing."""
-        return None if self.mean is None or self.search_value is None else self.search_value - self.mean
+        """By how much the search's value is above the mean over seeds (winner's curse); None where either is missing, and over folds.
+
+        Folds are other records than those of the search: a difference says little.
+        """
+        return None if self.mean is None or self.search_value is None or self.folds else self.search_value - self.mean
 
     @property
     def mean_text(self) -> str:
@@ -56,12 +66,15 @@ class Raced:
         if self.mean is None:
             return self.mean_text
         searched = "" if self.search_value is None else f"; the search said {self.search_value:.4f}"
-        return f"validation macro AUC {self.mean_text} over {self.seeds} seed{'s' if self.seeds > 1 else ''}{searched}"
+        if self.folds:
+            searched += " on validation" if searched else ""
+            return f"macro AUC {self.mean_text} over {self.seeds} of {self.folds} folds of the train split{searched}"
+        return f"validation macro AUC {self.mean_text} over {_counted(self.seeds, 'seed')}{searched}"
 
 
 def won_text(race: Sequence[Raced]) -> str:
     """Name a race of one or more trials and say how it was won, to follow "chosen by the"."""
-    return f"race of {_counted(len(race), 'trial')} over seeds ({race[0].text()})"
+    return f"race of {_counted(len(race), 'trial')} over {race[0].over} ({race[0].text()})"
 
 
 @dataclass(frozen=True)
@@ -88,9 +101,9 @@ class SeedScatter:
 
 
 def scatter_by_family(trials: Iterable[Raced]) -> list[SeedScatter]:
-    """Sum up retrained trials by family, in the order of their first trials."""
+    """Sum up trials retrained with several seeds by family, in the order of their first trials."""
     families: dict[str, list[Raced]] = {}
-    for trial in trials:
+    for trial in (trial for trial in trials if not trial.folds):
         families.setdefault(trial.family, []).append(trial)
     return [_scatter(family, raced) for family, raced in families.items() if family]
 
@@ -137,6 +150,7 @@ def _raced(row: dict[str, Any]) -> Raced:
         None if value is None else float(value),
         str(row.get("family", "")),
         tuple(map(float, row.get("values", ()))),
+        int(row.get("folds", 0)),
     )
 
 

@@ -161,7 +161,7 @@ def _remarks(results: Results, rankings: Sequence[Ranking], best: str) -> list[s
 
 
 def _race_lines(race: Sequence[Raced], scatter: Sequence[SeedScatter]) -> list[str]:
-    lines = ["", f"Race of {len(race)} trials over seeds, on validation:"] if race else []
+    lines = ["", f"Race of {len(race)} trials over {race[0].over}:"] if race else []
     lines += [f"{place}. trial {racer.trial} {racer.family}: {racer.text()}" for place, racer in enumerate(race, 1)]
     return [*lines, *(f"{family.family}: {family.text()}" for family in scatter if family.sd is not None)]
 

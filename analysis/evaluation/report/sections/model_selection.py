@@ -58,10 +58,12 @@ def _ranking_row(ranking: Ranking) -> list[str]:
 def _race(result: EvaluationResult) -> tuple[Element, ...]:
     if not result.race:
         return ()
-    columns = ("Trial", "Family", "Seeds", "Mean over seeds", "In the search", "Gap (search − race)")
+    over = result.race[0].over
+    columns = ("Trial", "Family", over.capitalize(), f"Mean over {over}", "In the search", "Gap (search − race)")
     caption = (
-        "The race of the search's best trials over seeds, by validation macro AUC with the 95 % interval of the mean over seeds (Student's "
-        "t): the better half of the racers got more seeds, twice. The search's values, which chose the racers, are not counted. "
+        f"The race of the search's best trials over {over}, by {'macro AUC on them' if over == 'folds' else 'validation macro AUC'} "
+        f"with the 95 % interval of the mean (Student's t): the better half of the racers got more {over}, twice. The search's values, "
+        "which chose the racers, are not counted. "
         + (f"It was won by {result.race_winner}." if result.race_winner else "Its winner is not among the models of this report.")
     )
     return (Table("race", columns, [_race_row(racer) for racer in result.race], caption=caption),)
