@@ -23,7 +23,7 @@ from ecg_tune.search.stopping.schedulers import study_forecasts, study_rungs
 from ecg_tune.search.stopping.story import story
 from ecg_tune.study.race_result import Raced, scatter_by_family
 from ecg_tune.study.study import Study
-from ecg_tune.study.summary import summarise
+from ecg_tune.study.summary import StudySummary, summarise
 from ecg_tune.study.trial import STATES, Trial
 
 EXAMPLE = "Example: ecg-tune status STUDY --why 17"
@@ -86,9 +86,7 @@ def facts(study: Study) -> dict[str, Any]:
         "epochs": overview.epochs,
         "metric": attributes.metric,
         "best": _plain(overview.best) if overview.best else None,
-        "race_lapsed": overview.lapsed,
-        "race": [dataclasses.asdict(racer) for racer in overview.race],
-        "race_by_family": [dataclasses.asdict(family) for family in scatter_by_family(overview.race)],
+        **_race(overview),
         "defaults": [_plain(trial) for trial in overview.defaults],
         "rungs": {f"{family}@{epoch}": count for family, counts in overview.rung_counts.items() for epoch, count in counts.items()},
         "discarded": {str(trial.number): trial.discarded for trial in study.all_trials() if trial.discarded},
@@ -113,6 +111,14 @@ def facts(study: Study) -> dict[str, Any]:
         "max_epochs": attributes.max_epochs,
         "timing": dict(overview.timing) or None,
         "timed_trials": overview.n_timed,
+    }
+
+
+def _race(overview: StudySummary) -> dict[str, Any]:
+    return {
+        "race": [dataclasses.asdict(racer) for racer in overview.race],
+        "race_lapsed": overview.lapsed,
+        "race_by_family": [dataclasses.asdict(family) for family in scatter_by_family(overview.race)],
     }
 
 
