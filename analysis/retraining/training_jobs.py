@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from ecg_tune.config import TrialConfig
 from ecg_tune.data.prepared.dataset import PreparedData, Split
-from ecg_tune.errors import DataError, EcgTuneError, StudyError, WorkFailedError
+from ecg_tune.errors import DataError, EcgTuneError, StudyError, UsageError, WorkFailedError
 from ecg_tune.models import MODELS, trial_config
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
-from ecg_tune.training.encoders import with_local_encoders
+from ecg_tune.training.encoders import starts_trained, with_local_encoders
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION, SavedModel, load_saved, save_model
 from ecg_tune.training.oom import out_of_memory
@@ -77,7 +77,16 @@ class Job:
         return self.trial, self.seed
 
     def on_fold(self, fold: Fold) -> Job:
-        """Plan the training that a fold validates; its seed is the fold's number, so that all trials have the same."""
+        """Plan the training that a fold validates; its seed is the fold's number, so that all trials have the same.
+
+        Raises:
+            UsageError: It starts from encoders that were trained on the fold's records too.
+        """
+        if starts_trained(self.config):
+            raise UsageError(
+                f"trial {self.trial} starts from encoders that were trained on all of the train split, whose folds would flatter it: race "
+                "over seeds, without --folds"
+            )
         path = self.path.with_name(f"{self.path.name.rsplit('_', 1)[0]}_fold{fold.number}of{fold.of}.pth")
         return dataclasses.replace(self, seed=fold.number, path=path, fold=fold)
 

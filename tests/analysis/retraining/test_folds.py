@@ -11,9 +11,12 @@ import pytest
 
 from analysis.retraining.folds import rarest_class, train_folds
 from analysis.retraining.race import Racer, n_trainings, plan_race
+from analysis.retraining.training_jobs import Fold, Job
 from ecg_tune.cli.main import run
+from ecg_tune.config import ImageConfig, TrainingConfig, TrialConfig
 from ecg_tune.data.prepared.dataset import PreparedData, Split, read_ledger
 from ecg_tune.errors import UsageError
+from ecg_tune.models import FusionConfig
 from ecg_tune.study.race_result import RACE, raced_in, read_race, scatter_by_family, won_text
 from ecg_tune.training.model_file import load_saved
 
@@ -63,6 +66,15 @@ def test_data_that_can_not_be_divided_are_refused(many: PreparedData) -> None:
     images = dataclasses.replace(many, train=dataclasses.replace(many.train, images=()))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="these data come with stored images: leave it out"):
         train_folds(images, 5)
+
+
+def test_a_fusion_whose_encoders_have_seen_the_folds_is_refused() -> None:
+    fusion = TrialConfig("fusion", FusionConfig(signal_checkpoint="encoders/a.pth"), TrainingConfig(), ImageConfig(size=32))
+    job, fold = Job("JointFusion", 7, 0.9, fusion, 0, Path("models/JointFusion_trial7_seed0.pth")), Fold(1, 5, (2, 3))
+    with pytest.raises(UsageError, match="trial 7 starts from encoders that were trained on all of the train split"):
+        job.on_fold(fold)
+    fresh = dataclasses.replace(job, config=dataclasses.replace(fusion, model=FusionConfig())).on_fold(fold)
+    assert (fresh.path.name, fresh.key) == ("JointFusion_trial7_fold1of5.pth", (7, 1))
 
 
 @pytest.mark.parametrize(
