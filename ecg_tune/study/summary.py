@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.extensions import counting
 from ecg_tune.study.race_result import MODELS_FOLDER, Raced, read_race
 from ecg_tune.study.ranking import best_of, pareto_front
 from ecg_tune.study.study import Study
@@ -140,14 +141,15 @@ def race_of(study: Study) -> tuple[tuple[Raced, ...], str]:
     raced = [] if study.folder is None else read_race(study.folder / MODELS_FOLDER)
     if not raced:
         return (), ""
-    everything = study.all_trials()
-    discarded, counting = {trial.number for trial in everything if trial.discarded}, {trial.number for trial in study.trials()}
-    raced = [racer for racer in raced if racer.trial not in discarded]
-    changed = [racer.trial for racer in raced if racer.trial not in counting]
-    if not changed:
+    everything = {trial.number: trial for trial in study.all_trials()}
+    counted = {trial.number for trial in counting(list(everything.values()))}
+    raced = [racer for racer in raced if racer.trial not in everything or not everything[racer.trial].discarded]
+    changed = next((racer for racer in raced if racer.trial not in counted), None)
+    if changed is None:
         return tuple(raced), ""
+    why = "was extended" if changed.trial in everything else "is not in this study"
     again = f"run `ecg-tune retrain {study.folder} --race` again"
-    return (), f"the race over seeds no longer holds, since trial {changed[0]}, which ran in it, was extended: {again}"
+    return (), f"the race over {changed.over} no longer holds, since trial {changed.trial}, which ran in it, {why}: {again}"
 
 
 def extending(trials: Iterable[Trial]) -> int:

@@ -174,7 +174,13 @@ def test_a_race_says_nothing_once_a_racer_was_extended(study: Path, capsys) -> N
     again = f"run `ecg-tune retrain {study} --race` again"
     assert f"the race over seeds no longer holds, since trial 0, which ran in it, was extended: {again}" in out
     assert f"best: trial {longer.number} (rnn)" in out
-    assert "The race over seeds no longer holds" in _dashboard_text(study)
+    page = _dashboard_text(study)
+    assert (
+        f"The race over seeds no longer holds, since trial 0, which ran in it, was extended: run `ecg-tune retrain {study} --race`" in page
+    )
+    write_race(study / "models", [Racer(99, 0.9, (0.8,), 1, "rnn").as_row()])
+    assert run(["status", str(study)]) == 0
+    assert "since trial 99, which ran in it, is not in this study" in capsys.readouterr().out
 
 
 def test_the_races_winner_comes_first_whatever_the_seeds_say_that_were_trained_since(
