@@ -153,9 +153,12 @@ def train_job(job: Job, *, data: PreparedData, device: str, metric: str) -> Outc
 
 
 def _part(split: Split, rows: NDArray[np.bool_], name: str = "train") -> Split:
-    certainty = None if split.certainty is None or name != "train" else split.certainty[rows]
     records = {key: column[rows] for key, column in split.records.items()}
-    return Split(name, split.signals_uv[rows], split.labels[rows], records, certainty=certainty)
+    if name != "train":
+        return Split(name, split.signals_uv[rows], split.labels[rows], records)
+    certainty = None if split.certainty is None else split.certainty[rows]
+    statements = None if split.statements is None else split.statements[rows]
+    return Split(name, split.signals_uv[rows], split.labels[rows], records, certainty=certainty, statements=statements)
 
 
 def finished_model(job: Job, data: PreparedData) -> SavedModel | None:
