@@ -45,7 +45,7 @@ def models(toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> 
     files = [f"{name}_best.pth" for name in ("CNN1D", "CNN1D#2")]
     members = tuple(Member(file.removesuffix("_best.pth"), file, file_digest(folder / file), 0.5) for file in files)
     half = {rule: [0.5] * 5 for rule in ("half", "f1", "sensitivity")}
-    write_ensemble(folder, [SavedEnsemble(0, members, {}, "train", 0.9, half, 0.9, [[1.0, 0.0]] * 5)])
+    write_ensemble(folder, SavedEnsemble(0, members, {}, "train", 0.9, half, 0.9, [[1.0, 0.0]] * 5))
     return folder
 
 

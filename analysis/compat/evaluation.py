@@ -114,7 +114,7 @@ def make_ensemble(config: Config) -> Path | None:
     `ecg-tune retrain` has done this for a study's models; call it for models trained one by one.
 
     Returns:
-        The file of its best seed, for `load_model`; None where there are fewer than two models.
+        Its file, for `load_model`; None where there are fewer than two trainings.
 
     Raises:
         DataError: No models, models of other data, or one that does not run.
@@ -124,7 +124,7 @@ def make_ensemble(config: Config) -> Path | None:
     check_reference_models(candidates)
     check_runs(candidates, data, config.DEVICE)
     written = choose_and_write(config.SAVE_DIR, candidates, data, device=config.DEVICE)
-    return config.SAVE_DIR / written["best_file"] if written else None
+    return config.SAVE_DIR / written["file"] if written else None
 
 
 def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> dict[str, ModelResult]:

@@ -41,6 +41,8 @@ class _Facts(NamedTuple):
     trials: str
     epochs: str
     time: str
+    raced: str
+    raced_trial: str
     best: str
     best_trial: str
     fingerprint: str
@@ -134,7 +136,7 @@ def _facts(named: Mapping[str, ComparedStudy]) -> list[_Facts]:
     lines = []
     for name, study in named.items():
         summary, attributes = study.summary, study.summary.attributes
-        best = summary.best
+        best, winner = summary.best, summary.winner
         train, validation = (attributes.n_records.get(part) for part in ("train", "validation"))
         lines.append(
             _Facts(
@@ -142,6 +144,8 @@ def _facts(named: Mapping[str, ComparedStudy]) -> list[_Facts]:
                 trials=f"{summary.n_trials:,}: {states_text(summary, search_running=study.search_running) or 'none'}",
                 epochs=f"{summary.epochs:,}",
                 time=duration(summary.seconds) if summary.seconds else ABSENT,
+                raced=ABSENT if winner is None else summary.race[0].mean_text,
+                raced_trial="no longer holds" if summary.lapsed else "" if winner is None else f"trial {winner.number}, {winner.family}",
                 best=ABSENT if best is None else f"{best.value:.4f}",
                 best_trial="" if best is None else f"trial {best.number}, {best.family}",
                 fingerprint=(attributes.data_fingerprint or UNKNOWN)[:12],

@@ -95,8 +95,12 @@ def _best_tiles(summary: StudySummary) -> Iterable[Tile]:
         won = summary.race[0]
         interval = "" if won.interval is None else "95 % [{:.4f}, {:.4f}], ".format(*won.interval)
         value = f"{won.mean:.4f}"
-        seeds = f"{interval}mean over {won.seeds} seeds; winner of a race of {len(summary.race)} trials"
-        yield Tile("Best validation macro AUC", value, f"trial {won.trial}, {summary.winner.family}: {seeds}")
+        seeds = f"{interval}mean over {won.seeds} {won.over}; winner of a race of {len(summary.race)} trials"
+        yield Tile(
+            f"Best {'macro AUC over folds of train' if won.folds else 'validation macro AUC'}",
+            value,
+            f"trial {won.trial}, {summary.winner.family}: {seeds}",
+        )
         name += " in the search"
     if best is None:
         yield Tile(name, ABSENT, "no complete trial")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -22,62 +23,68 @@ HELD_OUT = ("Held_out_ensemble", "Held_out_best_alone")
 
 
 def ensemble_predictions(
-    ensembles: Sequence[SavedEnsemble], predictions: Mapping[str, ModelPredictions], validation: Split, *, sensitivity_target: float
+    ensemble: SavedEnsemble, predictions: Mapping[str, ModelPredictions], validation: Split, *, sensitivity_target: float
 ) -> ModelPredictions:
-    """Average the members' predictions by weight, seed by seed.
+    """Average the members' predictions by weight.
 
     Args:
-        ensembles: One a seed; the s-th joins the s-th seeds of its members. Weights, F1 thresholds and Platt scaling are theirs.
+        ensemble: Weights, F1 thresholds and Platt scaling are its own.
         predictions: {model: predictions} of the members, among others.
         sensitivity_target: What the sensitivity thresholds reach on validation, 0.01 to 1.
     """
-    seeds = []
-    for index, ensemble in enumerate(ensembles):
-        members = [predictions[member.name].seeds[index] for member in ensemble.members]
-        weights = [member.weight for member in ensemble.members]
-        mean = weighted_mean([member.validation for member in members], weights)
-        seeds.append(
-            SeedPredictions(
-                seed=ensemble.seed,
-                validation_macro_auc=ensemble.validation_macro_auc,
-                validation=mean,
-                test=weighted_mean([member.test for member in members], weights),
-                f1_thresholds=np.asarray(ensemble.thresholds["f1"], dtype=np.float64),
-                sensitivity_thresholds=sensitivity_thresholds(validation.labels, mean, target=sensitivity_target),
-                platt=np.asarray(ensemble.platt, dtype=np.float64),
-            )
-        )
-    return ModelPredictions(ENSEMBLE, tuple(seeds))
+    of_file = {seed.file: seed for model in predictions.values() for seed in model.seeds}
+    members, weights = [of_file[member.file] for member in ensemble.members], [member.weight for member in ensemble.members]
+    mean = weighted_mean([member.validation for member in members], weights)
+    joined = SeedPredictions(
+        seed=ensemble.seed,
+        validation_macro_auc=ensemble.validation_macro_auc,
+        validation=mean,
+        test=weighted_mean([member.test for member in members], weights),
+        f1_thresholds=np.asarray(ensemble.thresholds["f1"], dtype=np.float64),
+        sensitivity_thresholds=sensitivity_thresholds(validation.labels, mean, target=sensitivity_target),
+        platt=np.asarray(ensemble.platt, dtype=np.float64),
+    )
+    return ModelPredictions(ENSEMBLE, (joined,))
 
 
 def ensemble_ranking(model: ModelPredictions) -> Ranking:
-    """Sum up the ensemble's validation results, marked as fitted on these records."""
-    values = np.array([seed.validation_macro_auc for seed in model.seeds])
-    sd = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-    return Ranking(model.name, len(values), float(values.mean()), sd, fitted_on_validation=True)
+    """Give the ensemble's validation result, marked as fitted on these records."""
+    (joined,) = model.seeds
+    return Ranking(model.name, 1, joined.validation_macro_auc, float("nan"), fitted_on_validation=True)
 
 
 def ensemble_table(
-    weights: Mapping[str, float], predictions: Mapping[str, ModelPredictions], validation: Split, *, split_scheme: str
+    ensemble: SavedEnsemble, predictions: Mapping[str, ModelPredictions], validation: Split, *, split_scheme: str
 ) -> pd.DataFrame:
-    """Tabulate the models: weight, 0 for those not chosen, and own validation macro AUC, mean over seeds.
+    """Tabulate the trainings that could become members: weight, 0 for those not chosen, and own validation macro AUC.
 
     Args:
-        weights: {member: weight}.
+        predictions: {model: predictions}, the ensemble's among them.
         split_scheme: How records were split, "70-15-15" or "official".
     """
-    rows = []
-    for name, model in predictions.items():
-        if name != ENSEMBLE:
-            own = float(np.mean([seed.validation_macro_auc for seed in model.seeds]))
-            rows.append({"Model": name, "Weight": weights.get(name, 0.0), "Validation_macro_AUC": own})
+    weights = {member.file: member.weight for member in ensemble.members}
+    trainings = [(name, seed) for name, model in predictions.items() if name != ENSEMBLE for seed in model.seeds]
+    rows = [
+        {"Model": name, "Seed": seed.seed, "Weight": weights.get(seed.file, 0.0), "Validation_macro_AUC": seed.validation_macro_auc}
+        for name, seed in trainings
+    ]
     patient_ids = validation.records["patient_id"]
-    members = {name: [seed.validation for seed in model.seeds] for name, model in predictions.items() if name != ENSEMBLE}
-    whole = all(seed.shape == validation.labels.shape for seeds in members.values() for seed in seeds)  # else other data lack some classes
-    held_out = held_out_scores(validation.labels, members, patient_ids) if whole else None
+    whole = all(seed.validation.shape == validation.labels.shape for _, seed in trainings)  # else other data lack some classes
+    of_file = {seed.file: seed.validation for _, seed in trainings}
+    held_out = held_out_scores(validation.labels, of_file, patient_ids) if whole else None
     scores = {HELD_OUT[0]: held_out.ensemble, HELD_OUT[1]: held_out.best_alone} if held_out else {}
     facts = {"Split": f"{split_scheme}, validation part", "Records": len(validation), "Patients": len(np.unique(patient_ids))}
     return pd.DataFrame(rows).assign(**scores, **facts)
+
+
+def chosen_members(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the rows of the members, heaviest first, and say how many they are of how many.
+
+    Args:
+        table: Of `ensemble_table`.
+    """
+    members = table[table["Weight"] > 0].sort_values("Weight", ascending=False, kind="stable")
+    return members, f"{len(members)} of {len(table)} trainings"
 
 
 def held_out_text(table: pd.DataFrame) -> str:
@@ -88,20 +95,25 @@ def held_out_text(table: pd.DataFrame) -> str:
     return f"Weights chosen on one half of the validation patients, scored on the other, mean of {2 * N_HALVINGS} halves: {found.text()}."
 
 
-def add_ensemble_cost(costs: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
+def add_ensemble_cost(costs: pd.DataFrame, ensemble: SavedEnsemble) -> pd.DataFrame:
     """Append the ensemble to the cost table: the sums over its members, which predict one after the other."""
-    members = costs[costs["Model"].isin(list(weights))]
-    summed = [column for column in costs if column.startswith(("Parameters", "MACs", "Latency_ms", "Training_s"))]
-    row = members.iloc[0].to_dict() | {column: members[column].sum() for column in summed if not column.endswith("passes")}
-    row |= {"Model": ENSEMBLE, "Family": "ensemble", "Input": "; ".join(members["Input"]), "Epochs_mean": members["Epochs_mean"].sum()}
+    counts = Counter(member.name for member in ensemble.members)
+    members = costs[costs["Model"].isin(list(counts))]
+    times = members["Model"].map(counts)
+    summed = [column for column in costs if column.startswith(("Parameters", "MACs", "Latency_ms")) and not column.endswith("passes")]
+    row = members.iloc[0].to_dict() | {column: (members[column] * times).sum() for column in [*summed, "Training_s_per_seed"]}
+    row |= {"Model": ENSEMBLE, "Family": "ensemble", "Input": "; ".join(dict.fromkeys(members["Input"])), "Seeds": 1}
+    row |= {"Training_s": row["Training_s_per_seed"], "Epochs_mean": (members["Epochs_mean"] * times).sum()}
     return pd.concat([costs, pd.DataFrame([row])], ignore_index=True)
 
 
 def ensemble_lines(table: pd.DataFrame, ranking: Ranking) -> list[str]:
     """Write the ensemble's section of the detailed report: rules, members, weights."""
-    width = max(12, int(table["Model"].str.len().max()) + 2)
-    lines = ["ENSEMBLE", *textwrap.wrap(RULES, WIDTH), "", f"{'':<{width}}{'weight':>8}{'validation macro AUC':>23}"]
-    for row in table.sort_values("Weight", ascending=False, kind="stable").itertuples():
-        lines.append(f"{row.Model:<{width}}{row.Weight:>8.3f}{number(row.Validation_macro_AUC):>23}")
-    lines.append(f"{ENSEMBLE:<{width}}{'':>8}{number(ranking.validation_macro_auc):>23} (fitted on these records)")
+    members, count = chosen_members(table)
+    width = max(12, int(members["Model"].str.len().max()) + 2)
+    lines = ["ENSEMBLE", *textwrap.wrap(f"{RULES} It joins {count}:", WIDTH), ""]
+    lines.append(f"{'':<{width}}{'seed':>6}{'weight':>8}{'validation macro AUC':>23}")
+    for row in members.itertuples():
+        lines.append(f"{row.Model:<{width}}{row.Seed:>6}{row.Weight:>8.3f}{number(row.Validation_macro_AUC):>23}")
+    lines.append(f"{ENSEMBLE:<{width}}{'':>14}{number(ranking.validation_macro_auc):>23} (fitted on these records)")
     return [*lines, "", *textwrap.wrap(held_out_text(table), WIDTH)]

@@ -27,7 +27,7 @@ from analysis.evaluation.result import COST, FITTED, MEMBERS, EvaluationResult, 
 from analysis.evaluation.statistics.bootstrap import patient_weights
 from analysis.evaluation.statistics.cost_table import cost_table
 from analysis.retraining.candidates import Candidate, check_fit, check_reference_models, check_runs, find_candidates
-from analysis.retraining.ensemble import choose_ensemble, weights_text
+from analysis.retraining.ensemble import choose_ensemble
 from analysis.retraining.ensemble_file import ENSEMBLE, ENSEMBLE_FILE, SavedEnsemble, read_ensemble
 from analysis.retraining.predictions import predict_validation
 from analysis.retraining.thresholds import SENSITIVITY_TARGET
@@ -116,10 +116,10 @@ def evaluate(
     bootstrap = Bootstrap(n_bootstrap, seed)
     candidates, provenance = _before_opening(models_folder, data, tested, study=study, bootstrap=bootstrap, device=device)
     probabilities = {one.name: predict_validation(one, data.validation, device=device) for one in candidates}
-    ensembles = _read_or_choose_ensemble(models_folder, candidates, probabilities, data.validation, announce)
+    ensemble = _read_or_choose_ensemble(models_folder, candidates, probabilities, data.validation, announce)
     _check_places(on or data, out, ledger_folder)
     test, provenance = _open(data, on, tested, provenance, part=part, study=study, ledger_folder=ledger_folder)
-    every = _predict_all(candidates, probabilities, ensembles, data, test, announce, target=sensitivity_target, device=device)
+    every = _predict_all(candidates, probabilities, ensemble, data, test, announce, target=sensitivity_target, device=device)
     if on is None and (problem := keep_predictions(models_folder, data, test, candidates, every, date=provenance.date)):
         announce(problem)
     predictions = of_shared_classes(every, data, tested)
@@ -127,9 +127,9 @@ def evaluate(
     weights = patient_weights(test.records["patient_id"], n_resamples=n_bootstrap, seed=seed)
     result = compute_result(candidates, predictions, test, weights, provenance, sensitivity_target=sensitivity_target, out=out)
     result = with_race(result, models_folder, candidates)
-    result = _with_more_tables(result, candidates, predictions, ensembles, data, tested, test, weights, announce, device=device)
+    result = _with_more_tables(result, candidates, predictions, ensemble, data, tested, test, weights, announce, device=device)
     if on is not None:
-        result = with_difference(result, models_folder, data, test, candidates, every, ensembles, is_study=ledger_folder is not None)
+        result = with_difference(result, models_folder, data, test, candidates, every, ensemble, is_study=ledger_folder is not None)
         announce(result.difference_note)
     announce(f"writing {out}")
     write_evaluation(result, tested, test, predictions, weights)
@@ -204,7 +204,7 @@ def _before_opening(
 def _predict_all(
     candidates: Sequence[Candidate],
     probabilities: Mapping[str, Sequence[Array]],
-    ensembles: Sequence[SavedEnsemble],
+    ensemble: SavedEnsemble | None,
     data: PreparedData,
     test: Split,
     announce: Callable[[str], None],
@@ -218,8 +218,8 @@ def _predict_all(
         predictions[candidate.name] = predict(
             candidate, data.validation, probabilities[candidate.name], test, sensitivity_target=target, device=device
         )
-    if ensembles:
-        predictions[ENSEMBLE] = ensemble_predictions(ensembles, predictions, data.validation, sensitivity_target=target)
+    if ensemble is not None:
+        predictions[ENSEMBLE] = ensemble_predictions(ensemble, predictions, data.validation, sensitivity_target=target)
     return predictions
 
 
@@ -229,34 +229,34 @@ def _read_or_choose_ensemble(
     probabilities: Mapping[str, Sequence[Array]],
     validation: Split,
     announce: Callable[[str], None],
-) -> tuple[SavedEnsemble, ...]:
+) -> SavedEnsemble | None:
     """Read the ensemble that retraining chose; where it left none that fits these models, choose one for this report alone.
 
     Single trainings (`ecg-tune train`) and studies retrained by version 0.1 come without one. The seal is closed in either case.
 
     Returns:
-        One ensemble a seed; none where there is nothing to join.
+        The ensemble; None where there is nothing to join.
     """
     unusable = f"{folder / ENSEMBLE_FILE} does not exist"
     if (folder / ENSEMBLE_FILE).is_file():
         try:
-            ensembles = read_ensemble(folder, candidates)
+            ensemble = read_ensemble(folder, candidates)
         except DataError as error:
             unusable = str(error)
         else:
-            announce(f"{ENSEMBLE}, chosen on validation: {weights_text(ensembles[0])}")
-            return ensembles
-    ensembles = choose_ensemble(candidates, probabilities, validation.labels)
-    if ensembles:
-        announce(f"{ENSEMBLE}, chosen on validation: {weights_text(ensembles[0])}; for this report only: {unusable}")
-    return ensembles
+            announce(f"{ENSEMBLE}, chosen on validation: {ensemble.text}")
+            return ensemble
+    chosen = choose_ensemble(candidates, probabilities, validation.labels)
+    if chosen is not None:
+        announce(f"{ENSEMBLE}, chosen on validation: {chosen.text}; for this report only: {unusable}")
+    return chosen
 
 
 def _with_more_tables(
     result: EvaluationResult,
     candidates: Sequence[Candidate],
     predictions: Mapping[str, ModelPredictions],
-    ensembles: Sequence[SavedEnsemble],
+    ensemble: SavedEnsemble | None,
     data: PreparedData,
     tested: PreparedData,
     test: Split,
@@ -271,9 +271,9 @@ def _with_more_tables(
     tables = {FITTED: fitted_table(predictions, data.validation, split_scheme=scheme, class_names=tested.class_names, positives=positives)}
     tables |= error_tables(tested, test, predictions, weights, best=result.best)
     tables[COST] = cost_table(candidates, data, device=device)
-    if ensembles:
-        tables[MEMBERS] = ensemble_table(ensembles[0].weights, predictions, data.validation, split_scheme=scheme)
-        tables[COST] = add_ensemble_cost(tables[COST], ensembles[0].weights)
+    if ensemble is not None:
+        tables[MEMBERS] = ensemble_table(ensemble, predictions, data.validation, split_scheme=scheme)
+        tables[COST] = add_ensemble_cost(tables[COST], ensemble)
     announce("explaining a few predictions")
     tables[EXPLANATIONS], explained = explain(candidates, tested, test, predictions, device=device)
     return dataclasses.replace(result, tables=result.tables | tables, explanations=tuple(explained))

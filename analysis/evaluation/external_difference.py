@@ -40,7 +40,7 @@ TITLE = "DIFFERENCE TO THE INTERNAL TEST"
 
 def with_difference(
     result: EvaluationResult, folder: Path, data: PreparedData, external: Split, candidates: Sequence[Candidate],
-    predictions: Mapping[str, ModelPredictions], ensembles: Sequence[SavedEnsemble], *, is_study: bool,
+    predictions: Mapping[str, ModelPredictions], ensemble: SavedEnsemble | None, *, is_study: bool,
 ) -> EvaluationResult:  # fmt: skip
     """Add the difference to the internal test to an external validation, or why there is none. The internal test split stays sealed.
 
@@ -49,7 +49,7 @@ def with_difference(
         data: What they were trained on.
         external: The evaluated records, with the shared classes.
         predictions: {model: predictions} of all the models' classes on these records.
-        ensembles: One a seed; empty where there is none.
+        ensemble: None where there is none.
         is_study: The models are a study's, which knows its data; the command that evaluates others names them.
     """
     try:
@@ -61,7 +61,7 @@ def with_difference(
     provenance, bootstrap = result.provenance, result.provenance.bootstrap
     assert bootstrap is not None  # `evaluate` always makes intervals
     names, columns = provenance.class_names, class_columns(provenance.class_names, data.class_names)
-    internal = _measured_internally(kept, predictions, ensembles, data.validation, columns=columns, class_names=names, bootstrap=bootstrap)
+    internal = _measured_internally(kept, predictions, ensemble, data.validation, columns=columns, class_names=names, bootstrap=bootstrap)
     here = MeasuredSet(external.labels, external.records["patient_id"], result.metrics, result.resamples)
     table = difference_table(here, internal, class_names=names)
     note = _internal_note(kept, data, external, table)
@@ -69,21 +69,21 @@ def with_difference(
 
 
 def _measured_internally(
-    kept: KeptPredictions, predictions: Mapping[str, ModelPredictions], ensembles: Sequence[SavedEnsemble], validation: Split,
+    kept: KeptPredictions, predictions: Mapping[str, ModelPredictions], ensemble: SavedEnsemble | None, validation: Split,
     *, columns: Sequence[int], class_names: Sequence[str], bootstrap: Bootstrap,
 ) -> MeasuredSet:  # fmt: skip
     """Measure the models on their own test split, over some of their classes.
 
     Args:
         predictions: {model: predictions} of all their classes, on any records; the ensemble's among them where there is one.
-        ensembles: One a seed; empty where there is none.
+        ensemble: None where there is none.
         columns: The classes, by their numbers in the models' data.
         class_names: Their names.
         bootstrap: Of the external set; other draws are made here.
     """
-    internal = {name: kept.of_model(model) for name, model in predictions.items() if name != ENSEMBLE or not ensembles}
-    if ensembles:  # its sensitivity thresholds are not looked at
-        internal[ENSEMBLE] = ensemble_predictions(ensembles, internal, validation, sensitivity_target=ensembles[0].sensitivity_target)
+    internal = {name: kept.of_model(model) for name, model in predictions.items() if name != ENSEMBLE or ensemble is None}
+    if ensemble is not None:  # its sensitivity thresholds are not looked at
+        internal[ENSEMBLE] = ensemble_predictions(ensemble, internal, validation, sensitivity_target=ensemble.sensitivity_target)
     seeds = {name: model.of_classes(columns).at_f1_thresholds for name, model in internal.items()}
     labels = kept.labels[:, list(columns)]
     weights = patient_weights(kept.patient_ids, n_resamples=bootstrap.n_resamples, seed=bootstrap.seed + 1)  # own draws

@@ -78,14 +78,15 @@ def _write_tables(result: EvaluationResult, test: Split, predictions: Mapping[st
     probabilities = {f"{model.name}_seed{seed.seed}": seed.test for model in predictions.values() for seed in model.seeds}
     table = predictions_table(test.labels, test.records, probabilities, class_names=names)
     best_seeds = {model.name: model.seeds[model.chosen].seed for model in predictions.values()}
-    write_predictions(table, result.provenance, out, best=result.best, best_seeds=best_seeds)
+    write_predictions(table, result.provenance, out, best=result.best, choice=result.choice, best_seeds=best_seeds)
 
 
 def _write_reports(result: EvaluationResult, predictions: Mapping[str, ModelPredictions]) -> None:
     best, limits, provenance = result.best, result.intervals, result.provenance
     summary = summary_text(
-        result.metrics, result.rankings, provenance, best=best, intervals=limits, race=result.race, scatter=result.scatter
-    )
+        result.metrics, result.rankings, provenance, best=best, intervals=limits, choice=result.choice, race=result.race,
+        scatter=result.scatter,
+    )  # fmt: skip
     if result.difference_note:
         summary += "\n".join(["", *difference_lines(result, [best])]) + "\n"
     write_text(summary, result.out / SUMMARY_FILE)

@@ -28,6 +28,7 @@ class SeedPredictions:
         f1_thresholds: (n_classes,), highest F1 on validation.
         sensitivity_thresholds: (n_classes,), the highest that reach the wanted sensitivity on validation.
         platt: (n_classes, 2), slope and intercept fitted on validation.
+        file: Name of the model file; "" for an ensemble.
     """
 
     seed: int
@@ -37,6 +38,7 @@ class SeedPredictions:
     f1_thresholds: Array
     sensitivity_thresholds: Array
     platt: Array
+    file: str = ""
 
     @property
     def calibrated(self) -> Array:
@@ -107,6 +109,7 @@ def predict(
                 f1_thresholds=np.asarray(saved.thresholds["f1"], dtype=np.float64),
                 sensitivity_thresholds=sensitivity_thresholds(validation.labels, on_validation, target=sensitivity_target),
                 platt=platt_parameters(validation.labels, on_validation),
+                file=path.name,
             )
         )
     return ModelPredictions(candidate.name, tuple(seeds))

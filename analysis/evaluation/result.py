@@ -20,10 +20,10 @@ from analysis.evaluation.statistics.decision import decision_table
 from analysis.evaluation.statistics.paired_tests import ComparedModel, paired_table
 from analysis.evaluation.statistics.subgroups import subgroup_table
 from analysis.evaluation.tables import Intervals, patients_as_known
-from analysis.retraining.candidates import Candidate, Ranking
+from analysis.retraining.candidates import Candidate, Ranking, winner_of
 from ecg_tune.data.prepared.dataset import Split
 from ecg_tune.metrics import Array, untuned_classes
-from ecg_tune.study.race_result import Raced, SeedScatter, read_race, scatter_by_family
+from ecg_tune.study.race_result import Raced, SeedScatter, read_race, scatter_by_family, won_text
 
 PAIRED, FITTED = "11_paired_comparisons", "12_fitted_on_validation"
 CALIBRATION, DECISION, SUBGROUPS = "13_calibration", "14_decision_curves", "15_subgroups"
@@ -48,14 +48,15 @@ class EvaluationResult:
     """Everything that reports and files are made from.
 
     Attributes:
-        best: The model with the highest validation macro AUC.
+        best: The winner of the race over seeds, if it is among the models; else that with the highest validation macro AUC.
         rankings: The models, best first, with their validation results.
         at_f1, at_half, at_sensitivity: At the F1 thresholds of validation, at 0.5, and at those of the wanted sensitivity.
         tables: The statistics by the name of their file, e.g. "11_paired_comparisons".
         sensitivity_target: What `at_sensitivity` was to reach on validation.
         resamples: {model: `mean_over_seeds`} at the F1 thresholds, (n_resamples, n_classes) a metric.
         explanations: The explained predictions of the best signal model and of the best image model.
-        race: How a race over seeds ended that chose the models, all racers, the winner first; empty without one.
+        race: How the last race over seeds ended, all racers, the winner first; empty without one.
+        race_winner: The model that won it; "" where it is not among these.
         scatter: How far seeds scatter, and how far the search's values were above, by family.
         difference_note: Of external validation, what the difference to the internal test rests on, or why there is none.
     """
@@ -72,8 +73,20 @@ class EvaluationResult:
     resamples: dict[str, dict[str, Array]]
     explanations: tuple[ModelExplanation, ...] = ()
     race: tuple[Raced, ...] = ()
+    race_winner: str = ""
     scatter: tuple[SeedScatter, ...] = ()
     difference_note: str = ""
+
+    @property
+    def choice(self) -> str:
+        """By what the best model was chosen: the race over seeds, where it was won by one of these, else their validation results."""
+        if not self.race_winner:
+            return "highest validation macro AUC"
+        of = {ranking.name: ranking.validation_macro_auc for ranking in self.rankings if not ranking.fitted_on_validation}
+        highest = max(of, key=lambda name: of[name])
+        if not of[highest] > of[self.best]:
+            return won_text(self.race)
+        return f"{won_text(self.race)}, though {highest} has {of[highest]:.4f} over the seeds trained since, which no race has counted"
 
     @property
     def metrics(self) -> dict[str, Metrics]:
@@ -128,14 +141,15 @@ def compute_result(
 
 
 def with_race(result: EvaluationResult, folder: Path, candidates: Sequence[Candidate]) -> EvaluationResult:
-    """Add how the race over seeds ended that chose the models, where there was one, and how far seeds scatter.
+    """Add how the last race over seeds ended, where there was one, and how far seeds scatter.
 
     Args:
         folder: Where the models and their manifest lie.
     """
     race = read_race(folder)
-    scatter = scatter_by_family(race or [candidate.raced for candidate in candidates])
-    return dataclasses.replace(result, race=tuple(race), scatter=tuple(scatter))
+    seeds_raced = race and not race[0].folds
+    scatter = scatter_by_family(race if seeds_raced else [candidate.raced for candidate in candidates])
+    return dataclasses.replace(result, race=tuple(race), race_winner=winner_of(race, candidates), scatter=tuple(scatter))
 
 
 def _untuned(predictions: Mapping[str, ModelPredictions], class_names: Sequence[str]) -> tuple[str, ...]:

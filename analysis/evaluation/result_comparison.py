@@ -79,6 +79,7 @@ def compare_evaluations(
     n_patients = len(np.unique(a.patient_ids))
     facts: dict[str, Any] = {
         "A": str(a.folder), "B": str(b.folder), "data_fingerprint": a.fingerprint, "split": a.split, "records": len(a.labels),
+        "best": {side: {"model": files.best, "chosen_by": files.choice} for side, files in zip(SIDES, (a, b), strict=True)},
         "patients": n_patients, "classes": list(a.class_names), "synthetic": a.synthetic or b.synthetic, "bootstrap": n_bootstrap,
         "seeds": {f"{side}: {name}": len(files.models[name].seeds) for side, files, of_side in
                   zip(SIDES, (a, b), (left, right), strict=True) for name in of_side},
@@ -124,6 +125,12 @@ def plain(comparison: ResultComparison) -> dict[str, Any]:
         for row in comparison.table.astype(object).to_dict("records")
     ]
     return {**comparison.facts, "differences": rows}
+
+
+def choice_lines(comparison: ResultComparison) -> list[str]:
+    """Say which model each evaluation had called its best, and by what; nothing where older files don't say."""
+    best = comparison.facts["best"].items()
+    return [f"best of {side}: {of['model']}, chosen by the {of['chosen_by']}" for side, of in best if of["model"] and of["chosen_by"]]
 
 
 def _pairs(a: EvaluationFiles, b: EvaluationFiles, model_a: str | None, model_b: str | None) -> list[tuple[str, str]]:

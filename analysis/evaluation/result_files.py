@@ -25,6 +25,7 @@ MOST_VALUES, MOST_COLUMNS, LARGEST_TABLE_BYTES = 100_000_000, 10_000, 20_000_000
 """Of a file of predictions: its values and columns; of the table of thresholds: its size. Larger ones are no evaluation's."""
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 MODEL = re.compile(r"[\w#. +-]{1,100}")
+CHOICE = re.compile(r"[^\x00-\x1f\x7f]{1,400}")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class EvaluationFiles:
         labels: (n_records, n_classes) of 0/1.
         models: {name: its predictions}, in the order of the reports.
         best: The best model by validation; None where older files don't say.
+        choice: By what it was chosen, e.g. a race over seeds; "" where older files don't say.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class EvaluationFiles:
     labels: NDArray[np.uint8]
     models: Mapping[str, EvaluatedModel]
     best: str | None
+    choice: str = ""
 
 
 def read_evaluation(folder: Path) -> EvaluationFiles:
@@ -133,7 +136,12 @@ def _files(folder: Path, table: pd.DataFrame, thresholds: Mapping[str, Mapping[i
         labels=labels.astype(np.uint8),
         models=models,
         best=best if best in models else None,
+        choice=_choice(table.attrs.get("Choice")),
     )
+
+
+def _choice(noted: object) -> str:
+    return noted if isinstance(noted, str) and CHOICE.fullmatch(noted) else ""
 
 
 def _predictions(table: pd.DataFrame, model: str, names: tuple[str, ...], thresholds: Mapping[str, float]) -> ThresholdedPredictions:

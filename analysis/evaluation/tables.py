@@ -140,17 +140,18 @@ def predictions_table(
 
 
 def write_predictions(
-    table: pd.DataFrame, provenance: Provenance, folder: Path, *, best: str = "", best_seeds: Mapping[str, int] | None = None
+    table: pd.DataFrame, provenance: Provenance, folder: Path, *, best: str, choice: str, best_seeds: Mapping[str, int]
 ) -> None:
     """Write `predictions.csv` and the same as `predictions.parquet`, whose metadata (`DataFrame.attrs`) say what it rests on.
 
     Args:
         best: The model that validation chose.
+        choice: By what.
         best_seeds: {model: the seed with the best validation macro AUC}.
     """
     table.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
     noted = table.copy()
-    noted.attrs = {**_facts(provenance), "Best": best, "Best_Seeds": dict(best_seeds or {})}
+    noted.attrs = {**_facts(provenance), "Best": best, "Choice": choice, "Best_Seeds": dict(best_seeds)}
     noted.to_parquet(folder / PREDICTIONS, engine="pyarrow", index=False)
 
 

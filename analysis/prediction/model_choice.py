@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.retraining.candidates import find_candidates
+from analysis.retraining.candidates import find_candidates, winner_of
 from analysis.retraining.ensemble_file import ENSEMBLE
 from analysis.retraining.ensemble_predictor import EnsemblePredictor, build_ensemble
 from ecg_tune.errors import DataError
 from ecg_tune.metrics import Array
+from ecg_tune.study.race_result import read_race, won_text
 from ecg_tune.training.model_file import checked_predictor, load_saved
 from ecg_tune.training.platt import platt_scaled
 from ecg_tune.training.predictor import Predictor
@@ -53,8 +54,8 @@ class ChosenModel:
 def open_model(location: Path | str) -> ChosenModel:
     """Load a model file (.pth, also from s3://), an ensemble's (.json), or the best single model of a study or of a folder of models.
 
-    The best is that of the highest mean validation macro AUC, and of it the seed with the highest. An ensemble is never chosen
-    for the user: its validation score flatters it.
+    The best is the winner of the race over seeds, else that of the highest mean validation macro AUC, and of it the best seed. An
+    ensemble is never chosen for the user: its validation score flatters it.
 
     Raises:
         DataError: There is no such file, or it is no model.
@@ -80,7 +81,10 @@ def _best_of(folder: Path) -> ChosenModel:
     candidates = find_candidates(folder)
     best = candidates[0]
     seed = int(np.argmax([np.nan_to_num(saved.validation_macro_auc, nan=-1.0) for saved in best.seeds]))
-    why = f"best of {len(candidates)} by validation macro AUC {best.ranking.validation_macro_auc:.4f}"
-    if len(best.seeds) > 1:
-        why += f" (mean of {len(best.seeds)} seeds), its best seed"
+    race, several = read_race(folder), len(best.seeds) > 1
+    if winner_of(race, candidates):
+        why = f"chosen by the {won_text(race)}" + ("; its best seed" if several else "")
+    else:
+        why = f"best of {len(candidates)} by validation macro AUC {best.ranking.validation_macro_auc:.4f}"
+        why += f" (mean of {len(best.seeds)} seeds), its best seed" if several else ""
     return _load(str(best.files[seed]), why)

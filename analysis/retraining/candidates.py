@@ -19,7 +19,7 @@ import torch
 
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import ConfigError, DataError
-from ecg_tune.study.race_result import Raced
+from ecg_tune.study.race_result import Raced, read_race
 from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel, checked_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
 
@@ -73,15 +73,20 @@ class Candidate:
         return Ranking(self.name, len(values), float(values.mean()), spread, self.search_value)
 
     @property
+    def trial(self) -> int:
+        """The trial's number in its study; -1 where it came from none."""
+        return -1 if self.seeds[0].trial is None else self.seeds[0].trial
+
+    @property
     def raced(self) -> Raced:
         """The same of each seed, as of a trial that raced."""
         values = tuple(saved.validation_macro_auc for saved in self.seeds)
-        trial, family = self.seeds[0].trial, self.seeds[0].config.family
-        return Raced(-1 if trial is None else trial, len(values), statistics.fmean(values), None, self.search_value, family, values)
+        family = self.seeds[0].config.family
+        return Raced(self.trial, len(values), statistics.fmean(values), None, self.search_value, family, values)
 
 
 def find_candidates(folder: Path, *, manifest: bool = True) -> list[Candidate]:
-    """Read the models of a folder, highest validation macro AUC first.
+    """Read the models of a folder, the best first: the winner of the race over seeds, then the highest validation macro AUC.
 
     Args:
         manifest: Follow the manifest when there is one; False reads the `<Name>_best.pth` files only.
@@ -98,7 +103,14 @@ def find_candidates(folder: Path, *, manifest: bool = True) -> list[Candidate]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{folder} holds two models named {twice[0]}: keep one of them")
-    return best_first(candidates)
+    won = winner_of(read_race(folder), candidates)
+    return sorted(best_first(candidates), key=lambda candidate: candidate.name != won)
+
+
+def winner_of(race: Sequence[Raced], candidates: Iterable[Candidate]) -> str:
+    """Name the model that won a race; "" where it is not among these, or there was no race."""
+    won = race[0].trial if race else -1
+    return next((candidate.name for candidate in candidates if candidate.trial == won >= 0), "")
 
 
 def listed_candidates(folder: Path, models: Iterable[Mapping[str, Any]]) -> list[Candidate]:

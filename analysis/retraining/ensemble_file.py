@@ -1,7 +1,7 @@
-"""The ensemble as files beside its members: `Ensemble_seed0.json`, … and `Ensemble_best.json`, the best of them on validation.
+"""The ensemble as a file beside its members, `Ensemble_best.json`.
 
-A file names the model files that it joins, with their digests and weights, and what was fitted for the ensemble on validation.
-It holds no network itself, so it is of use only in the folder of its members. Retraining writes these files; nobody else does.
+It names the model files that it joins, with their digests and weights, and what was fitted for the ensemble on validation.
+It holds no network itself, so it is of use only in the folder of its members. Retraining writes it; nobody else does.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
 
 from analysis.retraining.candidates import SUFFIX, Candidate, file_name, without_weights
 from ecg_tune.errors import DataError
@@ -24,7 +23,8 @@ from ecg_tune.training.model_checks import check_fitted
 
 ENSEMBLE = "Ensemble"
 ENSEMBLE_FILE = f"{ENSEMBLE}{Path(SUFFIX).stem}.json"
-FILES, SEED_FILES = f"{ENSEMBLE}_*.json", f"{ENSEMBLE}_seed*.json"
+FILES = f"{ENSEMBLE}_*.json"
+"""Earlier versions wrote one for each seed too."""
 FORMAT = 1
 
 
@@ -33,6 +33,7 @@ class Member:
     """One model file of an ensemble.
 
     Attributes:
+        name: The model's, which several members of different seeds may have.
         file: Its name, in the folder of the ensemble's own file.
         digest: The first 16 hex digits of its SHA-256.
         weight: Of its probabilities; all weights are positive and of sum 1.
@@ -49,9 +50,10 @@ class Member:
 
 @dataclass(frozen=True)
 class SavedEnsemble:
-    """An ensemble that joins one seed of each member.
+    """An ensemble of trainings, of different models or seeds.
 
     Attributes:
+        seed: 0; in the files of earlier versions, which had an ensemble for each, the seed of its members.
         data: What the members' files say about the data they were trained on.
         validation_macro_auc: On the records that chose the weights, so it flatters.
         thresholds: "half" (0.5), "f1" (highest F1) and "sensitivity" (reach `sensitivity_target`), one value a class.
@@ -75,17 +77,31 @@ class SavedEnsemble:
             raise ValueError(f"weights must be positive and of sum 1, but got {weights}")
 
     @property
-    def weights(self) -> dict[str, float]:
-        """Map each member's name to its weight, heaviest first."""
-        return {member.name: member.weight for member in self.members}
+    def text(self) -> str:
+        """The models and weights on one line, heaviest first."""
+        return members_text((member.name, member.weight) for member in self.members)
 
 
-def write_ensemble(folder: Path, ensembles: Sequence[SavedEnsemble]) -> dict[str, Any] | None:
-    """Write a file for every seed and one for the best of them; the files of an earlier ensemble go.
+def members_text(members: Iterable[tuple[str, float]]) -> str:
+    """Sum up members by their models, e.g. "CNN1D 0.600 (3 seeds), ResNet1D 0.400 (1 seed)".
+
+    Args:
+        members: Name of the model and weight of each.
+    """
+    weights, counts = dict[str, float](), Counter[str]()
+    for name, weight in members:
+        weights[name] = weights.get(name, 0.0) + weight
+        counts[name] += 1
+    ordered = sorted(weights, key=lambda name: -weights[name])
+    return ", ".join(f"{name} {weights[name]:.3f} ({counts[name]} seed{'s' if counts[name] > 1 else ''})" for name in ordered)
+
+
+def write_ensemble(folder: Path, ensemble: SavedEnsemble | None) -> dict[str, Any] | None:
+    """Write the ensemble's file, in the place of an earlier one.
 
     Args:
         folder: Where the members' files lie.
-        ensembles: One a seed, as `choose_ensemble` gives them; none removes what is there.
+        ensemble: Of `choose_ensemble`; None removes what is there.
 
     Returns:
         What the manifest says of it; None without an ensemble.
@@ -94,24 +110,15 @@ def write_ensemble(folder: Path, ensembles: Sequence[SavedEnsemble]) -> dict[str
         OSError: The folder can't be written to.
     """
     earlier = set(folder.glob(FILES))
-    best = best_seed(ensembles) if ensembles else None
-    names = []
-    for ensemble in ensembles:
-        names.append(f"{ENSEMBLE}_seed{ensemble.seed}.json")
-        for name in (names[-1], *([ENSEMBLE_FILE] if ensemble is best else [])):
-            LocalStorage(folder).write(name, partial(_write, ensemble))
-            earlier.discard(folder / name)
+    if ensemble is not None:
+        LocalStorage(folder).write(ENSEMBLE_FILE, partial(_write, ensemble))
+        earlier.discard(folder / ENSEMBLE_FILE)
     for stale in earlier:
         stale.unlink()
-    if best is None:
+    if ensemble is None:
         return None
-    scores = [ensemble.validation_macro_auc for ensemble in ensembles]
-    return {"best_file": ENSEMBLE_FILE, "files": names, "weights": best.weights, "validation_macro_auc_mean": float(np.mean(scores))}
-
-
-def best_seed(ensembles: Sequence[SavedEnsemble]) -> SavedEnsemble:
-    """Pick the seed with the highest validation macro AUC, the first of equal ones."""
-    return max(ensembles, key=lambda ensemble: np.nan_to_num(ensemble.validation_macro_auc, nan=-1.0))
+    members = [{"name": member.name, "file": member.file, "weight": member.weight} for member in ensemble.members]
+    return {"file": ENSEMBLE_FILE, "members": members, "validation_macro_auc": ensemble.validation_macro_auc}
 
 
 def load_ensemble(path: Path) -> SavedEnsemble:
@@ -128,7 +135,7 @@ def load_ensemble(path: Path) -> SavedEnsemble:
         ensemble = SavedEnsemble(**{**content, "members": tuple(Member(**member) for member in content["members"])})
         check_fitted(ensemble.thresholds, ensemble.platt, len(ensemble.data.get("class_names", ensemble.platt)))
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist: `ecg-tune retrain` writes it where there are two models or more") from error
+        raise DataError(f"{path} does not exist: `ecg-tune retrain` writes it where there are two trainings or more") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
             f"{path} is not a file of an ensemble ({' '.join(str(error).split())[:200]}): run `ecg-tune retrain` again"
@@ -141,17 +148,16 @@ def load_ensemble(path: Path) -> SavedEnsemble:
     return ensemble
 
 
-def read_ensemble(folder: Path, candidates: Sequence[Candidate]) -> tuple[SavedEnsemble, ...]:
-    """Read all seeds of a folder's ensemble, and make sure that it was chosen from exactly the folder's models.
+def read_ensemble(folder: Path, candidates: Sequence[Candidate]) -> SavedEnsemble:
+    """Read a folder's ensemble, and make sure that it was chosen from exactly the folder's models.
 
     Raises:
-        DataError: Not such files, a changed member, or models that the choice did not know, as after training one more.
+        DataError: Not such a file, a changed member, or models that the choice did not know, as after training one more.
     """
-    ensembles = sorted((load_ensemble(path) for path in folder.glob(SEED_FILES)), key=lambda ensemble: ensemble.seed)
-    models = digests_of(candidates)
-    if not ensembles or any(ensemble.chosen_from != models for ensemble in ensembles):
+    ensemble = load_ensemble(folder / ENSEMBLE_FILE)
+    if ensemble.chosen_from != digests_of(candidates):
         raise DataError(f"{folder / ENSEMBLE_FILE} was not chosen from exactly these models: run `ecg-tune retrain` again")
-    return tuple(ensembles)
+    return ensemble
 
 
 def members_of(path: Path) -> Candidate:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from analysis.retraining.candidates import MANIFEST
-from analysis.retraining.race import Racer
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel, describe_data, save_model
 
@@ -63,7 +62,6 @@ def write_manifest(
     study: str,
     data: PreparedData,
     on: str,
-    raced: Sequence[Racer] = (),
 ) -> dict[str, Any]:
     """Write the manifest, which comes last, when all that it names is there; return it.
 
@@ -73,13 +71,10 @@ def write_manifest(
         ensemble: Of `make_ensemble`.
         folder: Where the models lie.
         on: What the evaluated models were trained on.
-        raced: How a race ended, all racers, the winner first.
     """
     manifest = {
         "study": study, **describe_data(data), "trained_on": on, "models": list(models), "failed": list(failed), "ensemble": ensemble,
     }  # fmt: skip
-    if raced:
-        manifest["race"] = [racer.as_row() for racer in raced]
     if models:
         scratch = (folder / MANIFEST).with_suffix(".part")
         scratch.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")

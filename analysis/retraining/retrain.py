@@ -17,9 +17,10 @@ import torch
 
 from analysis.retraining.candidates import MANIFEST, listed_candidates
 from analysis.retraining.ensemble import make_ensemble
+from analysis.retraining.folds import train_folds
 from analysis.retraining.history_figures import draw_histories
 from analysis.retraining.manifest import RetrainedModel, refit_path, write_best_files, write_manifest
-from analysis.retraining.race import Racer, race
+from analysis.retraining.race import plan_race, race
 from analysis.retraining.training_jobs import (
     MODELS_FOLDER,
     Job,
@@ -34,6 +35,7 @@ from analysis.retraining.training_jobs import (
 from ecg_tune.config import check_choice
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import EcgTuneError, StudyError
+from ecg_tune.study.race_result import write_race
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION, SavedModel, save_model
@@ -86,35 +88,51 @@ def retrain_winners(
     folder: Path,
     trials: Sequence[Trial],
     *,
+    folds: int = 0,
+    seeds: int = 1,
     on: str = TRAIN,
     device: str = "cpu",
     on_start: Callable[[int, int], None] | None = None,
     on_done: Callable[[Job, Outcome], None] | None = None,
     map: Mapper = one_by_one,
 ) -> dict[str, Any]:
-    """Race trials over seeds, see `analysis.retraining.race`, and retrain those of the last round as `retrain` does.
+    """Race trials over seeds or folds, see `analysis.retraining.race`, and retrain those of the last round as `retrain` does.
+
+    How the race ended stays on record beside the models (`ecg_tune.study.race_result`) until it is run again.
 
     Args:
         trials: The racers.
+        folds: Of the training split, over which they race; 0 for a race over seeds.
+        seeds: Trainings of each finalist after a race over folds; those of a race over seeds are done in it.
         on_start: Called once a round, and as in `retrain`.
+
+    Returns:
+        The manifest, and under "race" all racers, the winner first.
     """
     check_data(study, data)
     work = partial(train_job, data=data, device=device, metric=str(study.attributes.metric))
 
-    def train(seeds: Mapping[int, int]) -> dict[int, list[float]]:
-        jobs = plan_jobs(study, folder, [trial for trial in trials if trial.number in seeds], seeds=seeds)
+    divided = train_folds(data, folds) if folds else []
+
+    def train(repeats: Mapping[int, int]) -> dict[int, list[float]]:
+        jobs = plan_jobs(study, folder, [trial for trial in trials if trial.number in repeats], seeds=repeats)
+        jobs = [job.on_fold(divided[job.seed]) for job in jobs] if folds else jobs
         models, _ = _finish(jobs, data=data, work=work, on_start=on_start, on_done=on_done, map=map)
         values: dict[int, list[float]] = {}
         for (number, _), saved in sorted(models.items()):
             values.setdefault(number, []).append(saved.validation_macro_auc)
         return values
 
-    raced = race(trials, train, metric=str(study.attributes.metric))
-    seeds = {racer.trial: racer.seeds for racer in raced if racer.values and racer.seeds == raced[0].seeds}
-    seeds = seeds or dict.fromkeys((racer.trial for racer in raced), 1)  # all failed: tried once more, and the manifest says why
-    winners = [trial for number in seeds for trial in trials if trial.number == number]
+    raced = race(trials, train, metric=str(study.attributes.metric), folds=folds)
+    last, _ = plan_race(len(trials), folds)[-1]
+    repeats = {racer.trial: seeds if folds else racer.seeds for racer in raced[:last] if racer.values}
+    repeats = repeats or dict.fromkeys((racer.trial for racer in raced), 1)  # all failed: tried once more, and the manifest says why
+    winners = [trial for number in repeats for trial in trials if trial.number == number]
     how: dict[str, Any] = {"device": device, "on_start": on_start, "on_done": on_done, "map": map}
-    return retrain(study, data, folder, winners, seeds=seeds, on=on, raced=raced, **how)
+    rows = [racer.as_row() for racer in raced]
+    if raced and raced[0].values:
+        write_race(folder / MODELS_FOLDER, rows)
+    return {**retrain(study, data, folder, winners, seeds=repeats, on=on, **how), "race": rows}
 
 
 def retrain(
@@ -125,7 +143,6 @@ def retrain(
     *,
     seeds: int | Mapping[int, int],
     on: str = TRAIN,
-    raced: Sequence[Racer] = (),
     device: str = "cpu",
     on_start: Callable[[int, int], None] | None = None,
     on_done: Callable[[Job, Outcome], None] | None = None,
@@ -139,7 +156,6 @@ def retrain(
     Args:
         trials: Best first: `chosen_trials`, or `named_trials`.
         seeds: Trainings of each, or trial number → trainings.
-        raced: How a race of them and of others ended, for the manifest.
         on: "train", or "train+validation", before which every reference model is trained on train.
         on_start: Called with the number of trainings to do and of those finished before; twice with "train+validation".
         on_done: Called after every training, with the model or the error.
@@ -160,7 +176,7 @@ def retrain(
     draw_histories(done, models_folder, class_names=data.class_names)
     listed = write_best_files(done, models_folder)
     ensemble = make_ensemble(models_folder, listed_candidates(models_folder, listed), data, device=_local(device))
-    return write_manifest(listed, _describe_failed(failed), ensemble, models_folder, study=study.name, data=data, on=on, raced=raced)
+    return write_manifest(listed, _describe_failed(failed), ensemble, models_folder, study=study.name, data=data, on=on)
 
 
 def _finish(

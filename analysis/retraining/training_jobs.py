@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ecg_tune.config import TrialConfig
-from ecg_tune.data.prepared.dataset import PreparedData
-from ecg_tune.errors import DataError, EcgTuneError, StudyError, WorkFailedError
+from ecg_tune.data.prepared.dataset import PreparedData, Split
+from ecg_tune.errors import DataError, EcgTuneError, StudyError, UsageError, WorkFailedError
 from ecg_tune.models import MODELS, trial_config
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
-from ecg_tune.training.encoders import with_local_encoders
+from ecg_tune.training.encoders import starts_trained, with_local_encoders
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION, SavedModel, load_saved, save_model
 from ecg_tune.training.oom import out_of_memory
@@ -29,6 +32,26 @@ Key = tuple[int, int]
 
 
 @dataclass(frozen=True)
+class Fold:
+    """A part of the training split that validates a training on the others.
+
+    Attributes:
+        number: From 0.
+        rows: Of the training split's records, those that validate.
+    """
+
+    number: int
+    of: int
+    rows: tuple[int, ...]
+
+    def divide(self, data: PreparedData) -> PreparedData:
+        """Divide the training split into train and validation; the data's own validation split is left out."""
+        held_out = np.zeros(len(data.train), dtype=np.bool_)
+        held_out[list(self.rows)] = True
+        return dataclasses.replace(data, train=_part(data.train, ~held_out), validation=_part(data.train, held_out, "validation"))
+
+
+@dataclass(frozen=True)
 class Job:
     """One training: a trial's config with one seed, and where the result goes.
 
@@ -36,6 +59,7 @@ class Job:
         search_value: The trial's macro AUC in the search; None when the search went by another metric.
         path: Named after the trial, not its rank, which more trials may change.
         reference: The same config and seed, trained on train alone; None when this job trains that reference model itself.
+        fold: Validates it, see `Fold`; None for the data's own validation split.
     """
 
     name: str
@@ -45,11 +69,26 @@ class Job:
     seed: int
     path: Path
     reference: SavedModel | None = None
+    fold: Fold | None = None
 
     @property
     def key(self) -> Key:
         """Trial and seed."""
         return self.trial, self.seed
+
+    def on_fold(self, fold: Fold) -> Job:
+        """Plan the training that a fold validates; its seed is the fold's number, so that all trials have the same.
+
+        Raises:
+            UsageError: It starts from encoders that were trained on the fold's records too.
+        """
+        if starts_trained(self.config):
+            raise UsageError(
+                f"trial {self.trial} starts from encoders that were trained on all of the train split, whose folds would flatter it: race "
+                "over seeds, without --folds"
+            )
+        path = self.path.with_name(f"{self.path.name.rsplit('_', 1)[0]}_fold{fold.number}of{fold.of}.pth")
+        return dataclasses.replace(self, seed=fold.number, path=path, fold=fold)
 
     def refit(self, reference: SavedModel, path: Path) -> Job:
         """Plan the training on train and validation that follows this one.
@@ -102,6 +141,7 @@ def train_job(job: Job, *, data: PreparedData, device: str, metric: str) -> Outc
     try:
         if job.reference:
             return refit_model(job.reference, data, device=device)
+        data = job.fold.divide(data) if job.fold else data
         fit = train_model(job.config, data, seed=job.seed, device=device, metric=metric)
         return saved_model(fit, data, name=job.name, trial=job.trial, device=device)
     except EcgTuneError as error:
@@ -110,6 +150,15 @@ def train_job(job: Job, *, data: PreparedData, device: str, metric: str) -> Outc
         if not out_of_memory(error):
             raise
         return WorkFailedError(f"out of memory: {str(error).splitlines()[0]}")
+
+
+def _part(split: Split, rows: NDArray[np.bool_], name: str = "train") -> Split:
+    records = {key: column[rows] for key, column in split.records.items()}
+    if name != "train":
+        return Split(name, split.signals_uv[rows], split.labels[rows], records)
+    certainty = None if split.certainty is None else split.certainty[rows]
+    statements = None if split.statements is None else split.statements[rows]
+    return Split(name, split.signals_uv[rows], split.labels[rows], records, certainty=certainty, statements=statements)
 
 
 def finished_model(job: Job, data: PreparedData) -> SavedModel | None:

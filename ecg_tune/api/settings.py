@@ -24,6 +24,7 @@ from ecg_tune.search.space import SearchSpace
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.checkpoints import planned_storage
 from ecg_tune.study.study import Study
+from ecg_tune.training.auxiliary import NO_STATEMENTS
 from ecg_tune.training.inputs import IMAGE_FAMILIES, check_families
 from ecg_tune.training.loss import NO_CERTAINTY
 from search_spaces import SpaceContext, in_order, search_space
@@ -184,8 +185,12 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
     """
     context = space_context(prepared, settings.profile, settings.epochs)
     context = replace(context, rules=settings.rules, memory_gb=settings.memory_gb, version=settings.space_version)
-    if prepared.train.certainty is None and any(rule and name.endswith(".soft_labels") for name, rule in settings.rules.items()):
-        raise ConfigError(NO_CERTAINTY)
+    for name, known, lacking in (
+        ("soft_labels", prepared.train.certainty, NO_CERTAINTY),
+        ("auxiliary", prepared.train.statements, NO_STATEMENTS),
+    ):
+        if known is None and any(rule and key.endswith(f".{name}") for key, rule in settings.rules.items()):
+            raise ConfigError(lacking)
     if settings.fusion_from:
         source, storage = Path(settings.fusion_from), planned_storage(study, settings)
         context = replace(context, encoders=encoders_of(source, prepared, into=storage, own=source.resolve() == study.resolve()))

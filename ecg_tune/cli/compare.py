@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from analysis.evaluation.report.comparison_text import comparison_lines
-from analysis.evaluation.result_comparison import FIGURE, compare_evaluations, plain, write_comparison
+from analysis.evaluation.result_comparison import FIGURE, choice_lines, compare_evaluations, plain, write_comparison
 from analysis.evaluation.result_files import read_evaluation
 
 EXAMPLE = "Example: ecg-tune compare results_old/ results_new/ --out comparison/"
@@ -38,7 +38,7 @@ def compare(
     if as_json:
         print(json.dumps(plain(comparison), indent=1))
     else:
-        print(f"A {results_a}\nB {results_b}\n{comparison.note}\n")
+        print("\n".join([f"A {results_a}", f"B {results_b}", *choice_lines(comparison), comparison.note, ""]))
         print("\n".join(comparison_lines(comparison.table)))
     if out is not None:
         write_comparison(comparison, out)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from analysis.retraining.ensemble import HeldOut
-from ecg_tune.api.retrain import RACERS, SEEDS, TOP, wanted
+from analysis.retraining.ensemble_file import members_text
+from ecg_tune.api.retrain import MOST_FOLDS, RACERS, SEEDS, TOP, wanted
 from ecg_tune.api.retrain import retrain as retrain_trials
 from ecg_tune.api.study_data import open_study_data
 from ecg_tune.cli.options import Device, StudyData, StudyFolder, next_evaluation
@@ -37,6 +38,17 @@ Race = Annotated[
         "--race",
         help=f"Race the best N trials (--top, {RACERS} unless given): one seed each, two more for the better half, four more for the "
         "better quarter, ranked by their means. The search's own value is not counted.",
+    ),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--folds",
+        min=2,
+        max=MOST_FOLDS,
+        metavar="K",
+        help="With --race: race over K folds of the train split (by patient, the same for all) instead of seeds on validation, which the "
+        "search has looked at. The finalists are then trained on all of train, --seeds times.",
     ),
 ]
 Splits = Annotated[
@@ -68,6 +80,7 @@ def retrain(
     per_family: PerFamily = False,
     trial: Trials = None,
     race: Race = False,
+    folds: Folds = None,
     on: Splits = "train",
     data: StudyData = None,
     device: Device = "auto",
@@ -84,8 +97,8 @@ def retrain(
         return
 
     manifest = retrain_trials(
-        study, top=top, seeds=seeds, per_family=per_family, trials=trial or (), race=race, on=on, data=data, device=device,
-        address=address, insecure=insecure, say=partial(print, flush=True),
+        study, top=top, seeds=seeds, per_family=per_family, trials=trial or (), race=race, folds=folds, on=on, data=data,
+        device=device, address=address, insecure=insecure, say=partial(print, flush=True),
     )  # fmt: skip
     _show_models(manifest)
     if not trial and not race:
@@ -108,8 +121,8 @@ def _show_models(manifest: Mapping[str, Any]) -> None:
         curse = "" if in_search is None else f"; the search said {in_search:.4f}, winner's curse {in_search - mean:+.4f}"
         print(f"{model['name']}: validation macro AUC {mean:.4f}{sd}{curse}")
     if ensemble := manifest["ensemble"]:
-        weights = ", ".join(f"{name} {weight:.3f}" for name, weight in ensemble["weights"].items())
-        print(f"Ensemble, chosen on validation: {weights}; macro AUC there {ensemble['validation_macro_auc_mean']:.4f}, which flatters it")
+        members = members_text((member["name"], member["weight"]) for member in ensemble["members"])
+        print(f"Ensemble, chosen on validation: {members}; macro AUC there {ensemble['validation_macro_auc']:.4f}, which flatters it")
         if "held_out" in ensemble:
             print(f"its weights chosen on one half of the patients, scored on the other: {HeldOut(**ensemble['held_out']).text()}")
 

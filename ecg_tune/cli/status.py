@@ -23,7 +23,7 @@ from ecg_tune.search.stopping.schedulers import study_forecasts, study_rungs
 from ecg_tune.search.stopping.story import story
 from ecg_tune.study.race_result import Raced, scatter_by_family
 from ecg_tune.study.study import Study
-from ecg_tune.study.summary import race_of, summarise
+from ecg_tune.study.summary import StudySummary, summarise
 from ecg_tune.study.trial import STATES, Trial
 
 EXAMPLE = "Example: ecg-tune status STUDY --why 17"
@@ -86,8 +86,7 @@ def facts(study: Study) -> dict[str, Any]:
         "epochs": overview.epochs,
         "metric": attributes.metric,
         "best": _plain(overview.best) if overview.best else None,
-        "race": [dataclasses.asdict(racer) for racer in overview.race],
-        "race_by_family": [dataclasses.asdict(family) for family in scatter_by_family(overview.race)],
+        **_race(overview),
         "defaults": [_plain(trial) for trial in overview.defaults],
         "rungs": {f"{family}@{epoch}": count for family, counts in overview.rung_counts.items() for epoch, count in counts.items()},
         "discarded": {str(trial.number): trial.discarded for trial in study.all_trials() if trial.discarded},
@@ -112,6 +111,14 @@ def facts(study: Study) -> dict[str, Any]:
         "max_epochs": attributes.max_epochs,
         "timing": dict(overview.timing) or None,
         "timed_trials": overview.n_timed,
+    }
+
+
+def _race(overview: StudySummary) -> dict[str, Any]:
+    return {
+        "race": [dataclasses.asdict(racer) for racer in overview.race],
+        "race_lapsed": overview.lapsed,
+        "race_by_family": [dataclasses.asdict(family) for family in scatter_by_family(overview.race)],
     }
 
 
@@ -146,7 +153,7 @@ def summary(study: Study) -> str:
     lines += values["early_end"]["lines"]
     for trial in values["defaults"]:
         lines.append(f"default {trial['family']}: {_describe(trial)}")
-    lines += _best_lines(values, race_of(study))
+    lines += _best_lines(values, [Raced(**racer) for racer in values["race"]])
     for trial in values["pareto_front"] or ():
         shown = ", ".join(f"{name} {value:.6g}" for name, value in zip(values["objectives"], trial["values"], strict=True))
         lines.append(f"Pareto front: trial {trial['number']} ({trial['family']}): {shown}")
@@ -162,10 +169,10 @@ def _notes(values: dict[str, Any]) -> list[str]:
 
 def _best_lines(values: Mapping[str, Any], raced: Sequence[Raced]) -> list[str]:
     """Describe the best trial: the winner of a race over seeds, if there was one, and the best of the search."""
-    lines = []
+    lines = [values["race_lapsed"]] if values["race_lapsed"] else []
     if raced and raced[0].mean is not None:
         family = f" ({raced[0].family})" if raced[0].family else ""
-        lines.append(f"best after the race of {len(raced)} trials over seeds: trial {raced[0].trial}{family}, {raced[0].text()}")
+        lines.append(f"best after the race of {len(raced)} trials over {raced[0].over}: trial {raced[0].trial}{family}, {raced[0].text()}")
         lines += [f"  {family.family}: {family.text()}" for family in scatter_by_family(raced)]
     if values["best"]:
         best = values["best"]

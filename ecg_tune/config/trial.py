@@ -171,6 +171,12 @@ class TrainingConfig:
         "0.75. Unknown ones stay 1; 0 switches it off. Validation and test keep their labels.",
         limits=(0, 1),
     )
+    auxiliary: float = setting(
+        0.0,
+        "Weight of the loss of a second head that learns PTB-XL's finer statements beside the labels. It is dropped when training ends; 0 "
+        "switches it off.",
+        limits=(0, 10),
+    )
     class_weights: bool = setting(False, "Let the positives of a class weigh as much as its negatives.")
     deterministic: bool = setting(False, "Use only algorithms that give the same bits every time; some are slower.")
     compile: bool = setting(False, "Let `torch.compile` fuse the network. The first epoch takes longer.")

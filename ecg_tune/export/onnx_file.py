@@ -21,6 +21,8 @@ from ecg_tune.export.metadata import DESCRIPTION, VERSION
 
 OPSET = 17
 """The first with layer normalisation; ONNX Runtime reads it since version 1.12."""
+LARGEST_BYTES = 2**31 - 1
+"""Of a file: ONNX is a protocol buffer."""
 INSTALL = "ONNX needs the packages onnx and onnxruntime: pip install 'ecg-tune[onnx]'"
 
 
@@ -45,10 +47,16 @@ def write_onnx(graph: Graph, metadata: Mapping[str, str], file: BinaryIO) -> Non
     own GRU and LSTM, and needs no further package.
 
     Raises:
-        UsageError: ONNX has no operator for a part of the network.
+        UsageError: ONNX has no operator for a part of the network, or the file would be too large, as of many large members.
     """
     import onnx  # an extra, see `require_packages`
 
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in (*graph.parameters(), *graph.buffers()))
+    if weights > LARGEST_BYTES:
+        raise UsageError(
+            f"an ONNX file holds {LARGEST_BYTES / 1e9:.3g} GB at most, and the weights of {len(graph.members)} network(s) are "
+            f"{weights / 1e9:.3g} GB: use --format torch-export, or export one member"
+        )
     traced: Any = BytesIO()  # torch's types name paths alone; it takes open files
     names = (INPUT, *graph.outputs)
     with warnings.catch_warnings(), torch.inference_mode(), OnnxOperators():

@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 from ecg_tune.errors import StudyError
 from ecg_tune.study.database import DATABASE, connection_settings, database_of
 from ecg_tune.study.lock import search_runs
-from ecg_tune.study.race_result import MANIFEST, MODELS_FOLDER
+from ecg_tune.study.race_result import MODELS_FOLDER, RACE
 from ecg_tune.study.server_url import on_server
 
 SERVER_CHANGES = """
@@ -32,7 +32,7 @@ def change_mark(folder: Path) -> Hashable:
     try:
         url = database_of(folder)
         found = _server_mark(url) if on_server(url) else tuple(_file_mark(folder / name) for name in (DATABASE, f"{DATABASE}-wal"))
-        return (*found, _file_mark(folder / MODELS_FOLDER / MANIFEST), search_runs(folder))
+        return (*found, _file_mark(folder / MODELS_FOLDER / RACE), search_runs(folder))
     except (OSError, StudyError, SQLAlchemyError) as error:
         return str(error)
 

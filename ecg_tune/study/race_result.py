@@ -1,18 +1,21 @@
-"""How a race over seeds ended, as `ecg-tune retrain --race` wrote it into STUDY/models/manifest.json, and how far seeds scatter."""
+"""How a race over seeds ended, as `ecg-tune retrain --race` wrote it into STUDY/models/race.json, and how far seeds scatter.
+
+The file stays until a race is run again: other retrainings replace the models and their manifest, not what the race found.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecg_tune.storage import LocalStorage
 
-MODELS_FOLDER, MANIFEST = "models", "manifest.json"
+MODELS_FOLDER, RACE = "models", "race.json"
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,12 @@ class Raced:
 
     Attributes:
         seeds: Trainings that succeeded.
-        mean: Validation macro AUC, mean over the seeds; None without any.
+        mean: Validation macro AUC, mean over the seeds; of a race over folds the macro AUC on them. None without any.
         interval: Its 95 % interval over seeds; None with fewer than two.
         search_value: The trial's value in the search; None where that went by another metric.
-        family: "" in a manifest of an older version.
-        values: Validation macro AUC of each seed; () in a manifest of an older version.
+        family: "" where it is not known.
+        values: Macro AUC of each seed or fold; () where they are not known.
+        folds: Of the training split, over which the trials raced; 0 for a race over seeds.
     """
 
     trial: int
@@ -35,11 +39,20 @@ class Raced:
     search_value: float | None
     family: str = ""
     values: tuple[float, ...] = ()
+    folds: int = 0
+
+    @property
+    def over(self) -> str:
+        """Over what the trials raced: "seeds" or "folds"."""
+        return "folds" if self.folds else "seeds"
 
     @property
     def gap(self) -> float | None:
-        """By how much the search's value is above the mean over seeds (winner's curse); None where either is missing."""
-        return None if self.mean is None or self.search_value is None else self.search_value - self.mean
+        """By how much the search's value is above the mean over seeds (winner's curse); None where either is missing, and over folds.
+
+        Folds are other records than those of the search: a difference says little.
+        """
+        return None if self.mean is None or self.search_value is None or self.folds else self.search_value - self.mean
 
     @property
     def mean_text(self) -> str:
@@ -53,7 +66,15 @@ class Raced:
         if self.mean is None:
             return self.mean_text
         searched = "" if self.search_value is None else f"; the search said {self.search_value:.4f}"
-        return f"validation macro AUC {self.mean_text} over {self.seeds} seed{'s' if self.seeds > 1 else ''}{searched}"
+        if self.folds:
+            searched += " on validation" if searched else ""
+            return f"macro AUC {self.mean_text} over {self.seeds} of {self.folds} folds of the train split{searched}"
+        return f"validation macro AUC {self.mean_text} over {_counted(self.seeds, 'seed')}{searched}"
+
+
+def won_text(race: Sequence[Raced]) -> str:
+    """Name a race of one or more trials and say how it was won, to follow "chosen by the"."""
+    return f"race of {_counted(len(race), 'trial')} over {race[0].over} ({race[0].text()})"
 
 
 @dataclass(frozen=True)
@@ -80,11 +101,25 @@ class SeedScatter:
 
 
 def scatter_by_family(trials: Iterable[Raced]) -> list[SeedScatter]:
-    """Sum up retrained trials by family, in the order of their first trials."""
+    """Sum up trials retrained with several seeds by family, in the order of their first trials."""
     families: dict[str, list[Raced]] = {}
-    for trial in trials:
+    for trial in (trial for trial in trials if not trial.folds):
         families.setdefault(trial.family, []).append(trial)
     return [_scatter(family, raced) for family, raced in families.items() if family]
+
+
+def write_race(models: Path, racers: Sequence[Mapping[str, Any]]) -> None:
+    """Write how a race ended, in the place of an earlier one.
+
+    Args:
+        models: The folder of the retrained models, `STUDY/models`.
+        racers: As plain data, the winner first.
+
+    Raises:
+        OSError: The folder can't be written to.
+    """
+    text = json.dumps({"race": list(racers)}, indent=1) + "\n"
+    LocalStorage(models).write(RACE, lambda file: file.write(text.encode()))
 
 
 def read_race(models: Path) -> list[Raced]:
@@ -94,15 +129,15 @@ def read_race(models: Path) -> list[Raced]:
         models: The folder of the retrained models, `STUDY/models`.
     """
     try:
-        with LocalStorage(models).open(MANIFEST) as file:
+        with LocalStorage(models).open(RACE) as file:
             return raced_in(json.loads(file.read()))
     except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
         return []
 
 
-def raced_in(manifest: Mapping[str, Any]) -> list[Raced]:
-    """Return the racers of a manifest, the winner first."""
-    return [_raced(row) for row in manifest.get("race") or ()]
+def raced_in(content: Mapping[str, Any]) -> list[Raced]:
+    """Return the racers under the key "race" of plain data, the winner first."""
+    return [_raced(row) for row in content.get("race") or ()]
 
 
 def _raced(row: dict[str, Any]) -> Raced:
@@ -115,6 +150,7 @@ def _raced(row: dict[str, Any]) -> Raced:
         None if value is None else float(value),
         str(row.get("family", "")),
         tuple(map(float, row.get("values", ()))),
+        int(row.get("folds", 0)),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.extensions import counting
 from ecg_tune.study.race_result import MODELS_FOLDER, Raced, read_race
 from ecg_tune.study.ranking import best_of, pareto_front
 from ecg_tune.study.study import Study
@@ -52,7 +53,8 @@ class StudySummary:
         extending: Unfinished trials that extend one which still counts.
         rung_counts: Trials that reached each rung.
         budgets: The limits that the search was last given.
-        race: How the last race over seeds ended, the winner first; empty without one.
+        race: How the last race over seeds ended, the winner first; empty without one that still holds.
+        lapsed: Why the last race no longer holds; "" where it does, or there was none.
         winner: The trial that won it; None without a race, or when all its trainings failed.
         timing: Part of `ecg_tune.timing.PARTS` → its seconds over all trials; empty where none measured that.
         n_timed: Trials that did.
@@ -77,6 +79,7 @@ class StudySummary:
     timing: Mapping[str, float]
     n_timed: int
     race: tuple[Raced, ...] = ()
+    lapsed: str = ""
     winner: Trial | None = None
 
     @property
@@ -102,7 +105,7 @@ def summarise(study: Study, trials: Sequence[Trial] | None = None, *, rung_count
     timed = [trial for trial in here if sum(trial.timing.values()) > 0]
     seen, best = Counter(trial.state for trial in trials), best_of(trials)
     minimised = [*attributes.minimise, *(f"objective {n}" for n in range(len(attributes.minimise) + 2, len(study.directions) + 1))]
-    race = race_of(study)
+    race, lapsed = race_of(study)
     winner = race[0].trial if race and race[0].mean is not None else None
     return StudySummary(
         name=study.name,
@@ -122,18 +125,31 @@ def summarise(study: Study, trials: Sequence[Trial] | None = None, *, rung_count
         rung_counts=rung_counts or {},
         budgets=_budgets(attributes, trials, here),
         race=race,
+        lapsed=lapsed,
         winner=next((trial for trial in study.all_trials() if trial.number == winner), None),
         timing={part: sum(trial.timing.get(part, 0.0) for trial in timed) for part in PARTS} if timed else {},
         n_timed=len(timed),
     )
 
 
-def race_of(study: Study) -> tuple[Raced, ...]:
-    """Return how the last race over seeds ended, the winner first, without trials that were discarded since."""
-    if study.folder is None:
-        return ()
-    discarded = {trial.number for trial in study.all_trials() if trial.discarded}
-    return tuple(racer for racer in read_race(study.folder / MODELS_FOLDER) if racer.trial not in discarded)
+def race_of(study: Study) -> tuple[tuple[Raced, ...], str]:
+    """Return how the last race over seeds ended, the winner first, and "" or why it no longer holds.
+
+    It holds until it is run again. A trial that was discarded since is left out; once one was extended, the race, which ran the
+    shorter one, says nothing.
+    """
+    raced = [] if study.folder is None else read_race(study.folder / MODELS_FOLDER)
+    if not raced:
+        return (), ""
+    everything = {trial.number: trial for trial in study.all_trials()}
+    counted = {trial.number for trial in counting(list(everything.values()))}
+    raced = [racer for racer in raced if racer.trial not in everything or not everything[racer.trial].discarded]
+    changed = next((racer for racer in raced if racer.trial not in counted), None)
+    if changed is None:
+        return tuple(raced), ""
+    why = "was extended" if changed.trial in everything else "is not in this study"
+    again = f"run `ecg-tune retrain {study.folder} --race` again"
+    return (), f"the race over {changed.over} no longer holds, since trial {changed.trial}, which ran in it, {why}: {again}"
 
 
 def extending(trials: Iterable[Trial]) -> int:

@@ -54,6 +54,11 @@ def with_local_encoders(config: TrialConfig, folder: Path) -> TrialConfig:
     return replace(config, model=replace(config.model, **changes))
 
 
+def starts_trained(config: TrialConfig) -> bool:
+    """Return whether a fusion's config names weights that its encoders start from."""
+    return isinstance(config.model, FusionConfig) and bool(config.model.signal_checkpoint or config.model.image_checkpoint)
+
+
 def load_encoder(path: Path, *, inputs: str) -> SavedModel:
     """Load a model file for use as a fusion's signal or image encoder.
 

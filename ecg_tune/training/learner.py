@@ -21,12 +21,13 @@ from ecg_tune.errors import NonFiniteLossError
 from ecg_tune.metrics import macro_metrics, per_class_metrics
 from ecg_tune.models import Fusion, FusionConfig, build_model
 from ecg_tune.timing import OFF, NoStopwatch
+from ecg_tune.training.auxiliary import JointNetwork, training_loss, with_statements
 from ecg_tune.training.averaging import AveragedWeights
 from ecg_tune.training.encoders import load_encoders, trained_parts
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.freed_memory import keep_freed_memory
 from ecg_tune.training.inputs import check_inputs
-from ecg_tune.training.loss import make_loss, with_soft_labels
+from ecg_tune.training.loss import with_soft_labels
 from ecg_tune.training.mixup import mixup
 from ecg_tune.training.numerics import deterministic, mixed_precision
 from ecg_tune.training.oom import MicroBatches
@@ -66,6 +67,7 @@ class Learner:
 
     Attributes:
         model: The network whose weights are trained.
+        trained: The same, or with a second head beside it that only training has, see `ecg_tune.training.auxiliary`.
         validated: What is validated, kept and saved: the same network, or its averaged weights.
     """
 
@@ -85,23 +87,27 @@ class Learner:
             n_leads, n_classes = data.train.signals_uv.shape[2], data.train.labels.shape[1]
             channels = n_channels(config.image, n_leads) if config.image else 0
             model = build_model(config.model, family=config.family, n_leads=n_leads, n_channels=channels, n_classes=n_classes)
+            labelled = with_statements(with_soft_labels(data.train, config.training.soft_labels), config.training.auxiliary)
+            n_statements = labelled.labels.shape[1] - n_classes
+            trained = JointNetwork(model, n_statements) if n_statements else model
             self.rng = self._rng_state()
         load_encoders(model, config)
         # convolutions are faster on channels-last weights and images; other parameters are not four-dimensional
-        self.model = model.to(self.device)
+        self.model = model
+        self.trained: nn.Module = trained.to(self.device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedWeights(self.model, config.training) if config.training.averaging != "none" else None
         self.validated: nn.Module = self.average.network if self.average else self.model
         self.predictor = Predictor(self.validated, config, normalisation=data.normalisation, sampling_rate_hz=data.sampling_rate_hz)
         self.loader = BatchLoader(
-            with_soft_labels(data.train, config.training.soft_labels),
+            labelled,
             batch_size=config.training.batch_size,
             inputs=self._crop_and_augment,
             generator=self.order,
             with_images=config.stored_images,
         )
         self.micro_batches = MicroBatches(config.training.micro_batch or config.training.batch_size, stopwatch=stopwatch)
-        self.loss = make_loss(config.training, data.train.labels)
+        self.loss = training_loss(config.training, data.train.labels)
         self.optimizer = self._make_optimizer()
         self.schedule = Schedule(self.optimizer, config.training, n_batches=len(self.loader))
 
@@ -175,7 +181,7 @@ class Learner:
     def state_dict(self) -> dict[str, Any]:
         """Collect the state of network, optimiser, schedule and random streams; loadable with `weights_only=True`."""
         return {
-            "model": self.model.state_dict(),
+            "model": self.trained.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "average": self.average.state_dict() if self.average else {},
@@ -189,7 +195,7 @@ class Learner:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from the `state_dict` of a learner with the same config; only `max_epochs` may differ."""
-        self.model.load_state_dict(state["model"])
+        self.trained.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         if self.average:
@@ -216,7 +222,7 @@ class Learner:
     def _train(self) -> float:
         self.model.train()
         clip, total = self.config.training.gradient_clip, torch.zeros((), device=self.device)
-        network = torch.compile(self.model) if self.config.training.compile else self.model
+        network = torch.compile(self.trained) if self.config.training.compile else self.trained
 
         def compute_loss(records: Sequence[Tensor], labels: Tensor) -> Tensor:
             signal, *images = records
@@ -231,7 +237,7 @@ class Learner:
             loss = self.micro_batches.backward(records, labels, compute_loss, self.optimizer.zero_grad)
             with self.stopwatch.part("optimiser"):
                 if clip:
-                    nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+                    nn.utils.clip_grad_norm_(self.trained.parameters(), clip)
                 self.optimizer.step()
                 if self.average:
                     self.average.step_done(self.model)
@@ -242,7 +248,7 @@ class Learner:
     def _make_optimizer(self) -> Optimizer:
         share = self.config.model.encoder_learning_rate if isinstance(self.config.model, FusionConfig) else 1.0
         slow = trained_parts(self.model) if isinstance(self.model, Fusion) else ()
-        return make_optimizer(self.model, self.config.training, slow=slow, share=share)
+        return make_optimizer(self.trained, self.config.training, slow=slow, share=share)
 
     def _crop_and_augment(self, signal_mv: Tensor, *images: Tensor) -> tuple[Tensor, ...]:
         """Standardise a batch (batch, n_samples, n_leads) in millivolts, crop it at random and augment it; images stay as they are."""

@@ -19,8 +19,8 @@ from torch import Tensor
 from ecg_tune.data.loaders import DeviceSplit, to_device
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import NonFiniteLossError
+from ecg_tune.training.auxiliary import training_loss
 from ecg_tune.training.learner import Learner, LearningData
-from ecg_tune.training.loss import make_loss
 from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel
 from ecg_tune.training.optimizers import SHARE
 
@@ -60,12 +60,18 @@ def _refit_learner(reference: SavedModel, data: PreparedData, device: torch.devi
         torch.cat([train.labels, validation.labels]),
         train.images + validation.images if train.images and validation.images else None,
         None if train.certainty is None else torch.cat([train.certainty, torch.ones_like(validation.labels)]),
+        None if train.statements is None else torch.cat([train.statements, _unknown(validation, train.statements)]),
     )
     empty = both.first(0)  # no record is left to validate on
     loaded = LearningData(both, empty, reference.data["normalisation"], data.sampling_rate_hz)
     learner = Learner(reference.config, loaded, seed=reference.seed)
-    learner.loss = make_loss(reference.config.training, train.labels)
+    learner.loss = training_loss(reference.config.training, train.labels)
     return learner
+
+
+def _unknown(validation: DeviceSplit, statements: Tensor) -> Tensor:
+    """Make the statements of validation, which are not read: (n_records, n_statements) of NaN."""
+    return statements.new_full((len(validation), statements.shape[1]), math.nan)
 
 
 def _train_epoch(learner: Learner, row: dict[str, Any]) -> dict[str, Any]:

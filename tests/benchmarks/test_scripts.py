@@ -10,13 +10,16 @@ import runpy
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ecg_tune.config import PROFILES, to_dict
+from ecg_tune.data.prepared.writer import write_prepared
 from search_spaces import SPACES, SpaceContext, resolve
+from tests.conftest import make_toy_data
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SCRIPTS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if "__main__" in path.read_text(encoding="utf-8"))
@@ -130,6 +133,29 @@ def test_images_equal_those_of_pyts_and_have_the_figures_of_the_goals(run):
     assert found["source"] == "made-up series, SYNTHETIC"
     assert [(row["kind"], row["size"]) for row in found["rows"]] == [(k, s) for s in (16, 120) for k in ("gasf", "gadf", "mtf")]
     assert "made-up series, SYNTHETIC, 6 images, 1 threads" in run("images", *arguments)
+
+
+@pytest.mark.slow
+def test_lead_sets_are_compared_seed_by_seed_on_the_same_records_and_nothing_is_trained_twice(run, tmp_path):
+    three = make_toy_data(tmp_path / "three", n_records=(24, 16, 4))
+    parts = {name: replace(split, signals_uv=split.signals_uv[:, :, :1]) for name, split in
+             (("train", three.train), ("validation", three.validation), ("test", three.validation))}  # fmt: skip
+    write_prepared(tmp_path / "one", parts, {**three.manifest, "leads": ["I"]})
+    arguments = ("--data", str(tmp_path / "one"), str(tmp_path / "three"), "--families", "cnn1d", "--epochs", "1")
+    out = run("leads", *arguments, "--seeds", "2", "--out", str(tmp_path / "rows.jsonl"))
+    assert "SYNTHETIC records, split official, 24 train / 16 validation records, 1 epochs." in out
+    rows = {
+        (row["leads"][-1], row["seed"]): row["values"][-1] for row in map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())
+    }
+    differences = [rows["V2", seed] - rows["I", seed] for seed in (0, 1)]
+    half = 12.7062 * abs(differences[0] - differences[1]) / 2  # t of one degree of freedom; the standard error of two is half of this
+    mean = sum(differences) / 2
+    line = next(line for line in out.splitlines() if line.startswith("| `cnn1d` | I, II, V2 | 2 |"))
+    assert f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]" in line
+    assert "seed" not in run("leads", *arguments, "--seeds", "2", "--out", str(tmp_path / "rows.jsonl")).split("SYNTHETIC")[0]
+    other = make_toy_data(tmp_path / "other", seed=1, n_records=(24, 16, 4))
+    assert run("leads", "--data", str(tmp_path / "one"), str(other.folder), "--out", str(tmp_path / "none.jsonl")) == ""
+    assert not (tmp_path / "none.jsonl").exists()
 
 
 TINY = {

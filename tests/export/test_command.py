@@ -48,7 +48,7 @@ def ensemble(save_random: Save, real_data: PreparedData, tmp_path: Path) -> Path
     files = [save_random(folder, family, seed=seed) for seed, family in enumerate(("cnn1d", "resnet", "fusion"))]
     members = tuple(Member(f.name, f.name, file_digest(f), weight) for f, weight in zip(files, (0.5, 0.3, 0.2), strict=True))
     thresholds = {"half": [0.5] * 5, "f1": [0.3] * 5, "sensitivity": [0.2] * 5}
-    write_ensemble(folder, [SavedEnsemble(0, members, describe_data(real_data), "train", 0.6, thresholds, 0.9, PLATT)])
+    write_ensemble(folder, SavedEnsemble(0, members, describe_data(real_data), "train", 0.6, thresholds, 0.9, PLATT))
     return folder / "Ensemble_best.json"
 
 
@@ -126,6 +126,14 @@ def test_an_ensemble_is_one_file_with_its_own_calibration(ensemble, real_data, t
     members = [(member["family"], member["weight"]) for member in json.loads(facts["members"])]
     assert members == [("cnn1d", 0.5), ("resnet", 0.3), ("fusion", 0.2)]
     assert set(json.loads(facts["thresholds"])) == {"half", "f1", "sensitivity"}
+
+
+def test_an_ensemble_too_large_for_onnx_is_refused_before_it_is_traced(ensemble, tmp_path, monkeypatch):
+    monkeypatch.setattr("ecg_tune.export.onnx_file.LARGEST_BYTES", 1000)
+    said = ecg_tune("export-onnx", ensemble, tmp_path / "e.onnx")
+    assert (said.code, list(tmp_path.glob("e*.onnx*"))) == (2, [])
+    assert "an ONNX file holds 1e-06 GB at most, and the weights of 3 network(s) are " in said.err
+    assert "GB: use --format torch-export, or export one member" in said.err
 
 
 @pytest.mark.slow

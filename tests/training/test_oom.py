@@ -61,7 +61,7 @@ def test_a_learner_that_runs_out_of_memory_goes_on_smaller_and_says_so(few_data,
     data = learning_data(few_data, torch.device("cpu"))
     plain, hungry = Learner(SMALL, data, seed=0), Learner(SMALL, data, seed=0)
     expected = plain.step()
-    hungry.model = Hungry(hungry.model, limit=10, error=error)
+    hungry.trained = Hungry(hungry.trained, limit=10, error=error)
     result = hungry.step()
     assert (expected.micro_batch, result.micro_batch) == (32, 8)
     assert result.train_loss == pytest.approx(expected.train_loss, rel=1e-4)
@@ -107,7 +107,7 @@ def test_images_that_do_not_fit_are_made_in_pieces(few_data, monkeypatch):
 
 def test_any_other_error_is_not_taken_for_missing_memory(few_data):
     learner = Learner(SMALL, learning_data(few_data, torch.device("cpu")), seed=0)
-    learner.model = Hungry(learner.model, limit=10, error=RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    learner.trained = Hungry(learner.trained, limit=10, error=RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         learner.step()
     assert learner.micro_batches.size == 32

@@ -90,8 +90,9 @@ CAPTIONS = {
     ),
     "race": (
         "Race over seeds",
-        "The best trials of the search, trained again with new seeds: the better half gets more of them, twice, and the highest mean "
-        "wins. The interval is that of the mean over seeds (Student's t). Search − race shows by how much the search's value flattered.",
+        "The best trials of the search, trained again with new seeds, or on folds of the train split: the better half gets more of them, "
+        "twice, and the highest mean wins. The interval is that of the mean (Student's t). Search − race shows by how much the "
+        "search's value flattered.",
     ),
     "best": (
         "Best trials",

@@ -39,7 +39,9 @@ def edf(study: StudyData) -> Section:
 def race(study: StudyData) -> Section:
     racers = study.summary.race
     if not racers:
-        return empty_section("race", "No race yet: ecg-tune retrain STUDY --race trains the best with several seeds and names a winner.")
+        lapsed = study.summary.lapsed
+        none = "No race yet: ecg-tune retrain STUDY --race trains the best with several seeds and names a winner."
+        return empty_section("race", f"{lapsed[0].upper()}{lapsed[1:]}." if lapsed else none)
     table = render("analysis.dashboard", "race.html", racers=racers, families=scatter_by_family(racers), absent=ABSENT)
     return plain_section("race", (Panel(table=table),))
 

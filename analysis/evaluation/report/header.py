@@ -50,16 +50,11 @@ def report_header(result: EvaluationResult) -> Header:
 
 
 def _best_tile(result: EvaluationResult) -> Tile:
+    if result.race_winner:
+        return Tile("Best model", result.best, f"chosen by the {result.choice}")
     ranking = next(candidate for candidate in result.rankings if candidate.name == result.best)
     n_models = sum(not candidate.fitted_on_validation for candidate in result.rankings)  # an ensemble is never chosen
-    chosen = f"highest validation macro AUC, {number(ranking.validation_macro_auc)}, of {n_models}"
-    if result.race and result.race[0].interval:
-        low, high = result.race[0].interval
-        chosen = (
-            f"winner of a race of {len(result.race)} trials over seeds: validation macro AUC {number(ranking.validation_macro_auc)}, "
-            f"95 % [{number(low)}, {number(high)}] over {result.race[0].seeds} seeds"
-        )
-    return Tile("Best model", result.best, chosen)
+    return Tile("Best model", result.best, f"{result.choice}, {number(ranking.validation_macro_auc)}, of {n_models}")
 
 
 def _metric_tiles(result: EvaluationResult) -> list[Tile]:

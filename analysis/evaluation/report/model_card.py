@@ -34,6 +34,8 @@ def model_card(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         disclaimer=NOT_CLINICAL,
         duration=f"{manifest['n_samples'] / provenance.sampling_rate_hz:.4g} s" if provenance.leads else "",
         cost=_cost(result),
+        choice=result.choice,
+        search_value="" if ranking.search_value is None else number(ranking.search_value),
         validation_macro_auc=number(ranking.validation_macro_auc),
         n_seeds=ranking.n_seeds,
         splits=[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def summary_text(
     *,
     best: str,
     intervals: Intervals | None = None,
+    choice: str = "highest validation macro AUC",
     race: Sequence[Raced] = (),
     scatter: Sequence[SeedScatter] = (),
 ) -> str:
@@ -36,19 +38,21 @@ def summary_text(
         rankings: The models with their validation results.
         best: The model chosen on validation.
         intervals: Of the results.
-        race: How the race over seeds ended that chose the models, the winner first.
+        choice: By what it was chosen.
+        race: How the last race over seeds ended, the winner first.
         scatter: How far seeds scatter, by family.
     """
     chosen = next(ranking for ranking in rankings if ranking.name == best)
     lines = [RULE, TITLE, RULE, f"{'Evaluation Date:':<28}{provenance.date}"]
-    ensemble = " (and an ensemble of them)" if any(ranking.fitted_on_validation for ranking in rankings) else ""
+    of = "them" if len(results) > 2 else "its seeds"
+    ensemble = f" (and an ensemble of {of})" if any(ranking.fitted_on_validation for ranking in rankings) else ""
     lines += [
         f"{'Number of Models Evaluated:':<28}{len(results) - bool(ensemble)}{ensemble}",
         f"{'Class Names:':<28}{', '.join(provenance.class_names)}",
         "",
     ]
     lines += [*provenance_lines(provenance), "", THIN]
-    lines += [f"BEST MODEL: {best}", "chosen by the highest validation macro AUC, never by a test result", THIN]
+    lines += [f"BEST MODEL: {best}", *textwrap.wrap(f"chosen by the {choice}, never by a test result", WIDTH), THIN]
     lines += [f"{'validation macro AUC':<26}{_validation(chosen)}"]
     for column, metric in MACRO_COLUMNS.items():
         lines.append(f"{'test ' + column + ' (macro)':<26}{_with_limits(results, best, metric, intervals)}")
@@ -157,7 +161,7 @@ def _remarks(results: Results, rankings: Sequence[Ranking], best: str) -> list[s
 
 
 def _race_lines(race: Sequence[Raced], scatter: Sequence[SeedScatter]) -> list[str]:
-    lines = ["", f"Race of {len(race)} trials over seeds, on validation, which chose the models:"] if race else []
+    lines = ["", f"Race of {len(race)} trials over {race[0].over}:"] if race else []
     lines += [f"{place}. trial {racer.trial} {racer.family}: {racer.text()}" for place, racer in enumerate(race, 1)]
     return [*lines, *(f"{family.family}: {family.text()}" for family in scatter if family.sd is not None)]
 

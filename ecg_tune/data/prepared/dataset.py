@@ -32,7 +32,7 @@ from ecg_tune.data.prepared.facts import SPLITS
 from ecg_tune.data.prepared.images import IMAGES_FILE, StoredImages, images_of
 from ecg_tune.data.prepared.ledger import Line, ledger_lines, openings_of, record_opening, sealed_records
 from ecg_tune.data.prepared.manifest import array_digest, columns_digest, read_manifest, write_manifest
-from ecg_tune.data.prepared.origin import ORIGIN, Origin, certainty_of, read_origin
+from ecg_tune.data.prepared.origin import ORIGIN, Origin, certainty_of, frequent_statements, read_origin
 from ecg_tune.data.prepared.record_keys import RECORD_KINDS, RECORDS_FILE
 from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder, read_fetched
 from ecg_tune.errors import DataError, SealedTestError
@@ -57,6 +57,7 @@ class Split:
         images: The images that were imported with the records; None where images are computed from the signals.
         certainty: Of train, (n_records, n_classes) float32: how likely each label is, above 0 to 1, see `certainty_of`; None for the
             other splits, and for data that do not say it.
+        statements: Of train, (n_records, n_statements) uint8: its more frequent SCP statements, see `frequent_statements`; else None.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Split:
     origin: Origin | None = None
     images: StoredImages | None = None
     certainty: NDArray[np.float32] | None = None
+    statements: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -236,7 +238,7 @@ def read_ledger(data: PreparedData) -> list[Line]:
 
 
 def _load_split(folder: Path, name: str, manifest: Mapping[str, Any], remote: S3Storage | None) -> Split:
-    """Read a split, fetching its files first when the data are in S3. The test split comes with its origin, train with its certainty."""
+    """Read a split, fetching its files first when the data are in S3. The test split comes with its origin, train with what it says."""
     class_of = manifest.get("class_of")
     wanted = name == "test" or (name == "train" and class_of and (remote is not None or (folder / name / ORIGIN).is_file()))
     digest = manifest.get("origins", {}).get(name) if wanted else None
@@ -246,7 +248,8 @@ def _load_split(folder: Path, name: str, manifest: Mapping[str, Any], remote: S3
         origin = read_origin(folder / name, digest, n_records=len(split))
         if name == "test" or origin is None:
             return replace(split, origin=origin)
-        return replace(split, certainty=certainty_of(origin, class_of or {}, manifest["class_names"]))
+        certainty = certainty_of(origin, class_of or {}, manifest["class_names"])
+        return replace(split, certainty=certainty, statements=frequent_statements(origin))
 
     with_images = [IMAGES_FILE] if "images" in manifest else []
     files = [f"{name}/{file}" for file in (*FILES, *with_images, *([ORIGIN] if digest else []))]

@@ -1,12 +1,14 @@
 """Keep each record's SCP statements and file name. They explain labels and signals in reports.
 
-Of the train split the statements' likelihoods may soften labels (`soft_labels`); those of validation and test are trained on nowhere.
+Of the train split the statements' likelihoods may soften labels (`soft_labels`), and the statements may be learnt beside them
+(`auxiliary`); those of validation and test are trained on nowhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from numpy.typing import NDArray
 from ecg_tune.errors import DataError
 
 ORIGIN = "origin.json"
+FEWEST = 20
+"""Records that have a statement which is learnt."""
 
 
 @dataclass(frozen=True)
@@ -105,3 +109,18 @@ def certainty_of(origin: Origin, class_of: Mapping[str, str], class_names: Seque
             found[place] = max(found[place], percent / 100 if percent else 1.0)
     found[found == 0] = 1.0
     return found
+
+
+def frequent_statements(origin: Origin, *, fewest: int = FEWEST) -> NDArray[np.uint8] | None:
+    """Tabulate the statements that enough records have and others lack, whatever their likelihood.
+
+    Args:
+        origin: With the records' statements.
+
+    Returns:
+        (n_records, n_statements) of 0/1, statements in alphabetical order; None where there is none.
+    """
+    counts = Counter(code for codes in origin.statements for code in codes)
+    n_records = len(origin.statements)
+    chosen = sorted(code for code, count in counts.items() if fewest <= count < n_records)
+    return np.array([[code in codes for code in chosen] for codes in origin.statements], dtype=np.uint8) if chosen else None

@@ -10,7 +10,9 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from analysis.dashboard.figures.study_progress import study_progress_data, study_progress_figure
+from analysis.retraining.race import Racer
 from ecg_tune.cli.main import run
+from ecg_tune.study.race_result import write_race
 from tests.analysis.conftest import ranked
 
 DATA = "5f0c1d2e9a7b"
@@ -65,8 +67,21 @@ def test_several_studies_become_one_page(tmp_path: Path, capsys: Any, monkeypatc
     assert "1: 1 complete" in page
     assert "2: 2 complete" in page
     assert "Data differ" not in page
+    assert page.count("Best by a race over seeds") == 1
     assert run(["dashboard", "two", "deep/two", "--out", "both.html"]) == 0
     assert f"deep{chr(47)}two" in (tmp_path / "both.html").read_text(encoding="utf-8")
+
+
+def test_the_races_word_stands_beside_the_best_of_each_search(tmp_path: Path) -> None:
+    for name, raced in (("one", True), ("two", False)):
+        folder = make(tmp_path / name, [0.7, 0.8])
+        if raced:
+            (folder / "models").mkdir()
+            write_race(folder / "models", [Racer(0, 0.7, (0.76, 0.78), 2, "rnn").as_row()])
+    assert run(["dashboard", str(tmp_path / "one"), str(tmp_path / "two"), "--out", str(tmp_path / "page.html")]) == 0
+    page = " ".join((tmp_path / "page.html").read_text(encoding="utf-8").split())
+    assert '<td class="n">0.7700 [0.6429, 0.8971] <span class="soft">trial 0, rnn</span></td>' in page
+    assert page.count('<td class="n">0.8000 <span class="soft">trial 1, rnn</span></td>') == 2
 
 
 def test_other_data_are_said_and_another_metric_is_refused(tmp_path: Path, capsys: Any) -> None:

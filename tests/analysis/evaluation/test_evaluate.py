@@ -119,6 +119,7 @@ def test_all_files_of_the_specification_are_written(result: EvaluationResult) ->
 def test_the_files_can_be_read_again_for_a_comparison(result: EvaluationResult, data: PreparedData) -> None:
     files = read_evaluation(result.out)
     assert (files.fingerprint, files.class_names, len(files.labels), files.best) == (data.fingerprint, CLASS_NAMES, 60, "CNN1D")
+    assert files.choice == "highest validation macro AUC"
     assert {name: (len(model.seeds), model.chosen) for name, model in files.models.items() if name != "Ensemble"} == {
         "RNNModel": (2, 1),
         "CNN1D": (2, 1),
@@ -180,15 +181,14 @@ def test_the_ensemble_beside_the_models_gives_the_probabilities_of_the_evaluatio
 ) -> None:
     rows, models = pd.read_csv(result.out / "predictions.csv"), result.out.parent / "models"
     config = Config(data_dir=data.folder, save_dir=models, device="cpu")
-    for seed in (0, 1):
-        model, model_type = analysis.load_model("Ensemble", models / f"Ensemble_seed{seed}.json", config)
-        loader = analysis.get_test_loader(model_type, config)
-        found = analysis.evaluate_model(model, loader, model_type, analysis.ECGMetrics(threshold=model.thresholds["f1"]), config.DEVICE)
-        expected = rows[[f"Ensemble_seed{seed}_{c}" for c in CLASS_NAMES]].to_numpy()
-        np.testing.assert_allclose(found.probabilities, expected, rtol=0, atol=1e-6)
-        fitted = result.tables["12_fitted_on_validation"].set_index(["Model", "Seed"]).loc[("Ensemble", seed)]
-        np.testing.assert_array_equal(found.thresholds, fitted["F1_threshold"])
-        np.testing.assert_array_equal(model.platt, fitted[["Platt_slope", "Platt_intercept"]])
+    model, model_type = analysis.load_model("Ensemble", models / "Ensemble_best.json", config)
+    loader = analysis.get_test_loader(model_type, config)
+    found = analysis.evaluate_model(model, loader, model_type, analysis.ECGMetrics(threshold=model.thresholds["f1"]), config.DEVICE)
+    expected = rows[[f"Ensemble_seed0_{c}" for c in CLASS_NAMES]].to_numpy()
+    np.testing.assert_allclose(found.probabilities, expected, rtol=0, atol=1e-6)
+    fitted = result.tables["12_fitted_on_validation"].set_index(["Model", "Seed"]).loc[("Ensemble", 0)]
+    np.testing.assert_array_equal(found.thresholds, fitted["F1_threshold"])
+    np.testing.assert_array_equal(model.platt, fitted[["Platt_slope", "Platt_intercept"]])
 
 
 @pytest.mark.slow

@@ -42,12 +42,12 @@ Maker = Callable[..., SavedModel]
 
 @dataclasses.dataclass
 class Kept:
-    """Two signal models with two seeds each, and their ensemble, chosen on validation and written beside them."""
+    """Two signal models with two seeds each, and an ensemble of these trainings, chosen on validation and written beside them."""
 
     config: Config
     data: PreparedData
     predictions: ModelPredictions
-    ensembles: tuple[SavedEnsemble, ...]
+    ensemble: SavedEnsemble
 
 
 @pytest.fixture
@@ -66,25 +66,22 @@ def kept(toy_model: Maker, tmp_path: Path) -> Kept:
     predictions = {
         one.name: predict(one, validation, probabilities[one.name], validation, sensitivity_target=0.9, device="cpu") for one in candidates
     }
-    ensembles = choose_ensemble(candidates, probabilities, validation.labels, sensitivity_target=0.9)
-    write_ensemble(models, ensembles)
-    joined = ensemble_predictions(ensembles, predictions, validation, sensitivity_target=0.9)
-    return Kept(Config(data_dir=data.folder, save_dir=models, device="cpu"), data, joined, ensembles)
+    ensemble = choose_ensemble(candidates, probabilities, validation.labels, sensitivity_target=0.9)
+    assert ensemble is not None
+    write_ensemble(models, ensemble)
+    joined = ensemble_predictions(ensemble, predictions, validation, sensitivity_target=0.9)
+    return Kept(Config(data_dir=data.folder, save_dir=models, device="cpu"), data, joined, ensemble)
 
 
-def test_every_seeds_file_predicts_what_the_evaluation_does_and_the_best_is_the_best_on_validation(kept: Kept) -> None:
-    files = [f"{ENSEMBLE}_seed{seed.seed}.json" for seed in kept.predictions.seeds]
-    for name, expected in [
-        *zip(files, kept.predictions.seeds, strict=True),
-        (ENSEMBLE_FILE, kept.predictions.seeds[kept.predictions.chosen]),
-    ]:
-        model, model_type = analysis.load_model(ENSEMBLE, kept.config.SAVE_DIR / name, kept.config)
-        assert model_type == "signal"
-        found = predict_probabilities(model, kept.data.validation.signals_uv)
-        np.testing.assert_allclose(found, expected.test, rtol=0, atol=1e-6)
-        np.testing.assert_array_equal(model.thresholds["f1"], expected.f1_thresholds)
-        np.testing.assert_array_equal(model.thresholds["sensitivity"], expected.sensitivity_thresholds)
-        np.testing.assert_allclose(platt_scaled(found, model.platt), expected.calibrated, rtol=0, atol=1e-5)
+def test_the_file_predicts_what_the_evaluation_does(kept: Kept) -> None:
+    (expected,) = kept.predictions.seeds
+    model, model_type = analysis.load_model(ENSEMBLE, kept.config.SAVE_DIR / ENSEMBLE_FILE, kept.config)
+    assert model_type == "signal"
+    found = predict_probabilities(model, kept.data.validation.signals_uv)
+    np.testing.assert_allclose(found, expected.test, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(model.thresholds["f1"], expected.f1_thresholds)
+    np.testing.assert_array_equal(model.thresholds["sensitivity"], expected.sensitivity_thresholds)
+    np.testing.assert_allclose(platt_scaled(found, model.platt), expected.calibrated, rtol=0, atol=1e-5)
 
 
 def test_a_script_evaluates_the_ensemble_after_the_models_and_never_takes_it_for_the_best(kept: Kept, tmp_path: Path) -> None:
@@ -108,7 +105,7 @@ def test_signal_and_image_models_together_are_a_fusion(kept: Kept, toy_model: Ma
     members = []
     for name, weight in (("RNNModel", 0.25), ("CNN1D", 0.75)):
         members.append(Member(name, f"{name}_seed0.pth", file_digest(models / f"{name}_seed0.pth"), weight))
-    write_ensemble(models, [dataclasses.replace(kept.ensembles[0], members=tuple(members))])
+    write_ensemble(models, dataclasses.replace(kept.ensemble, members=tuple(members)))
     assert analysis.load_model(ENSEMBLE, models / ENSEMBLE_FILE, kept.config)[1] == "fusion"
 
 
@@ -116,22 +113,23 @@ def test_a_member_that_was_trained_again_is_refused_before_the_test_split_is_ope
     models = kept.config.SAVE_DIR
     member = load_ensemble(models / ENSEMBLE_FILE).members[0].file
     make_ensemble(models, find_candidates(models), kept.data)
-    assert load_ensemble(models / ENSEMBLE_FILE) in kept.ensembles, "the ensemble of unchanged members stays the same"
+    assert load_ensemble(models / ENSEMBLE_FILE) == kept.ensemble, "the ensemble of unchanged members stays the same"
     save_model(models / member, toy_model(kept.data, "CNN1D", seed=7))
     with pytest.raises(DataError, match=f"joins {member}, which is missing or has changed since: .* `ecg-tune retrain` again"):
         analysis.evaluate_all_models(kept.config)
     assert read_ledger(open_prepared(kept.data.folder)) == []
-    make_ensemble(models, find_candidates(models)[:1], kept.data)
+    (one, *_) = find_candidates(models)
+    make_ensemble(models, [dataclasses.replace(one, files=one.files[:1], seeds=one.seeds[:1])], kept.data)
     assert not (models / ENSEMBLE_FILE).exists(), "nobody is left to join"
 
 
 def test_an_ensemble_is_read_only_with_exactly_the_models_that_it_was_chosen_from(kept: Kept) -> None:
     models = kept.config.SAVE_DIR
     candidates = find_candidates(models)
-    assert read_ensemble(models, candidates) == kept.ensembles
+    assert read_ensemble(models, candidates) == kept.ensemble
     with pytest.raises(DataError, match="was not chosen from exactly these models: run `ecg-tune retrain` again"):
         read_ensemble(models, candidates[:1])
-    write_ensemble(models, [dataclasses.replace(ensemble, chosen_from={}) for ensemble in kept.ensembles])
+    write_ensemble(models, dataclasses.replace(kept.ensemble, chosen_from={}))
     with pytest.raises(DataError, match="was not chosen from exactly these models"):
         read_ensemble(models, candidates)
 
@@ -163,11 +161,12 @@ def test_what_is_no_ensembles_file_is_refused_in_one_line(kept: Kept) -> None:
         with pytest.raises(DataError, match=message):
             analysis.load_model(ENSEMBLE, path, kept.config)
     path.unlink()
-    with pytest.raises(DataError, match="does not exist: `ecg-tune retrain` writes it where there are two models or more"):
+    with pytest.raises(DataError, match="does not exist: `ecg-tune retrain` writes it where there are two trainings or more"):
         analysis.load_model(ENSEMBLE, path, kept.config)
 
 
-def test_a_later_ensemble_of_fewer_seeds_leaves_none_of_the_earlier_ones_files(kept: Kept) -> None:
+def test_files_of_an_earlier_ensemble_go(kept: Kept) -> None:
     models = kept.config.SAVE_DIR
-    write_ensemble(models, kept.ensembles[:1])
-    assert {path.name for path in models.glob("Ensemble*")} == {ENSEMBLE_FILE, f"{ENSEMBLE}_seed0.json"}
+    (models / f"{ENSEMBLE}_seed1.json").write_text("{}")
+    write_ensemble(models, kept.ensemble)
+    assert {path.name for path in models.glob("Ensemble*")} == {ENSEMBLE_FILE}

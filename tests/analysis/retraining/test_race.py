@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,19 @@ from optuna.trial import TrialState, create_trial
 from scipy.stats import ttest_1samp
 
 from analysis.dashboard.dashboard import write_dashboard
-from analysis.retraining.candidates import MANIFEST
+from analysis.prediction.model_choice import open_model
+from analysis.retraining.candidates import MANIFEST, find_candidates
 from analysis.retraining.race import Racer, n_trainings, plan_race, race
 from ecg_tune.cli.main import run
 from ecg_tune.config import to_dict
 from ecg_tune.data.prepared.dataset import PreparedData, read_ledger
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.change_detection import change_mark
-from ecg_tune.study.race_result import Raced, raced_in, read_race, scatter_by_family
+from ecg_tune.study.race_result import RACE, Raced, raced_in, read_race, scatter_by_family, write_race
 from ecg_tune.study.study import Study
+from ecg_tune.study.summary import race_of
 from ecg_tune.study.trial import Trial
+from ecg_tune.training.model_file import SavedModel, save_model
 
 from .test_retrain import VALUES, tiny_config
 
@@ -97,7 +101,7 @@ def test_the_command_says_what_it_costs_races_and_keeps_the_winners(study: Path,
     assert run(["retrain", str(study), "--race", "--top", "4"]) == 0
     out = capsys.readouterr().out
     assert "race of 4 trials: 4 with 1 seed, 2 with 3 seeds, 1 with 7 seeds; 12 trainings; about 24 s of training" in out
-    manifest = json.loads((study / "models" / MANIFEST).read_text())
+    manifest = json.loads((study / "models" / MANIFEST).read_text()) | json.loads((study / "models" / RACE).read_text())
     assert [row["seeds"] for row in manifest["race"]] == [7, 3, 1, 1]
     assert sorted(row["trial"] for row in manifest["race"]) == [0, 2, 3, 4]  # the four best of the search
     (winner,) = manifest["models"]
@@ -118,6 +122,12 @@ def test_the_command_says_what_it_costs_races_and_keeps_the_winners(study: Path,
     assert f'<td class="n">{low:.4f} to {high:.4f}</td>' in page
     assert run(["retrain", str(study), "--race", "--top", "4"]) == 0
     assert "0 trainings to do, 4 were finished before" in capsys.readouterr().out  # the same command again trains nothing twice
+    assert run(["retrain", str(study), "--trial", str(winner["trial"]), "--seeds", "1"]) == 0
+    assert f"trial {winner['trial']} stays the best, by the race of 4 trials over seeds (validation macro AUC " in capsys.readouterr().out
+    assert run(["retrain", str(study), "--trial", str(manifest["race"][-1]["trial"]), "--seeds", "1"]) == 0
+    assert "it is not among these models, so an evaluation names the best of these" in capsys.readouterr().out
+    assert run(["status", str(study)]) == 0
+    assert said in capsys.readouterr().out
     assert read_ledger(few_data) == openings
 
 
@@ -148,11 +158,47 @@ def test_a_race_that_does_not_say_its_families_is_read_and_has_no_scatter():
     assert scatter_by_family([racer]) == []
 
 
+def race_of_two(study: Path) -> None:
+    """Write a MADE-UP race of trials 2 and 0, in this order."""
+    write_race(study / "models", [Racer(trial, 0.9, (0.80 + trial / 100, 0.82 + trial / 100), 2, "rnn").as_row() for trial in (2, 0)])
+
+
+def test_a_race_says_nothing_once_a_racer_was_extended(study: Path, capsys) -> None:
+    race_of_two(study)
+    with Study.open(study) as opened:
+        longer = opened.add(dataclasses.replace(opened.trial(0), state="RUNNING", values=(), continued_from=0, id=-1))
+        assert [racer.trial for racer in race_of(opened)[0]] == [2, 0], "until the longer training has finished, the shorter one counts"
+        opened.finish(longer, "COMPLETE", (0.95,))
+    assert run(["status", str(study)]) == 0
+    out = capsys.readouterr().out
+    again = f"run `ecg-tune retrain {study} --race` again"
+    assert f"the race over seeds no longer holds, since trial 0, which ran in it, was extended: {again}" in out
+    assert f"best: trial {longer.number} (rnn)" in out
+    page = _dashboard_text(study)
+    assert (
+        f"The race over seeds no longer holds, since trial 0, which ran in it, was extended: run `ecg-tune retrain {study} --race`" in page
+    )
+    write_race(study / "models", [Racer(99, 0.9, (0.8,), 1, "rnn").as_row()])
+    assert run(["status", str(study)]) == 0
+    assert "since trial 99, which ran in it, is not in this study" in capsys.readouterr().out
+
+
+def test_the_races_winner_comes_first_whatever_the_seeds_say_that_were_trained_since(
+    few_data: PreparedData, toy_model: Callable[..., SavedModel], tmp_path: Path
+) -> None:
+    for name, trial, value in (("CNN1D", 0, 0.9), ("RNNModel", 2, 0.8)):
+        save_model(tmp_path / f"{name}_best.pth", dataclasses.replace(toy_model(few_data, name, validation=value), trial=trial))
+    assert [one.name for one in find_candidates(tmp_path)] == ["CNN1D", "RNNModel"]
+    write_race(tmp_path, [Racer(2, 0.91, (0.85, 0.87), 2, "rnn").as_row()])
+    assert [one.name for one in find_candidates(tmp_path)] == ["RNNModel", "CNN1D"]
+    assert open_model(tmp_path).why.startswith("chosen by the race of 1 trial over seeds (validation macro AUC 0.8600 [")
+    write_race(tmp_path, [Racer(9, 0.91, (0.85, 0.87), 2, "rnn").as_row()])
+    assert open_model(tmp_path).why == "best of 2 by validation macro AUC 0.9000", "the winner is not among them"
+
+
 def test_a_page_that_follows_the_study_notices_a_race_and_leaves_out_who_was_discarded(study: Path) -> None:
     before = change_mark(study)
-    rows = [Racer(trial, 0.9, (0.80 + trial / 100, 0.82 + trial / 100), 2, "rnn").as_row() for trial in (2, 0)]  # the order is the race's
-    (study / "models").mkdir()
-    (study / "models" / MANIFEST).write_text(json.dumps({"race": rows}))
+    race_of_two(study)
     assert change_mark(study) != before
     assert "trial 2, rnn: 95 % [" in _dashboard_text(study)
     assert run(["discard", str(study), "2", "--why", "a wrong label"]) == 0
@@ -160,9 +206,9 @@ def test_a_page_that_follows_the_study_notices_a_race_and_leaves_out_who_was_dis
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"race": 3}', '{"race": [{"trial": "x"}]}', '{"models": []}'])
-def test_a_manifest_that_says_nothing_readable_is_no_race(tmp_path: Path, text: str) -> None:
+def test_a_file_that_says_nothing_readable_is_no_race(tmp_path: Path, text: str) -> None:
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "manifest.json").write_text(text)
+    (tmp_path / "models" / RACE).write_text(text)
     assert read_race(tmp_path / "models") == []
     assert read_race(tmp_path / "nowhere") == []
 

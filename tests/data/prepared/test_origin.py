@@ -50,8 +50,15 @@ def test_train_alone_knows_how_likely_its_labels_are(folder: Path) -> None:
     assert data.validation.certainty is None
     statements = json.loads((folder / "train" / ORIGIN).read_text())["statements"]
     class_of = data.manifest["class_of"]
-    found = data.train.certainty
+    found, learnt = data.train.certainty, data.train.statements
     assert found is not None
+    assert learnt is not None
+    assert data.validation.statements is None
+    assert sorted(learnt.sum(axis=0)) == sorted(
+        count
+        for code in {code for codes in statements for code in codes}
+        if 20 <= (count := sum(code in codes for codes in statements)) < len(statements)
+    )
     assert 0 < found.min() < 1
     for row, codes in enumerate(statements):
         for k, name in enumerate(data.class_names):
@@ -86,6 +93,7 @@ def test_the_origin_is_not_in_the_fingerprint_and_data_without_one_open_as_befor
     split = open_test(data, "evaluate")
     assert split.origin is None
     assert data.train.certainty is None
+    assert data.train.statements is None
     with pytest.raises(DamagedRecordError, match="prepare them again into the same folder"):
         read_twelve_leads(data, split, 0)
 

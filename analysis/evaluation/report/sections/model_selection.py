@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from analysis.evaluation.ensemble_table import held_out_text
+from analysis.evaluation.ensemble_table import chosen_members, held_out_text
 from analysis.evaluation.metrics import number
 from analysis.evaluation.provenance import interval_rule, thresholds_text, trained_on_text
 from analysis.evaluation.report.elements import Bullets, Cell, Element, Facts, Paragraph, ReportSection, Table
@@ -18,7 +18,7 @@ from ecg_tune.study.race_result import Raced
 
 CHOICES = (
     "Every choice was made on the validation split before the test split was opened: early stopping and the kept epoch, thresholds, "
-    "Platt scaling, and the best model (highest mean validation macro AUC over its seeds).",
+    "Platt scaling, and the best model (the winner of a race over seeds, else the highest mean validation macro AUC over its seeds).",
     "Test results change none of these choices: if another model does better on test, the report says so and the choice stays.",
     "The search looks at validation again and again, so validation values are optimistic; the gap between a trial's value in the search "
     "and after retraining shows by how much.",
@@ -58,10 +58,13 @@ def _ranking_row(ranking: Ranking) -> list[str]:
 def _race(result: EvaluationResult) -> tuple[Element, ...]:
     if not result.race:
         return ()
-    columns = ("Trial", "Family", "Seeds", "Mean over seeds", "In the search", "Gap (search − race)")
+    over = result.race[0].over
+    columns = ("Trial", "Family", over.capitalize(), f"Mean over {over}", "In the search", "Gap (search − race)")
     caption = (
-        "The race over seeds that chose the models, by validation macro AUC with the 95 % interval of the mean over seeds (Student's t): "
-        "the better half of the racers got more seeds, twice. The search's values, which chose the racers, are not counted."
+        f"The race of the search's best trials over {over}, by {'macro AUC on them' if over == 'folds' else 'validation macro AUC'} "
+        f"with the 95 % interval of the mean (Student's t): the better half of the racers got more {over}, twice. The search's values, "
+        "which chose the racers, are not counted. "
+        + (f"It was won by {result.race_winner}." if result.race_winner else "Its winner is not among the models of this report.")
     )
     return (Table("race", columns, [_race_row(racer) for racer in result.race], caption=caption),)
 
@@ -95,8 +98,9 @@ def _scatter(result: EvaluationResult) -> tuple[Element, ...]:
 def _ensemble_members(result: EvaluationResult) -> tuple[Element, ...]:
     if MEMBERS not in result.tables:
         return ()
-    rows = [[row.Model, f"{row.Weight:.3f}", number(row.Validation_macro_AUC)] for row in result.tables[MEMBERS].itertuples()]
-    columns = ("Model", "Weight", "Its own validation macro AUC")
+    members, count = chosen_members(result.tables[MEMBERS])
+    rows = [[row.Model, str(row.Seed), f"{row.Weight:.3f}", number(row.Validation_macro_AUC)] for row in members.itertuples()]
+    columns = ("Model", "Seed", "Weight", "Its own validation macro AUC")
     held_out = held_out_text(result.tables[MEMBERS])
-    table = Table(MEMBERS, columns, rows, caption="What the ensemble is made of.")
+    table = Table(MEMBERS, columns, rows, caption=f"What the ensemble is made of: {count}.")
     return Paragraph(ENSEMBLE_RULES), *([Paragraph(held_out)] if held_out else []), table

@@ -92,18 +92,29 @@ def test_what_comes_in_as_text_is_escaped(page: str) -> None:
     assert "&lt;i&gt;" in html_of(Table("t", ["<i>"], [[Cell("1", "<i>")]], caption=""))
 
 
-def test_a_race_and_the_scatter_of_seeds_stand_beside_the_choice(result: EvaluationResult) -> None:
+def test_a_race_and_the_scatter_of_seeds_stand_beside_the_choice(result: EvaluationResult, data: PreparedData) -> None:
     won, lost = (Racer(trial, 0.91, values, len(values), "cnn1d") for trial, values in ((7, (0.88, 0.90)), (3, (0.80,))))
     race = tuple(raced_in({"race": [won.as_row(), lost.as_row()]}))
-    raced = dataclasses.replace(result, race=race, scatter=tuple(scatter_by_family(race)))
+    raced = dataclasses.replace(result, race=race, race_winner=result.best, scatter=tuple(scatter_by_family(race)))
     html = "".join(map(html_of, selection_section(raced).elements))
     assert '<td class="n">0.8900<small>[0.7629, 1.0171]</small></td>' in html
     assert "+0.0200" in html
     assert "0.0141" in html
     tile = report_header(raced).tiles[0]
-    assert tile.more.startswith("winner of a race of 2 trials over seeds: validation macro AUC")
-    assert "95 % [0.7629, 1.0171] over 2 seeds" in tile.more
-    text = summary_text(raced.metrics, raced.rankings, raced.provenance, best=raced.best, race=raced.race, scatter=raced.scatter)
+    choice = "race of 2 trials over seeds (validation macro AUC 0.8900 [0.7629, 1.0171] over 2 seeds; the search said 0.9100)"
+    assert (tile.value, tile.more) == (raced.best, f"chosen by the {choice}")
+    text = summary_text(
+        raced.metrics, raced.rankings, raced.provenance, best=raced.best, choice=raced.choice, race=race, scatter=raced.scatter
+    )
+    assert f"chosen by the {choice}, never by a test result" in " ".join(text.split())
+    assert f"- Chosen by the {choice}, never by a test result\n" in model_card(raced, data.manifest)
+    assert "- Chosen by the highest validation macro AUC, never by a test result\n" in model_card(result, data.manifest)
+    lost = dataclasses.replace(raced, race_winner="")
+    assert "Its winner is not among the models of this report." in "".join(map(html_of, selection_section(lost).elements))
+    assert report_header(lost).tiles[0].more.startswith("highest validation macro AUC, ")
+    first, *others = raced.rankings
+    better = dataclasses.replace(others[0], validation_macro_auc=0.99)
+    assert f"though {better.name} has 0.9900 over the seeds" in dataclasses.replace(raced, rankings=(first, better)).choice
     assert "1. trial 7 cnn1d: validation macro AUC 0.8900 [0.7629, 1.0171] over 2 seeds; the search said 0.9100" in text
     assert "cnn1d: sd over seeds 0.0141" in text
 
