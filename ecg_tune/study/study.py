@@ -241,11 +241,7 @@ class Study:
         Raises:
             ValueError: A parameter is outside of what it was sampled from.
         """
-        frozen = frozen_trial(trial)
-        if not trial.finished:
-            return read_trial(add_trial(self.optuna, frozen))
-        self.optuna.add_trial(frozen)
-        return self.trial(len(self.optuna.get_trials(deepcopy=False)) - 1)
+        return read_trial(add_trial(self.optuna, frozen_trial(trial)))
 
     def record(self, trial: Trial, *, epochs: Mapping[int, float] = {}, **changes: Any) -> Trial:
         """Write values of epochs and changed fields of a trial, finished or not, and return it as it is then.
