@@ -23,7 +23,7 @@ def learnt_priors(other: Study, space: SearchSpace, families: Sequence[str]) -> 
         families: This one's.
     """
     found: dict[str, Prior] = {}
-    best = other.best()
+    best = other.best_trials()
     for number, family in enumerate(families):
         trial = next((trial for trial in best if trial.family == family), None)
         if trial is not None:

@@ -188,6 +188,6 @@ def _trial_folder(trial: Any) -> str:
 def _stats(study: Study, settings: SearchSettings) -> SearchStats:
     stats = SearchStats(trials=settings.trials, max_epochs=settings.epochs)
     stats.states.update(trial.state for trial in study.newest_trials() if trial.finished and not trial.imported)
-    for trial in study.best(1):
-        stats.best = (trial.values[0], trial.number, trial.family)
+    if (best := study.best) is not None:
+        stats.best = (best.values[0], best.number, best.family)
     return stats

@@ -134,8 +134,7 @@ class Study:
             source: Its trials are copied.
             n_minimised: Objectives beside the metric.
         """
-        directions = [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * n_minimised]
-        study = cls(optuna.create_study(directions=directions))
+        study = cls(optuna.create_study(directions=[StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * n_minimised]))
         study.optuna.add_trials([] if source is None else source.optuna.get_trials(deepcopy=False))
         return study
 
@@ -223,7 +222,12 @@ class Study:
         storage = self.optuna._storage
         return read_trial(storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self.optuna._study_id, number)))
 
-    def best(self, k: int | None = None) -> list[Trial]:
+    @property
+    def best(self) -> Trial | None:
+        """The COMPLETE trial with the highest value of the metric, the first of equals; None before there is one."""
+        return next(iter(self.best_trials(1)), None)
+
+    def best_trials(self, k: int | None = None) -> list[Trial]:
         """Return the COMPLETE trials, highest value of the metric first, ties by number; at most `k` of them."""
         return best_of(self.trials())[:k]
 

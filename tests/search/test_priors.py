@@ -82,7 +82,7 @@ def test_a_restarted_search_draws_what_an_uninterrupted_one_does():
 def test_the_best_trials_of_a_study_on_other_data_are_priors_and_none_is_imported():
     other = Study.in_memory()
     play(SearchEngine(other, TOY_SPACE, toy_settings(trials=12, scheduler="none"), Log()))
-    best = {family: next(trial for trial in other.best() if trial.family == family) for family in ("slow", "fast")}
+    best = {family: next(trial for trial in other.best_trials() if trial.family == family) for family in ("slow", "fast")}
     learnt = learnt_priors(other, TOY_SPACE, ("slow", "fast"))
     assert learnt == {f"{family}.quality": Prior(trial.params[f"{family}.quality"]) for family, trial in best.items()}
     assert with_priors(SearchSpace(suggest, priors={"slow.quality": Prior(0.1)}), learnt).priors["slow.quality"] == Prior(0.1)
