@@ -26,6 +26,7 @@ from ecg_tune.search.progress.stats import SearchStats
 from ecg_tune.search.resources import Node, Plan, Slots, plan
 from ecg_tune.search.resume import extend, withdraw
 from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.space_change import end_set_aside
 from ecg_tune.search.stall import StallDetector
 from ecg_tune.search.stopping.budget import Budget
 from ecg_tune.search.trackers import NO_TUNE_LOGS, Tracker
@@ -86,6 +87,7 @@ def run_search(
         fits = _planned(settings, measure_shares)
         spent_before = Budget(settings, study.all_trials(), gpus=fits.gpu_share).spent()
         withdraw(study, settings)
+        end_set_aside(study)
         extended = [] if spent_before else extend(study, space, settings)
         budget = Budget(settings, study.all_trials(), gpus=fits.gpu_share)
         stats = _stats(study, settings)

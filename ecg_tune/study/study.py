@@ -93,7 +93,7 @@ class Study:
             storage: URL of a PostgreSQL database, which the folder remembers; None takes a file in the folder.
 
         Raises:
-            StudyError: The study that is there was searched with other data, metric, families, profile or space, or more epochs.
+            StudyError: The study that is there was searched with other data, metric or profile, or more epochs.
         """
         url = database.database_of(folder, storage)
         cls._there(folder, storage)  # what is damaged is not written to
