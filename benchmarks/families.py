@@ -56,7 +56,7 @@ def rows_of(folder: Path, data: PreparedData) -> list[dict[str, Any]]:
     trials = study.trials()
     for family in study.attributes.families:
         family_trials = [t for t in trials if t.family == family]
-        best = next((t for t in study.best() if t.family == family), None)
+        best = next((t for t in study.best_trials() if t.family == family), None)
         default = next(t for t in family_trials if t.is_default)
         trained = [t for t in family_trials if t.epochs_trained]
         row: dict[str, Any] = {

@@ -148,7 +148,14 @@ def search_space(families: Sequence[str], context: SpaceContext, *, queued: Sequ
         return choice | default_under(params, context.rules, ranges)
 
     defaults = tuple(default(family) for family in chosen)
-    space = SearchSpace(suggest=suggest, defaults=defaults, older=_older(chosen), extended=extended, priors=priors_in(context.rules))
+    space = SearchSpace(
+        suggest=suggest,
+        defaults=defaults,
+        older=_older(chosen),
+        stated=lambda config: classic_values(trial_config(dict(config)), context.rules),
+        extended=extended,
+        priors=priors_in(context.rules),
+    )
     return replace(space, queued=checked_configs(queued, space, chosen))
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ecg_tune.cli.help import plain_notes
 from ecg_tune.cli.main import COMMANDS, app, run
 from ecg_tune.cli.options import lead_names
 from ecg_tune.cli.remote import command_arguments
+from ecg_tune.cluster.jobs import SubmittedJob
 from ecg_tune.config import LEAD_NAMES
 
 SHOWN = [
@@ -348,3 +350,20 @@ def test_notes_on_options_read_alike(capsys):
 @pytest.mark.parametrize(("text", "leads"), [("all", LEAD_NAMES), ("12", LEAD_NAMES), ("aVR, i,v2", ("AVR", "I", "V2"))])
 def test_leads_are_read_in_any_case(text, leads):
     assert lead_names(text) == leads
+
+
+def test_submit_hands_on_end_to_the_job_and_refuses_what_the_job_would(monkeypatch, capsys):
+    sent: list[Sequence[str]] = []
+
+    def submit_job(client: object, address: str, arguments: Sequence[str], **more: object) -> SubmittedJob:
+        sent.append(arguments)
+        return SubmittedJob(None, address, "job")  # type: ignore[arg-type]
+
+    monkeypatch.setattr("ecg_tune.cli.submit.jobs_client", lambda *_, **__: None)
+    monkeypatch.setattr("ecg_tune.cli.submit.submit_job", submit_job)
+    command = 'mail -s "$ECG_TUNE_NAME" me'
+    assert run(["submit", "study", "--detach", "--trials", "3", "--on-end", command]) == 0
+    assert sent[0][sent[0].index("--on-end") + 1] == command
+    assert run(["submit", "study", "--detach", "--on-end", "https://"]) == 2
+    assert "--on-end 'https://' is no address" in capsys.readouterr().err
+    assert len(sent) == 1

@@ -170,7 +170,8 @@ def test_a_trial_of_a_study_is_trained_from_its_config(toy_data, tmp_path):
     made.optuna.add_trial(create_trial(value=0.7, user_attrs={"family": "cnn1d", "config": to_dict(trial_config(SMALL))}))
     made.close()
     with ecg_tune.open_study(str(tmp_path / "study")) as study:
-        (best,) = study.best(1)
+        best = study.best
+        assert study.best_trials() == [best]
         table = study.trials_dataframe()
     assert table.loc[0, ["family", "state", "value"]].tolist() == ["cnn1d", "COMPLETE", 0.7]
     fit = ecg_tune.train_model(trial_config(best.config), toy_data)

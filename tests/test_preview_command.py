@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analysis.dashboard.cards import trial_cards
+from analysis.dashboard.header import header_html
+from analysis.dashboard.trials import ranked_trials
 from ecg_tune.cli.main import run
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.attributes import study_attributes
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.virtual_time import Curve, Silent, simulate
+from ecg_tune.search.runner import Outcome
+from ecg_tune.search.sampling.priors import Prior
+from ecg_tune.search.space import SearchSpace
 from ecg_tune.study.study import Study
+from ecg_tune.study.summary import summarise
 from search_spaces import SpaceContext, search_space
 
 FLAGS = ("--families", "cnn1d,resnet1d", "--profile", "small", "--max-epochs", "4", "--slots", "2", "--sampler", "random")
@@ -109,3 +122,88 @@ def test_what_patience_saves_is_said(searched, toy_data, tmp_path, capsys):
     assert facts["saved"]["epochs"][0] > 0
     assert run(["preview", str(tmp_path / "new"), *map(str, limits), *FLAGS, "--simulations", "2", "--patience-trials", "3"]) == 0
     assert f"saved      {facts['saved']['epochs'][0]:.0f}" in capsys.readouterr().out
+
+
+SPACE = "space:\n  cnn1d.dropout: {low: 0.2, high: 0.4}\n  resnet1d.batch_size: [64]\n"
+CHANGES = "space changed: cnn1d.dropout 0..0.6 → 0.2..0.4, resnet1d.batch_size 32|64|128 → 64"
+
+
+@pytest.fixture
+def mine(searched, tmp_path) -> Path:
+    """Return a copy of the study, which a test may search on, beside a file that changes its space."""
+    (tmp_path / "space.yaml").write_text(SPACE)
+    return shutil.copytree(searched, tmp_path / "study")
+
+
+def test_a_changed_space_is_said_first_and_a_preview_changes_nothing(mine, tmp_path, capsys):
+    before = (mine / "study.db").read_bytes()
+    facts = previewed(capsys, mine, "--config", tmp_path / "space.yaml", "--trials", 24)
+    changes, fit = facts["space_change"]
+    assert changes == CHANGES
+    assert re.fullmatch(r"1?\d of 20 trials lie outside and no longer guide the search; they keep their place in results", fit)
+    assert facts["epochs"][0] > 0
+    assert (mine / "study.db").read_bytes() == before
+    assert "space_change" not in previewed(capsys, mine, "--trials", 24)
+
+
+def test_a_search_in_a_changed_space_keeps_the_study(mine, tmp_path, capsys):
+    """It has all its trials, so no Ray starts."""
+    with Study.open(mine) as study:
+        before = study.trials()
+    assert run(["search", str(mine), "--config", str(tmp_path / "space.yaml")]) == 0
+    said = capsys.readouterr().out
+    assert CHANGES in said
+    with Study.open(mine) as study:
+        outside = [trial.number for trial in study.trials() if trial.set_aside]
+        assert outside == [trial.number for trial in before if not _fits(trial.params)]
+        assert [replace(trial, set_aside=False) for trial in study.trials()] == before
+        assert [number for number, card in trial_cards(ranked_trials(study)).items() if card.get("set_aside")] == outside
+        page = str(header_html(summarise(study), now=datetime.now(), search_running=False))
+    line = f"search space changed after 20 trials; {len(outside)} of its trials lie outside and guide the search no longer"
+    assert line in said
+    assert line in page
+    assert run(["search", str(mine), "--families", "cnn1d"]) == 0
+    assert "resnet1d is searched no more" in capsys.readouterr().out, "its own rules went with the family"
+    assert run(["search", str(mine), "--families", "cnn1d,resnet1d", "--config", str(_file(tmp_path, "space: {}"))]) == 0
+    assert "all 20 trials fit it" in capsys.readouterr().out
+    with Study.open(mine) as study:
+        assert study.trials() == before
+
+
+def test_a_space_that_a_file_spells_wrongly_leaves_the_study_as_it_is(mine, tmp_path, capsys):
+    before = (mine / "study.db").read_bytes()
+    assert run(["search", str(mine), "--config", str(_file(tmp_path, "space: {cnn1d.dropuot: 0.3}"))]) == 2
+    assert "unknown parameter 'cnn1d.dropuot'" in capsys.readouterr().err
+    assert (mine / "study.db").read_bytes() == before
+
+
+def test_priors_from_a_study_on_other_data_are_remembered(mine, tmp_path, monkeypatch, capsys):
+    other, seen = shutil.copytree(mine, tmp_path / "other" / "study"), list[Mapping[str, Prior]]()
+    with Study.open(other) as study:
+        study.optuna.set_user_attr("data_fingerprint", "0" * 64)
+        best = {trial.family: trial.params for trial in reversed(study.best_trials())}
+
+    def run_without_ray(study: Study, request: Any, space: SearchSpace, *_: Any, **__: Any) -> Outcome:
+        seen.append(space.priors)
+        return Outcome(done=True)
+
+    monkeypatch.setattr("ecg_tune.api.search.ray_session", lambda *_, **__: nullcontext())
+    monkeypatch.setattr("ecg_tune.api.search._run", run_without_ray)
+    assert run(["search", str(mine), "--import-study", str(other), "--trials", "21"]) == 0
+    assert "parameters of its best configs are priors of this study" in capsys.readouterr().out
+    assert run(["search", str(mine)]) == 0
+    assert seen[0] == {name: Prior(value) for params in best.values() for name, value in params.items() if name != "family"}
+    assert seen[1] == seen[0], "the study remembers them"
+    dropout = best["cnn1d"]["cnn1d.dropout"]
+    outside = _file(tmp_path, f"space: {{cnn1d.dropout: {{low: {dropout + 0.01}, high: 0.9}}}}")
+    assert run(["search", str(mine), "--config", str(outside)]) == 0
+    assert seen[2] == {name: prior for name, prior in seen[0].items() if name != "cnn1d.dropout"}, "the space holds it no more"
+
+
+def _fits(params: Mapping[str, Any]) -> bool:
+    return 0.2 <= params["cnn1d.dropout"] <= 0.4 if params["family"] == "cnn1d" else params["resnet1d.batch_size"] == 64
+
+
+def _file(folder: Path, text: str) -> Path:
+    (folder / "other.yaml").write_text(text)
+    return folder / "other.yaml"

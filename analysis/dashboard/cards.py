@@ -65,6 +65,7 @@ def _card(trial: RankedTrial) -> Card:
         "seconds": None if trial.seconds is None else round(trial.seconds, 1),
         "ended_by": trial.ended_by,
         "waits": trial.paused or None,
+        "set_aside": trial.set_aside or None,
         "story": list(trial.story) or None,
         "note": trial.note or None,
         "tags": list(trial.tags) or None,

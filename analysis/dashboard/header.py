@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from analysis.dashboard.figures.style import ABSENT, STATE_NAMES, duration, metric_name, number, short_name
 from analysis.templating import Markup, render
-from ecg_tune.study.summary import BudgetUse, StudySummary
+from ecg_tune.study.summary import BudgetUse, StudySummary, space_text
 
 UNKNOWN = "not recorded"
 BUDGET_NAMES = {
@@ -158,6 +158,8 @@ def _facts(summary: StudySummary) -> Iterable[tuple[str, str]]:
     yield "Classes", ", ".join(attributes.class_names) or UNKNOWN
     yield "Metric", summary.metric + minimised
     yield "Profile", attributes.profile or UNKNOWN
+    if attributes.earlier_spaces:
+        yield "Space", space_text(attributes.earlier_spaces, summary.n_set_aside)
     yield "Sampler", attributes.sampler or UNKNOWN
     yield "Scheduler", attributes.scheduler or UNKNOWN
     yield "Epochs a trial", UNKNOWN if attributes.max_epochs is None else f"at most {attributes.max_epochs}{rungs}"

@@ -68,7 +68,8 @@ def ranked_trials(study: Study) -> list[RankedTrial]:
                     f"trial {trial.number} of study {study.name!r} is COMPLETE with the value {trial.value}: nothing can draw it"
                 )
             best = trial.value if best is None else max(best, trial.value)
-        forecast = forecasts.of_trial(trial.number) if trial.paused and forecasts is not None else trial.forecast
+        waits = trial.paused and forecasts is not None and forecasts.known(trial.number)
+        forecast = forecasts.of_trial(trial.number) if waits and forecasts is not None else trial.forecast
         trials.append(
             _ranked(
                 Same(trial),

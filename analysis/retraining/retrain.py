@@ -46,9 +46,9 @@ Failed = list[tuple[Job, EcgTuneError]]
 def chosen_trials(study: Study, *, top: int, per_family: bool = False) -> list[Trial]:
     """Pick the `top` best COMPLETE trials, of the study or of each family, best first."""
     if not per_family:
-        return study.best(top)
+        return study.best_trials(top)
     trials, n_of_family = [], Counter[str]()
-    for trial in study.best():
+    for trial in study.best_trials():
         n_of_family[trial.family] += 1
         if n_of_family[trial.family] <= top:
             trials.append(trial)
@@ -61,7 +61,7 @@ def named_trials(study: Study, numbers: Collection[int]) -> list[Trial]:
     Raises:
         StudyError: A number is not that of a COMPLETE trial.
     """
-    trials = [trial for trial in study.best() if trial.number in numbers]
+    trials = [trial for trial in study.best_trials() if trial.number in numbers]
     if missing := set(numbers) - {trial.number for trial in trials}:
         states = {trial.number: f"is {trial.state}" for trial in study.all_trials()}
         state = states.get(min(missing), "does not exist")

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ecg_tune.api.settings import space_context
+from ecg_tune.api.settings import space_context, take_up_space
 from ecg_tune.cluster.limits import usable_cpus
 from ecg_tune.config import SearchSettings
 from ecg_tune.data.prepared.dataset import PreparedData
@@ -24,11 +24,13 @@ from ecg_tune.search.progress.stats import duration
 from ecg_tune.search.resources import plan
 from ecg_tune.search.resume import extend
 from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.space_change import end_set_aside, set_aside
 from ecg_tune.search.stopping.budget import Budget
 from ecg_tune.search.stopping.pauses import MOST_WAITING
 from ecg_tune.search.stopping.schedulers import SCHEDULERS
-from ecg_tune.study.create import misfits
+from ecg_tune.study.create import misfits, with_earlier_spaces
 from ecg_tune.study.retention import TOP
+from ecg_tune.study.schema import write_study
 from ecg_tune.study.study import Study
 from ecg_tune.training.costs import epoch_cost_s
 from ecg_tune.training.learner import learning_data
@@ -68,6 +70,8 @@ def estimate(
     def courses(wanted: SearchSettings) -> list[tuple[Timeline, float]]:
         return [_simulate(study, prepared, wanted, space, curves(n), n, slots=slots, gpus=gpus) for n in range(simulations)]
 
+    change: list[str] = []
+    take_up_space(_copy_study(study, prepared, settings), study, settings, prepared, space, change.append)
     simulated = courses(settings)
     facts = _facts([line for line, _ in simulated], settings, slots, gpus)
     facts["disk_gb"] = _spread([disk for _, disk in simulated])
@@ -78,7 +82,7 @@ def estimate(
             "epochs": _spread([without.epochs - with_it.epochs for without, with_it in pairs]),
             "hours": _spread([(without.elapsed_s - with_it.elapsed_s) / 3600 for without, with_it in pairs]),
         }
-    return facts | {"epoch_s": costs, **source}
+    return facts | {"epoch_s": costs, **source} | ({"space_change": change} if change else {})
 
 
 def shown(facts: Mapping[str, Any], name: str, unit: Callable[[float], str]) -> str:
@@ -144,6 +148,8 @@ def _simulate(
     """Simulate the search once; return its timeline and the gigabytes that its checkpoints take."""
     clock, study = Clock(), _copy_study(folder, prepared, settings)
     seeded = dataclasses.replace(settings, seed=settings.seed + n)
+    set_aside(study, space, seeded.epochs)
+    end_set_aside(study)
     extend(study, space, seeded)
     budget = Budget(seeded, study.all_trials(), gpus=lambda family: gpus, clock=clock)
     timeline = simulate(SearchEngine(study, space, seeded, Silent(), budget=budget), curves, slots=slots, clock=clock)
@@ -158,11 +164,14 @@ def _copy_study(folder: Path, prepared: PreparedData, settings: SearchSettings) 
         UsageError: The existing study was searched with other data or settings.
     """
     source = Study.open(folder) if Study.exists(folder) else None
+    copy = Study.in_memory(source)
     if source is not None and source.all_trials():
-        others = [name for name, _, _ in misfits(source.attributes, study_attributes(prepared, settings))]
+        attributes = study_attributes(prepared, settings)
+        others = [name for name, _, _ in misfits(source.attributes, attributes)]
         if others or len(source.directions) > 1:
             raise UsageError(f"{folder} was searched with other {', '.join(others) or 'objectives'}: give another STUDY to preview it anew")
-    return Study.in_memory(source)
+        write_study(copy.optuna, with_earlier_spaces(source.attributes, attributes, len(source.all_trials())))
+    return copy
 
 
 def _disk_gb(study: Study, n_leads: int, n_open: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from ecg_tune.api.cost_estimate import cost_line, estimate
 from ecg_tune.api.families import say_refused_families
-from ecg_tune.api.settings import Request, make_space, read_request, space_context
+from ecg_tune.api.settings import Request, make_space, read_request, space_context, take_up_space
 from ecg_tune.api.study_data import headline
 from ecg_tune.cluster.doctor import examine
 from ecg_tune.cluster.session import ray_session
@@ -25,7 +26,7 @@ from ecg_tune.errors import ConfigError, UsageError
 from ecg_tune.search.attributes import study_attributes
 from ecg_tune.search.callbacks import COMPLETE, INTERRUPTED, Callback, Callbacks, installed_callbacks
 from ecg_tune.search.interrupts import terminate_as_interrupt
-from ecg_tune.search.learnt_priors import learnt_priors, with_priors
+from ecg_tune.search.learnt_priors import learnt_values, with_priors
 from ecg_tune.search.on_end import on_end as make_on_end
 from ecg_tune.search.progress.views import VIEWS, default_view
 from ecg_tune.search.resources import gpu_shares
@@ -93,8 +94,7 @@ def search(
         UsageError: Data, study or cluster can't be used; the message says why.
         WorkFailedError: Ray did not start, or trial after trial failed.
     """
-    folder, address = Path(study), address or os.environ.get("RAY_ADDRESS")
-    say = partial(_print, quiet=progress == "jsonl")
+    folder, address, say = Path(study), address or os.environ.get("RAY_ADDRESS"), partial(_print, quiet=progress == "jsonl")
     told = Callbacks([*installed_callbacks(say), *callbacks, *([make_on_end(on_end)] if on_end is not None else [])], say)
     request = _read(folder, data, config, settings, has_gpu=partial(_has_gpu, address, insecure=insecure))
     classes_of(request.settings.families)  # a trainable that can't be used is refused before a study is made
@@ -104,12 +104,13 @@ def search(
     space = make_space(request.settings, request.data, folder)
     sources = _open_sources(folder, attributes, [Path(source) for source in import_studies])
     _announce(request, say)
-    space = _learn(attributes, sources, space, request.settings, say)
+    space, attributes = _learn(request, attributes, sources, space, say)
     _say_cost(request, space, folder, wanted=progress != "jsonl" and not address)
-    storage, idle = request.settings.storage, not (address or sources or retry)
+    storage = request.settings.storage
     with told.ending(folder), Study.open_or_create(folder, attributes, storage=storage) as opened, terminate_as_interrupt():
         told.begin(opened)
-        if idle and nothing_left(opened, request.settings):
+        take_up_space(opened, folder, request.settings, request.data, space, say)
+        if not (address or sources or retry) and nothing_left(opened, request.settings):
             outcome = Outcome(done=True)  # Ray would start for nothing
         else:
             with ray_session(address, insecure=insecure):
@@ -172,21 +173,22 @@ def _open_sources(folder: Path, attributes: StudyAttributes, sources: Sequence[P
 
 
 def _learn(
-    attributes: StudyAttributes, sources: dict[Path, Study], space: SearchSpace, settings: SearchSettings, say: Callable[[str], None]
-) -> SearchSpace:
-    """Take the studies on other data out of the sources, and believe in the parameters of their best trials."""
+    request: Request, attributes: StudyAttributes, sources: dict[Path, Study], space: SearchSpace, say: Callable[[str], None]
+) -> tuple[SearchSpace, StudyAttributes]:
+    """Take the studies on other data out of the sources, believe in the parameters of their best trials, and remember these."""
+    learnt, families = dict(request.learnt_priors), request.settings.families
     for folder, source in list(sources.items()):
         theirs = source.attributes
         if theirs.data_fingerprint != attributes.data_fingerprint:
-            priors = learnt_priors(source, space, settings.families)
-            space = with_priors(space, priors)
+            values = learnt_values(source, space, families)
+            learnt |= values
             del sources[folder]
             say(
                 f"{folder} was searched on other data ({(theirs.data_fingerprint or 'not recorded')[:12]}, split {theirs.split}, "
-                f"{inputs_text(theirs.leads, theirs.images)}), its values don't compare: no trial is imported, {len(priors)} parameters of "
-                "its best configs are priors of this run"
+                f"{inputs_text(theirs.leads, theirs.images)}), its values don't compare: no trial is imported, {len(values)} parameters of "
+                "its best configs are priors of this study"
             )
-    return space
+    return with_priors(space, learnt, families), dataclasses.replace(attributes, learnt_priors=learnt or None)
 
 
 def _import(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ecg_tune.errors import ConfigError, UsageError
 from ecg_tune.search.encoders import encoders_of
 from ecg_tune.search.sampling.history import SamplerHistory
 from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.space_change import change_text, fit_text, set_aside
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.checkpoints import planned_storage
 from ecg_tune.study.study import Study
@@ -28,6 +30,7 @@ from ecg_tune.training.auxiliary import NO_STATEMENTS
 from ecg_tune.training.inputs import IMAGE_FAMILIES, check_families
 from ecg_tune.training.loss import NO_CERTAINTY
 from search_spaces import SpaceContext, in_order, search_space
+from search_spaces.custom import parameters
 
 LISTS = ("families", "minimise")
 """Settings that a file or a flag may give as one text with commas."""
@@ -45,11 +48,13 @@ class Request:
         settings: All settings, the profile chosen.
         data: The prepared data.
         note: A line for the user: what was chosen for them, or what changes in a study that is there; "" when there is nothing to say.
+        learnt_priors: Parameter → value that the study learnt from studies on other data.
     """
 
     settings: SearchSettings
     data: PreparedData
     note: str
+    learnt_priors: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_request(
@@ -73,7 +78,9 @@ def read_request(
     with _found(study, given.get("storage")) as before:
         stored = {} if before is None else _stored(before.attributes)
         settings = _settings({**stored, **given}, str(config or ""))
+        learnt = (before.attributes.learnt_priors if before else None) or {}
         if before is not None:
+            settings = _without_leftovers(settings, given, before)
             prepared = open_study_data(before, data)
         elif data is not None:
             prepared = open_prepared(data)
@@ -87,7 +94,7 @@ def read_request(
     note = "" if before is None else _changes(stored, settings)
     if settings.profile == AUTO:
         settings, note = _with_profile(settings, has_gpu, stored.get("profile"), note)
-    return Request(settings, prepared, note)
+    return Request(settings, prepared, note, learnt)
 
 
 def read_settings(config: Path | None, flags: Mapping[str, Any]) -> SearchSettings:
@@ -117,6 +124,20 @@ def _given(config: Path | None, flags: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that the user gave, flags winning over the file."""
     in_file = rename_settings(read_yaml(config), lambda old, new: warn_deprecated(f"{config}: {old}", new)) if config else {}
     return {**in_file, **flags}
+
+
+def _without_leftovers(settings: SearchSettings, given: Mapping[str, Any], study: Study) -> SearchSettings:
+    """Leave out what only the study's own settings say: rules of families that are searched no more, and queued configs that were tried.
+
+    The user may change the families or the space without repeating these.
+    """
+    if "space" not in given:
+        settings = replace(settings, space={name: rule for name, rule in settings.space.items() if name.split(".")[0] in settings.families})
+    if "enqueue" not in given and settings.enqueue:
+        tried = [json.loads(trial.queued).items() for trial in study.all_trials() if trial.queued.startswith("{")]
+        left = [config for config in settings.enqueue if not any(config.items() <= params for params in tried)]
+        settings = replace(settings, enqueue=tuple(left))
+    return settings
 
 
 @contextmanager
@@ -195,6 +216,38 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
         source, storage = Path(settings.fusion_from), planned_storage(study, settings)
         context = replace(context, encoders=encoders_of(source, prepared, into=storage, own=source.resolve() == study.resolve()))
     return search_space(settings.families, context, queued=settings.enqueue)
+
+
+def take_up_space(
+    study: Study, folder: Path, settings: SearchSettings, prepared: PreparedData, space: SearchSpace, say: Callable[[str], None]
+) -> None:
+    """Set the trials aside that don't fit the space of today, and say what changed when it is new.
+
+    Args:
+        study: Whose attributes are today's.
+        folder: Its folder, of which it may be a copy.
+        say: Is given the lines for the user.
+    """
+    set_aside(study, space, settings.epochs)
+    attributes = study.attributes
+    if not attributes.earlier_spaces or attributes.space_since < len(study.all_trials()):
+        return
+    last = attributes.earlier_spaces[-1]
+    earlier = replace(
+        settings,
+        families=tuple(last["families"]),
+        training={},
+        space=last.get("space", {}),
+        space_version=last.get("space_version", 1),
+        memory_gb=last.get("memory_gb", settings.memory_gb),
+        enqueue=(),
+    )
+    try:
+        before = parameters(make_space(earlier, prepared, folder).suggest)
+    except ConfigError:  # of a package that is gone, say
+        before = {name: range_ for trial in study.all_trials() for name, range_ in trial.distributions.items()}
+    say(change_text(before, parameters(space.suggest)))
+    say(fit_text(study.newest_trials()))
 
 
 def _names(value: Any, where: str) -> tuple[str, ...]:

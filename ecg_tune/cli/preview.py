@@ -16,6 +16,7 @@ from ecg_tune.cli.flags import takes_settings
 from ecg_tune.cli.options import StudyFolder
 from ecg_tune.cli.search_options import CostsFrom, SearchData, SettingsFile, Simulations
 from ecg_tune.config import SearchSettings
+from ecg_tune.search.learnt_priors import with_priors
 from ecg_tune.search.progress.stats import duration
 
 EXAMPLE = "Example: ecg-tune preview STUDY --data DATA --families rnn,resnet --profile small --trials 200 --slots 4"
@@ -39,13 +40,14 @@ def preview(
     """
     request = read_request(study, config, flags, data)
     say_refused_families()
-    space = make_space(request.settings, request.data, study)
+    families = request.settings.families
+    space = with_priors(make_space(request.settings, request.data, study), request.learnt_priors, families)
     facts = estimate(study, request.data, request.settings, space, simulations=simulations, costs_from=costs_from)
     if as_json:
         print(json.dumps(facts, indent=1))
         return
-    note = f"{request.note}\n" if request.note else ""
-    print(f"{headline(request.data)}\n{note}{_text(facts, request.settings)}")
+    notes = [*([request.note] if request.note else []), *facts.get("space_change", ())]
+    print("\n".join([headline(request.data), *notes, _text(facts, request.settings)]))
 
 
 def _saved(facts: Mapping[str, Any]) -> str:

@@ -78,7 +78,7 @@ def _end(study: Study, folder: Path, outcome: Outcome, again: str, say: Callable
     """Print what to do next, or end the command with an error."""
     if not outcome.done:
         raise StoppedError(f"interrupted; resume with: {again}")
-    if not outcome.spent and not study.best(1):
+    if not outcome.spent and study.best is None:
         raise WorkFailedError(f"no trial was completed; {study.last_failure()}")
     say(_next(folder, outcome, again))
 

@@ -21,9 +21,10 @@ from ecg_tune.search.stopping.choice import Chooser
 from ecg_tune.search.stopping.early_end import ASSUMED_PATIENCE, saving, unimproved
 from ecg_tune.search.stopping.schedulers import study_forecasts, study_rungs
 from ecg_tune.search.stopping.story import story
+from ecg_tune.study.extensions import guiding
 from ecg_tune.study.race_result import Raced, scatter_by_family
 from ecg_tune.study.study import Study
-from ecg_tune.study.summary import StudySummary, summarise
+from ecg_tune.study.summary import StudySummary, space_text, summarise
 from ecg_tune.study.trial import STATES, Trial
 
 EXAMPLE = "Example: ecg-tune status STUDY --why 17"
@@ -89,7 +90,7 @@ def facts(study: Study) -> dict[str, Any]:
         **_race(overview),
         "defaults": [_plain(trial) for trial in overview.defaults],
         "rungs": {f"{family}@{epoch}": count for family, counts in overview.rung_counts.items() for epoch, count in counts.items()},
-        "discarded": {str(trial.number): trial.discarded for trial in study.all_trials() if trial.discarded},
+        **_left_out(study),
         "early_end": _early_end(study),
         "note": attributes.note or "",
         "tags": list(attributes.tags or ()),
@@ -122,6 +123,15 @@ def _race(overview: StudySummary) -> dict[str, Any]:
     }
 
 
+def _left_out(study: Study) -> dict[str, Any]:
+    """List the trials that the user discarded, and those that lie outside of the space since it changed."""
+    return {
+        "discarded": {str(trial.number): trial.discarded for trial in study.all_trials() if trial.discarded},
+        "earlier_spaces": list(study.attributes.earlier_spaces or ()),
+        "set_aside": [trial.number for trial in study.trials() if trial.set_aside],
+    }
+
+
 def summary(study: Study) -> str:
     """Format the facts as a few lines of text."""
     values = facts(study)
@@ -146,6 +156,8 @@ def summary(study: Study) -> str:
     lines += _notes(values)
     if values["discarded"]:
         lines.append(f"discarded: trials {', '.join(values['discarded'])}")
+    if values["earlier_spaces"]:
+        lines.append(space_text(values["earlier_spaces"], len(values["set_aside"])))
     if values["failures"]:
         lines.append(study.last_failure())
         reasons = Counter(f"{trial['family']} {trial['reason']}" for trial in values["failures"])
@@ -184,8 +196,8 @@ def _best_lines(values: Mapping[str, Any], raced: Sequence[Raced]) -> list[str]:
 
 def _early_end(study: Study) -> dict[str, Any]:
     """Work out how long nothing better was found, what patience would have saved, and what a further trial is expected to gain."""
-    settings, trials, lines = study.attributes.settings or {}, study.newest_trials(), list[str]()
-    patience, idle = settings.get("patience_trials"), unimproved(trials)
+    attributes, trials, lines = study.attributes, guiding(study.all_trials()), list[str]()
+    patience, idle = (attributes.settings or {}).get("patience_trials"), unimproved(trials, attributes.space_since)
     forecasts = study_forecasts(study)
     waiting = [trial.number for trial in trials if trial.paused]
     gain = Chooser(forecasts, waiting, ()).expected_gain(forecasts.families) if forecasts else math.inf

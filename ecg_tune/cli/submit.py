@@ -13,9 +13,10 @@ import typer
 from ecg_tune.api.settings import read_settings
 from ecg_tune.cli.flags import flag_words, takes_settings
 from ecg_tune.cli.options import StudyFolder
-from ecg_tune.cli.search_options import ClusterData, Detach, ImportedStudies, InsecureJobs, JobProgress, JobsServer, SettingsFile
+from ecg_tune.cli.search_options import ClusterData, Detach, ImportedStudies, InsecureJobs, JobProgress, JobsServer, OnEnd, SettingsFile
 from ecg_tune.cluster.jobs import FILES, SubmittedJob, follow_job, jobs_client, submit_job
 from ecg_tune.errors import UsageError
+from ecg_tune.search.on_end import on_end as check_on_end
 from ecg_tune.storage import open_storage
 
 EXAMPLE = "Example: ecg-tune submit studies/a --data DATA --families all --trials 200 --address http://127.0.0.1:8265"
@@ -29,6 +30,7 @@ def submit(
     address: JobsServer = "http://127.0.0.1:8265",
     import_study: ImportedStudies = None,
     progress: JobProgress = "plain",
+    on_end: OnEnd = None,
     detach: Detach = False,
     insecure: InsecureJobs = False,
     *,
@@ -42,6 +44,8 @@ def submit(
     if data is not None:
         open_storage(data)
     read_settings(config, flags)  # refuses here what the job would refuse
+    if on_end is not None:
+        check_on_end(on_end)  # as above
     if progress not in ("plain", "jsonl"):
         raise UsageError(f"--progress {progress} needs a terminal: a job prints plain or jsonl")
     arguments, files = ["search", str(study), "--address", "auto", "--progress", progress], dict[str, bytes]()
@@ -52,6 +56,7 @@ def submit(
     for other in import_study or ():
         arguments += ["--import-study", str(other)]
     arguments += ["--insecure"] if insecure else []
+    arguments += ["--on-end", on_end] if on_end is not None else []
     arguments += flag_words({name: value for name, value in flags.items() if name != "enqueue"})
     command = shlex.join(["ecg-tune", *sys.argv[1:]])
     job = submit_job(jobs_client(address, insecure=insecure), address, arguments, files=files, command=command)

@@ -16,8 +16,10 @@ from ecg_tune.search.resume import adopt
 from ecg_tune.search.sampling.history import SamplerHistory
 from ecg_tune.search.sampling.samplers import trial_seed
 from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.space_change import in_space
 from ecg_tune.search.stopping.forecast import Forecasts
 from ecg_tune.study.checkpoints import trial_path
+from ecg_tune.study.extensions import guiding, newest
 from ecg_tune.study.study import Study
 from ecg_tune.study.transactions import check_distributions
 from ecg_tune.study.trial import Trial
@@ -56,11 +58,18 @@ class Additions:
         )
         self.queue = Queue(space, study)
         self.distributions: dict[str, BaseDistribution] = {}
-        trials = study.newest_trials()
-        self.n_added, self.n_trials = len(study.all_trials()), sum(not trial.imported for trial in trials)
-        for trial in trials:
-            self.history.add(trial)
-            check_distributions(self.distributions, trial.distributions)
+        self.several_spaces = bool(study.attributes.earlier_spaces)
+        everything = study.all_trials()
+        self.n_added, self.n_trials = len(everything), sum(not trial.imported for trial in newest(everything))
+        for trial in guiding(everything):
+            self.learn(trial)
+
+    def learn(self, trial: Trial) -> None:
+        """Show a trial to the sampler as it is now: as one of the space of today."""
+        fitted = in_space(trial, self.space, self.settings.epochs) if self.several_spaces and trial.params else trial
+        if fitted is not None:
+            self.history.add(fitted)
+            check_distributions(self.distributions, fitted.distributions)
 
     def take_up(self) -> None:
         """Queue the configs that somebody has added to the study since (`ecg-tune enqueue`, Optuna's `enqueue_trial`)."""
@@ -97,7 +106,7 @@ class Additions:
         family, config = proposal.family, proposal.config
         trial = self.study.add(replace(new, family=family, config=config, params=params, distributions=distributions))
         self.n_added = trial.number + 1
-        self.history.add(trial)
+        self.learn(trial)
         return trial
 
     def _fixed(self, params: Mapping[str, Any], families: Sequence[str]) -> Mapping[str, Any]:

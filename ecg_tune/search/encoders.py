@@ -50,7 +50,7 @@ def encoders_of(source: Path, data: PreparedData, *, into: Storage, own: bool = 
 
 def _best(source: Path, inputs: str, data: PreparedData, into: Storage) -> TrainedEncoder | None:
     study = Study.open(source)
-    for trial in study.best():
+    for trial in study.best_trials():
         check_family(trial.family)
         if MODELS[trial.family].inputs == inputs and trial.path is not None:
             name = f"{source.resolve().name}_{trial.number:05d}.pth"

@@ -22,6 +22,7 @@ from ecg_tune.search.stopping.forecast import Forecasts
 from ecg_tune.search.stopping.pauses import PausedTrials
 from ecg_tune.search.stopping.rungs import rungs_of
 from ecg_tune.search.stopping.schedulers import SCHEDULERS
+from ecg_tune.study.extensions import guiding
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import TARGET, State, Trial
 
@@ -51,7 +52,8 @@ class SearchEngine:
     ) -> None:
         self.study, self.space, self.settings, self.listener, self.closed = study, space, settings, listener, closed
         adopt(study)
-        everything, trials = study.all_trials(), study.newest_trials()
+        everything = study.all_trials()
+        trials = guiding(everything)
         self.budget = budget or Budget(settings, everything)
         self.rule = SCHEDULERS[settings.scheduler](settings)
         self.rungs = rungs_of(trials, self.rule)
@@ -59,7 +61,7 @@ class SearchEngine:
         self.paused = PausedTrials(self.forecasts, pauses=self.rule.pauses, cost=settings.cost)
         self.additions = Additions(study, space, settings, forecasts=self.forecasts if self.rule.pauses else None)
         self.early_end = EarlyEnd(study, settings, self.forecasts)
-        self.families = {trial.number: trial.family for trial in trials}
+        self.families = {trial.number: trial.family for trial in everything}
         self.trials = {trial.number: trial for trial in trials if trial.state == "RUNNING"}
         self.unfinished = list[int]()
         for number in self.trials:
@@ -213,7 +215,7 @@ class SearchEngine:
         trial = self.trials[number]
         self._set_aside(number)
         self.early_end.changed()
-        self.additions.history.add(trial)
+        self.additions.learn(trial)
         self.listener.paused(number, trial.family, trial.last_epoch, last_decision(trial, self.settings.epochs))
         if (surplus := self.paused.surplus()) is not None:
             self._prune_waiting(surplus)
@@ -273,7 +275,7 @@ class SearchEngine:
     def _finish(self, number: int, state: State, reason: str, facts: Mapping[str, Any], objectives: Sequence[float] = ()) -> None:
         self.paused.pausing.discard(number)
         trial, family = self.study.finish(self.trials.pop(number), state, objectives, **facts), self.families[number]
-        self.additions.history.add(trial)
+        self.additions.learn(trial)
         self.forecasts.end(trial)
         self.early_end.changed()
         self.closed(trial)

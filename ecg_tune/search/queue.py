@@ -38,8 +38,9 @@ class Queue:
 
     def __init__(self, space: SearchSpace, study: Study) -> None:
         trials = study.all_trials()
-        known = {trial.queued for trial in trials}
-        items = [Item(params, f"default {n}", is_default=True) for n, params in enumerate(space.defaults)]
+        known = {trial.queued for trial in trials} | {f"default {trial.family}" for trial in trials if trial.is_default}
+        families = [params.get("family") or suggested(space, params)[0].family for params in space.defaults]
+        items = [Item(params, f"default {family}", is_default=True) for params, family in zip(space.defaults, families, strict=True)]
         items += [Item(params, json.dumps(params, sort_keys=True)) for params in space.queued]
         frozen = study.optuna.get_trials(deepcopy=False)
         left_open = [trial.number for trial in trials if trial.superseded_by == QUEUED]

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from optuna.trial import TrialState
 
 from ecg_tune.config import SearchSettings
-from ecg_tune.errors import ConfigError, StudyError
-from ecg_tune.search.queue import QUEUED, suggested
+from ecg_tune.errors import StudyError
+from ecg_tune.search.queue import QUEUED
 from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.space_change import in_space
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.checkpoints import trial_path
-from ecg_tune.study.extensions import unwanted
+from ecg_tune.study.extensions import guiding, unwanted
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
 
@@ -38,7 +39,7 @@ def extend(study: Study, space: SearchSpace, settings: SearchSettings) -> list[t
         the trial starts again.
     """
     extended = []
-    for old in study.newest_trials():
+    for old in guiding(study.all_trials()):
         if _short(old, settings):
             number = len(study.optuna.get_trials(deepcopy=False))
             config, resumes = space.extended(old.config, settings.epochs)
@@ -62,12 +63,12 @@ def nothing_left(study: Study, settings: SearchSettings) -> bool:
     trials = study.newest_trials()
     if sum(not trial.imported for trial in trials) < settings.trials or unwanted(study.all_trials(), settings.epochs):
         return False
-    return all(trial.finished and not _short(trial, settings) for trial in trials)
+    return all(trial.finished and (trial.set_aside or not _short(trial, settings)) for trial in trials)
 
 
 def retry_failed(study: Study) -> int:
     """Add a new trial with the same config and seed for each trial that failed, which counts no more; return how many."""
-    failed = [trial for trial in study.newest_trials() if trial.state == "FAIL" and trial.config]
+    failed = [trial for trial in guiding(study.all_trials()) if trial.state == "FAIL" and trial.config]
     for old in failed:
         number = len(study.optuna.get_trials(deepcopy=False))
         new = study.add(_again(old, number))
@@ -159,26 +160,21 @@ def _short(trial: Trial, settings: SearchSettings) -> bool:
 
 def _imported(trial: Trial, space: SearchSpace, settings: SearchSettings, *, same_length: bool) -> Trial | None:
     """Return a trial as this study would hold it; None when its parameters or config are not of this space."""
-    params = {**space.older, "family": trial.family or None, **trial.params}
     whole = trial.state == "COMPLETE" and same_length
-    try:
-        proposal, distributions = suggested(space, params)
-        for name, distribution in distributions.items():
-            if not distribution._contains(distribution.to_internal_repr(params[name])):
-                return None
-        config, resumes = space.extended(trial.config, settings.epochs)
-    except (ValueError, ConfigError):
+    fitted = in_space(trial, space, settings.epochs)
+    if fitted is None:
         return None
-    if not resumes or config != proposal.config:
+    config, resumes = space.extended(trial.config, settings.epochs)
+    if not resumes:
         return None
     return Trial(
         trial.number,
         "COMPLETE" if whole else "PRUNED",
-        params={name: params[name] for name in distributions},
-        distributions=distributions,
+        params=fitted.params,
+        distributions=fitted.distributions,
         intermediate={epoch: value for epoch, value in trial.intermediate.items() if epoch <= settings.epochs},
         values=trial.values if whole else (),
-        config=proposal.config,
+        config=config,
         ended_by=trial.ended_by if whole else "imported",
         **{name: getattr(trial, name) for name in IMPORTED},
     )

@@ -26,6 +26,7 @@ from ecg_tune.search.progress.stats import SearchStats
 from ecg_tune.search.resources import Node, Plan, Slots, plan
 from ecg_tune.search.resume import extend, withdraw
 from ecg_tune.search.space import SearchSpace
+from ecg_tune.search.space_change import end_set_aside
 from ecg_tune.search.stall import StallDetector
 from ecg_tune.search.stopping.budget import Budget
 from ecg_tune.search.trackers import NO_TUNE_LOGS, Tracker
@@ -86,6 +87,7 @@ def run_search(
         fits = _planned(settings, measure_shares)
         spent_before = Budget(settings, study.all_trials(), gpus=fits.gpu_share).spent()
         withdraw(study, settings)
+        end_set_aside(study)
         extended = [] if spent_before else extend(study, space, settings)
         budget = Budget(settings, study.all_trials(), gpus=fits.gpu_share)
         stats = _stats(study, settings)
@@ -188,6 +190,6 @@ def _trial_folder(trial: Any) -> str:
 def _stats(study: Study, settings: SearchSettings) -> SearchStats:
     stats = SearchStats(trials=settings.trials, max_epochs=settings.epochs)
     stats.states.update(trial.state for trial in study.newest_trials() if trial.finished and not trial.imported)
-    for trial in study.best(1):
-        stats.best = (trial.values[0], trial.number, trial.family)
+    if (best := study.best) is not None:
+        stats.best = (best.values[0], best.number, best.family)
     return stats

@@ -52,6 +52,7 @@ class SearchSpace:
         defaults: Parameters of the configs that every study tries first, one a family.
         queued: Parameters of the configs that the user wants tried next.
         older: What parameters stand for that older editions of the space did not have.
+        stated: Maps a trial's config to what it says of the settings that only a rule of the user's makes parameters.
         priors: Believed values of parameters.
         extended: Maps a trial's config and a later last epoch to its config with that, and whether the shorter training is the
             beginning of the longer one; it is not where the schedule depends on the last epoch.
@@ -61,5 +62,6 @@ class SearchSpace:
     defaults: tuple[dict[str, Any], ...] = ()
     queued: tuple[dict[str, Any], ...] = ()
     older: Mapping[str, Any] = field(default_factory=dict)
+    stated: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda config: {}
     priors: Mapping[str, Prior] = field(default_factory=dict)
     extended: Callable[[Mapping[str, Any], int], tuple[dict[str, Any], bool]] = lambda config, epochs: (dict(config), True)

@@ -80,6 +80,11 @@ def _tags(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) <= MOST_TAGS and all(isinstance(tag, str) and TAG.fullmatch(tag) for tag in value)
 
 
+def _space(value: Any) -> bool:
+    families = value.get("families") if isinstance(value, Mapping) else None
+    return isinstance(families, list) and all(_is(name, str) for name in families) and _is(value.get("trials"), int)
+
+
 NOTE: Check = (lambda value: isinstance(value, str) and len(value) <= LONGEST_NOTE, f"a text of at most {LONGEST_NOTE} characters")
 TAGS: Check = (_tags, f"a list of at most {MOST_TAGS} tags")
 
@@ -94,6 +99,7 @@ TRIAL_CHECKS: Mapping[str, Check] = {
     "resumes": TRUTH,
     "superseded_by": (lambda value: value == "queue" or _is(value, int), "a trial's number, or queue"),
     "discarded": TEXT,
+    "set_aside": TRUTH,
     "note": NOTE,
     "tags": TAGS,
     "imported_from": TEXT,
@@ -136,6 +142,8 @@ STUDY_CHECKS: Mapping[str, Check] = {
     "space": MAPPING,
     "space_version": COUNT,
     "memory_gb": NUMBER,
+    "earlier_spaces": (lambda value: _short_list(value) and all(map(_space, value)), "a list of spaces with families and trials"),
+    "learnt_priors": MAPPING,
     "rungs": _list(int, "a list of epochs"),
     "scheduler": TEXT,
     "sampler": TEXT,

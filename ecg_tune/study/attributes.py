@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+SPACE = ("families", "space", "space_version", "memory_gb")
+"""Attributes that define the search space. They may change within a study."""
+
 
 @dataclass(frozen=True)
 class StudyAttributes:
@@ -20,6 +23,9 @@ class StudyAttributes:
         minimise: Objectives beside the metric.
         space: What the user changed in the search space.
         space_version: Edition of the built-in search spaces, see `SPACE_VERSION`.
+        earlier_spaces: What the study was searched in before its space changed, oldest first: the names of `SPACE`, and "trials",
+            how many trials it had when the space changed. None is left as it is, as with a note.
+        learnt_priors: Parameter → value that studies on other data taught it to believe in; None is left as it is.
         rungs: Epochs at which trials are compared, ascending.
         settings: All settings of the last search, plain data; None when no search made the study.
         checkpoints: Where checkpoints lie when that is not the study's folder: a folder, or s3://BUCKET/PREFIX.
@@ -50,9 +56,16 @@ class StudyAttributes:
     seed: int | None = None
     settings: Mapping[str, Any] | None = None
     checkpoints: str | None = None
+    earlier_spaces: tuple[Mapping[str, Any], ...] | None = None
+    learnt_priors: Mapping[str, Any] | None = None
     note: str | None = None
     tags: tuple[str, ...] | None = None
     format: int = 0
+
+    @property
+    def space_since(self) -> int:
+        """Number of the first trial that could be suggested from the space of today."""
+        return int(self.earlier_spaces[-1]["trials"]) if self.earlier_spaces else 0
 
     @property
     def made_by_search(self) -> bool:

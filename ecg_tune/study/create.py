@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,14 @@ from optuna.study import StudyDirection
 from sqlalchemy.engine import URL
 
 from ecg_tune.errors import StudyError, UsageError
-from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.attributes import SPACE, StudyAttributes
 from ecg_tune.study.database import ADDRESS, DATABASE, find_study, open_database, open_study, remember
 from ecg_tune.study.extensions import may_end_at
 from ecg_tune.study.lock import LOCK, Held
 from ecg_tune.study.schema import read_study, read_trial, study_attributes, write_study
 from ecg_tune.study.server_url import on_server
 
-FIXED = ("data_fingerprint", "metric", "minimise", "families", "profile", "space_version", "space", "memory_gb")
+FIXED = ("data_fingerprint", "metric", "minimise", "profile")
 """Attributes that a continued search must share with its study: its trials could not be compared otherwise."""
 
 
@@ -29,7 +30,7 @@ def create_study(folder: Path, attributes: StudyAttributes, url: URL) -> optuna.
         url: Of its database. The folder remembers a server's; a study of the folder's name that it holds already is continued.
 
     Raises:
-        StudyError: The study was made with other data, metric, families, profile or epochs.
+        StudyError: The study was made with other data, metric, profile or epochs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if on_server(url):
@@ -37,6 +38,7 @@ def create_study(folder: Path, attributes: StudyAttributes, url: URL) -> optuna.
     study = find_study(folder, url)
     if study is not None:
         _check_fits(study, attributes, folder)
+        attributes = with_earlier_spaces(read_study(study), attributes, len(study.get_trials(deepcopy=False)))
     else:
         directions = [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(attributes.minimise)]
         study = _made_on_server(folder, url, directions) if on_server(url) else _made_in_file(folder, directions)
@@ -75,6 +77,20 @@ def _check_fits(study: optuna.Study, attributes: StudyAttributes, folder: Path) 
             f"{folder} was searched with max_epochs={longest}, this is {wanted}: trials can be extended, "
             "not shortened; give as many or more, or start another study"
         )
+
+
+def with_earlier_spaces(before: StudyAttributes, now: StudyAttributes, n_trials: int) -> StudyAttributes:
+    """Add to a study's new facts the space that it leaves, if its trials were suggested from another one than this.
+
+    Args:
+        before: What the study says of itself.
+        n_trials: All trials that it has.
+    """
+    earlier = before.earlier_spaces or ()
+    if n_trials > before.space_since and misfits(before, now, SPACE):  # a space without trials of its own is not worth a mention
+        old = study_attributes(before)
+        earlier = (*earlier, {"trials": n_trials, **{name: old[name] for name in SPACE if name in old}})
+    return dataclasses.replace(now, earlier_spaces=earlier or None)
 
 
 def misfits(before: StudyAttributes, now: StudyAttributes, names: Sequence[str] = FIXED) -> list[tuple[str, Any, Any]]:

@@ -21,6 +21,11 @@ def newest(everything: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.number not in extended]
 
 
+def guiding(everything: Sequence[Trial]) -> list[Trial]:
+    """Choose the trials that a search learns from: each once, without those that lie outside of the space of today."""
+    return [trial for trial in newest(everything) if not trial.set_aside]
+
+
 def unwanted(everything: Sequence[Trial], epochs: int) -> list[Trial]:
     """Choose the extensions of trials that have all epochs already, when fewer are asked for again."""
     numbered = {trial.number: trial for trial in everything}

@@ -25,7 +25,7 @@ TRIAL_NAMES = {
     name: {"epochs_trained": "epochs", "resumes": "goes_on"}.get(name, name)
     for name in (
         "family", "config", "seed", "is_default", "path", "queued", "continued_from", "resumes", "superseded_by",
-        "discarded", "note", "tags", "imported_from",
+        "discarded", "set_aside", "note", "tags", "imported_from",
         "seconds", "timing", "epochs_trained", "device", "node", "worker", "n_parameters", "micro_batch", "micro_batch_after_oom",
         "per_class_auc", "best_epoch", "checkpoint", "objectives", "decisions", "forecast", "ended_by", "fail_reason", "failure",
     )
@@ -118,8 +118,9 @@ def read_study(study: optuna.Study) -> StudyAttributes:
     known = checked(known, STUDY_CHECKS, where)
     for name in ("leads", "images", "class_names", "minimise", "families", "rungs"):
         known[name] = tuple(known.get(name, ()))
-    if "tags" in known:
-        known["tags"] = tuple(known["tags"])
+    for name in ("tags", "earlier_spaces"):
+        if name in known:
+            known[name] = tuple(known[name])
     return StudyAttributes(**known)
 
 
@@ -131,8 +132,9 @@ def study_attributes(attributes: StudyAttributes) -> dict[str, Any]:
 
 def write_study(study: optuna.Study, attributes: StudyAttributes) -> None:
     """Write what a study says of itself."""
-    for name, value in study_attributes(attributes).items():
-        study.set_user_attr(name, value)
+    named = study_attributes(attributes)
+    for name in sorted(named, key=lambda name: name != "earlier_spaces"):  # first: who is killed in between must not lose the older space
+        study.set_user_attr(name, named[name])
 
 
 def write_note(study: optuna.Study, *, note: str, tags: Sequence[str]) -> None:

@@ -93,7 +93,7 @@ class Study:
             storage: URL of a PostgreSQL database, which the folder remembers; None takes a file in the folder.
 
         Raises:
-            StudyError: The study that is there was searched with other data, metric, families, profile or space, or more epochs.
+            StudyError: The study that is there was searched with other data, metric or profile, or more epochs.
         """
         url = database.database_of(folder, storage)
         cls._there(folder, storage)  # what is damaged is not written to
@@ -134,8 +134,7 @@ class Study:
             source: Its trials are copied.
             n_minimised: Objectives beside the metric.
         """
-        directions = [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * n_minimised]
-        study = cls(optuna.create_study(directions=directions))
+        study = cls(optuna.create_study(directions=[StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * n_minimised]))
         study.optuna.add_trials([] if source is None else source.optuna.get_trials(deepcopy=False))
         return study
 
@@ -223,7 +222,12 @@ class Study:
         storage = self.optuna._storage
         return read_trial(storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self.optuna._study_id, number)))
 
-    def best(self, k: int | None = None) -> list[Trial]:
+    @property
+    def best(self) -> Trial | None:
+        """The COMPLETE trial with the highest value of the metric, the first of equals; None before there is one."""
+        return next(iter(self.best_trials(1)), None)
+
+    def best_trials(self, k: int | None = None) -> list[Trial]:
         """Return the COMPLETE trials, highest value of the metric first, ties by number; at most `k` of them."""
         return best_of(self.trials())[:k]
 
@@ -241,11 +245,7 @@ class Study:
         Raises:
             ValueError: A parameter is outside of what it was sampled from.
         """
-        frozen = frozen_trial(trial)
-        if not trial.finished:
-            return read_trial(add_trial(self.optuna, frozen))
-        self.optuna.add_trial(frozen)
-        return self.trial(len(self.optuna.get_trials(deepcopy=False)) - 1)
+        return read_trial(add_trial(self.optuna, frozen_trial(trial)))
 
     def record(self, trial: Trial, *, epochs: Mapping[int, float] = {}, **changes: Any) -> Trial:
         """Write values of epochs and changed fields of a trial, finished or not, and return it as it is then.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.extensions import counting
@@ -58,6 +58,7 @@ class StudySummary:
         winner: The trial that won it; None without a race, or when all its trainings failed.
         timing: Part of `ecg_tune.timing.PARTS` → its seconds over all trials; empty where none measured that.
         n_timed: Trials that did.
+        n_set_aside: Trials that lie outside of the space of today.
     """
 
     name: str
@@ -78,6 +79,7 @@ class StudySummary:
     budgets: tuple[BudgetUse, ...]
     timing: Mapping[str, float]
     n_timed: int
+    n_set_aside: int
     race: tuple[Raced, ...] = ()
     lapsed: str = ""
     winner: Trial | None = None
@@ -129,7 +131,15 @@ def summarise(study: Study, trials: Sequence[Trial] | None = None, *, rung_count
         winner=next((trial for trial in study.all_trials() if trial.number == winner), None),
         timing={part: sum(trial.timing.get(part, 0.0) for trial in timed) for part in PARTS} if timed else {},
         n_timed=len(timed),
+        n_set_aside=sum(trial.set_aside for trial in trials),
     )
+
+
+def space_text(earlier: Sequence[Mapping[str, Any]], n_set_aside: int) -> str:
+    """Say in one line when a study's search space changed, and how many trials are set aside since."""
+    after = ", ".join(f"{space['trials']:,}" for space in earlier)
+    guide = "all older trials fit it" if not n_set_aside else f"{n_set_aside:,} of its trials lie outside and guide the search no longer"
+    return f"search space changed after {after} trial{'s' * (after != '1')}; {guide}"
 
 
 def race_of(study: Study) -> tuple[tuple[Raced, ...], str]:

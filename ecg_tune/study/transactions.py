@@ -46,9 +46,13 @@ def database(study: optuna.Study) -> RDBStorage | None:
 
 
 def add_trial(study: optuna.Study, trial: FrozenTrial) -> FrozenTrial:
-    """Add a trial that begins now; return it with its number."""
+    """Add a trial, which begins now or has ended; return it with its number.
+
+    The choices of a parameter may be others than in earlier trials, which Optuna itself refuses: a study's space may change.
+    """
     trial = copy(trial)
     trial.datetime_start = datetime.now()
+    trial.datetime_complete = trial.datetime_start if trial.state.is_finished() else None
     storage = database(study)
     if storage is None:
         study.add_trial(trial)
@@ -125,11 +129,13 @@ def _find(connection: Connection, study_id: int, trial: FrozenTrial) -> tuple[in
 def _add(connection: Connection, study_id: int, trial: FrozenTrial) -> tuple[int, int]:
     connection.execute(select(STUDIES.c.study_id).where(STUDIES.c.study_id == study_id).with_for_update())  # one adds at a time
     number = select(func.count()).select_from(TRIALS).where(TRIALS.c.study_id == study_id).scalar_subquery()
-    begun = {"study_id": study_id, "state": trial.state, "datetime_start": _utc(trial.datetime_start), "number": number}
+    times = {"datetime_start": _utc(trial.datetime_start), "datetime_complete": _utc(trial.datetime_complete)}
+    begun = {"study_id": study_id, "state": trial.state, "number": number, **times}
     trial_id = connection.execute(insert(TRIALS).values(**begun)).inserted_primary_key[0]  # type: ignore[index]
     _insert(connection, PARAMS, [_param(trial_id, name, trial) for name in trial.params])
     _insert(connection, ATTRIBUTES, [_attribute(trial_id, *pair) for pair in trial.user_attrs.items()])
     _insert(connection, STEPS, [_step(trial_id, *pair) for pair in trial.intermediate_values.items()])
+    _insert(connection, VALUES, [_value(trial_id, *pair) for pair in enumerate(trial.values or ())])
     return trial_id, connection.execute(select(TRIALS.c.number).where(TRIALS.c.trial_id == trial_id)).scalar_one()
 
 

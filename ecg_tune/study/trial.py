@@ -38,6 +38,7 @@ class Trial:
         superseded_by: Number of the finished trial that extends this one, or, of an extension that was withdrawn, of the trial that
             counts again; "queue" when its parameters were taken over by the queue.
         discarded: Why the user took it out; "" for a trial that counts.
+        set_aside: Whether it lies outside of the search space since that changed: it keeps its place in results, but guides no search.
         note, tags: What the user noted of it.
         imported_from: "STUDY#NUMBER" of a trial that was taken from another study.
         seconds: Training time so far.
@@ -50,7 +51,8 @@ class Trial:
         objectives: Values of all objectives, also of a trial that was stopped; () in a study of one.
         decisions: Why it paused and resumed, in order, under `--scheduler forecast`; see `ecg_tune.search.stopping.decision`.
         forecast: Of its best value at the last epoch, mean and standard deviation, when it was pruned for it.
-        ended_by: "max_epochs", "patience", the scheduler's name, a budget of `BUDGETS`, "target", "failed", "imported", or "withdrawn".
+        ended_by: "max_epochs", "patience", the scheduler's name, a budget of `BUDGETS`, "target", "failed", "imported", "withdrawn",
+            or "space" when it was unfinished and set aside.
         fail_reason: "nan", "oom", "error", "timeout" or "preempted".
         failure: The failure's text.
         start, end: When it began and ended; `end` is None while it has not.
@@ -73,6 +75,7 @@ class Trial:
     resumes: bool = False
     superseded_by: int | str | None = None
     discarded: str = ""
+    set_aside: bool = False
     note: str = ""
     tags: tuple[str, ...] = ()
     imported_from: str | None = None
@@ -133,7 +136,8 @@ class Trial:
     def paused(self) -> bool:
         """Whether it waits at a rung for its turn (`--scheduler forecast`)."""
         last = self.decisions[-1] if self.decisions else {}
-        return self.state == "RUNNING" and last.get("resumes") is False and last.get("epoch") == self.last_epoch
+        waits = last.get("resumes") is False and last.get("epoch") == self.last_epoch
+        return self.state == "RUNNING" and waits and not self.set_aside
 
     @property
     def imported(self) -> bool:

@@ -23,7 +23,7 @@ def main(data: str, folder: str, trials: str = "4", max_epochs: str = "3") -> No
     if not ecg_tune.search(folder, data, callbacks=[Shout()], **asked).done:
         raise SystemExit("interrupted: start it again, and it resumes")
     with ecg_tune.open_study(folder) as study:
-        for trial in study.best(3):
+        for trial in study.best_trials(3):
             value = f"{trial.value:.4f} on validation after {trial.epochs} epochs"
             print(f"trial {trial.number} ({trial.family}): {value}, {dict(trial.params)}")
 

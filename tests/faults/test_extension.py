@@ -37,7 +37,7 @@ def run(study: Path, data: Path, ray: SharedRay, epochs: int) -> None:
 def test_an_interrupted_extension_loses_nothing(blow, shared_ray, few_data, tmp_path):
     study, data = tmp_path / "study", few_data.folder
     run(study, data, shared_ray, 2)
-    before = Study.open(study).best()
+    before = Study.open(study).best_trials()
     assert len(before) == 3
     process = start(study, data, shared_ray, 40)
     while len(opened := Study.open(study).all_trials()) < 6 or max(trial.last_epoch for trial in opened) < 4:
@@ -47,7 +47,7 @@ def test_an_interrupted_extension_loses_nothing(blow, shared_ray, few_data, tmp_
     out = process.communicate(timeout=120)[0]
     assert process.returncode == (130 if blow == signal.SIGINT else -signal.SIGKILL), out
 
-    assert [trial.number for trial in Study.open(study).best()] == [trial.number for trial in before]
+    assert [trial.number for trial in Study.open(study).best_trials()] == [trial.number for trial in before]
     shown = json.loads(ecg_tune("status", study, "--json").out)
     assert (shown["states"]["COMPLETE"], shown["trials"]) == (3, 3)
     assert shown["best"]["number"] == before[0].number

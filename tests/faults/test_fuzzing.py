@@ -179,7 +179,7 @@ def test_attributes_of_a_study(key, text, of_trial, study_folder):
 
 def _look(folder: Path) -> None:
     with Study.open(folder, read_only=True) as study:
-        study.best()
+        study.best_trials()
         assert [trial.state for trial in study.trials()]
 
 

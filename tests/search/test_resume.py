@@ -79,17 +79,17 @@ def test_a_driver_killed_while_lengthening_counts_no_trial_twice(study, log, mon
 @pytest.mark.parametrize("steps", [0, 1, 7, 14, 15])
 def test_an_interrupted_extension_leaves_what_was_finished_and_may_be_given_up(study, steps):
     play(SearchEngine(Study(study), TOY_SPACE, settings(trials=3), Log()))
-    before = Study(study).best()
+    before = Study(study).best_trials()
     longer = settings(trials=3, max_epochs=9)
     extend(Study(study), TOY_SPACE, longer)
     play(SearchEngine(Study(study), TOY_SPACE, longer, Log()), epochs=9, steps=steps)
-    assert len(Study(study).best()) == len(before) == 3
+    assert len(Study(study).best_trials()) == len(before) == 3
     assert len(Study(study).newest_trials()) == 3
     finished = [trial for trial in Study(study).newest_trials() if trial.finished]
-    assert {trial.number for trial in finished} <= {trial.number for trial in Study(study).best()}
+    assert {trial.number for trial in finished} <= {trial.number for trial in Study(study).best_trials()}
     withdraw(Study(study), settings(trials=3))
     assert extend(Study(study), TOY_SPACE, settings(trials=3)) == []
-    assert [(t.number, t.values) for t in Study(study).best()] == [(t.number, t.values) for t in before]
+    assert [(t.number, t.values) for t in Study(study).best_trials()] == [(t.number, t.values) for t in before]
     assert SearchEngine(Study(study), TOY_SPACE, settings(trials=3), Log()).done
     extend(Study(study), TOY_SPACE, longer)
     play(SearchEngine(Study(study), TOY_SPACE, longer, Log()), epochs=9)
@@ -98,13 +98,13 @@ def test_an_interrupted_extension_leaves_what_was_finished_and_may_be_given_up(s
 
 def test_an_extension_that_fails_leaves_the_older_trial(study, log):
     play(SearchEngine(Study(study), TOY_SPACE, settings(trials=2), log))
-    best = Study(study).best()
+    best = Study(study).best_trials()
     longer = settings(trials=2, max_epochs=9)
     extend(Study(study), TOY_SPACE, longer)
     engine = SearchEngine(Study(study), TOY_SPACE, longer, log)
     for _ in range(2):
         engine.fail(engine.next_assignment().number, "nan", "not finite")
-    assert Study(study).best() == best
+    assert Study(study).best_trials() == best
     assert engine.done
     assert extend(Study(study), TOY_SPACE, longer) == [], "it is not tried for ever"
 

@@ -11,7 +11,6 @@ from optuna.distributions import distribution_to_json
 
 from ecg_tune.config import SearchSettings, stored_settings, to_dict
 from ecg_tune.config.search import SPACE_VERSION
-from ecg_tune.errors import StudyError
 from ecg_tune.search.queue import suggested
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.study import Study
@@ -56,11 +55,11 @@ def test_all_families_of_an_older_study_are_those_of_its_time() -> None:
     assert in_order(["inception1d", "cnn1d"], version=1) == ("cnn1d", "inception1d")
 
 
-def test_a_study_keeps_the_edition_that_it_began_with(tmp_path: Path) -> None:
+def test_a_study_that_goes_on_in_another_edition_remembers_the_one_that_it_began_with(tmp_path: Path) -> None:
     with Study.create(tmp_path / "s", StudyAttributes(settings={"trials": 1}, metric="macro_auc")) as study:
         study.optuna.ask()
-    with pytest.raises(StudyError, match=r"searched with space_version=1, this is 2"):
-        Study.create(tmp_path / "s", StudyAttributes(settings={"trials": 1}, metric="macro_auc", space_version=2))
+    with Study.create(tmp_path / "s", StudyAttributes(settings={"trials": 1}, metric="macro_auc", space_version=2)) as study:
+        assert study.attributes.earlier_spaces == ({"trials": 1, "families": [], "space": {}, "space_version": 1},)
 
 
 def test_the_search_tries_every_strength_of_augmentation_smoothing_averaging_and_schedule() -> None:

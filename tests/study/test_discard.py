@@ -37,12 +37,12 @@ def numbers(study: Path) -> list[int]:
 
 def test_a_discarded_trial_counts_nowhere_and_may_come_back(study, capsys):
     with Study.open(study) as opened:
-        best = opened.best(1)[0].number
+        best = opened.best.number
         before = [trial.number for trial in opened.trials()]
     assert run(["discard", str(study), str(best), "--why", "a broken\nGPU"]) == 0
     assert numbers(study) == [number for number in before if number != best]
     with Study.open(study) as opened:
-        assert opened.best(1)[0].number != best
+        assert opened.best.number != best
         engine = SearchEngine(opened, TOY_SPACE, settings(trials=9), Log())
         assert engine.additions.n_trials == len(before) - 1, "the next search adds one in its place"
         assert best not in {trial.number for family in ("slow", "fast") for trial in engine.additions.history.seen(family)}

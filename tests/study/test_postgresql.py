@@ -18,6 +18,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event
 
@@ -106,6 +107,9 @@ def test_a_study_here_equals_the_same_one_in_a_file(url, tmp_path):
         play(SearchEngine(Study(study), TOY_SPACE, settings(trials=8, total_epochs=9), Log()), slots=3)
         extend(Study(study), TOY_SPACE, settings(trials=8, max_epochs=6))
         play(SearchEngine(Study(study), TOY_SPACE, settings(trials=8, max_epochs=6), Log()), slots=2, epochs=6)
+        finished = Study(study).best
+        more = {**finished.distributions, "family": CategoricalDistribution(("slow", "fast", "new"))}  # of a space that changed
+        Study(study).add(dataclasses.replace(finished, distributions=more))
         rows.append([[getattr(row, fact) for fact in FACTS[:7]] for row in newest_trials(study)])
         assert best_trials(study)
     assert rows[0] == rows[1]

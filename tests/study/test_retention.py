@@ -70,7 +70,7 @@ def test_a_trial_extended_from_the_start_leaves_nothing_of_its_older_one(study, 
 
     extend(Study(study), replace(TOY_SPACE, extended=lambda config, epochs: (config, False)), settings(trials=25, max_epochs=9))
     CheckpointRetention(Study(study, folder))
-    complete = {str(trial.path).split("/")[1] for trial in Study(study).best()}
+    complete = {str(trial.path).split("/")[1] for trial in Study(study).best_trials()}
     assert complete
     assert left(folder) == complete, "they count until the new ones have finished"
     for trial in Study(study).newest_trials():

@@ -21,7 +21,7 @@ DECISION = {"epoch": 1, "resumes": False, "value": 0.5, "mean": 0.6, "sd": 0.01,
 WHOLE = Trial(
     0, "COMPLETE", family="rnn", params={"rnn.depth": 3}, distributions={"rnn.depth": IntDistribution(1, 9)}, intermediate={1: 0.5, 2: 0.7},
     values=(0.7,), config={"family": "rnn"}, seed=7, is_default=True, path="checkpoints/trial_00000", queued="default 0", continued_from=4,
-    resumes=True, superseded_by=9, discarded="why", note="seen", tags=("a", "b.1"),
+    resumes=True, superseded_by=9, set_aside=True, discarded="why", note="seen", tags=("a", "b.1"),
     imported_from="other#3", seconds=1.5, timing={"forward": 1.0, "idle": 0.5}, epochs_trained=2, device="cpu", node="host",
     worker="host:1",
     n_parameters=10, micro_batch=8, micro_batch_after_oom=4, per_class_auc=(0.5, 1.0), best_epoch=2,

@@ -75,6 +75,7 @@ const fillCard = trial => {
 };
 const cardFacts = trial => [
   ["State", (trial.waits ? "waits at a rung" : facts.states[trial.state][0]) + (trial.ended_by ? `, ended by ${trial.ended_by}` : "")],
+  ["Set aside", trial.set_aside ? "outside of the search space since that changed" : null],
   ["Note", trial.note], ["Tags", trial.tags?.join(", ")],
   ["Filter", passes(trial.number) ? null : "hides this trial in the figures"],
   ["Family", trial.family + (trial.default ? " (its default config)" : "")],

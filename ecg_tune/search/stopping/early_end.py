@@ -14,6 +14,7 @@ from datetime import datetime
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.stopping.choice import Chooser
 from ecg_tune.search.stopping.forecast import Forecasts
+from ecg_tune.study.extensions import guiding
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
 
@@ -60,7 +61,7 @@ class EarlyEnd:
     def __init__(self, study: Study, settings: SearchSettings, forecasts: Forecasts) -> None:
         self.study, self.settings, self.forecasts = study, settings, forecasts
         self.reason: str | None = None
-        self.judged = False
+        self.judged, self.since = False, study.attributes.space_since
 
     def changed(self) -> None:
         """Take in that a trial ended, or waits."""
@@ -78,7 +79,7 @@ class EarlyEnd:
             return ""
         self.judged = True
         patience, least = self.settings.patience_trials, self.settings.min_gain
-        if patience is not None and (idle := unimproved(self.study.newest_trials())) >= patience:
+        if patience is not None and (idle := unimproved(guiding(self.study.all_trials()), self.since)) >= patience:
             self.reason = PATIENCE
             return f"{idle} trials without a better value (--patience-trials {patience}): no more trials are added"
         if least is not None and pauses and (gain := Chooser(self.forecasts, waiting, ()).expected_gain(families)) < least:
@@ -87,17 +88,18 @@ class EarlyEnd:
         return ""
 
 
-def unimproved(trials: Sequence[Trial]) -> int:
+def unimproved(trials: Sequence[Trial], since: int = 0) -> int:
     """Count the trials that ended, or paused at their first rung, after the best value was known, and did not reach it.
 
     Args:
         trials: Each once; failed and imported ones are left out.
+        since: Number of the first one that is counted: a changed space is given as many trials again.
     """
     counted = _counted(trials)
     best = max(counted, key=lambda trial: (trial.best_value, -trial.number), default=None)
     if best is None:
         return 0
-    return sum(_later(trial, best) for trial in counted if trial is not best)
+    return sum(_later(trial, best) for trial in counted if trial is not best and trial.number >= since)
 
 
 def saving(trials: Sequence[Trial], patience: int) -> Saving | None:

@@ -9,6 +9,7 @@ from ecg_tune.config import SearchSettings, stored_settings
 from ecg_tune.search.stopping import forecast as forecasts
 from ecg_tune.search.stopping.rungs import Rule, Rungs, rungs_of
 from ecg_tune.study.attributes import StudyAttributes
+from ecg_tune.study.extensions import guiding
 from ecg_tune.study.study import Study
 
 
@@ -90,9 +91,9 @@ def study_forecasts(study: Study) -> forecasts.Forecasts | None:
     rule = rule_of(attributes)
     if not rule.pauses or not attributes.max_epochs:
         return None
-    return forecasts.Forecasts.of(study.newest_trials(), rule.levels, attributes.max_epochs, attributes.families)
+    return forecasts.Forecasts.of(guiding(study.all_trials()), rule.levels, attributes.max_epochs, attributes.families)
 
 
 def study_rungs(study: Study) -> Rungs:
     """Rebuild the rungs of a study under the rule that it was last searched with."""
-    return rungs_of(study.newest_trials(), rule_of(study.attributes))
+    return rungs_of(guiding(study.all_trials()), rule_of(study.attributes))

@@ -21,6 +21,8 @@ def story(trial: Trial, trials: Sequence[Trial], *, epochs: int) -> list[str]:
         lines.append(" ".join(["noted:", *([trial.note] if trial.note else []), *(f"[{tag}]" for tag in trial.tags)]))
     if trial.discarded:
         lines.append(f"discarded: {trial.discarded}")
+    if trial.set_aside:
+        lines.append("set aside: it lies outside of the search space since that changed, and guides the search no longer")
     best = max((one.best_value for one in trials if one.best_value is not None and one.state != "FAIL"), default=None)
     return [*lines, _end(trial, epochs, best)]
 
@@ -60,6 +62,7 @@ ENDINGS = {
     "max_hours": "the budget --max-hours",
     "total_epochs": "the budget --total-epochs",
     "gpu_hours": "the budget --gpu-hours",
+    "space": "a change of the search space, in which it no longer lies",
     "target": "--target: a good enough value was reached",
     "asha": "the scheduler asha: its value was below those of the best of its family at this rung",
     "hyperband": "the scheduler hyperband: its value was below those of the best of its bracket at this rung",

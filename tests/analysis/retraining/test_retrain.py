@@ -119,9 +119,9 @@ def test_an_interrupted_retraining_goes_on_with_what_is_finished(few_data: Prepa
             yield job, function(job)
 
     with pytest.raises(KeyboardInterrupt):
-        retrain(study, few_data, tmp_path, study.best(1), seeds=3, map=interrupted)
+        retrain(study, few_data, tmp_path, study.best_trials(1), seeds=3, map=interrupted)
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["RNNModel_trial2_seed0.pth"]
-    retrain(study, few_data, tmp_path, study.best(1), seeds=3, map=noted)
+    retrain(study, few_data, tmp_path, study.best_trials(1), seeds=3, map=noted)
     assert [job.seed for job in trained] == [0, 1, 2]
 
 
@@ -198,7 +198,7 @@ def test_a_model_trained_on_validation_without_its_reference_model_is_refused(on
 
 def test_retraining_on_train_again_describes_the_reference_models(on_both: tuple[Path, dict], few_data: PreparedData) -> None:
     study = tiny_study(few_data)
-    manifest = retrain(study, few_data, on_both[0], study.best(1), seeds=1)
+    manifest = retrain(study, few_data, on_both[0], study.best_trials(1), seeds=1)
     assert [row["file"] for row in manifest["models"][0]["seeds"]] == ["RNNModel_trial2_seed0.pth"]
     assert load_saved(on_both[0] / "models" / "RNNModel_best.pth").trained_on == "train"
 
@@ -236,8 +236,8 @@ def test_an_ensemble_of_the_same_models_stays_and_one_of_other_models_goes(
     assert file.read_bytes() == before, "the same models give the same ensemble"
     retrain(study, few_data, tmp_path, chosen_trials(study, top=1, per_family=True), seeds=1)
     assert set(load_ensemble(file).chosen_from) == {"RNNModel_trial2_seed0.pth", "CNN1D_trial4_seed0.pth"}
-    retrain(study, few_data, tmp_path, study.best(1), seeds=2)
+    retrain(study, few_data, tmp_path, study.best_trials(1), seeds=2)
     assert set(load_ensemble(file).chosen_from) == {"RNNModel_trial2_seed0.pth", "RNNModel_trial2_seed1.pth"}, "seeds of one trial join"
-    manifest = retrain(study, few_data, tmp_path, study.best(1), seeds=1)
+    manifest = retrain(study, few_data, tmp_path, study.best_trials(1), seeds=1)
     assert manifest["ensemble"] is None, "one training has nobody to join"
     assert list(file.parent.glob("Ensemble*")) == []

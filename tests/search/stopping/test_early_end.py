@@ -46,7 +46,7 @@ def test_trials_without_a_better_value_end_the_search_and_it_says_so(study, sche
     assert not engine.open
     assert not engine.done  # it has not all its trials
     assert PEAK + 8 <= len(study.trials()) - 1 <= PEAK + 10
-    assert study.best(1)[0].number == PEAK
+    assert study.best.number == PEAK
     assert unimproved(study.trials()) >= 8
     said = [line[1] for line in log.lines if line[0] == "said" and "without a better value" in line[1]]
     assert len(said) == 1
