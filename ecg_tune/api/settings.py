@@ -232,22 +232,30 @@ def take_up_space(
     attributes = study.attributes
     if not attributes.earlier_spaces or attributes.space_since < len(study.all_trials()):
         return
-    last = attributes.earlier_spaces[-1]
-    earlier = replace(
-        settings,
-        families=tuple(last["families"]),
-        training={},
-        space=last.get("space", {}),
-        space_version=last.get("space_version", 1),
-        memory_gb=last.get("memory_gb", settings.memory_gb),
-        enqueue=(),
-    )
     try:
+        earlier = _earlier(settings, attributes.earlier_spaces[-1])
         before = parameters(make_space(earlier, prepared, folder).suggest)
     except ConfigError:  # of a package that is gone, say
         before = {name: range_ for trial in study.all_trials() for name, range_ in trial.distributions.items()}
     say(change_text(before, parameters(space.suggest)))
     say(fit_text(study.newest_trials()))
+
+
+def _earlier(settings: SearchSettings, space: Mapping[str, Any]) -> SearchSettings:
+    """Return settings with a space that the study was searched in before.
+
+    Raises:
+        ConfigError: It was changed by hand.
+    """
+    return replace(
+        settings,
+        families=tuple(space["families"]),
+        training={},
+        space=space.get("space", {}),
+        space_version=space.get("space_version", 1),
+        memory_gb=space.get("memory_gb", settings.memory_gb),
+        enqueue=(),
+    )
 
 
 def _names(value: Any, where: str) -> tuple[str, ...]:
