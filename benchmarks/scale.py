@@ -13,6 +13,7 @@ does, 2 where it grows with its square. "At the end" it is that between the two 
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import json
 import math
@@ -149,6 +150,8 @@ def measure(trials: Sequence[int], records: Sequence[int], only: Sequence[str]) 
         data_costs(FEW_RECORDS, folder / "warm")  # what is imported and compiled once is not counted
         data = open_prepared(folder / "warm" / "prepared")
         study_costs(FEW, folder / "warm_study", data, only)
+        gc.collect()
+        gc.freeze()  # else looking through torch's million objects falls on whichever command comes next
         by_trials, by_records = dict[int, dict[str, float]](), dict[int, dict[str, float]]()
         for size in sorted(trials) if set(STUDY) & set(only) else ():
             print(f"{size:,} trials …", file=sys.stderr, flush=True)
