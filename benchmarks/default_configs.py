@@ -1,6 +1,6 @@
 """Write the families' default configs into `data/default_configs.json`, for benchmarks that run without Optuna.
 
-    python benchmarks/default_configs.py
+    python benchmarks/default_configs.py [--out FILE]
 
 Run it again when a default has changed; a test compares the file with the search spaces.
 """
@@ -23,7 +23,9 @@ def read_defaults(profile: str) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Resolve the defaults of both profiles, and write them."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=FILE)
+    arguments = parser.parse_args()
     from ecg_tune.config import PROFILES, to_dict
     from search_spaces import SPACES, SpaceContext, resolve
 
@@ -33,7 +35,7 @@ def main() -> None:
         }
         for profile in PROFILES
     }
-    FILE.write_text(json.dumps(defaults, indent=1) + "\n", encoding="utf-8")
+    arguments.out.write_text(json.dumps(defaults, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

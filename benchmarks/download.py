@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from command_line import run_script
 
 from ecg_tune.data.download.download import download
 
@@ -134,4 +135,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
+from command_line import names_of, run_script
 from curve_bank import Bank, BankSearch, read_bank
 from numpy.typing import NDArray
 from optuna.pruners import HyperbandPruner, SuccessiveHalvingPruner
@@ -212,19 +213,18 @@ def main() -> None:
     parser.add_argument("--bank", nargs="+", default=[str(BANK)], help="files, or kinds of made-up banks: slow_wins, slow_wins:SEED, …")
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--workers", type=int, default=4, help="simulated workers of a search")
-    parser.add_argument("--only", default=",".join(COMPARED), help=f"comma-separated, of {', '.join(SEARCH_METHODS)}")
+    parser.add_argument(
+        "--only", type=names_of(SEARCH_METHODS), default=list(COMPARED), help=f"comma-separated, of {', '.join(SEARCH_METHODS)}"
+    )
     parser.add_argument("--regret", action="store_true", help="run every search on to 33 full trainings (takes several times as long)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    names = arguments.only.split(",")
-    if unknown := [name for name in names if name not in SEARCH_METHODS]:
-        parser.error(f"--only: no contestant {', '.join(unknown)}; there are {', '.join(SEARCH_METHODS)}")
     results = []
     for source in arguments.bank:
         bank = read_bank(source)
         how = {"workers": arguments.workers, "regret": arguments.regret, "processes": arguments.processes}
-        results.append(summary(bank, measure(source, arguments.seeds, names, **how), workers=arguments.workers))
+        results.append(summary(bank, measure(source, arguments.seeds, arguments.only, **how), workers=arguments.workers))
         if not arguments.json:
             print(table(results[-1]), end="\n\n", flush=True)
     ratios = [result["ratio_to_ray"] for result in results if "ratio_to_ray" in result]
@@ -236,4 +236,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

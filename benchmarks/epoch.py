@@ -1,6 +1,6 @@
 """Compare one epoch of training and validation with the classic pipeline of this field: the same network, batch, records and threads.
 
-    python benchmarks/epoch.py [--data DATA | --ptbxl PTBXL] [--families cnn1d,resnet] [--profile small] [--records 400 100] [--json]
+    python benchmarks/epoch.py [--data DATA | --ptbxl PTBXL] [--families cnn1d,resnet] [--profile small] [--records 160 24] [--json]
 
 Classic (`classic.py`): whole records, images by pyts of whole records stored as batch_*.npy, a DataLoader with workers, single precision.
 Ours: the family's default config, with its crops, and images made from the crops of each batch. Both train in a process of their own,
@@ -20,6 +20,7 @@ import argparse
 import json
 import multiprocessing
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ from typing import Any
 
 import torch
 from classic import Classic, store
+from command_line import names_of, run_script
 from default_configs import read_defaults
 from side_by_side import Records, add_records, product_flops_per_s, read_records
 
@@ -139,25 +141,28 @@ def ratios(best: Mapping[str, Mapping[str, float]], stored_s: float) -> dict[str
     }
 
 
-def print_table(rows: list[dict[str, Any]]) -> None:
-    """Print one line a family."""
-    print(f"{'family':<10}{'ours s':>8}{'classic s':>11}{'faster':>8}{'when made':>11}{'same crops':>12}{'CPU':>7}{'of peak':>9}", end="")
+def print_head() -> None:
+    """Print the names of the columns."""
+    print(f"{'family':<11}{'ours s':>7}{'classic s':>11}{'faster':>8}{'when made':>11}{'same crops':>12}{'CPU':>7}{'of peak':>9}", end="")
     print(f"{'peak MB':>9}{'classic':>9}{'disk MB':>9}{'classic':>9}")
-    for r in rows:
-        made = f"{r['epoch_speedup_when_made']:.1f}×" if r["classic_disk_bytes"] else "–"
-        crops = "–" if r["epoch_speedup_same_crops"] is None else f"{r['epoch_speedup_same_crops']:.1f}×"
-        print(f"{r['family']:<10}{r['epoch_s']:>8.2f}{r['classic_epoch_s']:>11.2f}{r['epoch_speedup']:>7.1f}×{made:>11}{crops:>12}", end="")
-        print(f"{r['epoch_speedup_cpu']:>6.1f}×{r['of_peak']:>9.0%}{r['peak_memory_mb']:>9.0f}{r['classic_peak_memory_mb']:>9.0f}", end="")
-        print(f"{r['disk_bytes'] / 1e6:>9.0f}{r['classic_disk_bytes'] / 1e6:>9.0f}")
+
+
+def print_line(r: dict[str, Any]) -> None:
+    """Print one family."""
+    made = f"{r['epoch_speedup_when_made']:.1f}×" if r["classic_disk_bytes"] else "–"
+    crops = "–" if r["epoch_speedup_same_crops"] is None else f"{r['epoch_speedup_same_crops']:.1f}×"
+    print(f"{r['family']:<11}{r['epoch_s']:>7.2f}{r['classic_epoch_s']:>11.2f}{r['epoch_speedup']:>7.1f}×{made:>11}{crops:>12}", end="")
+    print(f"{r['epoch_speedup_cpu']:>6.1f}×{r['of_peak']:>9.0%}{r['peak_memory_mb']:>9.0f}{r['classic_peak_memory_mb']:>9.0f}", end="")
+    print(f"{r['disk_bytes'] / 1e6:>9.0f}{r['classic_disk_bytes'] / 1e6:>9.0f}", flush=True)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_records(parser)
-    parser.add_argument("--families", default=",".join(MODELS.built_in), help="comma-separated")
+    parser.add_argument("--families", type=names_of(MODELS.built_in), default=list(MODELS.built_in), help="comma-separated")
     parser.add_argument("--profile", choices=("small", "full"), default="small")
-    parser.add_argument("--records", type=int, nargs=2, default=[400, 56], metavar=("TRAIN", "VALIDATION"), help="PTB-XL: 17084 2146")
+    parser.add_argument("--records", type=int, nargs=2, default=[160, 24], metavar=("TRAIN", "VALIDATION"), help="PTB-XL: 17084 2146")
     parser.add_argument("--workers", type=int, default=2, help="of the classic loader")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--no-same-crops", action="store_true", help="leave out the classic loader on our crops")
@@ -168,7 +173,12 @@ def main() -> None:
     records = read.repeated(*arguments.records)
     peak = product_flops_per_s(CPU, size=1024)
     rows = []
-    for family in arguments.families.split(","):
+    if not arguments.json:
+        n_train, n_validation = arguments.records
+        print(f"{read.source}; {n_train} training and {n_validation} validation records, {arguments.profile}, 1 thread")
+        print_head()
+    for family in arguments.families:
+        print(f"{family} …", file=sys.stderr, flush=True)
         row = measure(
             family,
             records,
@@ -178,12 +188,11 @@ def main() -> None:
             same_crops=not arguments.no_same_crops,
         )
         rows.append({**row, "of_peak": row["flops"] / row["cpu_s"] / peak})
+        if not arguments.json:
+            print_line(rows[-1])
     if arguments.json:
         print(json.dumps({"source": read.source, "profile": arguments.profile, "product_flops_per_s": peak, "families": rows}))
-        return
-    print(f"{read.source}; {arguments.records[0]} training and {arguments.records[1]} validation records, {arguments.profile}, 1 thread")
-    print_table(rows)
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -1,5 +1,7 @@
 """Latency of every family from raw millivolts to probabilities: torch against ONNX Runtime, one thread each, batches of 1 and of 32.
 
+    python benchmarks/export_latency.py [--profile both] [--families cnn1d,resnet1d] [--batches 1,32] [--json]
+
 The default config of each profile with random weights, on 10 s of three leads at 100 Hz. The two take turns, call by call, so that other
 work on the machine slows both; medians, and the ratio of the medians.
 """
@@ -19,6 +21,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
+from command_line import names_of, numbers, run_script
 from numpy.typing import NDArray
 
 from ecg_tune.config import PROFILES
@@ -88,13 +91,13 @@ def main() -> None:
     """Print a Markdown table, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", default="both", choices=(*PROFILES, "both"))
-    parser.add_argument("--families", default=",".join(MODELS.built_in))
-    parser.add_argument("--batches", default=",".join(map(str, BATCHES)), help="1 alone where 32 take minutes, as in VGG-16")
+    parser.add_argument("--families", type=names_of(MODELS.built_in), default=list(MODELS.built_in), help="comma-separated")
+    parser.add_argument("--batches", type=numbers, default=list(BATCHES), help="1 alone where 32 take minutes, as in VGG-16")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     profiles = tuple(PROFILES) if arguments.profile == "both" else (arguments.profile,)
-    cases = [(family, profile) for profile in reversed(profiles) for family in arguments.families.split(",")]
+    cases = [(family, profile) for profile in reversed(profiles) for family in arguments.families]
     if not arguments.json:
         print(f"{platform.machine()}, one thread, torch {torch.__version__}, onnxruntime {onnxruntime.__version__}; milliseconds a call\n")
         heads = [f"{name}, batch {n}" for n in BATCHES for name in ("torch", "onnxruntime", "torch / onnxruntime")]
@@ -102,7 +105,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for family, profile in cases:
-            rows.append(row_of(family, profile, [int(n) for n in arguments.batches.split(",")], Path(folder)))
+            rows.append(row_of(family, profile, arguments.batches, Path(folder)))
             if not arguments.json:
                 print(line_of(rows[-1]), flush=True)
     if arguments.json:
@@ -110,4 +113,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from command_line import run_script
 
-from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, intervals, patient_weights
+from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions, intervals, mean_over_seeds, patient_weights
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
+from ecg_tune.errors import UsageError
 from ecg_tune.models import MODELS, build_model, trial_config
 from ecg_tune.storage import Storage
 from ecg_tune.study.study import Study
@@ -46,7 +48,8 @@ def interval_of(predictor: Predictor, data: PreparedData) -> tuple[float, float]
         probabilities=predict_probabilities(predictor, data.validation.signals_uv), thresholds=np.full(len(data.class_names), 0.5)
     )
     weights = patient_weights(data.validation.records["patient_id"], n_resamples=1000, seed=0)
-    found = intervals(data.validation.labels, [run], weights, class_names=data.class_names)["macro_avg"]["auc_roc"]
+    resamples = mean_over_seeds(data.validation.labels, [run], weights)
+    found = intervals(data.validation.labels, resamples, class_names=data.class_names)["macro_avg"]["auc_roc"]
     return found.low, found.high
 
 
@@ -74,9 +77,15 @@ def rows_of(folder: Path, data: PreparedData) -> list[dict[str, Any]]:
 
 
 def rows_of_models(folder: Path, data: PreparedData) -> list[dict[str, Any]]:
-    """Return one row a model file."""
-    rows = []
-    for path in sorted(folder.glob("*_best.pth")):
+    """Return one row a model file.
+
+    Raises:
+        UsageError: There is none.
+    """
+    rows, paths = [], sorted(folder.glob("*_best.pth"))
+    if not paths:
+        raise UsageError(f"{folder} is neither a study nor a folder of models (*_best.pth)")
+    for path in paths:
         saved = load_saved(path)
         facts = {
             "family": saved.config.family,
@@ -123,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -1,6 +1,6 @@
 """What it saves that a training keeps the memory of freed arrays (`ecg_tune.training.freed_memory`): an epoch's seconds with and without.
 
-    python benchmarks/freed_memory.py [--families cnn1d,resnet1d,resnet,rnn] [--pairs 3] [--json]
+    python benchmarks/freed_memory.py [--families cnn1d,resnet1d,resnet,rnn] [--pairs 3] [--records 300] [--json]
 
 Each measurement is a process of its own on one thread: the default `small` configs on a made-up data set, one epoch to warm up, then three.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from command_line import names_of, run_script
 
 from ecg_tune.config import DataConfig
 from ecg_tune.data.prepared.dataset import open_prepared
@@ -27,7 +28,7 @@ from ecg_tune.training import learner as training
 from ecg_tune.training.freed_memory import keep_freed_memory
 from search_spaces import SPACES, SpaceContext, resolve
 
-N_RECORDS, N_EPOCHS = 300, 3
+N_EPOCHS = 3
 
 
 def measure(data: Path, families: list[str], *, kept: bool) -> dict[str, dict[str, float]]:
@@ -52,21 +53,21 @@ def measure(data: Path, families: list[str], *, kept: bool) -> dict[str, dict[st
 def main() -> None:
     """Print a table, or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--families", default="cnn1d,resnet1d,resnet,rnn")
+    parser.add_argument("--families", type=names_of(SPACES), default=["cnn1d", "resnet1d", "resnet", "rnn"], help="comma-separated")
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--records", type=int, default=300, help="of the made-up data set")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", choices=("kept", "given back"), help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    families = arguments.families.split(",")
     if arguments.one:
-        print(json.dumps(measure(arguments.data, families, kept=arguments.one == "kept")))
+        print(json.dumps(measure(arguments.data, arguments.families, kept=arguments.one == "kept")))
         return
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
-        synthesize(Path(folder) / "ptbxl", n_records=N_RECORDS, seed=0)
+        synthesize(Path(folder) / "ptbxl", n_records=arguments.records, seed=0)
         prepare(Path(folder) / "ptbxl", data, DataConfig())
-        command = [sys.executable, __file__, "--families", arguments.families, "--data", str(data), "--one"]
+        command = [sys.executable, __file__, "--families", ",".join(arguments.families), "--data", str(data), "--one"]
         pairs = [
             {one: json.loads(subprocess.check_output([*command, one], text=True)) for one in ("given back", "kept")}
             for _ in range(arguments.pairs)
@@ -76,7 +77,7 @@ def main() -> None:
             "ratio": float(np.median([pair["kept"][family]["seconds"] / pair["given back"][family]["seconds"] for pair in pairs])),
             **{one: float(np.median([pair[one][family]["faults"] for pair in pairs])) for one in ("given back", "kept")},
         }
-        for family in families
+        for family in arguments.families
     }
     if arguments.json:
         print(json.dumps(results))
@@ -87,4 +88,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from command_line import names_of, numbers, run_script
 from default_configs import read_defaults
 from epoch import epoch_flops
 from packed import epoch_of, measure_packed, waiting
@@ -90,13 +91,13 @@ def measure(arguments: argparse.Namespace, read: Records) -> dict[str, Any]:
         for kind in IMAGES:
             work = partial(measure_images, kind, pixels, batch, device, repeats=2 if tiny else 10)
             images += budget.run(f"{kind} {pixels} px", work)
-    for profile in arguments.profiles.split(","):
-        for family in arguments.families.split(","):
+    for profile in arguments.profiles:
+        for family in arguments.families:
             config = trial_config(read_defaults(profile)[family])
             for row in budget.run(f"{family} {profile}", partial(measure_epoch, config, records, device)):
                 peak = peaks["bfloat16" if device.type == "cuda" else "float32"]
                 epochs.append({"family": family, "profile": profile, **row, "of_peak": row["flops_per_s"] / peak})
-    for n_trials in map(int, arguments.packed.split(",")):
+    for n_trials in arguments.packed:
         packed += budget.run(f"{n_trials} packed", partial(measure_packed, arguments.packed_family, read, sizes, device, n_trials))
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     facts = {"device": name, "source": read.source, "records": sizes, "product_flops_per_s": peaks}
@@ -131,10 +132,10 @@ def main() -> None:
     add_records(parser)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--tiny", action="store_true", help="24 records and small sizes")
-    parser.add_argument("--profiles", default="small,full", help="comma-separated")
-    parser.add_argument("--families", default=",".join(MODELS.built_in), help="comma-separated")
-    parser.add_argument("--packed", default="1,2,4,8", help="trials at once, comma-separated")
-    parser.add_argument("--packed-family", default="cnn1d")
+    parser.add_argument("--profiles", type=names_of(("small", "full")), default=["small", "full"], help="comma-separated")
+    parser.add_argument("--families", type=names_of(MODELS.built_in), default=list(MODELS.built_in), help="comma-separated")
+    parser.add_argument("--packed", type=numbers, default=[1, 2, 4, 8], help="trials at once, comma-separated")
+    parser.add_argument("--packed-family", choices=MODELS.built_in, default="cnn1d")
     parser.add_argument("--budget-s", type=float, default=400, help="begin nothing after so many seconds")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -148,4 +149,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

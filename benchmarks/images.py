@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from command_line import run_script
 from numpy.typing import NDArray
 from side_by_side import add_records, alternating_seconds, read_records
 
@@ -118,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -1,37 +1,20 @@
-"""Measure what a live page costs: `python benchmarks/live_update.py [--trials 200] [--epochs 50]`.
+"""Measure what a live page costs: opening it, one more epoch of a running trial, and asking when nothing has changed.
 
-Opening it, one more epoch of a running trial, and asking when nothing has changed, on a MADE-UP study. Seconds are of the processor.
+A part of `dashboard.py` and `scale.py`, not a script of its own.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from made_up_study import make_study
+from unittest.mock import patch
 
 import analysis.dashboard.live
 from analysis.dashboard.live import LiveStudy
 from ecg_tune.study.study import Study
-
-
-def main() -> None:
-    """Print one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--epochs", type=int, default=50)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "made_up"
-        make_study(folder, n_trials=arguments.trials, epochs=arguments.epochs)
-        cost = live_cost(folder)
-    print("| " + " | ".join(cost._fields) + " |\n" + "|---" * len(cost) + "|")
-    print("| " + " | ".join(f"{value:.3g}" if isinstance(value, float) else f"{value:,}" for value in cost) + " |")
 
 
 class LiveCost(NamedTuple):
@@ -55,8 +38,11 @@ class LiveCost(NamedTuple):
 
 def live_cost(folder: Path, *, polls: int = 200) -> LiveCost:
     """Measure on a study that may be written to: a trial is added to it, which runs and reports."""
-    analysis.dashboard.live.CHECK_INTERVAL_S, analysis.dashboard.live.CPU_SHARE = 0.0, float("inf")
-    study = Study.open(folder)
+    with patch.multiple(analysis.dashboard.live, CHECK_INTERVAL_S=0.0, CPU_SHARE=float("inf")), Study.open(folder) as study:
+        return _live_cost(study, folder, polls=polls)
+
+
+def _live_cost(study: Study, folder: Path, *, polls: int) -> LiveCost:
     number = study.optuna.ask().number
     _report(study, number, 1)
     live = LiveStudy(folder)
@@ -81,7 +67,3 @@ def _timed(do: Callable[[], Any]) -> tuple[float, Any]:
     started = time.thread_time()
     result = do()
     return time.thread_time() - started, result
-
-
-if __name__ == "__main__":
-    main()

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 import wfdb
+from command_line import run_script
 from side_by_side import alternating_seconds
 
 from ecg_tune.config import DataConfig
@@ -136,4 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

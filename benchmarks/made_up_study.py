@@ -14,10 +14,10 @@ from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ecg_tune.config import SearchSettings, to_dict
+from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.search.sampling.samplers import trial_seed
 from ecg_tune.search.stopping.schedulers import SCHEDULERS
 from ecg_tune.study.schema import read_trial
-from ecg_tune.study.study import Study
 from search_spaces import SpaceContext, search_space
 
 FAMILIES, CLASSES = ("rnn", "cnn1d", "resnet1d", "cnn1d_rnn"), ("NORM", "MI", "STTC", "CD", "HYP")
@@ -28,26 +28,22 @@ SLOTS, FAILED = 8, 0.03
 WHY = (("oom", "CUDA out of memory: tried to allocate 2.1 GiB"), ("nan", "training loss is nan"), ("preempted", "its node was lost"))
 
 
-def make_study(folder: Path, *, n_trials: int, epochs: int, stopped: float = 0.0, seed: int = 0) -> None:
+def make_study(folder: Path, *, n_trials: int, epochs: int, stopped: float = 0.0, seed: int = 0, data: PreparedData | None = None) -> None:
     """Write a study of four families on eight workers.
 
     Args:
         folder: Where `study.db` goes.
         epochs: Of every trial that is not stopped or failed.
         stopped: Share of trials that ASHA's rungs stopped.
+        data: That it was searched on; None names some that are nowhere.
     """
     folder.mkdir(parents=True)
     study = optuna.create_study(study_name=folder.name, storage=f"sqlite:///{folder / 'study.db'}", direction="maximize")
     settings = SearchSettings(families=FAMILIES, profile="full", trials=n_trials, max_epochs=epochs, seed=seed)
-    for name, value in _attributes(settings).items():
+    found = {} if data is None else {"data_fingerprint": data.fingerprint, "data_path": data.location, "split": data.manifest["split"]}
+    for name, value in (_attributes(settings) | found).items():
         study.set_user_attr(name, value)
     write_rows(study, _rows(settings, stopped))
-
-
-def one_more_trial(folder: Path) -> None:
-    """Add a copy of the last trial, as one that ended now."""
-    study = Study.open(folder).optuna
-    study.add_trial(study.get_trials(deepcopy=False)[-1])
 
 
 def write_rows(study: optuna.Study, rows: list[FrozenTrial]) -> None:
@@ -94,6 +90,7 @@ def _attributes(settings: SearchSettings) -> dict[str, Any]:
         "metric": settings.metric,
         "minimise": [],
         "profile": settings.profile,
+        "space_version": settings.space_version,
         "families": list(settings.families),
         "max_epochs": settings.epochs,
         "rungs": list(SCHEDULERS[settings.scheduler](settings).marks),

@@ -17,6 +17,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import torch
+from command_line import names_of, numbers, run_script
 
 from ecg_tune.cluster.limits import usable_cpus
 from ecg_tune.data.prepared.dataset import open_prepared
@@ -32,8 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Print a table, or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="prepared data")
-    parser.add_argument("--packs", default="1,2,4", help="trials a core, or a GPU")
-    parser.add_argument("--families", default="cnn1d")
+    parser.add_argument("--packs", type=numbers, default=[1, 2, 4], help="trials a core, or a GPU")
+    parser.add_argument("--families", type=names_of(SPACES), default=["cnn1d"], help="comma-separated")
     parser.add_argument("--profile", default="small", choices=("small", "full"))
     parser.add_argument("--seconds", type=float, default=60.0, help="of each measurement; an epoch that has begun is finished")
     parser.add_argument("--devices", type=int, help="cores or GPUs to use  [default: all]")
@@ -41,12 +42,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     devices = given.devices or (torch.cuda.device_count() if given.device == "cuda" else usable_cpus())
-    packs = [int(pack) for pack in given.packs.split(",")]
+    open_prepared(given.data)  # refused here, and not in each of the processes
     measured: dict[str, dict[int, float]] = {}
-    for family in given.families.split(","):
+    for family in given.families:
         measured[family] = {
             pack: epochs_an_hour(given.data, family, given.profile, n_trials=pack * devices, device=given.device, seconds=given.seconds)
-            for pack in packs
+            for pack in given.packs
         }
     unit = "GPU" if given.device == "cuda" else "core"
     if given.json:
@@ -56,10 +57,11 @@ def main(arguments: list[str] | None = None) -> None:
             )
         )
         return
-    print(f"trial-epochs an hour on {devices} x {unit}\n| family | " + " | ".join(f"{pack} a {unit}" for pack in packs) + " | enough |")
-    print("|---" * (len(packs) + 2) + "|")
+    print(f"trial-epochs an hour on {devices} x {unit}")
+    print("| family | " + " | ".join(f"{pack} a {unit}" for pack in given.packs) + " | enough |")
+    print("|---" * (len(given.packs) + 2) + "|")
     for family, rates in measured.items():
-        print(f"| {family} | " + " | ".join(f"{rates[pack]:,.0f}" for pack in packs) + f" | {best_pack(rates)} |")
+        print(f"| {family} | " + " | ".join(f"{rates[pack]:,.0f}" for pack in given.packs) + f" | {best_pack(rates)} |")
 
 
 def best_pack(rates: Mapping[int, float]) -> int:
@@ -111,4 +113,4 @@ def _train(seed: int, data: Path, family: str, profile: str, device: str, second
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -13,6 +13,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
+from command_line import run_script
 from torch import Tensor
 
 from ecg_tune.data.prepared.dataset import open_prepared
@@ -51,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

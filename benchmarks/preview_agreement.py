@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from toy_trials import FAMILIES, TOY_SPACE, Quiet, run_toy, toy_curve
+from toy_trials import FAMILIES, TOY_SPACE, Quiet, quiet, run_toy, toy_curve
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.assignment import Assignment
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    quiet()
     settings = SearchSettings(
         families=FAMILIES, profile="small", trials=arguments.trials, max_epochs=EPOCHS, slots=arguments.slots, seed=arguments.seed
     )

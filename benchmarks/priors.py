@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from command_line import names_of, run_script
 from curve_bank import Bank, BankSearch, read_bank
 from efficiency import ratio
 from record_curves import BANK
@@ -108,29 +109,31 @@ def main() -> None:
     parser.add_argument("--bank", nargs="+", default=[str(BANK)], help="files, or kinds of made-up banks, as for efficiency.py")
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--workers", type=int, default=4, help="simulated workers of a search")
-    parser.add_argument("--confidence", default="medium", help=f"comma-separated, of {', '.join(CONFIDENCES)}")
+    parser.add_argument(
+        "--confidence", type=names_of(CONFIDENCES), default=["medium"], help=f"comma-separated, of {', '.join(CONFIDENCES)}"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    confidences = arguments.confidence.split(",")
     results = {}
     for source in arguments.bank:
+        read_bank(source)  # refused here, and not in a process of the pool
         name = Path(source).stem
-        results[name] = measure(source, arguments.seeds, confidences, workers=arguments.workers, processes=arguments.processes)
+        results[name] = measure(source, arguments.seeds, arguments.confidence, workers=arguments.workers, processes=arguments.processes)
         for quality, row in results[name].items():
             shown = "   ".join(
                 f"{each} {row[each]['ratio']:.2f} [{row[each]['low']:.2f}, {row[each]['high']:.2f}] mean {row[each]['mean_ratio']:.2f}"
-                for each in confidences
+                for each in arguments.confidence
             )
             print(f"{name:<14}{quality:<10}without {row['without']:>6.0f}   with: {shown}", file=sys.stderr, flush=True)
     if arguments.json:
         print(json.dumps({"seeds": arguments.seeds, "workers": arguments.workers, "banks": results}))
         return
     for quality in QUALITIES:
-        for each in confidences:
+        for each in arguments.confidence:
             logs = [np.log(result[quality][each]["ratio"]) for result in results.values()]
             print(f"{quality:<10}{each:<8}geometric mean of with / without over {len(logs)} banks: {np.exp(np.mean(logs)):.2f}")
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -1,7 +1,7 @@
 """Search real records with the same trainable three ways: our two schedulers, and Ray Tune's OptunaSearch + ASHAScheduler as shipped.
 
     python benchmarks/real_search.py --data DATA [--seeds 3] [--epochs 300] [--max-epochs 15] [--out FILE]
-    python benchmarks/real_search.py --report
+    python benchmarks/real_search.py --report [--json]
 
 Each search trains `--epochs` epochs in all, two trials at a time, one CPU thread each, in the space of `record_curves.py` (three
 families, narrow networks). All three try the families' default configs first. The best config of each search is then trained again
@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import os
+import sys
 import tempfile
 import time
 import zlib
@@ -27,13 +26,13 @@ from typing import Any
 
 import numpy as np
 import optuna
-import ray
 import torch
+from command_line import names_of, run_script
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 from record_curves import FAMILIES, bank_space
-from toy_trials import Quiet, sqlite_study
+from toy_trials import Quiet, sqlite_study, start_ray
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
@@ -184,6 +183,7 @@ def search_all(data: PreparedData, out: Path, *, methods: Sequence[str], seeds: 
             best = max(value for _, _, value in found["noted"])
             print(
                 f"{method} seed {seed}: {len(found['noted'])} epochs of {found['trials']} trials, best {best:.4f}, again {peaks}",
+                file=sys.stderr,
                 flush=True,
             )
 
@@ -193,58 +193,67 @@ def read(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] if out.exists() else []
 
 
-def table(lines: list[dict[str, Any]]) -> str:
-    """Return the comparison as text."""
+def compare(searches: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Compute one row a search: its best value after the epochs, and after the seconds of the quickest on its seed."""
     by_seed: dict[int, dict[str, Mapping[str, Any]]] = {}
-    for line in lines:
+    for line in searches:
         by_seed.setdefault(line["seed"], {})[line["method"]] = line
-    rows = [f"{'':<40}{'seed':>5}{'trials':>8}{'after epochs':>14}{'after seconds':>15}{'trained again':>20}"]
-    means: dict[str, list[float]] = {}
-    shown = METHODS | FORMER
+    rows = []
     for seed, own in by_seed.items():
         equal_s = min(line["noted"][-1][0] for line in own.values())
         for method, line in own.items():
             after = max(value for _, _, value in line["noted"][: line["epochs"]])
-            timely = max((value for at, _, value in line["noted"] if at <= equal_s), default=float("nan"))
-            again = np.array(line["retrained"])
-            means.setdefault(method, []).append(float(again.mean()))
-            rows.append(
-                f"{shown[method]:<40}{seed:>5}{line['trials']:>8}{after:>14.4f}{timely:>9.4f} ({equal_s:.0f} s)"
-                f"{again.mean():>12.4f} ± {again.std(ddof=1):.4f}"
-            )
-    rows += [f"{shown[method]:<40} mean of the configs trained again {np.mean(values):.4f}" for method, values in means.items()]
-    return "\n".join(rows)
+            timely = max((value for at, _, value in line["noted"] if at <= equal_s), default=None)
+            row = {"method": method, "seed": seed, "trials": line["trials"], "after_epochs": after, "after_seconds": timely}
+            rows.append({**row, "equal_s": equal_s, "retrained": line["retrained"]})
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Format the comparison as text."""
+    lines = [f"{'':<40}{'seed':>5}{'trials':>8}{'after epochs':>14}{'after seconds':>15}{'trained again':>20}"]
+    shown, means = METHODS | FORMER, dict[str, list[float]]()
+    for row in rows:
+        again = np.array(row["retrained"])
+        means.setdefault(row["method"], []).append(float(again.mean()))
+        timely = "–" if row["after_seconds"] is None else f"{row['after_seconds']:.4f}"
+        lines.append(
+            f"{shown[row['method']]:<40}{row['seed']:>5}{row['trials']:>8}{row['after_epochs']:>14.4f}{timely:>9} ({row['equal_s']:.0f} s)"
+            f"{again.mean():>12.4f} ± {again.std(ddof=1):.4f}"
+        )
+    lines += [f"{shown[method]:<40} mean of the configs trained again {np.mean(values):.4f}" for method, values in means.items()]
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Run what is missing, and print the table."""
+    """Run what is missing, and print the table, or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="prepared data")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", default=",".join(METHODS), help=f"comma-separated, of {', '.join(METHODS)}")
+    parser.add_argument("--only", type=names_of(METHODS), default=list(METHODS), help=f"comma-separated, of {', '.join(METHODS)}")
     parser.add_argument("--epochs", type=int, default=300, help="of all trials of a search together")
     parser.add_argument("--max-epochs", type=int, default=15, help="of a trial")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--report", action="store_true", help="only print the table")
+    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if not arguments.report and not arguments.data:
         parser.error("give --data, or --report for what was run")
     if not arguments.report:
-        os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         torch.set_num_threads(1)
-        ray.init(num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        data = open_prepared(arguments.data)
+        start_ray(SLOTS)
         search_all(
-            open_prepared(arguments.data),
+            data,
             arguments.out,
-            methods=arguments.only.split(","),
+            methods=arguments.only,
             seeds=arguments.seeds,
             epochs=arguments.epochs,
             max_epochs=arguments.max_epochs,
         )
-    print(table(read(arguments.out)))
+    rows = compare(read(arguments.out))
+    print(json.dumps({"searches": rows}) if arguments.json else table(rows))
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -1,7 +1,7 @@
 """Change a family's training recipe one thing at a time, with many seeds each, and compare by seed: `docs/results/recipe.md`.
 
     python benchmarks/recipe.py --data DATA [--seeds 5] [--epochs 30] [--families cnn1d,resnet1d] [--share 0/1]
-    python benchmarks/recipe.py --report
+    python benchmarks/recipe.py --report [--json]
 
 The recipe is the `small` default of each family's search space; a change replaces fields of its `TrainingConfig`. One JSON line a
 training in `benchmarks/data/recipe.jsonl`; what is there is not trained again, so that the same command goes on after an interruption,
@@ -14,13 +14,16 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from command_line import names_of, run_script
 from optuna.trial import FixedTrial
 from scipy import stats
 
@@ -69,7 +72,7 @@ def read(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] if out.exists() else []
 
 
-def train_all(data: Path, out: Path, *, families: tuple[str, ...], seeds: int, epochs: int, share: str) -> None:
+def train_all(data: Path, out: Path, *, families: Sequence[str], seeds: int, epochs: int, share: str) -> None:
     """Train what `out` lacks, seed by seed, so that an interrupted run holds every change equally often."""
     prepared = open_prepared(data)
     loaded, leads = learning_data(prepared, torch.device("cpu")), list(prepared.leads)
@@ -83,21 +86,21 @@ def train_all(data: Path, out: Path, *, families: tuple[str, ...], seeds: int, e
         row = {"family": family, "change": change, "seed": seed, "epochs": epochs, "data": prepared.fingerprint, "leads": leads, **row}
         with out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-        print(f"{family} {change}, seed {seed}: best {max(row['values']):.4f}, last {row['values'][-1]:.4f}", flush=True)
+        print(f"{family} {change}, seed {seed}: best {max(row['values']):.4f}, last {row['values'][-1]:.4f}", file=sys.stderr, flush=True)
 
 
-def difference(changed: dict[int, float], default: dict[int, float]) -> str:
-    """Return the mean difference over the seeds of both, with a 95 % t interval."""
+def difference(changed: Mapping[int, float], default: Mapping[int, float]) -> dict[str, float] | None:
+    """Compute the mean difference over the seeds of both, with a 95 % t interval; None where they have one seed at most."""
     both = sorted(changed.keys() & default.keys())
     gains = np.array([changed[seed] - default[seed] for seed in both])
     if len(gains) < 2:
-        return "(one seed)"
+        return None
     half = float(stats.t.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / np.sqrt(len(gains)))
-    return f"{gains.mean():+.4f} [{gains.mean() - half:+.4f}, {gains.mean() + half:+.4f}]"
+    return {"mean": float(gains.mean()), "low": float(gains.mean()) - half, "high": float(gains.mean()) + half}
 
 
-def table(rows: list[dict[str, Any]], family: str) -> str:
-    """Return a family's comparison as a Markdown table."""
+def compare(rows: list[dict[str, Any]], family: str) -> list[dict[str, Any]]:
+    """Compare a family's changes with its default: one row a change, with the best and the last epoch's values."""
     best: dict[str, dict[int, float]] = {}
     last: dict[str, dict[int, float]] = {}
     seconds: dict[str, list[float]] = {}
@@ -105,39 +108,59 @@ def table(rows: list[dict[str, Any]], family: str) -> str:
         best.setdefault(row["change"], {})[row["seed"]] = max(row["values"])
         last.setdefault(row["change"], {})[row["seed"]] = row["values"][-1]
         seconds.setdefault(row["change"], []).append(row["cpu_seconds_per_epoch"])
+    compared = []
+    for change in (change for change in CHANGES if change in best):
+        row = {"family": family, "change": change, "seeds": len(best[change]), "cpu_seconds_per_epoch": float(np.median(seconds[change]))}
+        for name, values in (("best", best), ("last", last)):
+            now = np.array(list(values[change].values()))
+            row[name] = {"mean": float(now.mean()), "sd": float(now.std(ddof=1)) if len(now) > 1 else 0.0}
+            row[f"{name}_less_default"] = None if change == DEFAULT else difference(values[change], values.get(DEFAULT, {}))
+        compared.append(row)
+    return compared
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Format a family's comparison as a Markdown table."""
+    family = rows[0]["family"]
     lines = [f"| `{family}` | Seeds | Best epoch | Less the default, by seed | Last epoch | Less the default, by seed | CPU s an epoch |"]
     lines.append("|---" * 7 + "|")
-    for change in (change for change in CHANGES if change in best):
-        cells = [change, str(len(best[change]))]
-        for values in (best, last):
-            now = np.array(list(values[change].values()))
-            cells.append(f"{now.mean():.4f} ± {now.std(ddof=1) if len(now) > 1 else 0:.4f}")
-            cells.append("" if change == DEFAULT else difference(values[change], values.get(DEFAULT, {})))
-        lines.append("| " + " | ".join([*cells, f"{np.median(seconds[change]):.2f}"]) + " |")
+    for row in rows:
+        cells = [row["change"], str(row["seeds"])]
+        for name in ("best", "last"):
+            less = row[f"{name}_less_default"]
+            cells.append(f"{row[name]['mean']:.4f} ± {row[name]['sd']:.4f}")
+            one_seed = "" if row["change"] == DEFAULT else "(one seed)"
+            cells.append(f"{less['mean']:+.4f} [{less['low']:+.4f}, {less['high']:+.4f}]" if less else one_seed)
+        lines.append("| " + " | ".join([*cells, f"{row['cpu_seconds_per_epoch']:.2f}"]) + " |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Train what is missing, and print the tables."""
+    """Train what is missing, and print the tables, or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="prepared data")
-    parser.add_argument("--families", default=",".join(FAMILIES))
+    parser.add_argument("--families", type=names_of(SPACES), default=list(FAMILIES), help="comma-separated")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--share", default="0/1", help="k/n: take the trainings that leave k when divided by n")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--report", action="store_true", help="only print what was trained")
+    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if not arguments.report and not arguments.data:
         parser.error("give --data, or --report for what was trained")
-    families = tuple(arguments.families.split(","))
     if not arguments.report:
         torch.set_num_threads(1)
-        train_all(arguments.data, arguments.out, families=families, seeds=arguments.seeds, epochs=arguments.epochs, share=arguments.share)
+        how = {"families": arguments.families, "seeds": arguments.seeds, "epochs": arguments.epochs, "share": arguments.share}
+        train_all(arguments.data, arguments.out, **how)
     rows = read(arguments.out)
-    for family in sorted({row["family"] for row in rows}):
-        print(f"\n{table(rows, family)}")
+    compared = [compare(rows, family) for family in sorted({row["family"] for row in rows})]
+    if arguments.json:
+        print(json.dumps({"changes": [row for own in compared for row in own]}))
+        return
+    for own in compared:
+        print(f"\n{table(own)}")
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

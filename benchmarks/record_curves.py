@@ -17,6 +17,7 @@ from typing import Any
 
 import optuna
 import torch
+from command_line import run_script
 from optuna.samplers import RandomSampler
 
 from ecg_tune.data.prepared.dataset import open_prepared
@@ -67,6 +68,7 @@ def best_numbers(rows: list[dict[str, Any]]) -> list[int]:
 
 
 def main() -> None:
+    """Append what the bank lacks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="prepared data")
     parser.add_argument("--configs", type=int, default=168)
@@ -95,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

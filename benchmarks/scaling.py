@@ -1,6 +1,6 @@
 """Measure how far one driver scales: trials of 5 s on logical clusters of 1 to 16 slots, and decisions a second for 1,000 workers.
 
-    python benchmarks/scaling.py [--slots 1,2,4,8,16] [--json]
+    python benchmarks/scaling.py [--slots 1,2,4,8,16] [--tiny] [--json]
 
 The clusters are real Rays with as many nodes as slots, one CPU each, all on this machine; the trials sleep, so that the machine's
 own cores do not bound them. Two things are told apart. Start-up: from the call to the moment at which the last slot has its first trial;
@@ -15,21 +15,22 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
+import math
 import statistics
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import optuna
 import ray
+from command_line import numbers, run_script
 from optuna.trial import BaseTrial
 from ray.cluster_utils import Cluster
-from toy_trials import FAMILIES, TOY_SPACE, Quiet, run_toy, sqlite_study, toy_curve
+from toy_trials import FAMILIES, TOY_SPACE, Quiet, quiet, run_toy, sqlite_study, toy_curve
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.engine import SearchEngine
@@ -37,10 +38,28 @@ from ecg_tune.search.preview.virtual_time import steps
 from ecg_tune.search.space import Proposal, SearchSpace
 from ecg_tune.study.trial import Trial
 
-EACH, EPOCHS = 12, 5
-"""Trials a slot, and epochs of a second each."""
-WORKERS, DECISIONS, MANY_EPOCHS = 1_000, 3_000, 9
+EPOCHS, MANY_EPOCHS = 5, 9
+"""Epochs of a trial of the clusters, of a second each, and of the driver's trials."""
 MEMORY = 80 * 1024**2
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Attributes:
+        each: Trials a slot.
+        epoch_s: Seconds of an epoch.
+        workers: Of the driver in virtual time, and `decisions` that it then takes.
+    """
+
+    each: int = 12
+    epoch_s: float = 1.0
+    workers: int = 1_000
+    decisions: int = 3_000
+
+
+TINY = Sizes(each=2, epoch_s=0.01, workers=4, decisions=20)
 
 
 def equally_long(trial: BaseTrial) -> Proposal:
@@ -55,18 +74,18 @@ ONE_FAMILY = SearchSpace(equally_long, ({"quality": 0.5, "speed": 1.0},))
 def main() -> None:
     """Print the table, or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--slots", default="1,2,4,8,16", help="comma-separated")
+    parser.add_argument("--slots", type=numbers, default=[1, 2, 4, 8, 16], help="comma-separated  [default: 1,2,4,8,16]")
+    parser.add_argument("--tiny", action="store_true", help="short trials and few decisions, to try the script")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    quiet()
+    sizes = TINY if arguments.tiny else Sizes()
     with tempfile.TemporaryDirectory() as folder:
-        results = {"clusters": [cluster(Path(folder), int(n)) for n in arguments.slots.split(",")], "driver": driver(Path(folder))}
+        results = {"clusters": [cluster(Path(folder), n, sizes) for n in arguments.slots], "driver": driver(Path(folder), sizes)}
     print(json.dumps(results) if arguments.json else table(results))
 
 
-def cluster(folder: Path, slots: int) -> dict[str, float]:
+def cluster(folder: Path, slots: int, sizes: Sizes) -> dict[str, float]:
     """Return how long a search seconds to start on a cluster of `slots` nodes, and how well it used them from then on."""
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": MEMORY})
     try:
@@ -74,51 +93,52 @@ def cluster(folder: Path, slots: int) -> dict[str, float]:
             nodes.add_node(num_cpus=1, object_store_memory=MEMORY)
         nodes.wait_for_nodes()
         ray.init(address=nodes.address, log_to_driver=False, logging_level=logging.ERROR)
-        settings = SearchSettings(families=FAMILIES[:1], profile="small", trials=EACH * slots, max_epochs=EPOCHS, scheduler="none")
+        settings = SearchSettings(families=FAMILIES[:1], profile="small", trials=sizes.each * slots, max_epochs=EPOCHS, scheduler="none")
         started = datetime.now()
-        trials = run_toy(folder / f"of_{slots}", settings, space=ONE_FAMILY, seconds=1.0).all_trials()
+        trials = run_toy(folder / f"of_{slots}", settings, space=ONE_FAMILY, seconds=sizes.epoch_s).all_trials()
     finally:
         ray.shutdown()
         nodes.shutdown()
-    return {"slots": slots, **used(trials, started)}
+    return {"slots": slots, **used(trials, started, EPOCHS * sizes.epoch_s)}
 
 
-def used(trials: Sequence[Trial], started: datetime) -> dict[str, float]:
-    """Compute from the ends of the trials how busy their workers were."""
+def used(trials: Sequence[Trial], started: datetime, trial_s: float) -> dict[str, float]:
+    """Compute from the ends of the trials, each of `trial_s` seconds, how busy their workers were."""
     ends: dict[str, list[float]] = defaultdict(list)
     for trial in trials:
         assert trial.end, f"trial {trial.number} is open"
-        assert trial.seconds == EPOCHS, f"trial {trial.number} slept {trial.seconds} s, the ideal counts {EPOCHS}"
+        assert math.isclose(trial.seconds or 0.0, trial_s), f"trial {trial.number} slept {trial.seconds} s, the ideal counts {trial_s}"
         ends[str(trial.worker)].append((trial.end - started).total_seconds())
     several = [sorted(times) for times in ends.values() if len(times) > 1]
-    shares = [(len(times) - 1) * EPOCHS / (times[-1] - times[0]) for times in several]
+    shares = [(len(times) - 1) * trial_s / (times[-1] - times[0]) for times in several]
     return {
         "workers": len(ends),
         "trials": len(trials),
-        "start_s": max(min(times) for times in ends.values()) - EPOCHS,
+        "start_s": max(min(times) for times in ends.values()) - trial_s,
         "busy": statistics.mean(shares),
         "busy_least": min(shares),
         "wall_s": max(max(times) for times in ends.values()),
-        "ideal_s": len(trials) * EPOCHS / len(ends),
+        "ideal_s": len(trials) * trial_s / len(ends),
     }
 
 
-def driver(folder: Path) -> dict[str, float]:
-    """Return how many trials a second the searcher suggests for the first of 1,000 workers, and how many results it then takes a second."""
+def driver(folder: Path, sizes: Sizes) -> dict[str, float]:
+    """Return how many trials a second the searcher suggests to workers that begin, and how many results it then takes a second."""
     settings = SearchSettings(families=FAMILIES, profile="small", trials=10**6, max_epochs=MANY_EPOCHS)
     engine = SearchEngine(sqlite_study(folder / "driver"), TOY_SPACE, settings, Quiet())
-    course = steps(engine, lambda task: toy_curve(task.config, task.seed, epochs=MANY_EPOCHS, seconds=60.0), slots=WORKERS)
+    course = steps(engine, lambda task: toy_curve(task.config, task.seed, epochs=MANY_EPOCHS, seconds=60.0), slots=sizes.workers)
     started = time.perf_counter()
     next(course)  # all workers have a trial now
     filled = time.perf_counter()
-    for _ in range(DECISIONS):
+    for _ in range(sizes.decisions):
         next(course)
     seconds = time.perf_counter() - filled
-    trials = len(engine.study.optuna.get_trials(deepcopy=False)) - WORKERS
+    trials = len(engine.study.optuna.get_trials(deepcopy=False)) - sizes.workers
     return {
-        "workers": WORKERS,
-        "suggested_per_s": WORKERS / (filled - started),
-        "results_per_s": DECISIONS / seconds,
+        "workers": sizes.workers,
+        "suggested_per_s": sizes.workers / (filled - started),
+        "decisions": sizes.decisions,
+        "results_per_s": sizes.decisions / seconds,
         "of_them_new_trials": trials,
     }
 
@@ -133,10 +153,10 @@ def table(results: dict[str, Any]) -> str:
     one = results["driver"]
     lines.append(
         f"virtual time, {one['workers']} workers: {one['suggested_per_s']:.0f} trials suggested a second at the start, then "
-        f"{one['results_per_s']:.0f} results a second decided ({one['of_them_new_trials']} new trials among {DECISIONS})"
+        f"{one['results_per_s']:.0f} results a second decided ({one['of_them_new_trials']} new trials among {one['decisions']})"
     )
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

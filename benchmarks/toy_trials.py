@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import ray
 from optuna.trial import BaseTrial
 from ray import tune
 
@@ -78,6 +80,20 @@ class Quiet(Silent):
         self.ended += 1
         if self.every and self.ended % self.every == 0:
             self.notice(self.ended)
+
+
+def quiet() -> None:
+    """Let Optuna and Ray Tune say nothing but errors."""
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
+
+def start_ray(slots: int) -> None:
+    """Start a quiet Ray of so many CPUs, or stay in the one that this process has joined."""
+    quiet()
+    if not ray.is_initialized():
+        ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
 
 def sqlite_study(folder: Path) -> Study:

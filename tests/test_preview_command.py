@@ -17,8 +17,10 @@ import pytest
 from analysis.dashboard.cards import trial_cards
 from analysis.dashboard.header import header_html
 from analysis.dashboard.trials import ranked_trials
+from ecg_tune.api.cost_estimate import _disk_gb
 from ecg_tune.cli.main import run
-from ecg_tune.config import SearchSettings
+from ecg_tune.config import SearchSettings, to_dict
+from ecg_tune.models import build_model, n_parameters
 from ecg_tune.search.attributes import study_attributes
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.virtual_time import Curve, Silent, simulate
@@ -27,7 +29,8 @@ from ecg_tune.search.sampling.priors import Prior
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.study.study import Study
 from ecg_tune.study.summary import summarise
-from search_spaces import SpaceContext, search_space
+from ecg_tune.study.trial import Trial
+from search_spaces import SPACES, SpaceContext, resolve, search_space
 
 FLAGS = ("--families", "cnn1d,resnet1d", "--profile", "small", "--max-epochs", "4", "--slots", "2", "--sampler", "random")
 
@@ -82,6 +85,18 @@ def test_epochs_are_probed_when_no_earlier_study_is_given(toy_data, tmp_path, ca
     assert all(seconds > 0 for seconds in facts["epoch_s"].values())
     assert "assumed" in facts["curves"]
     assert facts["disk_gb"][0] > 0
+
+
+def test_the_disk_that_checkpoints_take_is_the_same_whether_a_trial_says_its_parameters_or_its_network_is_made():
+    config = resolve("cnn1d", SPACES["cnn1d"].defaults["small"], SpaceContext("small", 4))
+    network = build_model(config.model, family="cnn1d", n_leads=3, n_channels=0, n_classes=5)
+    disk = []
+    for facts in ({"n_parameters": n_parameters(network)}, {"config": to_dict(config)}):
+        study = Study.in_memory()
+        study.add(Trial(0, "COMPLETE", family="cnn1d", values=(0.5,), **facts))
+        disk.append(_disk_gb(study, 3, 1))
+    assert disk[0] == pytest.approx(disk[1])
+    assert disk[0] == pytest.approx(2 * 32 * n_parameters(network) / 1e9)  # as one of the best, and as one that runs
 
 
 def test_a_person_gets_a_table_that_says_what_is_assumed(searched, toy_data, tmp_path, capsys):

@@ -178,7 +178,9 @@ def _disk_gb(study: Study, n_leads: int, n_open: int) -> float:
     """Estimate the most disk space of checkpoints: the largest trials that run or wait at once, and the best of each family."""
     sizes: dict[str, list[float]] = {}
     for trial in study.all_trials():
-        if trial.config:
+        if trial.n_parameters is not None:
+            sizes.setdefault(trial.family, []).append(trial.n_parameters * CHECKPOINT_BYTES / 1e9)
+        elif trial.config:  # never began: its network is made, which takes milliseconds
             config = trial_config(dict(trial.config))
             gigabytes = state_gb(config.model, config.family, n_leads) / BYTES_A_PARAMETER * CHECKPOINT_BYTES
             sizes.setdefault(config.family, []).append(gigabytes)

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ecg_tune.config.known_servers import is_known_server, name_server
 from ecg_tune.errors import StudyError, UnknownServerError, UsageError
+from ecg_tune.study.bulk_reading import BulkReadingStorage
 from ecg_tune.study.database_faults import damage_said, unreadable
 from ecg_tune.study.postgresql import ServerStorage, advisory_key
 from ecg_tune.study.server_url import on_server, server_url, shown
@@ -170,9 +171,13 @@ def open_database(url: URL, *, create: bool = False, read_only: bool = False) ->
     try:
         if not on_server(url) and read_only:
             there = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "rw", "uri": "true"})  # never makes a file
-            return RDBStorage(_template(there), engine_kwargs={"connect_args": {"timeout": READING_WAIT_S}}, skip_table_creation=True)
+            return BulkReadingStorage(
+                _template(there), engine_kwargs={"connect_args": {"timeout": READING_WAIT_S}}, skip_table_creation=True
+            )
         if not on_server(url):
-            return RDBStorage(_template(url), engine_kwargs={"connect_args": {"timeout": SQLITE_WAIT_S}}, skip_table_creation=not create)
+            return BulkReadingStorage(
+                _template(url), engine_kwargs={"connect_args": {"timeout": SQLITE_WAIT_S}}, skip_table_creation=not create
+            )
         return _on_server(url, create=create)
     except (optuna.exceptions.StorageInternalError, SQLAlchemyError, RuntimeError, sqlite3.DatabaseError) as error:
         raise unreadable(url, error) from error

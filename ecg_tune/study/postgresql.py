@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.pool import NullPool
 
 from ecg_tune.errors import EcgTuneError, StudyError, WorkFailedError
+from ecg_tune.study.bulk_reading import BulkReadingStorage
 
 PATIENCE_S = 600.0
 """How long a running search waits for its database."""
@@ -69,11 +70,11 @@ def _again(method: Method) -> Method:
     return repeated  # type: ignore[return-value]
 
 
-class ServerStorage(RDBStorage):
+class ServerStorage(BulkReadingStorage):
     """Optuna's storage that repeats what a broken connection cut off. Adding rows Optuna repeats itself."""
 
     get_trial = _again(RDBStorage.get_trial)
-    _get_trials = _again(RDBStorage._get_trials)
+    _get_trials = _again(BulkReadingStorage._get_trials)
     get_trial_id_from_study_id_trial_number = _again(RDBStorage.get_trial_id_from_study_id_trial_number)
     get_study_directions = _again(RDBStorage.get_study_directions)
     get_study_user_attrs = _again(RDBStorage.get_study_user_attrs)
