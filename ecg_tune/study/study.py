@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +23,7 @@ from ecg_tune.storage import Storage
 from ecg_tune.study import create, database, database_faults, lock
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.checkpoints import checkpoint_storage
+from ecg_tune.study.clock import StudyClock
 from ecg_tune.study.extensions import counting, newest
 from ecg_tune.study.ranking import best_of, pareto_front
 from ecg_tune.study.rereading import KnownTrials, TrialReader
@@ -42,12 +42,13 @@ class Study:
     """A study that is open. Use it as a context manager: its end closes the database and lets go of the lock.
 
     Attributes:
-        folder: Where it lies; a study in memory has none.
+        folder: Where it lies; none of a study in memory.
         optuna: The Optuna study beneath, for samplers and for what Optuna itself offers.
     """
 
     def __init__(self, optuna_study: optuna.Study, folder: Path | None = None, reader: TrialReader | None = None) -> None:
         self.optuna, self.folder, self._reader, self._held = optuna_study, folder, reader or TrialReader(), ExitStack()
+        self._clock = StudyClock(self.all_trials)
 
     @classmethod
     def exists(cls, folder: Path) -> bool:
@@ -243,7 +244,7 @@ class Study:
         """
         frozen = frozen_trial(trial)
         if not trial.finished:
-            return read_trial(add_trial(self.optuna, frozen))
+            return read_trial(add_trial(self.optuna, frozen, self._clock.local()))
         self.optuna.add_trial(frozen)
         return self.trial(len(self.optuna.get_trials(deepcopy=False)) - 1)
 
@@ -270,7 +271,7 @@ class Study:
         Raises:
             optuna.exceptions.UpdateFinishedTrialError: It has another end already.
         """
-        stored, end = list(values), datetime.now()
+        stored, end = list(values), self._clock.local()
         if state == "PRUNED" and trial.intermediate and len(self.optuna.directions) == 1:
             stored = [trial.intermediate[trial.last_epoch]]
         write_trial(self.optuna, trial.id, trial_attributes(changes), state=TrialState[state], values=stored, end=end)

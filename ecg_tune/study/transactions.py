@@ -45,10 +45,14 @@ def database(study: optuna.Study) -> RDBStorage | None:
     return storage if isinstance(storage, RDBStorage) else None
 
 
-def add_trial(study: optuna.Study, trial: FrozenTrial) -> FrozenTrial:
-    """Add a trial that begins now; return it with its number."""
+def add_trial(study: optuna.Study, trial: FrozenTrial, start: datetime | None = None) -> FrozenTrial:
+    """Add a trial that begins now; return it with its number.
+
+    Args:
+        start: When it begins, local time; None means now.
+    """
     trial = copy(trial)
-    trial.datetime_start = datetime.now()
+    trial.datetime_start = start or datetime.now()
     storage = database(study)
     if storage is None:
         study.add_trial(trial)

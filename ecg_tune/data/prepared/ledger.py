@@ -20,7 +20,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +80,22 @@ def record_opening(folder: Path, remote: S3Storage | None, tested: SealedRecords
         fcntl.flock(ledger, fcntl.LOCK_EX)  # two openings at once follow one another
         before = ledger_lines(folder, remote)
         opening: Line = {"fingerprint": tested.fingerprint, "purpose": purpose, "study": study, "settings": tested.settings}
-        opening["time"] = datetime.now(UTC).isoformat(timespec="microseconds")  # equal lines would be taken for one opening
+        opening["time"] = _time_after(before)
         opening |= {"records": joined(list(tested.keys)), "previous": _digest(before[-1]) if before else ""}
         if remote is not None:
             _write_remote(remote, opening)
         ledger.write(json.dumps(opening) + "\n")
         ledger.flush()
         os.fsync(ledger.fileno())
+
+
+def _time_after(lines: Sequence[Line]) -> str:
+    """Return the time of a new opening: the last line's and a microsecond, where the clock was set back. Their order is that of time."""
+    now = datetime.now(UTC)
+    if lines:
+        with suppress(ValueError, TypeError, OverflowError):
+            now = max(now, datetime.fromisoformat(str(lines[-1]["time"])) + timedelta(microseconds=1))
+    return now.isoformat(timespec="microseconds")  # equal lines would be taken for one opening
 
 
 def _write_remote(remote: S3Storage, opening: Line) -> None:
