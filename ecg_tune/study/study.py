@@ -27,7 +27,7 @@ from ecg_tune.study.clock import StudyClock
 from ecg_tune.study.extensions import counting, newest
 from ecg_tune.study.ranking import best_of, pareto_front
 from ecg_tune.study.rereading import KnownTrials, TrialReader
-from ecg_tune.study.schema import frozen_trial, read_study, read_trial, trial_attributes
+from ecg_tune.study.schema import check_values, frozen_trial, read_study, read_trial, trial_attributes
 from ecg_tune.study.transactions import add_trial, write_trial
 from ecg_tune.study.transactions import database as database_of
 from ecg_tune.study.trial import State, Trial
@@ -293,7 +293,7 @@ class Study:
             StudyError: An attribute is not what it must be, or the database is damaged.
         """
         read_study(self.optuna)
-        self.all_trials()
+        check_values(self.all_trials(), len(self.directions))
         return self
 
     def _dispose(self) -> None:

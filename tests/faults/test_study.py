@@ -27,9 +27,13 @@ DEEP = "[" * 100_000 + "]" * 100_000
 @pytest.fixture
 def study(tmp_path, toy_data) -> Path:
     """Return the folder of a study of two trials, as a search leaves it."""
-    folder = tmp_path / "study"
+    return study_of_two_trials(tmp_path / "study", toy_data)
+
+
+def study_of_two_trials(folder, data) -> Path:
+    """Make a study of two trials on some data."""
     space = search_space(SETTINGS.families, SpaceContext("small", 2))
-    with Study.create(folder, study_attributes(toy_data, SETTINGS)) as made:
+    with Study.create(folder, study_attributes(data, SETTINGS)) as made:
         for number in range(2):
             path = f"checkpoints/trial_{number:05d}"
             checkpoint = f"{path}/epoch_00002-0123456789abcdef.pt"
