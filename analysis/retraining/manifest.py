@@ -12,6 +12,7 @@ from typing import Any
 from analysis.retraining.candidates import MANIFEST
 from analysis.retraining.race import Racer
 from ecg_tune.data.prepared.dataset import PreparedData
+from ecg_tune.storage import LocalStorage
 from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel, describe_data, save_model
 
 
@@ -81,9 +82,7 @@ def write_manifest(
     if raced:
         manifest["race"] = [racer.as_row() for racer in raced]
     if models:
-        scratch = (folder / MANIFEST).with_suffix(".part")
-        scratch.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        scratch.replace(folder / MANIFEST)
+        LocalStorage(folder).write(MANIFEST, lambda file: file.write(f"{json.dumps(manifest, indent=1)}\n".encode()))
     return manifest
 
 

@@ -12,6 +12,7 @@ for all data that lie in their folder.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -22,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ecg_tune.data.array_files import read_columns
 from ecg_tune.data.prepared.record_keys import RECORD_KINDS, RECORDS_FILE, joined, parted, record_keys
@@ -76,7 +77,7 @@ def record_opening(folder: Path, remote: S3Storage | None, tested: SealedRecords
         UsageError: The bucket can't be written to.
         DataError: The ledger can't be read.
     """
-    with (folder / LEDGER).open("a", encoding="utf-8") as ledger:
+    with _ledger_to_extend(folder / LEDGER) as ledger:
         fcntl.flock(ledger, fcntl.LOCK_EX)  # two openings at once follow one another
         before = ledger_lines(folder, remote)
         opening: Line = {"fingerprint": tested.fingerprint, "purpose": purpose, "study": study, "settings": tested.settings}
@@ -87,6 +88,21 @@ def record_opening(folder: Path, remote: S3Storage | None, tested: SealedRecords
         ledger.write(json.dumps(opening) + "\n")
         ledger.flush()
         os.fsync(ledger.fileno())
+
+
+def _ledger_to_extend(path: Path) -> TextIO:
+    """Open a ledger to add a line. The data may come from elsewhere: links are not followed.
+
+    Raises:
+        DataError: It is no plain file.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        raise DataError(f"{path} must be a plain file, and is none: the test split stays sealed") from error
+    return os.fdopen(handle, "a", encoding="utf-8")
 
 
 def _time_after(lines: Sequence[Line]) -> str:
