@@ -67,6 +67,7 @@ class LocalStorage:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
+            scratch.unlink(missing_ok=True)  # a link to elsewhere, say
             with _said_of(target), _ScratchFile(scratch) as file:
                 with file.own_error():
                     write(file)
@@ -124,7 +125,7 @@ class _ScratchFile(io.BufferedRandom):
     """A file to be written; what goes wrong is told as the system said it, which torch and numpy would hide."""
 
     def __init__(self, path: Path) -> None:
-        self._unbuffered = _Raw(path, "w+")
+        self._unbuffered = _Raw(path, "x+")
         super().__init__(self._unbuffered)
 
     @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 from analysis.retraining.candidates import MANIFEST
 from ecg_tune.data.prepared.dataset import PreparedData
+from ecg_tune.storage import LocalStorage
 from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel, describe_data, save_model
 
 
@@ -76,9 +77,7 @@ def write_manifest(
         "study": study, **describe_data(data), "trained_on": on, "models": list(models), "failed": list(failed), "ensemble": ensemble,
     }  # fmt: skip
     if models:
-        scratch = (folder / MANIFEST).with_suffix(".part")
-        scratch.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        scratch.replace(folder / MANIFEST)
+        LocalStorage(folder).write(MANIFEST, lambda file: file.write(f"{json.dumps(manifest, indent=1)}\n".encode()))
     return manifest
 
 

@@ -211,6 +211,8 @@ def run(arguments: list[str] | None = None) -> int:
         if error.filename is None:
             raise
         return _say(f"{thing}: {error.strerror}: give a folder that can be written", 2)
+    except MemoryError:
+        return _say("memory ran out: a file may be larger than it should be, or other programs leave too little", 1)
     except StoppedError as error:
         return _say(str(error), 130)
     except EcgTuneError as error:

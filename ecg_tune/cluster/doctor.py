@@ -72,14 +72,14 @@ def examine(
     mark = f".ecg-tune-doctor-{secrets.token_hex(4)}-"
     paths = [str(folder.resolve()) for folder in folders]
     arguments = {"folders": paths, "mark": mark, "data": data or ""}
-    started = time.time()
+    started = time.monotonic()
     try:
         machines, silent = _run_on_nodes(
             nodes,
             probe_machine,
             lambda node: {"node": node["NodeID"], "address": node["NodeManagerAddress"], "ports": _ports(node), **arguments},
         )
-        probing_s = time.time() - started
+        probing_s = time.monotonic() - started
         sightings, _ = _run_on_nodes(nodes, visible_nodes, lambda node: {"folders": paths, "mark": mark})
     finally:
         for folder in folders:

@@ -78,7 +78,8 @@ def _default_device(config: Any) -> str:
 class Config:
     """Settings as attributes of the class, to be used as they are, or replaced in a subclass, in the class or in an instance.
 
-    What is set in the class itself also holds for the factories of `ecg_tune.models`, where they are not told otherwise.
+    What is set in the class itself also holds for the factories of `ecg_tune.models`, where they are not told otherwise; what is set in
+    a subclass or an instance holds where they get it: `create_bigru(config=Wide)`.
 
     Attributes:
         DATA_DIR: Prepared data, or a tree of plain files as `ecg-tune data export` writes it. The paths follow from it.

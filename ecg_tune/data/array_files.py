@@ -78,7 +78,7 @@ def read_columns(path: Path, kinds: Mapping[str, str], n_rows: int | None = None
             for name, wanted in kinds.items():
                 columns[name] = _read_member(archive, f"{name}.npy", size, wanted)
     except ZIP_DAMAGE as error:
-        raise ValueError(f"no whole .npz file: {error}") from error
+        raise ValueError(f"no whole .npz file: {' '.join(str(error).split())[:200]}") from error
     for name, column in columns.items():
         n_rows = len(column) if n_rows is None and column.ndim else n_rows
         if column.shape != (n_rows,):

@@ -25,7 +25,7 @@ from ecg_tune.models.cnn1d_rnn import CNN1DRNN, CNN1DRNNConfig, create_cnn1d_rnn
 from ecg_tune.models.family import Family
 from ecg_tune.models.fusion import Fusion, FusionConfig
 from ecg_tune.models.inception1d import Inception1D, Inception1DConfig, create_inception1d
-from ecg_tune.models.keywords import read_keywords
+from ecg_tune.models.keywords import Classic, read_keywords
 from ecg_tune.models.plugins import PluginError, Registry, family_of_package
 from ecg_tune.models.resnet import (
     ResNet,
@@ -171,15 +171,15 @@ def build_model(config: ModelConfig, *, family: str, n_leads: int, n_channels: i
 
 
 def create_fusion(
-    config: FusionConfig | None = None, *, n_leads: int = 3, n_channels: int = 3, n_classes: int | None = None, **keywords: Any
+    config: FusionConfig | Classic | None = None, *, n_leads: int = 3, n_channels: int = 3, n_classes: int | None = None, **keywords: Any
 ) -> EncoderClassifier:
     """Make a fusion classifier; without a config the classic BiGRU beside ResNet-18.
 
     Args:
         keywords: Fields of the config in its place, and `num_classes`; `signal` and `image` are the encoders' own fields, as plain data.
     """
-    values, n_classes = read_keywords(FusionConfig, config, keywords, n_classes=n_classes)
-    settings = config or _model_config("fusion", values, where="create_fusion")
+    own, values, n_classes = read_keywords(FusionConfig, config, keywords, n_classes=n_classes)
+    settings = own or _model_config("fusion", values, where="create_fusion")
     network = build_model(settings, family="fusion", n_leads=n_leads, n_channels=n_channels, n_classes=n_classes)
     network.config = settings
     return network

@@ -11,7 +11,7 @@ from ecg_tune.config import DROPOUT, ModelConfig, check_choice, check_range
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
 from ecg_tune.models.image_blocks import conv_relu, fully_connected, initialise_for_relu, scaled
-from ecg_tune.models.keywords import create_network, fixed
+from ecg_tune.models.keywords import Classic, create_network, fixed
 
 STEMS = {"standard": (11, 4, 2), "small": (5, 1, 2)}
 """Kernel, stride and padding of the first convolution."""
@@ -103,7 +103,9 @@ class AlexNet(EncoderClassifier):
         return features
 
 
-def create_alexnet(config: AlexNetConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> AlexNet:
+def create_alexnet(
+    config: AlexNetConfig | Classic | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any
+) -> AlexNet:
     """Make an AlexNet; without a config the published one: 57,024,325 parameters with 3 channels and 5 classes.
 
     Args:

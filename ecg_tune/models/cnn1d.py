@@ -12,7 +12,7 @@ from ecg_tune.config import DROPOUT, ModelConfig, check_range
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.blocks1d import ConcatPool, SqueezeExcitation, conv_bn, initialise
-from ecg_tune.models.keywords import create_network
+from ecg_tune.models.keywords import Classic, create_network
 
 MAX_FILTERS = 512
 
@@ -70,7 +70,7 @@ class CNN1D(EncoderClassifier):
         return features
 
 
-def create_cnn1d(config: CNN1DConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> CNN1D:
+def create_cnn1d(config: CNN1DConfig | Classic | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> CNN1D:
     """Make a plain convolutional network; without a config the classic one: 305,253 parameters with 3 leads and 5 classes.
 
     Args:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ecg_tune.config import check_range
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.blocks1d import conv_bn, initialise
-from ecg_tune.models.keywords import create_network
+from ecg_tune.models.keywords import Classic, create_network
 from ecg_tune.models.rnn import RNN, RNNConfig
 
 
@@ -57,7 +57,9 @@ class CNN1DRNN(RNN):
         return super().encode(steps)
 
 
-def create_cnn1d_rnn(config: CNN1DRNNConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> CNN1DRNN:
+def create_cnn1d_rnn(
+    config: CNN1DRNNConfig | Classic | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any
+) -> CNN1DRNN:
     """Make a convolutional recurrent network; without a config the classic one: 834,917 parameters with 3 leads and 5 classes.
 
     Args:

@@ -17,7 +17,7 @@ from ecg_tune.config import DROPOUT, ModelConfig, check_range
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.blocks1d import ConcatPool, SqueezeExcitation, conv_bn, initialise
-from ecg_tune.models.keywords import create_network
+from ecg_tune.models.keywords import Classic, create_network
 
 N_PATHS = 4
 SHORTCUT_EVERY = 3
@@ -118,7 +118,7 @@ class Inception1D(EncoderClassifier):
 
 
 def create_inception1d(
-    config: Inception1DConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any
+    config: Inception1DConfig | Classic | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any
 ) -> Inception1D:
     """Make an inception network; without a config one of the published shape: 410,629 parameters with 3 leads and 5 classes.
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ecg_tune.config import DROPOUT, ModelConfig, check_choice, check_range
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
-from ecg_tune.models.keywords import create_network, fixed
+from ecg_tune.models.keywords import Classic, create_network, fixed
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,9 @@ class ResNet(EncoderClassifier):
         return features
 
 
-def create_resnet(config: ResNetConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> ResNet:
+def create_resnet(
+    config: ResNetConfig | Classic | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any
+) -> ResNet:
     """Make a residual network; without a config ResNet-18: 11,179,077 parameters with 3 channels and 5 classes.
 
     Args:

@@ -16,7 +16,7 @@ from ecg_tune.config import DROPOUT, ModelConfig, check_range
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.blocks1d import ConcatPool, FeatureNorm, SqueezeExcitation, conv_bn, initialise
-from ecg_tune.models.keywords import create_network
+from ecg_tune.models.keywords import Classic, create_network
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,9 @@ class ResNet1D(EncoderClassifier):
         return features
 
 
-def create_resnet1d(config: ResNet1DConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> ResNet1D:
+def create_resnet1d(
+    config: ResNet1DConfig | Classic | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any
+) -> ResNet1D:
     """Make a residual network; without a config the published one: 465,285 parameters with 3 leads, 473,349 with 12.
 
     Args:

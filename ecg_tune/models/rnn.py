@@ -13,7 +13,7 @@ from ecg_tune.config import DROPOUT, HIDDEN_SIZE, NUM_LAYERS, ModelConfig, check
 from ecg_tune.errors import ConfigError
 from ecg_tune.models.attention import SelfAttention
 from ecg_tune.models.base import EncoderClassifier
-from ecg_tune.models.keywords import create_network, fixed
+from ecg_tune.models.keywords import Classic, create_network, fixed
 
 UNNAMED = ("hidden_size", "num_layers", "dropout")
 """What the factories take without names, as classic scripts give it."""
@@ -80,7 +80,7 @@ class RNN(EncoderClassifier):
         return torch.cat([last, states.mean(1), states.amax(1)], dim=1)
 
 
-def create_rnn(config: RNNConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> RNN:
+def create_rnn(config: RNNConfig | Classic | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> RNN:
     """Make a recurrent classifier; without a config a bidirectional GRU of 2 layers with 128 units a direction.
 
     Args:

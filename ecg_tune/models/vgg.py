@@ -24,7 +24,7 @@ from ecg_tune.config import DROPOUT, ModelConfig, check_choice, check_range
 from ecg_tune.models.base import EncoderClassifier
 from ecg_tune.models.image_attention import ATTENTIONS, final_attention, stage_attention
 from ecg_tune.models.image_blocks import conv_relu, fully_connected, initialise_for_relu, scaled
-from ecg_tune.models.keywords import create_network, fixed
+from ecg_tune.models.keywords import Classic, create_network, fixed
 
 SHAPES = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions of each of the five stages: the paper's configurations A, B, D, E."""
@@ -95,7 +95,7 @@ class VGG(EncoderClassifier):
         return features
 
 
-def create_vgg(config: VGGConfig | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> VGG:
+def create_vgg(config: VGGConfig | Classic | None = None, *, n_inputs: int = 3, n_classes: int | None = None, **keywords: Any) -> VGG:
     """Make a VGG; without a config VGG-16 with batch normalisation and a head of 512 units a layer.
 
     Args:

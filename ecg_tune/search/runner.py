@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -172,7 +173,7 @@ def _tuner(
             trial_dirname_creator=_trial_folder,
         ),
         run_config=tune.RunConfig(
-            name=time.strftime("run_%Y%m%d_%H%M%S"),
+            name=f"run_{time.strftime('%Y%m%d_%H%M%S')}_{secrets.token_hex(2)}",  # a clock that was set back would give a name again
             storage_path=str(engine.study.folder.resolve() / TUNE_FILES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trainables keep their own, in the study
             # the engine hands lost trials out again: Tune would give one up that it was handing to a warm worker when that died

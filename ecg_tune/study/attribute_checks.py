@@ -43,6 +43,10 @@ def _short_list(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) <= LARGEST_LIST
 
 
+def _infinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
 def _metrics(value: Any) -> bool:
     """Tell whether a value is a list of numbers; null and NaN stand for what is not known."""
     return _short_list(value) and all(item is None or isinstance(item, float) or _is(item, float) for item in value)
@@ -155,6 +159,17 @@ STUDY_CHECKS: Mapping[str, Check] = {
     "format": COUNT,
 }
 """Field of `StudyAttributes` → what it may be."""
+
+OPTUNA_CHECKS: Mapping[str, Check] = {
+    "name": TEXT,
+    "directions": (lambda value: bool(value), "one or more"),
+    "params": (
+        lambda value: all(isinstance(name, str) and not _infinite(item) for name, item in value.items()),
+        "names with finite values",
+    ),
+    "values": (lambda value: all(isinstance(item, int | float) for item in value), "numbers"),
+}
+"""What Optuna keeps in places of its own, and does not check: SQLite takes anything into any column."""
 
 
 def checked(values: Mapping[str, Any], checks: Mapping[str, Check], where: str) -> dict[str, Any]:

@@ -23,8 +23,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ecg_tune.config.known_servers import is_known_server, name_server
 from ecg_tune.errors import StudyError, UnknownServerError, UsageError
+from ecg_tune.storage import LocalStorage
 from ecg_tune.study.bulk_reading import BulkReadingStorage
 from ecg_tune.study.database_faults import damage_said, unreadable
+from ecg_tune.study.database_file import check_file
 from ecg_tune.study.postgresql import ServerStorage, advisory_key
 from ecg_tune.study.server_url import on_server, server_url, shown
 
@@ -141,9 +143,7 @@ def _check_known(url: URL, folder: Path, *, named: bool) -> None:
 
 def remember(folder: Path, url: URL) -> None:
     """Write where a study's database is into its folder, whole or not at all; the user has named it."""
-    scratch = folder / f".{ADDRESS}.part"
-    scratch.write_text(shown(url) + "\n", encoding="utf-8")
-    scratch.replace(folder / ADDRESS)
+    LocalStorage(folder).write(ADDRESS, lambda file: file.write(f"{shown(url)}\n".encode()))
     name_server(shown(url))
 
 
@@ -169,6 +169,8 @@ def open_database(url: URL, *, create: bool = False, read_only: bool = False) ->
         StudyError: The server can't be reached, doesn't let us in, has no such database, or what is there can't be read.
     """
     try:
+        if not on_server(url):
+            check_file(Path(str(url.database)), wait_s=READING_WAIT_S if read_only else SQLITE_WAIT_S)
         if not on_server(url) and read_only:
             there = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "rw", "uri": "true"})  # never makes a file
             return BulkReadingStorage(

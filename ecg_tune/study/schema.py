@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ecg_tune.config.deprecations import rename_settings
 from ecg_tune.config.formats import STUDY as FORMAT
 from ecg_tune.errors import StudyError
-from ecg_tune.study.attribute_checks import STUDY_CHECKS, TRIAL_CHECKS, checked
+from ecg_tune.study.attribute_checks import OPTUNA_CHECKS, STUDY_CHECKS, TRIAL_CHECKS, checked
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.trial import Trial
 
@@ -61,18 +61,31 @@ def read_trial(frozen: FrozenTrial) -> Trial:
     if "objectives" in fields:
         fields["objectives"] = tuple(math.nan if value is None else float(value) for value in fields["objectives"])
     fields |= {name: tuple(fields[name]) for name in ("decisions", "forecast", "tags") if name in fields}
+    values = frozen.values or [] if frozen.state == TrialState.COMPLETE else []
+    checked({"params": frozen.params, "values": values}, OPTUNA_CHECKS, f"trial {frozen.number}")
     return Trial(
         number=frozen.number,
         state=frozen.state.name,  # type: ignore[arg-type]  # the same five names
         params=frozen.params,
         distributions=frozen.distributions,
         intermediate={epoch: value for epoch, value in sorted(frozen.intermediate_values.items()) if math.isfinite(value)},
-        values=tuple(frozen.values) if frozen.state == TrialState.COMPLETE else (),
+        values=tuple(values),
         start=frozen.datetime_start,
         end=frozen.datetime_complete,
         id=frozen._trial_id,
         **fields,
     )
+
+
+def check_values(trials: Iterable[Trial], n_objectives: int) -> None:
+    """Make sure that each COMPLETE trial has a value for each objective.
+
+    Raises:
+        StudyError: Names the first that has not.
+    """
+    for trial in trials:
+        if trial.state == "COMPLETE" and len(trial.values) != n_objectives:
+            raise StudyError(f"trial {trial.number} is COMPLETE without a value for each objective: the study is damaged")
 
 
 def frozen_trial(trial: Trial) -> FrozenTrial:
@@ -107,6 +120,7 @@ def read_study(study: optuna.Study) -> StudyAttributes:
     """
     attributes = dict(study.user_attrs)
     where = f"study {study.study_name!r}"
+    checked({"name": study.study_name, "directions": study.directions}, OPTUNA_CHECKS, where)
     written = checked({"format": attributes.get("format") or 0}, STUDY_CHECKS, where)["format"]
     if written > FORMAT:
         raise StudyError(

@@ -29,9 +29,11 @@ def server_url(given: str, *, where: str = "") -> URL:
         bare = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, query).render_as_string()
         raise ConfigError(f"{where}{bare} was given with a password: leave it out and set PGPASSWORD, or write it into ~/.pgpass")
     if url.drivername not in ("postgresql", DRIVER):
-        raise ConfigError(f"{where}{given!r} is not a PostgreSQL database: {example}; without --storage the study is a file in its folder")
+        raise ConfigError(
+            f"{where}{_masked(given)!r} is not a PostgreSQL database: {example}; without --storage the study is a file in its folder"
+        )
     if not url.database:
-        raise ConfigError(f"{where}{given!r} names no database: {example}")
+        raise ConfigError(f"{where}{_masked(given)!r} names no database: {example}")
     return url.set(drivername=DRIVER)
 
 
@@ -46,4 +48,5 @@ def on_server(url: URL) -> bool:
 
 
 def _masked(given: str) -> str:
+    """Leave out what may be a password, also where the text is no URL of a server."""
     return re.sub(r":[^:/@]*@", ":***@", given)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -24,10 +23,11 @@ from ecg_tune.storage import Storage
 from ecg_tune.study import create, database, database_faults, lock
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.checkpoints import checkpoint_storage
+from ecg_tune.study.clock import StudyClock
 from ecg_tune.study.extensions import counting, newest
 from ecg_tune.study.ranking import best_of, pareto_front
 from ecg_tune.study.rereading import KnownTrials, TrialReader
-from ecg_tune.study.schema import frozen_trial, read_study, read_trial, trial_attributes
+from ecg_tune.study.schema import check_values, frozen_trial, read_study, read_trial, trial_attributes
 from ecg_tune.study.transactions import add_trial, write_trial
 from ecg_tune.study.transactions import database as database_of
 from ecg_tune.study.trial import State, Trial
@@ -42,12 +42,13 @@ class Study:
     """A study that is open. Use it as a context manager: its end closes the database and lets go of the lock.
 
     Attributes:
-        folder: Where it lies; a study in memory has none.
+        folder: Where it lies; none of a study in memory.
         optuna: The Optuna study beneath, for samplers and for what Optuna itself offers.
     """
 
     def __init__(self, optuna_study: optuna.Study, folder: Path | None = None, reader: TrialReader | None = None) -> None:
         self.optuna, self.folder, self._reader, self._held = optuna_study, folder, reader or TrialReader(), ExitStack()
+        self._clock = StudyClock(self.all_trials)
 
     @classmethod
     def exists(cls, folder: Path) -> bool:
@@ -245,7 +246,7 @@ class Study:
         Raises:
             ValueError: A parameter is outside of what it was sampled from.
         """
-        return read_trial(add_trial(self.optuna, frozen_trial(trial)))
+        return read_trial(add_trial(self.optuna, frozen_trial(trial), self._clock.local()))
 
     def record(self, trial: Trial, *, epochs: Mapping[int, float] = {}, **changes: Any) -> Trial:
         """Write values of epochs and changed fields of a trial, finished or not, and return it as it is then.
@@ -270,9 +271,8 @@ class Study:
         Raises:
             optuna.exceptions.UpdateFinishedTrialError: It has another end already.
         """
-        stored, end = list(values), datetime.now()
-        if state == "PRUNED" and trial.intermediate and len(self.optuna.directions) == 1:
-            stored = [trial.intermediate[trial.last_epoch]]
+        pruned, end = state == "PRUNED" and trial.intermediate and len(self.optuna.directions) == 1, self._clock.local()
+        stored = [trial.intermediate[trial.last_epoch]] if pruned else list(values)
         write_trial(self.optuna, trial.id, trial_attributes(changes), state=TrialState[state], values=stored, end=end)
         if trial.continued_from is not None and state != "FAIL" and database_of(self.optuna) is not None:  # until now the older one counted
             self.record(self.trial(trial.continued_from), superseded_by=trial.number)
@@ -292,7 +292,7 @@ class Study:
             StudyError: An attribute is not what it must be, or the database is damaged.
         """
         read_study(self.optuna)
-        self.all_trials()
+        check_values(self.all_trials(), len(self.directions))
         return self
 
     def _dispose(self) -> None:

@@ -45,13 +45,16 @@ def database(study: optuna.Study) -> RDBStorage | None:
     return storage if isinstance(storage, RDBStorage) else None
 
 
-def add_trial(study: optuna.Study, trial: FrozenTrial) -> FrozenTrial:
+def add_trial(study: optuna.Study, trial: FrozenTrial, start: datetime | None = None) -> FrozenTrial:
     """Add a trial, which begins now or has ended; return it with its number.
 
     The choices of a parameter may be others than in earlier trials, which Optuna itself refuses: a study's space may change.
+
+    Args:
+        start: When it begins, local time; None means now.
     """
     trial = copy(trial)
-    trial.datetime_start = datetime.now()
+    trial.datetime_start = start or datetime.now()
     trial.datetime_complete = trial.datetime_start if trial.state.is_finished() else None
     storage = database(study)
     if storage is None:

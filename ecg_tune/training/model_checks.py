@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ecg_tune.config import DataConfig
 
+LARGEST = 2**63
 LONGEST_S = 3600
 """Of a record that a model file may ask for."""
 
@@ -20,7 +21,10 @@ def _count(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isinf(value)
+    """Tell whether a value is a number; NaN stands for what is not known."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) < LARGEST or (isinstance(value, float) and math.isnan(value))
 
 
 def _text(value: Any) -> bool:
@@ -29,6 +33,14 @@ def _text(value: Any) -> bool:
 
 def _tensors(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(name, str) and isinstance(own, Tensor) for name, own in value.items())
+
+
+def _sequence(value: Any, length: int) -> bool:
+    return isinstance(value, list | tuple) and len(value) == length
+
+
+def _numbers(value: Any, length: int) -> bool:
+    return _sequence(value, length) and all(map(_number, value))
 
 
 def _rows(value: Any) -> bool:
@@ -80,9 +92,9 @@ def check_fitted(thresholds: Mapping[str, Any], platt: Any, n_classes: int) -> N
         ValueError: Says what is not.
     """
     for rule, values in thresholds.items():
-        if np.shape(values) != (n_classes,) or not ((np.array(values) >= 0) & (np.array(values) <= 1)).all():
+        if not _numbers(values, n_classes) or not all(0 <= value <= 1 for value in values):
             raise ValueError(f"its thresholds {rule!r} are not one number of 0..1 a class")
-    if len(platt) and (np.shape(platt) != (n_classes, 2) or not np.isfinite(platt).all()):
+    if not _sequence(platt, 0) and not (_sequence(platt, n_classes) and all(_numbers(own, 2) and np.isfinite(own).all() for own in platt)):
         raise ValueError("its Platt scaling is not two numbers a class")
 
 

@@ -31,7 +31,7 @@ from ecg_tune.transforms.images import n_channels
 
 TRAIN, TRAIN_AND_VALIDATION = "train", "train+validation"
 """The values of `SavedModel.trained_on`: which splits a model was trained on."""
-UNFIT = (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
+UNFIT = (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError)
 """What goes wrong in a file whose content is of other types than a model's."""
 ARCHIVE = b"PK\x03\x04"
 """What torch's files begin with: they are zip archives."""

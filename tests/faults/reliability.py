@@ -18,6 +18,7 @@ SEEN = {
     "idle worker": "the same",
     "hung worker": "`nothing was heard of it on HOST for N s`, then the same",
     "SIGTERM to all": "`interrupted; resume with: …`, exit code 130",
+    "clock set": "nothing: the search ends as ever",
 }
 
 

@@ -1,23 +1,20 @@
 """Files and requests that nobody would think of: each is taken, or refused by an error of ours in one short line, and none hangs.
 
-A sample is tried in every run, the same each time; `FUZZ=2000 pytest tests/faults/test_fuzzing.py` tries that many new ones a kind.
+A sample is tried in every run, the same each time; `FUZZ=2000 pytest tests/faults/test_fuzzing*.py` tries that many new ones a kind.
 """
 
 from __future__ import annotations
 
-import os
 import socket
-import sqlite3
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.dashboard.live_server import LiveServer
@@ -25,32 +22,10 @@ from ecg_tune.api.settings import read_settings
 from ecg_tune.data.ptbxl.tables import read_ptbxl
 from ecg_tune.data.recordings.files import read_recordings
 from ecg_tune.data.synthetic.generator import synthesize
-from ecg_tune.errors import EcgTuneError
-from ecg_tune.study.study import Study
-from ecg_tune.training.model_file import load_model, save_model
 from tests.analysis.dashboard.test_live import make
-from tests.training.test_model_file import trained  # noqa: F401  # a fixture
+from tests.faults.fuzzing import fuzzed, refused_or_taken
 
 pytestmark = pytest.mark.slow
-CASES = int(os.environ.get("FUZZ", "50"))
-fuzzed = settings(
-    max_examples=CASES,
-    derandomize=CASES <= 50,
-    database=None,
-    deadline=timedelta(seconds=20),
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
-)
-
-
-def refused_or_taken(action: Callable[[], object]) -> None:
-    """Do it; where it is refused, the message must be one line that can be printed."""
-    try:
-        action()
-        return
-    except EcgTuneError as error:
-        message = str(error)
-    assert message.strip()
-    assert len(message) < 10_000
 
 
 # ---- settings ----
@@ -141,73 +116,29 @@ def test_rows_of_ptbxl(row, cells, ptbxl_folder):
         table.write_bytes(whole)
 
 
-# ---- studies ----
-@pytest.fixture(scope="module")
-def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("study")
-    make(folder)
-    return folder
-
-
-KEYS = st.sampled_from([
-    "ecg_tune:format", "format", "family", "config", "path", "checkpoint", "seconds", "epochs", "epochs_trained", "decisions", "ended_by",
-    "per_class_auc", "best_epoch", "losses", "fail_reason", "failure", "max_epochs", "metric", "families", "data_path", "space", "minimise",
-    "classes", "profile", "checkpoints", "continued_from", "superseded_by", "forecast", "n_parameters", "queue", "imported_from",
-])  # fmt: skip
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8) | KEYS, inner, max_size=4),
-    max_leaves=8,
-)
-
-
-@fuzzed
-@given(key=KEYS, text=JSON.map(lambda value: __import__("json").dumps(value)) | st.text(max_size=30), of_trial=st.booleans())
-def test_attributes_of_a_study(key, text, of_trial, study_folder):
-    table, column = ("trial_user_attributes", "trial_id") if of_trial else ("study_user_attributes", "study_id")
-    stored = text.encode("utf-8", "replace").decode()
-    with closing(sqlite3.connect(study_folder / "study.db")) as database, database:
-        database.execute(f"INSERT OR REPLACE INTO {table} ({column}, key, value_json) VALUES (1, ?, ?)", (key, stored))
-    try:
-        refused_or_taken(lambda: _look(study_folder))
-    finally:
-        with closing(sqlite3.connect(study_folder / "study.db")) as database, database:
-            database.execute(f"DELETE FROM {table} WHERE key = ? AND NOT (key IN ('family', 'config') AND ?)", (key, of_trial))
-            database.execute("UPDATE trial_user_attributes SET value_json = '\"rnn\"' WHERE key = 'family'")
-            database.execute("UPDATE trial_user_attributes SET value_json = '{\"family\": \"rnn\"}' WHERE key = 'config'")
-
-
-def _look(folder: Path) -> None:
-    with Study.open(folder, read_only=True) as study:
-        study.best_trials()
-        assert [trial.state for trial in study.trials()]
-
-
-# ---- model files ----
-@fuzzed
-@given(cut=st.floats(0, 1), at=st.floats(0, 1), patch=st.binary(min_size=1, max_size=16))
-def test_model_files(cut, at, patch, trained, tmp_path):  # noqa: F811
-    path = tmp_path / "RNNModel_best.pth"
-    whole = tmp_path / "whole.pth"
-    if not whole.exists():
-        save_model(whole, trained[1])
-    content = bytearray(whole.read_bytes())
-    start = int(at * (len(content) - 1))
-    content[start : start + len(patch)] = patch
-    path.write_bytes(content[: max(1, int(cut * 2 * len(content)))])
-    refused_or_taken(lambda: load_model(path))
-
-
 # ---- requests ----
 @pytest.fixture(scope="module")
-def server(study_folder: Path) -> Iterator[LiveServer]:
-    with LiveServer([study_folder]) as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("study")
+    make(folder)
+    with LiveServer([folder]) as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         yield running
         running.shutdown()
 
 
+LINES = st.sampled_from([
+    b"GET / HTTP/1.1", b"GET /news?since=1 HTTP/1.1", b"HEAD / HTTP/1.0", b"GET /study/ HTTP/1.1", b"POST / HTTP/1.1",
+    b"GET http://[ HTTP/1.1",
+    b"GET /%00 HTTP/1.1", b"GET /news?since=%ff&since=" + b"9" * 3000 + b" HTTP/1.1", b"GET /../../etc/passwd HTTP/1.1",
+    b"GET /?token=x HTTP/9.9",
+    b"Host: 127.0.0.1", b"Host: evil.example", b"Host:", b"Content-Length: 5", b"Content-Length: -1", b"Content-Length: x",
+    b"Expect: 100-continue",
+    b"Transfer-Encoding: chunked", b"Connection: keep-alive", b"Range: bytes=-1", b"If-None-Match: *",
+    b"Accept-Encoding: gzip;q=x", b" folded", b"\xff: \xff",
+    b"A" * 5000 + b": b", b"Cookie: token=\x00", b"",
+])  # fmt: skip
 PIECES = st.sampled_from([
     b"GET ", b"HEAD ", b"POST ", b"/", b"/news?since=", b"\r\n", b"\n", b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", b"Host: 127.0.0.1\r\n",
     b"Host: ", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: keep-alive\r\n", b"\0", b"//[", b"?token=",
@@ -215,13 +146,14 @@ PIECES = st.sampled_from([
 
 
 @fuzzed
-@given(request=st.lists(PIECES | st.binary(max_size=20), max_size=12).map(b"".join))
+@given(request=st.lists(PIECES | st.binary(max_size=20), max_size=12).map(b"".join) | st.lists(LINES, max_size=8).map(b"\r\n".join))
 def test_requests(request, server, capfd):
     with socket.create_connection(server.server_address[:2], timeout=10) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
         with suppress(ConnectionError):
             connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # the server has closed it already
+                connection.shutdown(socket.SHUT_WR)
             while connection.recv(65_536):
                 pass
     assert capfd.readouterr().err == ""

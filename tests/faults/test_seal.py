@@ -102,6 +102,7 @@ FAULTS: dict[str, Callable[[Path], object]] = {
     "a manifest that leads out": text("models/manifest.json", json.dumps({"models": [{"name": "A", "seeds": [{"file": "../a.pth"}]}]})),
     "a ledger of text": text("data/test_ledger.jsonl", "junk\n"),
     "a ledger of lists": text("data/test_ledger.jsonl", "[1]\n"),
+    "a ledger that is a link to nothing": lambda folder: (folder / "data/test_ledger.jsonl").symlink_to(folder / "victim"),
     "a file in the place of --out": text("results", ""),
     "no test files": lambda folder: shutil.rmtree(folder / "data" / "test"),
     "fewer test labels than records": fewer_test_records,

@@ -193,17 +193,22 @@ def test_an_address_that_is_none_is_one_short_line(command, address, tmp_path, t
     assert list(tmp_path.iterdir()) == []
 
 
-def numeric_options(command, words=()):
-    """List the options and arguments of all commands that take a number, each with the words of its command."""
+def commands_of(command, words=()):
+    """List all commands: their words, and their options and arguments."""
     if not hasattr(command, "list_commands"):
-        yield from (((*words, option.opts[-1]), option) for option in command.params if option.bare_type() in ("int", "float"))
+        yield words, command.params
         return
     context = typer.Context(command)
     for name in command.list_commands(context):
-        yield from numeric_options(command.get_command(context, name), (*words, name))
+        yield from commands_of(command.get_command(context, name), (*words, name))
 
 
-OPTIONS = dict(numeric_options(get_command(app)))
+OPTIONS = {
+    (*words, option.opts[-1]): option
+    for words, options in commands_of(get_command(app))
+    for option in options
+    if option.bare_type() in ("int", "float")
+}
 OF_SETTINGS = {flag_of(cls, name) for cls in (SearchSettings, DataConfig) for name in settings_of(cls)}
 
 

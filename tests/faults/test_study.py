@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import struct
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from optuna.trial import FixedTrial
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import UsageError
 from ecg_tune.search.attributes import study_attributes
+from ecg_tune.study.database_file import SUPER_JOURNAL
 from ecg_tune.study.lock import LOCK
 from ecg_tune.study.study import Study
 from ecg_tune.study.trial import Trial
@@ -21,15 +26,20 @@ from tests.faults.test_settings import check
 
 SETTINGS = SearchSettings(families=("cnn1d",), profile="small", trials=2, max_epochs=2)
 FLAGS = ("--families", "cnn1d", "--profile", "small", "--max-epochs", "2", "--trials", "3", "--address", "127.0.0.1:1")
+ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
 DEEP = "[" * 100_000 + "]" * 100_000
 
 
 @pytest.fixture
 def study(tmp_path, toy_data) -> Path:
     """Return the folder of a study of two trials, as a search leaves it."""
-    folder = tmp_path / "study"
+    return study_of_two_trials(tmp_path / "study", toy_data)
+
+
+def study_of_two_trials(folder, data) -> Path:
+    """Make a study of two trials on some data."""
     space = search_space(SETTINGS.families, SpaceContext("small", 2))
-    with Study.create(folder, study_attributes(toy_data, SETTINGS)) as made:
+    with Study.create(folder, study_attributes(data, SETTINGS)) as made:
         for number in range(2):
             path = f"checkpoints/trial_{number:05d}"
             checkpoint = f"{path}/epoch_00002-0123456789abcdef.pt"
@@ -105,6 +115,15 @@ FAULTS = [
     "DROP TABLE trials",
     "DROP TABLE study_user_attributes",
     "INSERT INTO studies (study_name) VALUES ('second')",
+    "UPDATE studies SET study_name = x'ff'",
+    "UPDATE trial_values SET value = 'x'",
+    "DELETE FROM trial_values",
+    "UPDATE trial_params SET param_value = 1e999 WHERE param_name = 'cnn1d.learning_rate'",
+    "DELETE FROM study_directions",
+    f"ALTER TABLE trial_values RENAME TO v; CREATE VIEW trial_values AS {ENDLESS}",
+    "CREATE TRIGGER t AFTER INSERT ON trials BEGIN DELETE FROM trials; END",
+    "CREATE VIRTUAL TABLE words USING fts5(word)",
+    "ALTER TABLE trials ADD COLUMN large TEXT GENERATED ALWAYS AS (hex(zeroblob(500000000)))",
 ]
 
 
@@ -112,12 +131,11 @@ FAULTS = [
 def test_a_study_that_was_changed_is_one_line_for_every_command(fault, study, tmp_path, toy_data):
     database = sqlite3.connect(study / "study.db")
     database.execute("PRAGMA foreign_keys = OFF")
-    database.execute(fault)
+    database.executescript(fault)
     database.commit()
     database.close()
-    before = files_of(tmp_path)
     data = ("--data", toy_data.folder)
-    for words in (
+    commands = [
         ("status", study),
         ("status", study, "--json"),
         ("dashboard", study, "--out", tmp_path / "page.html"),
@@ -125,7 +143,14 @@ def test_a_study_that_was_changed_is_one_line_for_every_command(fault, study, tm
         ("preview", tmp_path / "new", *data, "--families", "cnn1d", "--profile", "small", "--costs-from", study),
         ("search", tmp_path / "new", *data, *FLAGS, "--import-study", study),
         ("search", study, *data, *FLAGS),
-    ):
+    ]
+    refused_by_all(study, tmp_path, commands)
+
+
+def refused_by_all(study, tmp_path, commands):
+    """Give commands; each must refuse the study, and touch nothing."""
+    before = files_of(tmp_path)
+    for words in commands:
         said = ecg_tune(*words)
         check(said, longest=640)
         assert "--address" not in said.err, f"{words[0]} took it"
@@ -135,6 +160,40 @@ def test_a_study_that_was_changed_is_one_line_for_every_command(fault, study, tm
 
 def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != LOCK}
+
+
+def super_journal(victim: Path, study: Path) -> bytes:
+    """Write a journal to be rolled back that changes nothing, and names a file that SQLite then deletes."""
+    n_pages, name = (study / "study.db").stat().st_size // 4096, str(victim).encode()
+    head = SUPER_JOURNAL + struct.pack(">5I", 0, 0, n_pages, 512, 4096)
+    return head.ljust(512, b"\0") + struct.pack(">I", 2**30 // 4096 + 1) + name + struct.pack(">2I", len(name), sum(name)) + SUPER_JOURNAL
+
+
+BESIDE: dict[str, Callable[[Path, Path], object]] = {
+    "a journal that names a file": lambda study, victim: (study / "study.db-journal").write_bytes(super_journal(victim, study)),
+    "a journal that is a link": lambda study, victim: (study / "study.db-journal").symlink_to(victim),
+    "a log that is a link": lambda study, victim: (study / "study.db-wal").symlink_to(victim),
+    "shared memory that is a link": lambda study, victim: (study / "study.db-shm").symlink_to(victim),
+    "a log that is a link to nothing": lambda study, victim: (study / "study.db-wal").symlink_to(victim.with_name("new")),
+    "a journal that is a pipe": lambda study, victim: os.mkfifo(study / "study.db-journal"),
+    "a journal that is a folder": lambda study, victim: (study / "study.db-journal").mkdir(),
+}
+
+
+@pytest.mark.parametrize("kind", BESIDE)
+def test_what_lies_beside_a_database_harms_no_other_file(kind, study, tmp_path, toy_data):
+    (tmp_path / "victim").write_text("precious\n" * 9)
+    BESIDE[kind](study, tmp_path / "victim")
+    refused_by_all(study, tmp_path, [("status", study), ("search", study, "--data", toy_data.folder, *FLAGS)])
+
+
+def test_a_journal_that_names_a_file_would_have_sqlite_delete_it(study, tmp_path):
+    """Otherwise the check could go."""
+    (tmp_path / "victim").write_text("precious\n" * 9)
+    (study / "study.db-journal").write_bytes(super_journal(tmp_path / "victim", study))
+    with closing(sqlite3.connect(study / "study.db")) as database:
+        database.execute("SELECT count(*) FROM trials").fetchone()
+    assert not (tmp_path / "victim").exists()
 
 
 @pytest.mark.parametrize("name", ["../victim", "..", "/tmp", "a/../../b"])

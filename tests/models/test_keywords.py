@@ -89,6 +89,24 @@ def test_classic_calls_work_word_for_word() -> None:
     assert fusion.eval()(torch.zeros(1, 100, 3), torch.zeros(1, 3, 32, 32)).shape == (1, 3)
 
 
+class Settings(Config):
+    HIDDEN_SIZE = 24
+    NUM_LAYERS = 1
+    DROPOUT = 0.1
+    CLASS_NAMES = ("MI", "CD")
+
+
+@pytest.mark.parametrize("given", [Settings, Settings(), Config(hidden_size=24, num_layers=1, dropout=0.1, class_names=("MI", "CD"))])
+def test_a_factory_that_gets_settings_takes_its_defaults_from_them(given: Any) -> None:
+    network = create_bigru(config=given)
+    assert (network.config.hidden_size, network.config.num_layers, network.config.dropout) == (24, 1, 0.1)
+    assert network.head[-1].out_features == 2
+    assert create_bigru(48, config=given).config.hidden_size == 48
+    assert create_cnn1d(given, depth=2, num_classes=3).config.dropout == 0.1
+    assert create_fusion(given).config.dropout == 0.1
+    assert create_bigru().config.hidden_size == Config.HIDDEN_SIZE
+
+
 def test_what_is_left_out_is_as_config_says(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("HIDDEN_SIZE", 16), ("NUM_LAYERS", 1), ("DROPOUT", 0.2), ("CLASS_NAMES", ("MI", "CD"))):
         monkeypatch.setattr(Config, name, value)

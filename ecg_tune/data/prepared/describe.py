@@ -66,11 +66,12 @@ def describe_text(facts: Mapping[str, Any]) -> str:
         flags = [[name, str(count)] for name, count in facts["quality"].items() if count]
         blocks.append("Quality flags (kept records)\n" + (_table(flags) if flags else "  none"))
     blocks.append(_openings(facts["test_openings"], facts["ledger_gaps"], int(facts["counts"]["test"]["records"])))
-    return "\n\n".join(blocks) + "\n"
+    text = "\n\n".join(blocks) + "\n"  # of data from elsewhere: nothing that a terminal would act on
+    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _head(facts: Mapping[str, Any]) -> str:
-    source, rule, scale = facts["source"], facts["label_rule"], facts["normalisation"]
+    source, rule, scale = facts.get("source", {}), facts["label_rule"], facts["normalisation"]
     lines = ["SYNTHETIC data: no number made from it says anything about patients."] if facts["synthetic"] else []
     lines.append(f"{facts['folder']}: {source.get('name', 'unnamed')}, version {source.get('version', 'unknown')}")
     resampled = f" (resampled from {facts['resampled_from_hz']} Hz)" if "resampled_from_hz" in facts else ""
@@ -86,7 +87,8 @@ def _head(facts: Mapping[str, Any]) -> str:
     else:
         lines.append(f"  label rule   {rule}")
     if leads:
-        lines.append(f"  normalised   {scale['kind']}, sd of the training split {scale['scale_mv']:.4f} mV")
+        sd = f", sd of the training split {scale['scale_mv']:.4f} mV" if "scale_mv" in scale else ""
+        lines.append(f"  normalised   {scale['kind']}{sd}")
     if "ptbxl_checksum" in facts:
         sums = facts["ptbxl_checksum"]
         lines.append(f"  SHA-256      {sums['listed']} of {sums['record_files']} record files listed and verified")
@@ -97,7 +99,7 @@ def _head(facts: Mapping[str, Any]) -> str:
 def _split_rows(facts: Mapping[str, Any]) -> list[list[str]]:
     columns = ["records", "patients", *facts["class_names"]]
     unknown = {} if facts.get("patients_known", True) else {"patients": "unknown"}
-    rows = [[name, *(str({**facts["counts"][name], **unknown}[column]) for column in columns)] for name in SPLIT_NAMES]
+    rows = [[name, *(str({**facts["counts"][name], **unknown}.get(column, "n/a")) for column in columns)] for name in SPLIT_NAMES]
     return [[f"split {facts['split']}", *columns], *rows]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -46,7 +45,7 @@ def _normalisation(value: Any) -> bool:
     if not isinstance(value, dict) or value.get("kind") not in ("global", "record", "none"):
         return False
     scale = value.get("scale_mv", 1.0)
-    return isinstance(scale, int | float) and math.isfinite(scale) and (scale > 0 or value["kind"] == "none")
+    return isinstance(scale, int | float) and abs(scale) < 2**63 and (scale > 0 or value["kind"] == "none")
 
 
 def _images(value: Any) -> bool:
@@ -76,6 +75,10 @@ STATED: Checks = {
 
 MANIFEST_FACTS: Checks = {
     **STATED,
+    "normalisation": (
+        lambda value: _normalisation(value) and (value["kind"] != "global" or "scale_mv" in value),
+        STATED["normalisation"][1],
+    ),
     "label_rule": (
         lambda value: _text(value) or (isinstance(value, dict) and _rule({"text": "", "min_likelihood": 0, **value})),
         "a text, or an object with text and min_likelihood",
@@ -85,7 +88,7 @@ MANIFEST_FACTS: Checks = {
     "digests": (lambda value: isinstance(value, dict) and all(map(_text, value.values())), "an object of texts"),
     "origins": (lambda value: isinstance(value, dict) and all(own is None or _text(own) for own in value.values()), "an object of texts"),
     "fingerprint": (_text, "a text"),
-    "images": (_images, "an object with n_channels and size"),
+    "images": (lambda value: _images(value) and _text(value.get("folder")), "an object with folder, n_channels and size"),
     "test_records": (_text, "a text"),
     "quality": (_counts, "an object of counts"),
     "equal_records": (_counts, "an object of counts"),

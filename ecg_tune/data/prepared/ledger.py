@@ -12,6 +12,7 @@ for all data that lie in their folder.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -20,9 +21,9 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ecg_tune.data.array_files import read_columns
 from ecg_tune.data.prepared.record_keys import RECORD_KINDS, RECORDS_FILE, joined, parted, record_keys
@@ -76,17 +77,41 @@ def record_opening(folder: Path, remote: S3Storage | None, tested: SealedRecords
         UsageError: The bucket can't be written to.
         DataError: The ledger can't be read.
     """
-    with (folder / LEDGER).open("a", encoding="utf-8") as ledger:
+    with _ledger_to_extend(folder / LEDGER) as ledger:
         fcntl.flock(ledger, fcntl.LOCK_EX)  # two openings at once follow one another
         before = ledger_lines(folder, remote)
         opening: Line = {"fingerprint": tested.fingerprint, "purpose": purpose, "study": study, "settings": tested.settings}
-        opening["time"] = datetime.now(UTC).isoformat(timespec="microseconds")  # equal lines would be taken for one opening
+        opening["time"] = _time_after(before)
         opening |= {"records": joined(list(tested.keys)), "previous": _digest(before[-1]) if before else ""}
         if remote is not None:
             _write_remote(remote, opening)
         ledger.write(json.dumps(opening) + "\n")
         ledger.flush()
         os.fsync(ledger.fileno())
+
+
+def _ledger_to_extend(path: Path) -> TextIO:
+    """Open a ledger to add a line. The data may come from elsewhere: links are not followed.
+
+    Raises:
+        DataError: It is no plain file.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        raise DataError(f"{path} must be a plain file, and is none: the test split stays sealed") from error
+    return os.fdopen(handle, "a", encoding="utf-8")
+
+
+def _time_after(lines: Sequence[Line]) -> str:
+    """Return the time of a new opening: the last line's and a microsecond, where the clock was set back. Their order is that of time."""
+    now = datetime.now(UTC)
+    if lines:
+        with suppress(ValueError, TypeError, OverflowError):
+            now = max(now, datetime.fromisoformat(str(lines[-1]["time"])) + timedelta(microseconds=1))
+    return now.isoformat(timespec="microseconds")  # equal lines would be taken for one opening
 
 
 def _write_remote(remote: S3Storage, opening: Line) -> None:
