@@ -15,7 +15,8 @@ from typing import Any
 
 from ecg_tune.storage import LocalStorage
 
-MODELS_FOLDER, RACE = "models", "race.json"
+MODELS_FOLDER, RACE, EARLIER = "models", "race.json", "manifest.json"
+"""The folder, the file, and the one that held the race in earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def read_race(models: Path) -> list[Raced]:
         models: The folder of the retrained models, `STUDY/models`.
     """
     try:
-        with LocalStorage(models).open(RACE) as file:
+        with LocalStorage(models).open(RACE if (models / RACE).exists() else EARLIER) as file:
             return raced_in(json.loads(file.read()))
     except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
         return []

@@ -205,6 +205,14 @@ def test_a_page_that_follows_the_study_notices_a_race_and_leaves_out_who_was_dis
     assert "trial 0, rnn: 95 % [" in _dashboard_text(study)
 
 
+def test_a_race_that_an_earlier_version_wrote_into_the_manifest_counts(tmp_path: Path) -> None:
+    row = {"trial": 2, "search_value": 0.91, "seeds": 2, "validation_macro_auc_mean": 0.86, "interval": [0.84, 0.88]}
+    (tmp_path / MANIFEST).write_text(json.dumps({"models": [], "race": [row]}))
+    assert read_race(tmp_path) == [Raced(2, 2, 0.86, (0.84, 0.88), 0.91)]
+    write_race(tmp_path, [Racer(0, 0.9, (0.8,), 1, "rnn").as_row()])
+    assert [racer.trial for racer in read_race(tmp_path)] == [0]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"race": 3}', '{"race": [{"trial": "x"}]}', '{"models": []}'])
 def test_a_file_that_says_nothing_readable_is_no_race(tmp_path: Path, text: str) -> None:
     (tmp_path / "models").mkdir()
