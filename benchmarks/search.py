@@ -122,7 +122,7 @@ def _plain_optuna(folder: Path, n_trials: int) -> optuna.Study:
         worker.start()
     for worker in workers:
         worker.join()
-    return study
+    return study.optuna
 
 
 def overhead(folder: Path, sizes: Sizes) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import optuna
 import ray
 from optuna.trial import BaseTrial
 from ray import tune
+from ray.cloudpickle import register_pickle_by_value
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.search.preview.virtual_time import Curve, Silent
@@ -105,7 +107,9 @@ def sqlite_study(folder: Path) -> Study:
 
 def run_toy(folder: Path, settings: SearchSettings, *, seconds: float, space: SearchSpace = TOY_SPACE, view: Quiet | None = None) -> Study:
     """Run a real search of toy trials to its end and return its study."""
+    register_pickle_by_value(sys.modules[__name__])  # workers of a Ray that was there before can't import this file
     study, shared = sqlite_study(folder), {"epochs": settings.epochs, "seconds": seconds}
     outcome = run_search(Toy, space, shared, settings, study=study, view=lambda stats: view or Quiet())
     assert outcome.done, "the search was interrupted"
+    assert not study.last_failure(), study.last_failure()  # what failed took no time, and would flatter
     return study
