@@ -154,7 +154,10 @@ def _ensemble(path: Path) -> Source:
 
 def _check_exportable(predictor: Predictor | EnsemblePredictor, path: str) -> None:
     if predictor.stored_images:
-        raise DataError(f"{path} takes stored images, and a file is written from millivolts on: export a model that takes signals")
+        raise DataError(
+            f"{path} takes stored images, which an exported file can't make from millivolts: export a model that takes signals or computes "
+            "its images, or predict in Python with ecg_tune.predict(model, split)"
+        )
 
 
 def _data_of(data: str | None, model: str) -> PreparedData | None:

@@ -27,6 +27,7 @@ from ecg_tune.training.model_file import load_model, load_saved, save_model
 from ecg_tune.training.predictor import predict_probabilities, signal_format
 from ecg_tune.training.refit import refit_model
 from search_spaces import SPACES, SpaceContext, resolve
+from tests.commands import ecg_tune
 from tests.conftest import make_toy_data
 
 CPU = torch.device("cpu")
@@ -84,6 +85,16 @@ def test_a_fusion_sees_each_signal_beside_its_own_image(both):
             np.testing.assert_array_equal(picture, both.train.images.read(np.array([row]))[0])
             np.testing.assert_array_equal(label, both.train.labels[row])
     assert math.isfinite(learner.step().validation_loss)
+
+
+def test_a_fusion_with_stored_images_is_not_exported_and_the_refusal_says_what_to_do(both, tmp_path):
+    save_model(
+        tmp_path / "JointFusion.pth", saved_model(train_model(config_of("fusion", max_epochs=1), both, seed=0), both, name="JointFusion")
+    )
+    said = ecg_tune("export-onnx", tmp_path / "JointFusion.pth", tmp_path / "x.onnx")
+    assert (said.code, said.err.count("\n")) == (2, 1), said.err
+    assert "takes stored images, which an exported file can't make from millivolts: export a model that" in said.err
+    assert not (tmp_path / "x.onnx").exists()
 
 
 @pytest.mark.parametrize("training", [{"mixup": 0.4}, {"micro_batch": 5}, {"averaging": "ema"}])

@@ -26,6 +26,7 @@ from ecg_tune.data.ptbxl.prepare import training_sd_mv
 from ecg_tune.data.ptbxl.quality import signal_flags
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.recording import unit_scale
+from ecg_tune.data.text_files import LARGEST_HEADER, check_size
 from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.storage import check_room
 
@@ -160,6 +161,7 @@ def _stated_facts(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """Read `dataset.json`."""
     if given:
         raise DataError(f"{path} states {', '.join(given)} already: leave the flags out, or remove the file")
+    check_size(path, most=LARGEST_HEADER)
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         missing = [key for key in FACTS if key not in facts]

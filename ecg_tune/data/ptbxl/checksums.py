@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+from ecg_tune.data.text_files import check_size
 from ecg_tune.errors import DataError
 
 CHECKSUMS = "SHA256SUMS.txt"
@@ -23,6 +24,7 @@ def read_checksums(path: Path) -> dict[str, str]:
         return {}
     if not path.is_file():
         raise DataError(f"{path} is no file: remove it to go without verification")
+    check_size(path)
     try:
         return parse_checksums(path.read_bytes(), where=str(path))
     except DataError as error:

@@ -23,6 +23,7 @@ from ecg_tune.config import CLASS_NAMES
 from ecg_tune.data.ptbxl.checksums import CHECKSUMS, read_checksums
 from ecg_tune.data.ptbxl.labels import Statement
 from ecg_tune.data.ptbxl.records import file_digest
+from ecg_tune.data.text_files import check_size
 from ecg_tune.errors import DataError
 
 LONGEST_HEADER = 100_000
@@ -228,6 +229,7 @@ def _read_csv(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
             f"{path} is missing: {path.parent} is not a whole PTB-XL folder: complete it with `ecg-tune data download {path.parent}`, "
             "name another, or say with --table FILE or --mapping FILE what recordings of your own are"
         )
+    check_size(path)
     try:
         with path.open(encoding="utf-8-sig") as lines:
             header = lines.readline(LONGEST_HEADER)

@@ -12,6 +12,7 @@ import wfdb
 from ecg_tune.data.recordings.file_facts import FileFacts
 from ecg_tune.data.recordings.leads import standard_lead
 from ecg_tune.data.recordings.recording import Recording, make_recording
+from ecg_tune.data.text_files import LARGEST_HEADER, check_size
 from ecg_tune.errors import DataError
 
 SUFFIXES = (".hea", ".dat")
@@ -57,6 +58,7 @@ def check_header(header: Path) -> None:
 
 def _lines(header: Path) -> list[list[str]]:
     """Split a header's lines into fields, the record line first."""
+    check_size(header, most=LARGEST_HEADER)
     text = header.read_text(encoding="latin-1")
     return [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")] or [[]]
 

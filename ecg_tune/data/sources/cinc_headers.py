@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg_tune.data.sources.record_list import SEXES, RecordList, check_class_names
+from ecg_tune.data.text_files import LARGEST_HEADER, check_size
 from ecg_tune.errors import DataError
 
 COMMENT = re.compile(r"#\s*(Age|Sex|Dx)\s*:\s*(.*?)\s*", re.IGNORECASE)
@@ -27,6 +28,7 @@ def read_mapping(path: Path) -> dict[str, str]:
     """
     if path.exists() and not path.is_file():
         raise DataError(f"{path} is a folder, a pipe or a device: name a CSV file")
+    check_size(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = list(csv.DictReader(file))
@@ -84,6 +86,7 @@ def read_headers(folder: Path, class_of: Mapping[str, str]) -> tuple[RecordList,
 
 
 def _comments(path: Path) -> dict[str, str]:
+    check_size(path, most=LARGEST_HEADER)
     try:
         lines = path.read_text(encoding="latin-1").splitlines()
     except OSError as error:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tune.data.ptbxl.tables import spread_rows
+from ecg_tune.data.text_files import check_size
 from ecg_tune.errors import DataError
 
 RECORD, PATIENT, SPLIT = "record", "patient_id", "split"
@@ -131,6 +132,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     """Read the cells as text, without spaces around them; the index has the numbers of their lines."""
     if path.exists() and not path.is_file():
         raise DataError(f"{path} is a folder, a pipe or a device: name a CSV file")
+    check_size(path)
     try:
         lines = _line_numbers(path)
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
