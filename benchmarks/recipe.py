@@ -3,10 +3,11 @@
     python benchmarks/recipe.py --data DATA [--seeds 5] [--epochs 30] [--families cnn1d,resnet1d] [--share 0/1]
     python benchmarks/recipe.py --report [--json]
 
-The recipe is the `small` default of each family's search space; a change replaces fields of its `TrainingConfig`. One JSON line a
-training in `benchmarks/data/recipe.jsonl`; what is there is not trained again, so that the same command goes on after an interruption,
-and a first run with few seeds is worth keeping. `--share 1/2` takes every second training, so that two processes fill one file.
-Validation values only; the default changes only where the interval of a difference leaves zero out.
+The plain recipe is the `small` default of each family's search space without augmentation, smoothing and averaging; a change replaces
+fields of its `TrainingConfig`. One JSON line a training in `benchmarks/data/recipe.jsonl`; what is there is not trained again, so that the
+same command goes on after an interruption, and a first run with few seeds is worth keeping. `--share 1/2` takes every second training, so
+that two processes fill one file. Validation values only; a default changes only where the interval of a difference leaves zero out, and
+does so again with new seeds.
 """
 
 from __future__ import annotations
@@ -32,18 +33,21 @@ from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.training.fit import train_model
 from ecg_tune.training.learner import LearningData, learning_data
 from search_spaces import SPACES, SpaceContext
+from search_spaces.suggestions import AUGMENTATIONS, RECIPE_DEFAULTS
 
 RESULTS = Path(__file__).parent / "data" / "recipe.jsonl"
 FAMILIES = ("cnn1d", "resnet1d")
-DEFAULT = "default"
+PLAIN = "plain"
 MILD = AugmentConfig(amplitude=0.1, noise=0.02, mask_s=0.25)
 STRONG = AugmentConfig(amplitude=0.2, noise=0.05, mask_s=0.5)
+"""Without the shift that the search spaces' choices of these names have: where crops are random, it should change little."""
 CHANGES: dict[str, dict[str, Any]] = {
-    DEFAULT: {},
+    PLAIN: {},
     "averaging ema": {"averaging": "ema"},
     "averaging swa": {"averaging": "swa"},
     "augment mild": {"augment": MILD},
     "augment strong": {"augment": STRONG},
+    "augment strong, shift": {"augment": AUGMENTATIONS["strong"]},
     "label smoothing 0.1": {"label_smoothing": 0.1},
     "mixup 0.4": {"mixup": 0.4},
     "cosine": {"schedule": "cosine", "warmup_epochs": 2},
@@ -54,9 +58,10 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 def recipe(family: str, change: str, epochs: int, n_leads: int) -> TrialConfig:
-    """Return the family's `small` default with one change."""
+    """Return the family's plain recipe with one change."""
     space = SPACES[family]
-    config = space.suggest(FixedTrial(dict(space.defaults["small"])), SpaceContext("small", epochs, n_leads=n_leads))
+    plain = space.defaults["small"] | {f"{family}.{name}": value for name, value in RECIPE_DEFAULTS.items()}
+    config = space.suggest(FixedTrial(plain), SpaceContext("small", epochs, n_leads=n_leads))
     return replace(config, training=replace(config.training, **CHANGES[change]))
 
 
@@ -89,18 +94,23 @@ def train_all(data: Path, out: Path, *, families: Sequence[str], seeds: int, epo
         print(f"{family} {change}, seed {seed}: best {max(row['values']):.4f}, last {row['values'][-1]:.4f}", file=sys.stderr, flush=True)
 
 
-def difference(changed: Mapping[int, float], default: Mapping[int, float]) -> dict[str, float] | None:
+def difference(changed: Mapping[int, float], plain: Mapping[int, float]) -> dict[str, float] | None:
     """Compute the mean difference over the seeds of both, with a 95 % t interval; None where they have one seed at most."""
-    both = sorted(changed.keys() & default.keys())
-    gains = np.array([changed[seed] - default[seed] for seed in both])
+    both = sorted(changed.keys() & plain.keys())
+    gains = np.array([changed[seed] - plain[seed] for seed in both])
     if len(gains) < 2:
         return None
     half = float(stats.t.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / np.sqrt(len(gains)))
     return {"mean": float(gains.mean()), "low": float(gains.mean()) - half, "high": float(gains.mean()) + half}
 
 
+def difference_text(less: Mapping[str, float] | None) -> str:
+    """Format a difference, e.g. "+0.0026 [+0.0010, +0.0042]"."""
+    return f"{less['mean']:+.4f} [{less['low']:+.4f}, {less['high']:+.4f}]" if less else "(one seed)"
+
+
 def compare(rows: list[dict[str, Any]], family: str) -> list[dict[str, Any]]:
-    """Compare a family's changes with its default: one row a change, with the best and the last epoch's values."""
+    """Compare a family's changes with its plain recipe: one row a change, with the best and the last epoch's values."""
     best: dict[str, dict[int, float]] = {}
     last: dict[str, dict[int, float]] = {}
     seconds: dict[str, list[float]] = {}
@@ -114,7 +124,7 @@ def compare(rows: list[dict[str, Any]], family: str) -> list[dict[str, Any]]:
         for name, values in (("best", best), ("last", last)):
             now = np.array(list(values[change].values()))
             row[name] = {"mean": float(now.mean()), "sd": float(now.std(ddof=1)) if len(now) > 1 else 0.0}
-            row[f"{name}_less_default"] = None if change == DEFAULT else difference(values[change], values.get(DEFAULT, {}))
+            row[f"{name}_less_plain"] = None if change == PLAIN else difference(values[change], values.get(PLAIN, {}))
         compared.append(row)
     return compared
 
@@ -122,15 +132,13 @@ def compare(rows: list[dict[str, Any]], family: str) -> list[dict[str, Any]]:
 def table(rows: list[dict[str, Any]]) -> str:
     """Format a family's comparison as a Markdown table."""
     family = rows[0]["family"]
-    lines = [f"| `{family}` | Seeds | Best epoch | Less the default, by seed | Last epoch | Less the default, by seed | CPU s an epoch |"]
+    lines = [f"| `{family}` | Seeds | Best epoch | Less plain, by seed | Last epoch | Less plain, by seed | CPU s an epoch |"]
     lines.append("|---" * 7 + "|")
     for row in rows:
         cells = [row["change"], str(row["seeds"])]
         for name in ("best", "last"):
-            less = row[f"{name}_less_default"]
             cells.append(f"{row[name]['mean']:.4f} ± {row[name]['sd']:.4f}")
-            one_seed = "" if row["change"] == DEFAULT else "(one seed)"
-            cells.append(f"{less['mean']:+.4f} [{less['low']:+.4f}, {less['high']:+.4f}]" if less else one_seed)
+            cells.append("" if row["change"] == PLAIN else difference_text(row[f"{name}_less_plain"]))
         lines.append("| " + " | ".join([*cells, f"{row['cpu_seconds_per_epoch']:.2f}"]) + " |")
     return "\n".join(lines)
 
