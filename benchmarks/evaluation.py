@@ -74,7 +74,7 @@ def run(n_records: int, n_models: int, n_seeds: int, n_resamples: int) -> dict[s
         for i in range(n_models)
     }
     labels, patients = test.labels, test.records["patient_id"]
-    on_validation = {name: [seed.validation for seed in model.seeds] for name, model in models.items()}
+    on_validation = {f"{name} {seed}": one.validation for name, model in models.items() for seed, one in enumerate(model.seeds)}
     clock("ensemble", lambda: greedy_weights(validation.labels, on_validation))
     weights = clock("drawing patients", lambda: patient_weights(patients, n_resamples=n_resamples))
     pairs = {}
