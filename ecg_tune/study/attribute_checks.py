@@ -162,6 +162,7 @@ STUDY_CHECKS: Mapping[str, Check] = {
 
 OPTUNA_CHECKS: Mapping[str, Check] = {
     "name": TEXT,
+    "epochs": _list(int, "whole numbers from 0 on"),
     "directions": (lambda value: bool(value), "one or more"),
     "params": (
         lambda value: all(isinstance(name, str) and not _infinite(item) for name, item in value.items()),

@@ -62,7 +62,9 @@ def read_trial(frozen: FrozenTrial) -> Trial:
         fields["objectives"] = tuple(math.nan if value is None else float(value) for value in fields["objectives"])
     fields |= {name: tuple(fields[name]) for name in ("decisions", "forecast", "tags") if name in fields}
     values = frozen.values or [] if frozen.state == TrialState.COMPLETE else []
-    checked({"params": frozen.params, "values": values}, OPTUNA_CHECKS, f"trial {frozen.number}")
+    checked(
+        {"params": frozen.params, "epochs": list(frozen.intermediate_values), "values": values}, OPTUNA_CHECKS, f"trial {frozen.number}"
+    )
     return Trial(
         number=frozen.number,
         state=frozen.state.name,  # type: ignore[arg-type]  # the same five names

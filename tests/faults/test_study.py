@@ -118,6 +118,7 @@ FAULTS = [
     "UPDATE studies SET study_name = x'ff'",
     "UPDATE trial_values SET value = 'x'",
     "DELETE FROM trial_values",
+    "UPDATE trial_intermediate_values SET step = 1e999 WHERE step = 2",
     "UPDATE trial_params SET param_value = 1e999 WHERE param_name = 'cnn1d.learning_rate'",
     "DELETE FROM study_directions",
     f"ALTER TABLE trial_values RENAME TO v; CREATE VIEW trial_values AS {ENDLESS}",
