@@ -138,7 +138,8 @@ def summarise(study: Study, trials: Sequence[Trial] | None = None, *, rung_count
 def space_text(earlier: Sequence[Mapping[str, Any]], n_set_aside: int) -> str:
     """Say in one line when a study's search space changed, and how many trials are set aside since."""
     after = ", ".join(f"{space['trials']:,}" for space in earlier)
-    guide = "all older trials fit it" if not n_set_aside else f"{n_set_aside:,} of its trials lie outside and guide the search no longer"
+    outside = "1 of its trials lies outside and guides" if n_set_aside == 1 else f"{n_set_aside:,} of its trials lie outside and guide"
+    guide = f"{outside} the search no longer" if n_set_aside else "all older trials fit it"
     return f"search space changed after {after} trial{'s' * (after != '1')}; {guide}"
 
 
