@@ -64,6 +64,6 @@ def test_the_second_notebook_searches_and_shows_every_trial(tmp_path, monkeypatc
     assert names["page"].is_file()
     assert len(names["best_so_far"].values) == 4
     assert list(names["table"].index) == [0, 1, 2, 3]
-    assert names["manifest"]["models"][0]["trial"] == names["best"][0].number
+    assert names["manifest"]["models"][0]["trial"] == names["best"].number
     assert (names["folder"] / "results" / "report.html").is_file()
-    assert f"trial {names['best'][0].number} " in capsys.readouterr().out
+    assert f"trial {names['best'].number} " in capsys.readouterr().out
