@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from command_line import names_of, run_script
-from recipe import FAMILIES, PLAIN, difference, difference_text, read, recipe, trained
+from recipe import FAMILIES, PLAIN, compare, read, recipe, table, trained
 
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.errors import UsageError
@@ -73,56 +73,11 @@ def train_all(every: Sequence[PreparedData], out: Path, *, families: Sequence[st
         print(f"{family}, {lead_set(data.leads)}, seed {seed}: best epoch {max(found['values']):.4f}", file=sys.stderr, flush=True)
 
 
-def compare(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Compare lead sets with the first one, family by family.
-
-    Args:
-        rows: Of one number of epochs.
-    """
-    sets = dict.fromkeys(lead_set(row["leads"]) for row in rows)
-    first, compared = next(iter(sets)), []
-    for family, leads in itertools.product(dict.fromkeys(row["family"] for row in rows), sets):
-        own = [row for row in rows if (row["family"], lead_set(row["leads"])) == (family, leads)]
-        base = [row for row in rows if (row["family"], lead_set(row["leads"])) == (family, first)]
-        if not own:
-            continue
-        found = {"family": family, "leads": leads, "seeds": len(own)}
-        for name, value in (("best", max), ("last", _last)):
-            now = np.array([value(row["values"]) for row in own])
-            found[name] = {"mean": float(now.mean()), "sd": float(now.std(ddof=1)) if len(now) > 1 else 0.0}
-            less = None if leads == first else difference(_by_seed(own, value), _by_seed(base, value))
-            found[f"{name}_less_first_set"] = less
-        compared.append(found | {"cpu_seconds_per_epoch": float(np.median([row["cpu_seconds_per_epoch"] for row in own]))})
-    return compared
-
-
-def table(compared: Sequence[dict[str, Any]]) -> str:
-    """Format the comparison as a Markdown table."""
-    first = compared[0]["leads"]
-    lines = [f"| Family | Leads | Seeds | Best epoch | Less {first}, by seed | Last epoch | Less {first}, by seed | CPU s an epoch |"]
-    lines.append("|---" * 8 + "|")
-    for row in compared:
-        cells = [f"`{row['family']}`", row["leads"], str(row["seeds"])]
-        for name in ("best", "last"):
-            cells.append(f"{row[name]['mean']:.4f} ± {row[name]['sd']:.4f}")
-            cells.append("" if row["leads"] == first else difference_text(row[f"{name}_less_first_set"]))
-        lines.append("| " + " | ".join([*cells, f"{row['cpu_seconds_per_epoch']:.2f}"]) + " |")
-    return "\n".join(lines)
-
-
 def facts(rows: Sequence[dict[str, Any]]) -> str:
     """Say what the table rests on."""
     train, validation = rows[0]["records"]
     synthetic = "SYNTHETIC records, " if rows[0]["synthetic"] else ""
     return f"{synthetic}split {rows[0]['split']}, {train} train / {validation} validation records, {rows[0]['epochs']} epochs."
-
-
-def _last(values: Sequence[float]) -> float:
-    return values[-1]
-
-
-def _by_seed(rows: Sequence[dict[str, Any]], value: Any) -> dict[int, float]:
-    return {row["seed"]: value(row["values"]) for row in rows}
 
 
 def main() -> None:
@@ -145,13 +100,17 @@ def main() -> None:
         check_same_records(every)
         how = {"families": arguments.families, "seeds": arguments.seeds, "epochs": arguments.epochs, "share": arguments.share}
         train_all(every, arguments.out, **how)
-    rows = read(arguments.out)
-    of_length = {epochs: [row for row in rows if row["epochs"] == epochs] for epochs in dict.fromkeys(row["epochs"] for row in rows)}
+    rows = [{**row, "leads": lead_set(row["leads"])} for row in read(arguments.out)]
+    found = []
+    for epochs in dict.fromkeys(row["epochs"] for row in rows):
+        own = [row for row in rows if row["epochs"] == epochs]
+        first = own[0]["leads"]
+        compared = [compare(own, family, by="leads", base=first) for family in dict.fromkeys(row["family"] for row in own)]
+        found += [{"epochs": epochs, **row} for rows_of_family in compared for row in rows_of_family]
+        if not arguments.json:
+            print("\n\n".join([f"\n{facts(own)}", *(table(rows_of_family, by="leads", base=first) for rows_of_family in compared)]))
     if arguments.json:
-        print(json.dumps({"lead_sets": [{"epochs": epochs, **row} for epochs, own in of_length.items() for row in compare(own)]}))
-        return
-    for own in of_length.values():
-        print(f"\n{facts(own)}\n\n{table(compare(own))}")
+        print(json.dumps({"lead_sets": found}))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,36 +109,40 @@ def difference_text(less: Mapping[str, float] | None) -> str:
     return f"{less['mean']:+.4f} [{less['low']:+.4f}, {less['high']:+.4f}]" if less else "(one seed)"
 
 
-def compare(rows: list[dict[str, Any]], family: str) -> list[dict[str, Any]]:
-    """Compare a family's changes with its plain recipe: one row a change, with the best and the last epoch's values."""
+def compare(rows: Iterable[Mapping[str, Any]], family: str, *, by: str, base: str) -> list[dict[str, Any]]:
+    """Compare a family's trainings with those of a base, seed by seed: one row a name, with the best and the last epoch's values.
+
+    Args:
+        by: The key of the name by which the trainings differ, e.g. "change".
+        base: The name that the others are compared with.
+    """
     best: dict[str, dict[int, float]] = {}
     last: dict[str, dict[int, float]] = {}
     seconds: dict[str, list[float]] = {}
     for row in (row for row in rows if row["family"] == family):
-        best.setdefault(row["change"], {})[row["seed"]] = max(row["values"])
-        last.setdefault(row["change"], {})[row["seed"]] = row["values"][-1]
-        seconds.setdefault(row["change"], []).append(row["cpu_seconds_per_epoch"])
+        best.setdefault(row[by], {})[row["seed"]] = max(row["values"])
+        last.setdefault(row[by], {})[row["seed"]] = row["values"][-1]
+        seconds.setdefault(row[by], []).append(row["cpu_seconds_per_epoch"])
     compared = []
-    for change in (change for change in CHANGES if change in best):
-        row = {"family": family, "change": change, "seeds": len(best[change]), "cpu_seconds_per_epoch": float(np.median(seconds[change]))}
-        for name, values in (("best", best), ("last", last)):
-            now = np.array(list(values[change].values()))
-            row[name] = {"mean": float(now.mean()), "sd": float(now.std(ddof=1)) if len(now) > 1 else 0.0}
-            row[f"{name}_less_plain"] = None if change == PLAIN else difference(values[change], values.get(PLAIN, {}))
-        compared.append(row)
+    for name in best:
+        found = {"family": family, by: name, "seeds": len(best[name]), "cpu_seconds_per_epoch": float(np.median(seconds[name]))}
+        for epoch, values in (("best", best), ("last", last)):
+            now = np.array(list(values[name].values()))
+            found[epoch] = {"mean": float(now.mean()), "sd": float(now.std(ddof=1)) if len(now) > 1 else 0.0}
+            found[f"{epoch}_less_base"] = None if name == base else difference(values[name], values.get(base, {}))
+        compared.append(found)
     return compared
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def table(compared: Sequence[Mapping[str, Any]], *, by: str, base: str) -> str:
     """Format a family's comparison as a Markdown table."""
-    family = rows[0]["family"]
-    lines = [f"| `{family}` | Seeds | Best epoch | Less plain, by seed | Last epoch | Less plain, by seed | CPU s an epoch |"]
-    lines.append("|---" * 7 + "|")
-    for row in rows:
-        cells = [row["change"], str(row["seeds"])]
-        for name in ("best", "last"):
-            cells.append(f"{row[name]['mean']:.4f} ± {row[name]['sd']:.4f}")
-            cells.append("" if row["change"] == PLAIN else difference_text(row[f"{name}_less_plain"]))
+    less = f"Less {base}, by seed"
+    lines = [f"| `{compared[0]['family']}` | Seeds | Best epoch | {less} | Last epoch | {less} | CPU s an epoch |", "|---" * 7 + "|"]
+    for row in compared:
+        cells = [row[by], str(row["seeds"])]
+        for epoch in ("best", "last"):
+            cells.append(f"{row[epoch]['mean']:.4f} ± {row[epoch]['sd']:.4f}")
+            cells.append("" if row[by] == base else difference_text(row[f"{epoch}_less_base"]))
         lines.append("| " + " | ".join([*cells, f"{row['cpu_seconds_per_epoch']:.2f}"]) + " |")
     return "\n".join(lines)
 
@@ -162,12 +166,12 @@ def main() -> None:
         how = {"families": arguments.families, "seeds": arguments.seeds, "epochs": arguments.epochs, "share": arguments.share}
         train_all(arguments.data, arguments.out, **how)
     rows = read(arguments.out)
-    compared = [compare(rows, family) for family in sorted({row["family"] for row in rows})]
+    compared = [compare(rows, family, by="change", base=PLAIN) for family in sorted({row["family"] for row in rows})]
     if arguments.json:
         print(json.dumps({"changes": [row for own in compared for row in own]}))
         return
     for own in compared:
-        print(f"\n{table(own)}")
+        print(f"\n{table(own, by='change', base=PLAIN)}")
 
 
 if __name__ == "__main__":

@@ -216,11 +216,11 @@ def test_lead_sets_are_compared_seed_by_seed_on_the_same_records_and_nothing_is_
     differences = [rows["V2", seed] - rows["I", seed] for seed in (0, 1)]
     half = 12.7062 * abs(differences[0] - differences[1]) / 2  # t of one degree of freedom; the standard error of two is half of this
     mean = sum(differences) / 2
-    line = next(line for line in out.splitlines() if line.startswith("| `cnn1d` | I, II, V2 | 2 |"))
+    line = next(line for line in out.splitlines() if line.startswith("| I, II, V2 | 2 |"))
     assert f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]" in line
     written = (tmp_path / "rows.jsonl").read_text()
     one, all_three = json.loads(run("leads", *arguments, "--seeds", "2", "--out", str(tmp_path / "rows.jsonl"), "--json"))["lead_sets"]
-    assert (one["leads"], all_three["leads"], all_three["last_less_first_set"]["mean"]) == ("I", "I, II, V2", pytest.approx(mean))
+    assert (one["leads"], all_three["leads"], all_three["last_less_base"]["mean"]) == ("I", "I, II, V2", pytest.approx(mean))
     assert (tmp_path / "rows.jsonl").read_text() == written
     other = make_toy_data(tmp_path / "other", seed=1, n_records=(24, 16, 4))
     assert "differ in their" in refused("leads", "--data", str(tmp_path / "one"), str(other.folder), "--out", str(tmp_path / "none.jsonl"))
