@@ -159,8 +159,15 @@ def _stored(study: StudyAttributes) -> dict[str, Any]:
 def _changes(stored: Mapping[str, Any], settings: SearchSettings) -> str:
     """Say which settings of a study change."""
     now = to_dict(settings)
-    changed = [f"{name} {_brief(was)} → {_brief(now[name])}" for name, was in stored.items() if now[name] not in (was, AUTO)]
+    changed = [_change(name, was, now[name]) for name, was in stored.items() if now[name] not in (was, AUTO)]
     return f"settings of the study, changed: {', '.join(changed)}" if changed else "settings of the study"
+
+
+def _change(name: str, was: Any, now: Any) -> str:
+    """Say how a setting changes; of rules in a mapping only which ones: what they change is said when the space is made."""
+    if not isinstance(now, dict) or not isinstance(was, dict):
+        return f"{name} {_brief(was)} → {_brief(now)}"
+    return f"{name} {_brief([rule for rule in sorted({*was, *now}) if was.get(rule) != now.get(rule)])}"
 
 
 def _brief(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ray.tune.experiment import Trial
 from ray.tune.logger import LoggerCallback
@@ -98,7 +99,8 @@ def trackers(mlflow: str | None, wandb: str | None, *, folder: Path, attributes:
         attributes: The study's.
 
     Raises:
-        UsageError: The tracker's package is not installed, or the tracker can't be reached or doesn't let us in.
+        UsageError: The tracker's package is not installed, or the tracker can't be reached or doesn't let us in; or a URI with a
+            password, which every process list and log would show.
     """
     chosen: list[Tracker] = []
     folder = folder.resolve()
@@ -111,6 +113,7 @@ def trackers(mlflow: str | None, wandb: str | None, *, folder: Path, attributes:
         chosen.append(Tracker(name, _set_up(make, name), attributes, facts))
 
     if mlflow is not None:
+        _check_without_password(mlflow)
         _check_installed("mlflow")
         for setting, value in PATIENCE.items():
             os.environ.setdefault(setting, value)
@@ -127,6 +130,21 @@ def trackers(mlflow: str | None, wandb: str | None, *, folder: Path, attributes:
 
         add(lambda: Wandb(project=wandb, group=folder.name, dir=str(folder)), f"Weights & Biases project {wandb!r}")
     return chosen
+
+
+def _check_without_password(uri: str) -> None:
+    """Refuse a URI that holds what lets one in, without repeating it.
+
+    Raises:
+        UsageError: Names the variables that MLflow reads instead.
+    """
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise UsageError(f"--mlflow is no address: {error}") from error
+    if "@" in parts.netloc:
+        remedy = "leave them out and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        raise UsageError(f"--mlflow holds a name or a password for {parts.hostname}: {remedy}")
 
 
 def _check_installed(module: str) -> None:

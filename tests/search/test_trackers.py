@@ -125,6 +125,15 @@ def test_a_tracker_that_can_not_be_reached_is_refused_in_one_line(monkeypatch: p
         trackers(address, None, folder=Path("study"), attributes=ATTRIBUTES)
 
 
+@pytest.mark.parametrize(
+    "uri", ["http://me:s3cret@host/", "https://me:s3cret@host:5000", "http://:s3cret@host/path", "databricks://s3cret@host"]
+)
+def test_an_address_with_a_password_is_refused_without_repeating_it(uri: str) -> None:
+    with pytest.raises(UsageError, match=r"^--mlflow holds a name or a password for host: .*MLFLOW_TRACKING_PASSWORD$") as refused:
+        trackers(uri, None, folder=Path("study"), attributes=ATTRIBUTES)
+    assert "s3cret" not in str(refused.value)
+
+
 class Broken(LoggerCallback):
     """A tracker whose server went away."""
 
