@@ -24,8 +24,8 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
-def test_all_figures_are_drawn_without_error_network_or_sideways_scrolling(browser: Any, page_file: Path, width: int) -> None:
-    opened = Opened(browser, page_file, viewport={"width": width, "height": 900})
+def test_all_figures_are_drawn_without_error_network_or_sideways_scrolling(browser_with_webgl: Any, page_file: Path, width: int) -> None:
+    opened = Opened(browser_with_webgl, page_file, viewport={"width": width, "height": 900})
     assert opened.page.locator(".plot").count() >= 15
     assert opened.undrawn() == []
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
