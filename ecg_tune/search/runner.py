@@ -30,6 +30,7 @@ from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.space_change import end_set_aside
 from ecg_tune.search.stall import StallDetector
 from ecg_tune.search.stopping.budget import Budget
+from ecg_tune.search.stopping.schedulers import SCHEDULERS
 from ecg_tune.search.trackers import NO_TUNE_LOGS, Tracker
 from ecg_tune.search.tune_adapter import EngineScheduler, EngineSearcher
 from ecg_tune.study.retention import CheckpointRetention
@@ -189,7 +190,8 @@ def _trial_folder(trial: Any) -> str:
 
 
 def _stats(study: Study, settings: SearchSettings) -> SearchStats:
-    stats = SearchStats(trials=settings.trials, max_epochs=settings.epochs)
+    rule = SCHEDULERS[settings.scheduler](settings)
+    stats = SearchStats(trials=settings.trials, max_epochs=settings.epochs, pauses=rule.pauses and bool(rule.marks))
     stats.states.update(trial.state for trial in study.newest_trials() if trial.finished and not trial.imported)
     if (best := study.best) is not None:
         stats.best = (best.values[0], best.number, best.family)

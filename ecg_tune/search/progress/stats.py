@@ -32,6 +32,7 @@ class SearchStats:
         rung_counts: Counts the trials that reached each rung by now.
         gpus: Gives the use of the GPUs that the driver can see; must answer at once.
         budget_left_s: Gives the seconds until a budget ends the search; None when none will.
+        pauses: Trials pause at rungs. Until one has, the time left is unknown: those that ended were the defaults, which are trained whole.
     """
 
     trials: int
@@ -44,6 +45,7 @@ class SearchStats:
     rung_counts: Callable[[], RungCounts] = dict
     gpus: Callable[[], Sequence[GpuUse]] = tuple
     budget_left_s: Callable[[], float | None] = lambda: None
+    pauses: bool = False
     since: float = field(default_factory=time.monotonic)
     epochs: int = 0
     ended: int = 0
@@ -80,7 +82,7 @@ class SearchStats:
         coming = max(self.trials - sum(self.states.values()) - len(self.running) - len(self.waiting), 0)
         if self.epochs and self.waiting:  # few trials end before the search does; at last one of those that wait is trained to the end
             left = coming * self.epochs / (self.ended + len(self.running) + len(self.waiting)) + self.max_epochs
-        elif self.epochs and self.ended_epochs:
+        elif self.epochs and self.ended_epochs and not self.pauses:
             each = self.ended_epochs / self.ended
             left = coming * each + sum(max(each - epoch, 0.0) for _, epoch, _ in self.running.values())
         else:

@@ -214,6 +214,20 @@ def test_the_time_left_counts_the_epochs_to_come_at_the_pace_of_all_slots(clock)
     assert counts.eta_s() == pytest.approx(2.0 * (3 + 0 + 2))  # trial 3 is to come, 1 is at its end, 2 has two epochs to go
 
 
+def test_where_trials_are_to_pause_the_time_left_is_unknown_while_only_whole_trainings_ended(clock):
+    counts = SearchStats(trials=60, max_epochs=3, since=0.0, pauses=True)
+    for number in (0, 1):
+        counts.started(number, "rnn", 0)
+        counts.epoch(number, "rnn", 3, 0.5)
+        counts.finished(number, "rnn", "COMPLETE", 0.5)
+    counts.started(2, "rnn", 0)
+    clock(6.0)
+    assert (counts.eta_s(), counts.left()) == (None, "")
+    counts.epoch(2, "rnn", 1, 0.5)
+    counts.paused(2)
+    assert counts.eta_s() == pytest.approx(2.0 * (57 + 3))
+
+
 def test_where_trials_wait_the_time_left_is_that_of_new_ones_and_of_one_whole_training(clock):
     counts = SearchStats(trials=6, max_epochs=9, since=0.0)
     for number, epochs in ((0, 1), (1, 3)):
