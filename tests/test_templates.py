@@ -63,7 +63,19 @@ def test_an_installed_wheel_writes_them_too(wheel, tmp_path):
     target = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True, check=True
     )
-    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", "--quiet", str(wheel)]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--ignore-installed",
+        "--quiet",
+        str(wheel),
+    ]
     subprocess.run(install, check=True)
     assert (Path(target.stdout.strip()) / "ecg_tune" / "templates" / "cluster.yaml").is_file()
     # the command line needs typer, which an empty environment has not: it is lent ours, our own packages come first
