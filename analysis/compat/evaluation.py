@@ -24,7 +24,7 @@ from analysis.retraining.candidates import Ranking, check_fit, check_reference_m
 from analysis.retraining.ensemble import make_ensemble as choose_and_write
 from analysis.retraining.ensemble_file import ENSEMBLE, ENSEMBLE_FILE, members_of
 from analysis.retraining.ensemble_predictor import EnsemblePredictor, build_ensemble
-from ecg_tune.config import Config, check_choice
+from ecg_tune.config import Config, as_instance, check_choice
 from ecg_tune.errors import DataError
 from ecg_tune.models import MODELS
 from ecg_tune.training.model_file import build_predictor, checked_predictor, load_saved
@@ -52,7 +52,7 @@ class ModelResult(dict[str, dict[str, float]]):
 
 
 def load_model(
-    name: Path | str, checkpoint_path: Path | str | None = None, config: Config | None = None
+    name: Path | str, checkpoint_path: Path | str | None = None, config: Config | type[Config] | None = None
 ) -> tuple[Predictor | EnsemblePredictor, str]:
     """Load a model file; return its predictor and its type: "signal", "image" or "fusion".
 
@@ -69,7 +69,7 @@ def load_model(
         DataError: Not a model file, or one of another model; or a member of the ensemble is not what it was.
     """
     location = name if checkpoint_path is None else checkpoint_path  # may be an s3:// URI, which a Path would break
-    wanted, device = None if checkpoint_path is None else str(name), (config or Config()).DEVICE
+    wanted, device = None if checkpoint_path is None else str(name), as_instance(config).DEVICE
     if str(location).endswith(".json"):
         _check_name(ENSEMBLE, wanted, location)
         ensemble, model_type = build_ensemble(Path(location))
@@ -108,7 +108,7 @@ def evaluate_model(
     return ModelResult(computed, labels=truth, probabilities=probabilities, thresholds=metrics.thresholds)
 
 
-def make_ensemble(config: Config) -> Path | None:
+def make_ensemble(config: Config | type[Config]) -> Path | None:
     """Choose an ensemble of the models in `config.SAVE_DIR` on validation, and write its files there, without opening the test split.
 
     `ecg-tune retrain` has done this for a study's models; call it for models trained one by one.
@@ -119,6 +119,7 @@ def make_ensemble(config: Config) -> Path | None:
     Raises:
         DataError: No models, models of other data, or one that does not run.
     """
+    config = as_instance(config)
     data, candidates = open_config_data(config), find_candidates(config.SAVE_DIR)
     check_fit(candidates, data)
     check_reference_models(candidates)
@@ -127,7 +128,7 @@ def make_ensemble(config: Config) -> Path | None:
     return config.SAVE_DIR / written["file"] if written else None
 
 
-def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> dict[str, ModelResult]:
+def evaluate_all_models(config: Config | type[Config], metrics: ECGMetrics | None = None) -> dict[str, ModelResult]:
     """Evaluate every `<Name>_best.pth` of `config.SAVE_DIR`, highest validation macro AUC first. Opens the test split once.
 
     The ensemble comes last, where `ecg-tune retrain` or `make_ensemble` has written its file.
@@ -135,6 +136,7 @@ def evaluate_all_models(config: Config, metrics: ECGMetrics | None = None) -> di
     Args:
         metrics: Its thresholds hold for all models; None takes each checkpoint's own F1 thresholds from validation.
     """
+    config = as_instance(config)
     data = open_config_data(config)
     candidates = find_candidates(config.SAVE_DIR, manifest=False)
     ensemble_file = config.SAVE_DIR / ENSEMBLE_FILE
@@ -166,7 +168,9 @@ def best_model(results: Mapping[str, ModelResult]) -> str:
     )
 
 
-def generate_best_model_analysis(results: Mapping[str, ModelResult], best: str, config: Config, output_dir: Path | str) -> list[Path]:
+def generate_best_model_analysis(
+    results: Mapping[str, ModelResult], best: str, config: Config | type[Config], output_dir: Path | str
+) -> list[Path]:
     """Write table 05, the detailed report and the figures 08 to 10 of the best model; return the files."""
     provenance = provenance_of(open_config_data(config), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
     names, chosen, out = provenance.class_names, results[best], Path(output_dir)
@@ -178,7 +182,7 @@ def generate_best_model_analysis(results: Mapping[str, ModelResult], best: str, 
     return [out / "05_best_model_detailed.csv", detail, *figures]
 
 
-def save_summary_report(results: Mapping[str, ModelResult], best: str, config: Config, output_dir: Path | str) -> Path:
+def save_summary_report(results: Mapping[str, ModelResult], best: str, config: Config | type[Config], output_dir: Path | str) -> Path:
     """Write `EVALUATION_SUMMARY.txt` and return its path."""
     provenance = provenance_of(open_config_data(config), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
     rankings = [
@@ -188,8 +192,8 @@ def save_summary_report(results: Mapping[str, ModelResult], best: str, config: C
     return write_text(summary_text(results, rankings, provenance, best=best), Path(output_dir) / SUMMARY_FILE)
 
 
-def main(config: Config | None = None, output_dir: Path | str = "results") -> EvaluationResult:
+def main(config: Config | type[Config] | None = None, output_dir: Path | str = "results") -> EvaluationResult:
     """Evaluate the models of `config.SAVE_DIR` on `config.DATA_DIR` and write everything to `output_dir`."""
-    settings = config or Config()
+    settings = as_instance(config)
     data = open_config_data(settings)
     return evaluate(settings.SAVE_DIR, data, Path(output_dir), study=str(settings.SAVE_DIR), device=settings.DEVICE)

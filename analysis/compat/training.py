@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from analysis.evaluation.evaluate import open_config_data
-from ecg_tune.config import Config, ImageConfig, TrialConfig
+from ecg_tune.config import Config, ImageConfig, TrialConfig, as_instance
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import ConfigError
 from ecg_tune.models import MODELS, EncoderClassifier
@@ -19,7 +19,7 @@ from ecg_tune.training.model_file import save_model
 
 def train_model(
     network: EncoderClassifier,
-    config: Config | None = None,
+    config: Config | type[Config] | None = None,
     *classic: object,
     name: str = "",
     image: ImageConfig | None = None,
@@ -32,7 +32,7 @@ def train_model(
 
     Args:
         network: Of a factory (`create_…`), with as many inputs and classes as the data have.
-        config: None for `Config()`.
+        config: A `Config`, or a class of them; None for `Config()`.
         classic: Nothing; refused, as a classic script gives its loaders, loss and optimiser here.
         name: What the file is called; "" for the name of its family, e.g. "RNNModel". The file of an earlier training is replaced.
         image: What images are computed, for networks that take them; None for Gramian fields of 224 pixels.
@@ -46,13 +46,13 @@ def train_model(
         DataError: `config.DATA_DIR` holds no prepared data.
         NonFiniteLossError: A loss is not a finite number.
     """
-    if classic or not isinstance(config, Config | None):
+    if classic or not (isinstance(config, Config | None) or (isinstance(config, type) and issubclass(config, Config))):
         given = ", ".join(type(one).__name__ for one in (config, *classic))
         raise ConfigError(
             f"train_model takes a network and a Config(), but got {given}: call train_model(network, config), which makes loaders, loss, "
             "optimiser and schedule by the config"
         )
-    settings = config or Config()
+    settings = as_instance(config)
     trial = _trial(network, settings, image)
     named = name or MODELS[trial.family].name
     if not re.fullmatch(r"[\w#.-]+", named):

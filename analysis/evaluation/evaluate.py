@@ -31,7 +31,7 @@ from analysis.retraining.ensemble import choose_ensemble
 from analysis.retraining.ensemble_file import ENSEMBLE, ENSEMBLE_FILE, SavedEnsemble, read_ensemble
 from analysis.retraining.predictions import predict_validation
 from analysis.retraining.thresholds import SENSITIVITY_TARGET
-from ecg_tune.config import Config, check_choice, check_range
+from ecg_tune.config import Config, as_instance, check_choice, check_range
 from ecg_tune.config.classic import is_exchange_tree
 from ecg_tune.data.loaders import BatchLoader, to_device
 from ecg_tune.data.prepared.dataset import PreparedData, Split, check_sealed, open_prepared, open_test
@@ -46,21 +46,21 @@ STUDY_BYTES, RESULTS_BYTES = 10_000_000, 50_000_000
 """Room that an evaluation's files need in the study and in `out`, by rule of thumb: 20 MB for PTB-XL's test split and four models."""
 
 
-def open_config_data(config: Config) -> PreparedData:
+def open_config_data(config: Config | type[Config]) -> PreparedData:
     """Open the prepared data of `config.DATA_DIR`.
 
     Raises:
         DataError: No prepared data; or plain files, which must be imported first.
     """
-    if is_exchange_tree(config.DATA_DIR):
+    folder = as_instance(config).DATA_DIR
+    if is_exchange_tree(folder):
         raise DataError(
-            f"{config.DATA_DIR} holds plain files: check and read them with `ecg-tune data import {config.DATA_DIR} DATA`, "
-            "and give data_dir='DATA'"
+            f"{folder} holds plain files: check and read them with `ecg-tune data import {folder} DATA`, and give data_dir='DATA'"
         )
-    return open_prepared(config.DATA_DIR)
+    return open_prepared(folder)
 
 
-def get_test_loader(model_type: str, config: Config) -> BatchLoader:
+def get_test_loader(model_type: str, config: Config | type[Config]) -> BatchLoader:
     """Open the seal (one ledger line) and return the test split in batches.
 
     Every model type gets the raw signal, since a predictor makes crops and images itself: (signal in mV
@@ -71,9 +71,10 @@ def get_test_loader(model_type: str, config: Config) -> BatchLoader:
         model_type: "signal", "image" or "fusion", as `load_model` returns it.
     """
     check_choice("model type", model_type, MODEL_TYPES)
-    test = open_test(open_config_data(config), "evaluate", str(config.SAVE_DIR))
-    split = to_device(test, torch.device(config.DEVICE))
-    return BatchLoader(split, batch_size=config.BATCH_SIZE, inputs=lambda *inputs: inputs, with_images=split.images is not None)
+    settings = as_instance(config)
+    test = open_test(open_config_data(settings), "evaluate", str(settings.SAVE_DIR))
+    split = to_device(test, torch.device(settings.DEVICE))
+    return BatchLoader(split, batch_size=settings.BATCH_SIZE, inputs=lambda *inputs: inputs, with_images=split.images is not None)
 
 
 def evaluate(

@@ -1,6 +1,6 @@
 """Settings: declared in `trial` and `search`, read by `parsing`, listed by `schema` and `reference`; classic names in `classic`."""
 
-from ecg_tune.config.classic import Config
+from ecg_tune.config.classic import Config, as_instance
 from ecg_tune.config.deprecations import stored_settings
 from ecg_tune.config.parsing import check_choice, check_range, from_dict, nearest, to_dict
 from ecg_tune.config.search import SearchSettings
@@ -47,6 +47,7 @@ __all__ = [
     "SearchSettings",
     "TrainingConfig",
     "TrialConfig",
+    "as_instance",
     "check_choice",
     "check_range",
     "from_dict",

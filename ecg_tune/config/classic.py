@@ -160,6 +160,21 @@ class Config:
         return from_dict(TrainingConfig, {field: getattr(self, name) for name, field in TRAINING.items()}, where=type(self).__name__)
 
 
+def as_instance(config: Config | type[Config] | None) -> Config:
+    """Make an instance of settings that are given as a class, or not at all: scripts pass `Config` as well as `Config()`.
+
+    Raises:
+        ConfigError: Something else was given, or a value is out of range.
+    """
+    if isinstance(config, Config):
+        return config
+    if config is None:
+        return Config()
+    if isinstance(config, type) and issubclass(config, Config):
+        return config()
+    raise ConfigError(f"config must be a Config, but got {type(config).__name__}: give Config() or a subclass of it")
+
+
 def _check_number(name: str, value: Any, kind: type, low: float, high: float) -> None:
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
     if number is None or (kind is int and not isinstance(number, int)):

@@ -121,7 +121,7 @@ def test_more_records_move_no_patient_to_another_split(folder, tmp_path):
         (lambda rows: [row.update({"AF ": "1"}) for row in rows], "column 'AF' of the first line is there twice"),
         (lambda rows: [row.update({"": "1"}) for row in rows], "column '' of the first line is without a name"),
         (lambda rows: rows[3].update(sex="x"), "line 5: sex is 'x', and must be male, female or empty"),
-        (lambda rows: rows[3].update(age="999"), "line 5: age is '999', not a number of 0 to 130"),
+        (lambda rows: rows[3].update(age="999"), "line 5: age is '999', not a number of 0 to 130: correct it, or leave it empty"),
         (lambda rows: rows[3].update(age="old"), "line 5: age is 'old', not a number"),
         (lambda rows: [row.update(split="dev") for row in rows], "line 2: split is 'dev', and must be train, validation or test"),
         (lambda rows: [row.pop("patient_id") for row in rows], "lacks the column patient_id"),
@@ -250,6 +250,7 @@ def test_snomed_codes_of_headers_become_classes(folder, tmp_path, capsys):
     data = open_prepared(tmp_path / "data")
     assert data.class_names == ("normal", "AF")
     assert not data.patients_known
+    assert data.manifest["label_rule"]["text"].startswith("the SNOMED CT codes of the headers, by the mapping to classes; ")
     assert data.train.labels.sum(axis=1).tolist() == [1] * len(data.train)
     number = int(data.train.records["ecg_id"][0]) - 1
     assert (data.train.records["age"][0], data.train.records["sex"][0]) == (20 + number, 1 - number % 2)

@@ -49,7 +49,8 @@ def read_recordings(path: Path | str, facts: FileFacts = NOTHING) -> list[Record
         if Path(f"{path}.hea").is_file():
             return read_wfdb(path, facts)
         if not path.exists():
-            raise DataError(f"{path} does not exist, and there is no WFDB header {path.name}.hea")
+            header = "" if reader else f", and there is no WFDB header {path.name}.hea"
+            raise DataError(f"{path} does not exist{header}: check the name")
         raise DataError(f"{path} is of no known format: give a WFDB record (.hea), or a .csv, .npy or .edf file")
     if not path.is_file():  # reading a pipe waits for its writer, a device may never end
         raise DataError(f"{path} is a folder, a pipe or a device: give a file with a recording")

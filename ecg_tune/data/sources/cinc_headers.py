@@ -82,6 +82,7 @@ def read_headers(folder: Path, class_of: Mapping[str, str]) -> tuple[RecordList,
         site=np.full(len(files), -1, np.int64),
         name=folder.name,
         patients_known=False,
+        rule="the SNOMED CT codes of the headers, by the mapping to classes",
     ), unknown
 
 

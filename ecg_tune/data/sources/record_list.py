@@ -41,6 +41,7 @@ class RecordList:
         sex: 0 male, 1 female, -1 unknown.
         name: Of the list, for messages.
         patients_known: False where each record counts as a patient.
+        rule: Where the labels come from; "" for the columns of the table.
     """
 
     files: tuple[str, ...]
@@ -54,6 +55,7 @@ class RecordList:
     site: NDArray[np.int64]
     name: str
     patients_known: bool = True
+    rule: str = ""
 
     def __len__(self) -> int:
         return len(self.files)
@@ -208,7 +210,8 @@ def _splits(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
 def _numbers(column: pd.Series[str], path: Path, *, most: float) -> NDArray[np.float64]:
     values = np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
     for row in np.flatnonzero((column != "").to_numpy() & ~((values >= 0) & (values <= most)))[:1]:
-        raise DataError(f"{path}, line {column.index[row]}: {column.name} is {column.iloc[row]!r}, not a number of 0 to {most:g}")
+        said = f"{column.name} is {column.iloc[row]!r}, not a number of 0 to {most:g}"
+        raise DataError(f"{path}, line {column.index[row]}: {said}: correct it, or leave it empty where it is not known")
     return values
 
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from analysis.compat import Config, create_bigru, create_cnn1d, create_fusion, create_resnet, get_test_loader, load_model, main, train_model
+from analysis.compat import (
+    Config,
+    create_bigru,
+    create_cnn1d,
+    create_fusion,
+    create_resnet,
+    evaluate_all_models,
+    get_test_loader,
+    load_model,
+    main,
+    make_ensemble,
+    train_model,
+)
 from ecg_tune.config import ImageConfig, TrainingConfig
 from ecg_tune.data.exchange.writer import export_tree
 from ecg_tune.data.prepared.dataset import PreparedData, read_ledger
@@ -72,6 +85,22 @@ def test_networks_on_images_are_trained_too(network: EncoderClassifier, name: st
     train_model(network, config, image=ImageConfig(size=32))
     saved = load_saved(config.SAVE_DIR / f"{name}_best.pth")
     assert (saved.name, saved.config.image) == (name, ImageConfig(size=32))
+
+
+def test_settings_are_given_as_a_class_too(few_data: PreparedData, tmp_path: Path) -> None:
+    shutil.copytree(few_data.folder, tmp_path / "data")  # its test split is opened
+
+    class Settings(Config):
+        DATA_DIR, SAVE_DIR = str(tmp_path / "data"), str(tmp_path / "models")  # type: ignore[assignment]  # as scripts write them
+        NUM_EPOCHS, BATCH_SIZE = 1, 16
+
+    train_model(create_cnn1d(filters=4, depth=1), Settings)
+    load_model("CNN1D", tmp_path / "models" / "CNN1D_best.pth", Settings)
+    assert make_ensemble(Settings) is None, "there is one training only"
+    assert list(evaluate_all_models(Settings)) == ["CNN1D"]
+    assert len(next(iter(get_test_loader("signal", Settings)))) == 2
+    with pytest.raises(ConfigError, match=r"config must be a Config, but got dict: give Config\(\) or a subclass"):
+        main({"NUM_EPOCHS": 1})  # type: ignore[arg-type]
 
 
 def test_without_save_best_no_file_is_written(config: Config) -> None:

@@ -278,6 +278,8 @@ def test_edf_without_its_library_says_what_to_install(tmp_path, signal_mv, monke
 def test_files_that_are_missing_or_of_no_known_format_are_named(tmp_path):
     with pytest.raises(DataError, match=r"gone does not exist, and there is no WFDB header gone\.hea"):
         read_recordings(tmp_path / "gone")
+    with pytest.raises(DataError, match=r"gone\.hea does not exist: check the name"):
+        read_recordings(tmp_path / "gone.hea")
     (tmp_path / "a.xml").touch()
     with pytest.raises(DataError, match=r"a\.xml is of no known format: give a WFDB record"):
         read_recordings(tmp_path / "a.xml")
