@@ -210,7 +210,6 @@ def _facts(
         raise DataError(f"{records.name} leaves no training record that could be learnt from: give more records")
     n_kept = sum(map(len, splits.values()))
     dropped = f"; without the rare classes {', '.join(rare)}" if rare else ""
-    rule = records.rule or f"the columns of {records.name}"
     facts: dict[str, Any] = {
         "source": {"name": folder.resolve().name, "version": f"listed in {records.name}", "records": n_listed},
         "source_folder": str(folder.resolve()),
@@ -222,7 +221,7 @@ def _facts(
         "sampling_rate_hz": config.sampling_rate_hz,
         "n_samples": DURATION_S * config.sampling_rate_hz,
         "split": "70-15-15" if records.splits is None else "of the table",
-        "label_rule": {"text": f"{rule}{dropped}; records without any are dropped", "min_likelihood": 0.0},
+        "label_rule": {"text": f"{records.label_rule}{dropped}; records without any are dropped", "min_likelihood": 0.0},
         "normalisation": {"kind": config.normalise, "scale_mv": scale_mv},
         "exclusions": {
             "read": len(records),

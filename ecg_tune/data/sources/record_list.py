@@ -60,6 +60,11 @@ class RecordList:
     def __len__(self) -> int:
         return len(self.files)
 
+    @property
+    def label_rule(self) -> str:
+        """Say where the labels come from."""
+        return self.rule or f"the columns of {self.name}"
+
     def limited(self, limit: int | None) -> RecordList:
         """Keep `limit` records, spread evenly over the list; all of them without a limit, or where there are no more."""
         if limit is None or limit >= len(self):
