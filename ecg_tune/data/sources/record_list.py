@@ -62,7 +62,7 @@ class RecordList:
 
     @property
     def label_rule(self) -> str:
-        """Say where the labels come from."""
+        """The source of the labels, in words."""
         return self.rule or f"the columns of {self.name}"
 
     def limited(self, limit: int | None) -> RecordList:
