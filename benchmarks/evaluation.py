@@ -24,7 +24,7 @@ from analysis.evaluation.statistics.calibration_table import calibration_table
 from analysis.evaluation.statistics.decision import decision_table
 from analysis.evaluation.statistics.paired_tests import ComparedModel, paired_table
 from analysis.evaluation.statistics.subgroups import subgroup_table
-from analysis.retraining.ensemble import greedy_weights
+from analysis.retraining.ensemble import best_members
 from analysis.retraining.platt import platt_parameters
 from analysis.retraining.thresholds import sensitivity_thresholds
 from ecg_tune.config import CLASS_NAMES
@@ -75,7 +75,7 @@ def run(n_records: int, n_models: int, n_seeds: int, n_resamples: int) -> dict[s
     }
     labels, patients = test.labels, test.records["patient_id"]
     on_validation = {f"{name} {seed}": one.validation for name, model in models.items() for seed, one in enumerate(model.seeds)}
-    clock("ensemble", lambda: greedy_weights(validation.labels, on_validation))
+    clock("ensemble", lambda: best_members(validation.labels, on_validation))
     weights = clock("drawing patients", lambda: patient_weights(patients, n_resamples=n_resamples))
     pairs = {}
     for name, model in models.items():

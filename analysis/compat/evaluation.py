@@ -41,7 +41,7 @@ class ModelResult(dict[str, dict[str, float]]):
         probabilities: (n_records, n_classes).
         thresholds: (n_classes,).
         validation_macro_auc: Of the checkpoint; NaN unless `evaluate_all_models` filled it in.
-        fitted_on_validation: An ensemble, whose weights were chosen on the records of `validation_macro_auc`.
+        fitted_on_validation: An ensemble, whose members were chosen on the records of `validation_macro_auc`.
     """
 
     def __init__(self, metrics: Metrics, *, labels: Any, probabilities: Any, thresholds: Any) -> None:

@@ -88,11 +88,11 @@ def chosen_members(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def held_out_text(table: pd.DataFrame) -> str:
-    """Say what the ensemble is worth on patients that did not choose its weights; "" where that is not known."""
+    """Say what the ensemble is worth on patients that did not choose its members; "" where that is not known."""
     if HELD_OUT[0] not in table:
         return ""
     found = HeldOut(*(float(table[column].iloc[0]) for column in HELD_OUT))
-    return f"Weights chosen on one half of the validation patients, scored on the other, mean of {2 * N_HALVINGS} halves: {found.text()}."
+    return f"Members chosen on one half of the validation patients, scored on the other, mean of {2 * N_HALVINGS} halves: {found.text()}."
 
 
 def add_ensemble_cost(costs: pd.DataFrame, ensemble: SavedEnsemble) -> pd.DataFrame:

@@ -16,8 +16,8 @@ from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
 F1_RULE = f"per class, the one with the highest F1 on the validation split (stored in each model file); {UNTUNED_RULE}"
 REFERENCE_MODELS = (
-    "epochs, learning rates, input scale, thresholds, Platt scaling, the choice of the best model and ensemble weights are those of each "
-    "model's reference model, the same config and seed trained on train alone; every validation score is the reference model's"
+    "epochs, learning rates, input scale, thresholds, Platt scaling, the choice of the best model and of an ensemble's members are those "
+    "of each model's reference model, the same config and seed trained on train alone; every validation score is the reference model's"
 )
 WIDTH = 100
 ENOUGH_RESAMPLES = 1000

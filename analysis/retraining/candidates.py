@@ -36,7 +36,7 @@ class Ranking:
         validation_macro_auc: Mean over the seeds.
         validation_sd: Standard deviation over the seeds (n - 1); NaN with one seed.
         search_value: The trial's value in the search, None when it came from none.
-        fitted_on_validation: True for an ensemble: its weights were chosen on the records of `validation_macro_auc`.
+        fitted_on_validation: True for an ensemble: its members were chosen on the records of `validation_macro_auc`.
     """
 
     name: str

@@ -1,18 +1,17 @@
-"""Choose an ensemble of the retrained models on validation: a weighted mean of their probabilities.
+"""Choose an ensemble of the retrained models on validation: the mean of the best trainings' probabilities.
 
-Every training is a candidate of its own: each seed of each model. Greedy forward selection with replacement (Caruana et al., 2004):
-starting from nothing, the candidate is added whose addition gives the highest validation macro AUC, as long as that rises. A member's
-weight is the share of the additions that it got. Few members carry most of the gain (Lakshminarayanan et al., 2017, had it with five), and
-each one costs its whole network in every prediction and in an exported file, so their number is bounded.
+Every training is a candidate of its own: each seed of each model. The best on validation are the members, all that come near the best
+one but eight at most: each costs its whole network in every prediction and in an exported file, and few carry most of the gain
+(Lakshminarayanan et al., 2017, had it with five). Members have equal weights. Weights that validation chose, by greedy forward selection
+with replacement (Caruana et al., 2004), were worth less on patients that did not choose them (`benchmarks/ensembles.py`).
 
 The ensemble is one model: it has one row of results, no mean over seeds. Its own validation score rests on the records that chose the
-weights and flatters it. It is shown with that mark, and an ensemble is never the best model. The test split is not needed, and not opened.
+members and flatters it. It is shown with that mark, and an ensemble is never the best model. The test split is not needed, and not opened.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,25 +28,24 @@ from analysis.retraining.thresholds import SENSITIVITY_TARGET, sensitivity_thres
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.metrics import Array, f1_thresholds, macro_auc
 
-ROUNDS, MOST_MEMBERS = 30, 8
-"""Additions, and trainings among them that differ."""
+MOST_MEMBERS = 8
+NEAR_THE_BEST = 0.03
+"""Validation macro AUC by which a member may be worse than the best training. Seeds of one config differ by 0.002 to 0.007."""
 N_HALVINGS = 5
-LEAST_GAIN = 1e-6
 RULES = (
-    "Weighted mean of the members' probabilities. Each seed of each model could become a member. Greedy forward selection with "
-    f"replacement (Caruana et al., 2004) on validation by macro AUC: {ROUNDS} additions and {MOST_MEMBERS} members at most. Thresholds "
-    "and Platt scaling are then fitted on validation as for every model. Its validation macro AUC is that of the records which chose the "
-    "weights, so it flatters the ensemble, which for this reason is never the best model. The ensemble is one model: its results are no "
-    "mean over seeds."
+    f"Mean of the members' probabilities. Each seed of each model could become a member: the {MOST_MEMBERS} with the highest validation "
+    f"macro AUC are, if they come within {NEAR_THE_BEST} of the best. Thresholds and Platt scaling are then fitted on validation as for "
+    "every model. Its validation macro AUC is that of the records which chose the members, so it flatters the ensemble, which for this "
+    "reason is never the best model. The ensemble is one model: its results are no mean over seeds."
 )
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What an ensemble is worth on patients that did not choose its weights.
+    """What an ensemble is worth on patients that did not choose its members.
 
     Attributes:
-        ensemble: Validation macro AUC on one half of the patients, of weights chosen on the other; mean over halvings.
+        ensemble: Validation macro AUC on one half of the patients, of members chosen on the other; mean over halvings.
         best_alone: The same of the best single training, chosen on that other half too.
     """
 
@@ -88,33 +86,24 @@ def can_join(candidates: Sequence[Candidate]) -> bool:
     return sum(len(candidate.files) for candidate in candidates) > 1 and all(candidate.name != ENSEMBLE for candidate in candidates)
 
 
-def greedy_weights(labels: NDArray[np.generic], candidates: Mapping[str, Array], *, most: int = MOST_MEMBERS) -> dict[str, float]:
-    """Choose members and their weights, positive and of sum 1, heaviest first.
+def best_members(labels: NDArray[np.generic], candidates: Mapping[str, Array], *, most: int = MOST_MEMBERS) -> dict[str, float]:
+    """Choose members, the best first, and their weights, which are equal and of sum 1.
 
     Args:
         labels: (n_records, n_classes) of 0/1, validation.
         candidates: {training: (n_records, n_classes) probabilities}.
-        most: Members; once there are so many, only they are added again.
+        most: Members.
     """
-    total = np.zeros_like(next(iter(candidates.values())))
-    picks: Counter[str] = Counter()
-    reached = -np.inf
-    for size in range(1, ROUNDS + 1):
-        open_to = candidates if len(picks) < most else {name: candidates[name] for name in picks}
-        scores = {name: _score(labels, (total + probabilities) / size) for name, probabilities in open_to.items()}
-        name = max(scores, key=lambda candidate: scores[candidate])
-        if scores[name] <= reached + LEAST_GAIN:
-            break
-        reached = scores[name]
-        total = total + candidates[name]
-        picks[name] += 1
-    return {name: count / picks.total() for name, count in picks.most_common()}
+    alone = {name: _score(labels, probabilities) for name, probabilities in candidates.items()}
+    best = max(alone.values())
+    members = sorted((name for name, score in alone.items() if score >= best - NEAR_THE_BEST), key=lambda name: -alone[name])[:most]
+    return dict.fromkeys(members, 1 / len(members))
 
 
 def held_out_scores(
     labels: NDArray[np.generic], candidates: Mapping[str, Array], patient_ids: NDArray[np.generic], *, seed: int = 0
 ) -> HeldOut | None:
-    """Measure what the choice is worth: choose weights on one half of the patients, score on the other, both ways, in five halvings.
+    """Measure what the choice is worth: choose members on one half of the patients, score on the other, both ways, in five halvings.
 
     Args:
         labels: (n_records, n_classes) of 0/1, validation.
@@ -142,7 +131,7 @@ def _chosen_elsewhere(labels: NDArray[np.generic], candidates: Mapping[str, Arra
         chosen_on: (n_records,), those that choose.
     """
     here = {name: one[chosen_on] for name, one in candidates.items()}
-    weights = greedy_weights(labels[chosen_on], here)
+    weights = best_members(labels[chosen_on], here)
     joined = weighted_mean([candidates[name][~chosen_on] for name in weights], list(weights.values()))
     best = max(here, key=lambda name: _score(labels[chosen_on], here[name]))
     return _score(labels[~chosen_on], joined), _score(labels[~chosen_on], candidates[best][~chosen_on])
@@ -155,7 +144,7 @@ def choose_ensemble(
     *,
     sensitivity_target: float = SENSITIVITY_TARGET,
 ) -> SavedEnsemble | None:
-    """Choose the members and weights, and fit thresholds and Platt scaling, all on validation.
+    """Choose the members, and fit thresholds and Platt scaling, all on validation.
 
     Args:
         candidates: The models to choose from, each seed by itself.
@@ -169,7 +158,7 @@ def choose_ensemble(
     if not can_join(candidates):
         return None
     of_file = _by_file(candidates, probabilities)
-    weights = greedy_weights(labels, of_file)
+    weights = best_members(labels, of_file)
     mean = weighted_mean([of_file[name] for name in weights], list(weights.values()))
     trainings = {
         file.name: (candidate.name, file, saved)

@@ -55,7 +55,7 @@ class SavedEnsemble:
     Attributes:
         seed: 0; in the files of earlier versions, which had an ensemble for each, the seed of its members.
         data: What the members' files say about the data they were trained on.
-        validation_macro_auc: On the records that chose the weights, so it flatters.
+        validation_macro_auc: On the records that chose the members, so it flatters.
         thresholds: "half" (0.5), "f1" (highest F1) and "sensitivity" (reach `sensitivity_target`), one value a class.
         platt: Slope and intercept of each class.
         chosen_from: {model file: digest} of all models that could have become members, of every seed; empty in files of version 0.1.

@@ -124,7 +124,7 @@ def _show_models(manifest: Mapping[str, Any]) -> None:
         members = members_text((member["name"], member["weight"]) for member in ensemble["members"])
         print(f"Ensemble, chosen on validation: {members}; macro AUC there {ensemble['validation_macro_auc']:.4f}, which flatters it")
         if "held_out" in ensemble:
-            print(f"its weights chosen on one half of the patients, scored on the other: {HeldOut(**ensemble['held_out']).text()}")
+            print(f"its members chosen on one half of the patients, scored on the other: {HeldOut(**ensemble['held_out']).text()}")
 
 
 def _show_missing(manifest: Mapping[str, Any], top: int, *, per_family: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -57,7 +58,7 @@ IN_RAY = {
     "search": ("--tiny", "--json"),
 }
 """Scripts that search, in a Ray that is there already."""
-ON_THEIR_OWN = {"leads", "scaling", "peers/minirocket", "peers/peers"}
+ON_THEIR_OWN = {"ensembles", "leads", "scaling", "peers/minirocket", "peers/peers"}
 """Scripts with a test below, since they need two data sets, a Ray of their own, or a package that is not installed."""
 TINY = CHEAP | LONG | IN_RAY
 SCRIPTS = sorted(
@@ -114,6 +115,18 @@ def test_peers_are_compared_with_an_evaluated_study(run, study, data, aeon):
     assert {row["model"] for row in found["models"]} == {"CNN1D", "MiniRocket", "resnet1d_wang"}
     assert {pair["Quantity"] for pair in found["pairs"]} >= {"macro AUC-ROC", "macro F1-Score"}
     assert found["test_records"] == 24
+
+
+@pytest.mark.slow
+def test_ways_to_choose_an_ensemble_are_compared(run, refused, models, data, tmp_path):
+    assert "holds 1 training: an ensemble needs two" in refused("ensembles", str(models), "--data", str(data))
+    (file,) = models.glob("*.pth")
+    for name in ("A_trial1_seed0", "A_trial1_seed1", "B_trial2_seed0"):
+        shutil.copy(file, tmp_path / f"{name}.pth")
+    sets = json.loads(run("ensembles", str(tmp_path), "--data", str(data), "--halvings", "2", "--json"))["sets"]
+    assert {title: table["trainings"] for title, table in sets.items()} == {"all trainings": 3, "the finalists'": 2, "one of each trial": 2}
+    values = {row["macro_auc"] for table in sets.values() for row in table["rules"].values()}
+    assert max(values) - min(values) < 1e-9  # copies of one model are worth what it is worth, however they are joined
 
 
 @pytest.mark.slow

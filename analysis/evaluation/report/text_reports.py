@@ -148,7 +148,7 @@ def _remarks(results: Results, rankings: Sequence[Ranking], best: str) -> list[s
         lines.append("only a paired comparison tells them apart (end of DETAILED_METRICS_REPORT.txt).")
     for ranking in rankings:
         if ranking.fitted_on_validation:
-            lines.append(f"* {ranking.name}: its weights were chosen on these validation records, so the value flatters it, and it is")
+            lines.append(f"* {ranking.name}: its members were chosen on these validation records, so the value flatters it, and it is")
             lines.append("never the best model. Members and weights: end of DETAILED_METRICS_REPORT.txt.")
     for ranking in rankings:
         if ranking.search_value is not None:
