@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ecg_tune.errors import UsageError, WorkFailedError
 
@@ -31,6 +31,8 @@ LONGEST_NAME, DEEPEST = 1000, 20
 LARGEST_READ = 2**20
 """Bytes that are read at once. Headers say how long a name is, and are read as a whole."""
 DAMAGE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError, RecursionError)
+EXTRACTION: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {"set_attrs": False}
+"""How a member is written. Python 3.11.0 to 3.11.3 (Debian 12) has no filters: there owner, mode and time are not those of the archive."""
 
 
 def write_archive(entries: Mapping[str, Path], out: IO[str]) -> None:
@@ -103,7 +105,7 @@ class ArchiveReader:
         target.mkdir(parents=True, exist_ok=True)
         with self._opened() as tar:
             for member in tar:
-                tar.extract(member, target, filter="data")
+                tar.extract(member, target, **EXTRACTION)
 
     @contextmanager
     def _opened(self) -> Iterator[tarfile.TarFile]:

@@ -34,6 +34,11 @@ def test_it_arrives_as_it_was_however_it_is_cut(text: str, piece: int, tmp_path:
     reader.packed.close()
 
 
+def test_it_arrives_where_python_has_no_filters(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecg_tune.cluster.archive.EXTRACTION", {"set_attrs": False})  # as of Python 3.11.2
+    test_it_arrives_as_it_was_however_it_is_cut(text, 5000, tmp_path)
+
+
 def test_one_that_is_cut_or_changed_is_not_unpacked(text: str, tmp_path: Path) -> None:
     lines = text.splitlines(keepends=True)
     for broken in ("".join(lines[:-1]), "".join([lines[0], *lines[2:]]), text.replace(END_MARK, f"{END_MARK} 0000")):

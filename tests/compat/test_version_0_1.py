@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from ecg_tune.cluster.archive import EXTRACTION
 from ecg_tune.config import stored_settings
 from ecg_tune.data.loaders import create_signal_dataloader
 from ecg_tune.data.prepared.dataset import open_prepared
@@ -40,7 +41,8 @@ SETTINGS = ["--families", "rnn,cnn1d", "--profile", "small", "--trials", "8", "-
 def old(tmp_path: Path) -> Path:
     """Return a folder with everything in the archive."""
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
+        for member in archive:
+            archive.extract(member, tmp_path, **EXTRACTION)
     return tmp_path
 
 
