@@ -23,9 +23,8 @@ check: .venv/.ready-dev ## Lint, format, types
 test-fast: .venv/.ready-dev ## Run the tests that start no Ray and no browser (under two minutes on two cores)
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not (slow or ray or browser or hosts or combinations)"
 
-# three processes on two cores: a third of the time they wait, for Ray's workers, pages and servers
 test: .venv/.ready-dev ## Run all tests but the long searches and those on several hosts (about 15 minutes on two cores)
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not (hosts or kill or jobs or combinations)"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not (hosts or kill or jobs or combinations)"
 
 test-long: .venv/.ready-dev ## Run what `make test` leaves out: searches killed once a kind or sent as jobs, every combination (ten minutes)
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "kill or jobs or combinations"
