@@ -46,7 +46,7 @@ def train_model(
         DataError: `config.DATA_DIR` holds no prepared data.
         NonFiniteLossError: A loss is not a finite number.
     """
-    if classic or not (isinstance(config, Config | None) or (isinstance(config, type) and issubclass(config, Config))):
+    if classic or not isinstance(config, Config | type | None):
         given = ", ".join(type(one).__name__ for one in (config, *classic))
         raise ConfigError(
             f"train_model takes a network and a Config(), but got {given}: call train_model(network, config), which makes loaders, loss, "

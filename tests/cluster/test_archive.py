@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
 
+from ecg_tune.cluster import archive
 from ecg_tune.cluster.archive import END_MARK, ArchiveReader, write_archive
 from ecg_tune.errors import WorkFailedError
+
+WRITTEN_AT = 1_000_000_000
 
 
 @pytest.fixture
@@ -16,6 +20,7 @@ def text(tmp_path: Path) -> str:
     (tmp_path / "models").mkdir()
     (tmp_path / "models/a.pth").write_bytes(bytes(range(256)) * 50)
     (tmp_path / "study.db").write_bytes(b"rows")
+    os.utime(tmp_path / "study.db", (WRITTEN_AT, WRITTEN_AT))
     out = io.StringIO()
     write_archive({"models": tmp_path / "models", "study.db": tmp_path / "study.db"}, out)
     return out.getvalue()
@@ -30,12 +35,13 @@ def test_it_arrives_as_it_was_however_it_is_cut(text: str, piece: int, tmp_path:
     reader.unpack(tmp_path / "unpacked")
     assert (tmp_path / "unpacked/models/a.pth").read_bytes() == bytes(range(256)) * 50
     assert (tmp_path / "unpacked/study.db").read_bytes() == b"rows"
+    assert ((tmp_path / "unpacked/study.db").stat().st_mtime == WRITTEN_AT) == ("filter" in archive.EXTRACTION)
     assert other_text == ["before\n", "after\n"]
     reader.packed.close()
 
 
 def test_it_arrives_where_python_has_no_filters(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecg_tune.cluster.archive.EXTRACTION", {"set_attrs": False})  # as of Python 3.11.2
+    monkeypatch.setattr(archive, "EXTRACTION", {"set_attrs": False})  # as of Python 3.11.2
     test_it_arrives_as_it_was_however_it_is_cut(text, 5000, tmp_path)
 
 

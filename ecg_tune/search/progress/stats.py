@@ -32,7 +32,7 @@ class SearchStats:
         rung_counts: Counts the trials that reached each rung by now.
         gpus: Gives the use of the GPUs that the driver can see; must answer at once.
         budget_left_s: Gives the seconds until a budget ends the search; None when none will.
-        pauses: Trials pause at rungs. Until one has, the time left is unknown: those that ended were the defaults, which are trained whole.
+        pauses: Trials pause at rungs. While none waits the time left is unknown: what ended were the defaults, which are trained whole.
     """
 
     trials: int
