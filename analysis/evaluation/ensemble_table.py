@@ -13,8 +13,8 @@ from analysis.evaluation.metrics import number
 from analysis.evaluation.predictions import ModelPredictions, SeedPredictions
 from analysis.evaluation.provenance import WIDTH
 from analysis.retraining.candidates import Ranking
-from analysis.retraining.ensemble import N_HALVINGS, RULES, HeldOut, held_out_scores, weighted_mean
-from analysis.retraining.ensemble_file import ENSEMBLE, SavedEnsemble
+from analysis.retraining.ensemble import CHOICES, N_HALVINGS, RULES, HeldOut, held_out_scores, weighted_mean
+from analysis.retraining.ensemble_file import ENSEMBLE, MEAN, SavedEnsemble
 from analysis.retraining.thresholds import sensitivity_thresholds
 from ecg_tune.data.prepared.dataset import Split
 
@@ -71,10 +71,10 @@ def ensemble_table(
     patient_ids = validation.records["patient_id"]
     whole = all(seed.validation.shape == validation.labels.shape for _, seed in trainings)  # else other data lack some classes
     of_file = {seed.file: seed.validation for _, seed in trainings}
-    held_out = held_out_scores(validation.labels, of_file, patient_ids) if whole else None
+    held_out = held_out_scores(validation.labels, of_file, patient_ids) if whole and ensemble.rule == MEAN else None
     scores = {HELD_OUT[0]: held_out.ensemble, HELD_OUT[1]: held_out.best_alone} if held_out else {}
     facts = {"Split": f"{split_scheme}, validation part", "Records": len(validation), "Patients": len(np.unique(patient_ids))}
-    return pd.DataFrame(rows).assign(**scores, **facts)
+    return pd.DataFrame(rows).assign(Rule=ensemble.rule, **scores, **facts)
 
 
 def chosen_members(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -87,8 +87,13 @@ def chosen_members(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return members, f"{len(members)} of {len(table)} trainings"
 
 
+def rules_text(table: pd.DataFrame) -> str:
+    """Say how the members and their weights were chosen, and what follows for the results."""
+    return f"{CHOICES[table['Rule'].iloc[0]]} {RULES}"
+
+
 def held_out_text(table: pd.DataFrame) -> str:
-    """Say what the ensemble is worth on patients that did not choose its members; "" where that is not known."""
+    """Say what the ensemble is worth on patients that did not choose its members; "" where that is not known, as of another rule."""
     if HELD_OUT[0] not in table:
         return ""
     found = HeldOut(*(float(table[column].iloc[0]) for column in HELD_OUT))
@@ -111,7 +116,7 @@ def ensemble_lines(table: pd.DataFrame, ranking: Ranking) -> list[str]:
     """Write the ensemble's section of the detailed report: rules, members, weights."""
     members, count = chosen_members(table)
     width = max(12, int(members["Model"].str.len().max()) + 2)
-    lines = ["ENSEMBLE", *textwrap.wrap(f"{RULES} It joins {count}:", WIDTH), ""]
+    lines = ["ENSEMBLE", *textwrap.wrap(f"{rules_text(table)} It joins {count}:", WIDTH), ""]
     lines.append(f"{'':<{width}}{'seed':>6}{'weight':>8}{'validation macro AUC':>23}")
     for row in members.itertuples():
         lines.append(f"{row.Model:<{width}}{row.Seed:>6}{row.Weight:>8.3f}{number(row.Validation_macro_AUC):>23}")

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.retraining.candidates import Candidate
-from analysis.retraining.ensemble_file import ENSEMBLE, Member, SavedEnsemble, digests_of, file_digest, write_ensemble
+from analysis.retraining.ensemble_file import ENSEMBLE, GREEDY, MEAN, Member, SavedEnsemble, digests_of, file_digest, write_ensemble
 from analysis.retraining.platt import platt_parameters
 from analysis.retraining.predictions import predict_validation
 from analysis.retraining.thresholds import SENSITIVITY_TARGET, sensitivity_thresholds
@@ -32,11 +32,16 @@ MOST_MEMBERS = 8
 NEAR_THE_BEST = 0.03
 """Validation macro AUC by which a member may be worse than the best training. Seeds of one config differ by 0.002 to 0.007."""
 N_HALVINGS = 5
+CHOICES = {
+    MEAN: f"Mean of the members' probabilities: of the {MOST_MEMBERS} trainings with the highest validation macro AUC, if they come within "
+    f"{NEAR_THE_BEST} of the best.",
+    GREEDY: "Weighted mean of the members' probabilities, chosen by an earlier version: greedy forward selection with replacement "
+    "(Caruana et al., 2004) on validation by macro AUC.",
+}
 RULES = (
-    f"Mean of the members' probabilities. Each seed of each model could become a member: the {MOST_MEMBERS} with the highest validation "
-    f"macro AUC are, if they come within {NEAR_THE_BEST} of the best. Thresholds and Platt scaling are then fitted on validation as for "
-    "every model. Its validation macro AUC is that of the records which chose the members, so it flatters the ensemble, which for this "
-    "reason is never the best model. The ensemble is one model: its results are no mean over seeds."
+    "Each seed of each model could become a member. Thresholds and Platt scaling are fitted on validation as for every model. The "
+    "validation macro AUC is that of the records which chose the members, so it flatters the ensemble, which is thus never the best model. "
+    "The ensemble is one model: its results are no mean over seeds."
 )
 
 
@@ -181,6 +186,7 @@ def choose_ensemble(
         sensitivity_target=sensitivity_target,
         platt=platt_parameters(labels, mean).tolist(),
         chosen_from=digests_of(candidates),
+        rule=MEAN,
     )
 
 

@@ -26,6 +26,7 @@ ENSEMBLE_FILE = f"{ENSEMBLE}{Path(SUFFIX).stem}.json"
 FILES = f"{ENSEMBLE}_*.json"
 """Earlier versions wrote one for each seed too."""
 FORMAT = 1
+MEAN, GREEDY = "mean", "greedy"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class SavedEnsemble:
         validation_macro_auc: On the records that chose the members, so it flatters.
         thresholds: "half" (0.5), "f1" (highest F1) and "sensitivity" (reach `sensitivity_target`), one value a class.
         platt: Slope and intercept of each class.
+        rule: How members and weights were chosen: "mean" of the best, or "greedy", as earlier versions did, whose files don't say so.
         chosen_from: {model file: digest} of all models that could have become members, of every seed; empty in files of version 0.1.
     """
 
@@ -70,8 +72,11 @@ class SavedEnsemble:
     sensitivity_target: float
     platt: list[list[float]]
     chosen_from: dict[str, str] = field(default_factory=dict)
+    rule: str = GREEDY
 
     def __post_init__(self) -> None:
+        if self.rule not in (MEAN, GREEDY):
+            raise ValueError(f"the rule must be {MEAN} or {GREEDY}, but is {str(self.rule)[:40]!r}")
         weights = [member.weight for member in self.members]
         if not self.members or not all(weight > 0 for weight in weights) or not math.isclose(sum(weights), 1, abs_tol=1e-9):
             raise ValueError(f"weights must be positive and of sum 1, but got {weights}")

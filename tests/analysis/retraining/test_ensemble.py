@@ -126,6 +126,22 @@ def test_the_members_are_trainings_and_thresholds_are_the_ensembles_own_from_val
     assert weights == best_members(labels, trainings(on_validation)), "the test split has no say"
 
 
+def test_an_ensemble_of_an_earlier_version_is_said_to_be_chosen_by_its_own_rule() -> None:
+    labels, members = made_up(2)
+    validation = Split("validation", np.zeros((N, 1, 1), np.int16), labels, {"patient_id": np.arange(N)})
+    models = {name: predictions_of(name, members[name], members[name]) for name in members}
+    texts = {}
+    for rule in ("mean", "greedy"):
+        ensemble = replace(chosen(labels, members), rule=rule)
+        ranking = ensemble_ranking(ensemble_predictions(ensemble, models, validation, sensitivity_target=0.9))
+        texts[rule] = " ".join(
+            " ".join(ensemble_lines(ensemble_table(ensemble, models, validation, split_scheme="official"), ranking)).split()
+        )
+    assert "by an earlier version: greedy forward selection" in texts["greedy"]
+    assert "greedy" not in texts["mean"]
+    assert ["scored on the other" in text for text in texts.values()] == [True, False], "what the other rule is worth is not measured"
+
+
 def test_the_seeds_of_one_model_join_and_one_training_has_nobody_to_join() -> None:
     labels, members = made_up(4)
     assert {member.name for member in chosen(labels, {"A": members["A"]}).members} == {"A"}

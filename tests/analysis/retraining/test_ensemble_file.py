@@ -84,6 +84,17 @@ def test_the_file_predicts_what_the_evaluation_does(kept: Kept) -> None:
     np.testing.assert_allclose(platt_scaled(found, model.platt), expected.calibrated, rtol=0, atol=1e-5)
 
 
+def test_a_file_of_an_earlier_version_says_no_rule_and_was_chosen_greedily(kept: Kept) -> None:
+    file = kept.config.SAVE_DIR / ENSEMBLE_FILE
+    content = json.loads(file.read_text())
+    assert load_ensemble(file).rule == content.pop("rule") == "mean"
+    file.write_text(json.dumps(content))
+    assert load_ensemble(file).rule == "greedy"
+    file.write_text(json.dumps(content | {"rule": "lucky"}))
+    with pytest.raises(DataError, match="the rule must be mean or greedy, but is 'lucky'"):
+        load_ensemble(file)
+
+
 def test_a_script_evaluates_the_ensemble_after_the_models_and_never_takes_it_for_the_best(kept: Kept, tmp_path: Path) -> None:
     results = analysis.evaluate_all_models(kept.config)
     assert list(results) == ["CNN1D", "RNNModel", ENSEMBLE]

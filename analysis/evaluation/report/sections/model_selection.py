@@ -6,13 +6,12 @@ import math
 
 import numpy as np
 
-from analysis.evaluation.ensemble_table import chosen_members, held_out_text
+from analysis.evaluation.ensemble_table import chosen_members, held_out_text, rules_text
 from analysis.evaluation.metrics import number
 from analysis.evaluation.provenance import interval_rule, thresholds_text, trained_on_text
 from analysis.evaluation.report.elements import Bullets, Cell, Element, Facts, Paragraph, ReportSection, Table
 from analysis.evaluation.result import MEMBERS, EvaluationResult
 from analysis.retraining.candidates import Ranking
-from analysis.retraining.ensemble import RULES as ENSEMBLE_RULES
 from ecg_tune.metrics import UNTUNED_RULE
 from ecg_tune.study.race_result import Raced
 
@@ -103,4 +102,4 @@ def _ensemble_members(result: EvaluationResult) -> tuple[Element, ...]:
     columns = ("Model", "Seed", "Weight", "Its own validation macro AUC")
     held_out = held_out_text(result.tables[MEMBERS])
     table = Table(MEMBERS, columns, rows, caption=f"What the ensemble is made of: {count}.")
-    return Paragraph(ENSEMBLE_RULES), *([Paragraph(held_out)] if held_out else []), table
+    return Paragraph(rules_text(result.tables[MEMBERS])), *([Paragraph(held_out)] if held_out else []), table
