@@ -19,6 +19,7 @@ import torch
 
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import ConfigError, DataError
+from ecg_tune.file_sizes import LARGEST_MANIFEST, check_size
 from ecg_tune.study.race_result import Raced, read_race
 from ecg_tune.training.model_file import TRAIN_AND_VALIDATION, SavedModel, checked_predictor, load_saved
 from ecg_tune.training.predictor import predict_probabilities
@@ -196,6 +197,7 @@ def without_weights(path: Path) -> SavedModel:
 
 def _from_manifest(folder: Path) -> list[Candidate]:
     path = folder / MANIFEST
+    check_size(path, most=LARGEST_MANIFEST)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         rows = [_paths(folder, model) for model in manifest["models"]]

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from analysis.retraining.candidates import SUFFIX, Candidate, file_name, without_weights
 from ecg_tune.errors import DataError
+from ecg_tune.file_sizes import read_whole
 from ecg_tune.storage import LocalStorage, digest
 from ecg_tune.training.model_checks import check_fitted
 
@@ -134,7 +135,7 @@ def load_ensemble(path: Path) -> SavedEnsemble:
     """
     try:
         with LocalStorage(path.parent).open(path.name) as file:
-            content = json.loads(file.read())
+            content = json.loads(read_whole(file, path))
         if content.pop("format") != FORMAT:
             raise ValueError(f"not format {FORMAT}")
         ensemble = SavedEnsemble(**{**content, "members": tuple(Member(**member) for member in content["members"])})

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecg_tune.file_sizes import read_whole
 from ecg_tune.storage import LocalStorage
 
 MODELS_FOLDER, RACE, EARLIER = "models", "race.json", "manifest.json"
@@ -131,7 +132,7 @@ def read_race(models: Path) -> list[Raced]:
     """
     try:
         with LocalStorage(models).open(RACE if (models / RACE).exists() else EARLIER) as file:
-            return raced_in(json.loads(file.read()))
+            return raced_in(json.loads(read_whole(file, RACE)))
     except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
         return []
 

@@ -19,9 +19,18 @@ def playwright() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def browser(playwright: Any) -> Iterator[Any]:
+def chromium(playwright: Any) -> Iterator[Any]:
     """Open a browser without WebGL, which only the lines of parallel coordinates are drawn with."""
     yield from launched(playwright, "--disable-gpu", "--disable-software-rasterizer")
+
+
+@pytest.fixture
+def browser(chromium: Any) -> Iterator[Any]:
+    """Lend the browser to a test and close the test's pages: each is a process, and live ones go on asking."""
+    before = list(chromium.contexts)
+    yield chromium
+    for context in [context for context in chromium.contexts if context not in before]:
+        context.close()
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def only_page(browser: Any, page_file: Path) -> Opened:
-    return Opened(browser, page_file)
+def only_page(chromium: Any, page_file: Path) -> Opened:
+    return Opened(chromium, page_file)
 
 
 @pytest.fixture

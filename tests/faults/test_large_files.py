@@ -29,19 +29,32 @@ FILES = {
     "model.pth": "predict model.pth signal.csv",
     "study/study.db": "status study",
     "study/study.url": "status study",
+    "data/manifest.json": "data describe data",
+    "data/test_ledger.jsonl": "data describe data",
+    "data/train/origin.json": "train cnn1d --data data --out out",
+    "models/manifest.json": "evaluate models --data data --out out",
+    "models/Ensemble_best.json": "predict models/Ensemble_best.json signal.csv",
 }
 
 
 @pytest.fixture(scope="module")
 def ptbxl_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ptbxl") / "ptbxl"
-    synthesize(folder, n_records=10, seed=1)
+    synthesize(folder, n_records=60, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared_folder(ptbxl_folder: Path) -> Path:
+    folder = ptbxl_folder.with_name("data")
+    assert run("data", "prepare", ptbxl_folder, folder).code == 0
     return folder
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_larger_than_any_of_its_kind_is_one_line(name, tmp_path, monkeypatch, ptbxl_folder):
+def test_a_file_that_is_larger_than_any_of_its_kind_is_one_line(name, tmp_path, monkeypatch, ptbxl_folder, prepared_folder):
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(prepared_folder, "data")
     (tmp_path / "ptbxl").mkdir()
     for path in ptbxl_folder.glob("*.*"):
         shutil.copy(path, tmp_path / "ptbxl")

@@ -26,8 +26,8 @@ from ecg_tune.data.ptbxl.prepare import training_sd_mv
 from ecg_tune.data.ptbxl.quality import signal_flags
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.recording import unit_scale
-from ecg_tune.data.text_files import LARGEST_HEADER, check_size
 from ecg_tune.errors import ConfigError, DataError
+from ecg_tune.file_sizes import LARGEST_HEADER, check_size
 from ecg_tune.storage import check_room
 
 LARGEST_MV = np.iinfo(np.int16).max / 1000

@@ -28,6 +28,7 @@ from typing import Any, TextIO
 from ecg_tune.data.array_files import read_columns
 from ecg_tune.data.prepared.record_keys import RECORD_KINDS, RECORDS_FILE, joined, parted, record_keys
 from ecg_tune.errors import DataError, UsageError
+from ecg_tune.file_sizes import read_whole
 from ecg_tune.storage import LocalStorage, S3Storage, Storage
 
 LEDGER, OPENINGS = "test_ledger.jsonl", "test_openings"
@@ -129,18 +130,20 @@ def ledger_lines(folder: Path, remote: S3Storage | None = None) -> list[Line]:
     """Read all lines of a ledger as they stand, oldest first.
 
     Raises:
-        DataError: A line can't be read.
+        DataError: A line can't be read, or a file is too large.
     """
     lines: dict[str, Line] = {}
     for storage, name in _ledger_files(folder, remote):
         try:
             with storage.open(name) as file:
-                entries = [json.loads(line) for line in file.read().decode().splitlines() if line]
+                entries = [json.loads(line) for line in read_whole(file, f"{storage}/{name}").decode().splitlines() if line]
             texts = [entry[field] for entry in entries for field in ("fingerprint", "purpose", "study", "time")]
             texts += [entry.get(field, "") for entry in entries for field in ("settings", "records", "previous")]
             if not all(isinstance(text, str) for text in texts):
                 raise TypeError("a field is no text")
             lines |= {_digest(entry): entry for entry in entries}
+        except DataError:
+            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(
                 f"{storage}/{name} holds a line that is not an opening of the test split ({error!r}): correct the line by hand"

@@ -15,6 +15,7 @@ from ecg_tune.config.formats import DATA
 from ecg_tune.data.prepared.facts import MANIFEST_FACTS, REQUIRED, check_facts
 from ecg_tune.data.prepared.remote_copy import UPLOAD_REMEDY, unreadable_error
 from ecg_tune.errors import DataError
+from ecg_tune.file_sizes import read_whole
 from ecg_tune.storage import LocalStorage, S3Storage, open_storage
 
 MANIFEST = "manifest.json"
@@ -35,13 +36,13 @@ def read_manifest(location: Path | str) -> dict[str, Any]:
         location: A folder, or s3://BUCKET/PREFIX.
 
     Raises:
-        DataError: There is no manifest, it was changed, or a fact is not what it must be.
+        DataError: There is no manifest, it is too large, it was changed, or a fact is not what it must be.
         UsageError: The bucket can't be read.
     """
     path, storage = f"{location}/{MANIFEST}", open_storage(str(location))
     try:
         with storage.open(MANIFEST) as file:
-            text = file.read()
+            text = read_whole(file, path)
     except (FileNotFoundError, NotADirectoryError) as error:
         remedy = UPLOAD_REMEDY if isinstance(storage, S3Storage) else f"make it with `ecg-tune data prepare PTBXL {location}`"
         raise DataError(f"{location} holds no prepared data ({MANIFEST} is missing): {remedy}") from error

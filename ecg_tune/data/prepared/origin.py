@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tune.errors import DataError
+from ecg_tune.file_sizes import check_size
 
 ORIGIN = "origin.json"
 FEWEST = 20
@@ -60,11 +61,12 @@ def read_origin(folder: Path, digest: str | None, *, n_records: int) -> Origin |
         n_records: How many records the file must describe.
 
     Raises:
-        DataError: The file is gone or was changed.
+        DataError: The file is gone, too large, or was changed.
     """
     if digest is None:
         return None
     path = folder / ORIGIN
+    check_size(path)
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -7,8 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from ecg_tune.data.text_files import check_size
 from ecg_tune.errors import DataError
+from ecg_tune.file_sizes import check_size
 
 CHECKSUMS = "SHA256SUMS.txt"
 CHECKSUM_LINE = re.compile(r"\s*(?P<sha256>[0-9a-fA-F]{64})\s+\*?(?P<name>\S(?:.*\S)?)\s*", re.ASCII)

@@ -23,8 +23,8 @@ from ecg_tune.config import CLASS_NAMES
 from ecg_tune.data.ptbxl.checksums import CHECKSUMS, read_checksums
 from ecg_tune.data.ptbxl.labels import Statement
 from ecg_tune.data.ptbxl.records import file_digest
-from ecg_tune.data.text_files import check_size
 from ecg_tune.errors import DataError
+from ecg_tune.file_sizes import check_size
 
 LONGEST_HEADER = 100_000
 DATABASE, STATEMENTS, SYNTHETIC_MARK = "ptbxl_database.csv", "scp_statements.csv", "SYNTHETIC.txt"

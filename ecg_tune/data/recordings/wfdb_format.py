@@ -12,8 +12,8 @@ import wfdb
 from ecg_tune.data.recordings.file_facts import FileFacts
 from ecg_tune.data.recordings.leads import standard_lead
 from ecg_tune.data.recordings.recording import Recording, make_recording
-from ecg_tune.data.text_files import LARGEST_HEADER, check_size
 from ecg_tune.errors import DataError
+from ecg_tune.file_sizes import LARGEST_HEADER, check_size
 
 SUFFIXES = (".hea", ".dat")
 GAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ecg_tune.data.sources.record_list import SEXES, RecordList, check_class_names
-from ecg_tune.data.text_files import LARGEST_HEADER, check_size
 from ecg_tune.errors import DataError
+from ecg_tune.file_sizes import LARGEST_HEADER, check_size
 
 COMMENT = re.compile(r"#\s*(Age|Sex|Dx)\s*:\s*(.*?)\s*", re.IGNORECASE)
 

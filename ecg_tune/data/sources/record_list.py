@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tune.data.ptbxl.tables import spread_rows
-from ecg_tune.data.text_files import check_size
 from ecg_tune.errors import DataError
+from ecg_tune.file_sizes import check_size
 
 RECORD, PATIENT, SPLIT = "record", "patient_id", "split"
 ABOUT_PATIENTS = ("age", "sex", "device", "site")
