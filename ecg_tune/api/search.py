@@ -61,6 +61,7 @@ def search(
     progress: str | None = None,
     mlflow: str | None = None,
     wandb: str | None = None,
+    tensorboard: bool = False,
     on_end: str | None = None,
     **settings: Any,
 ) -> Outcome:
@@ -83,6 +84,7 @@ def search(
         progress: "live", "plain" or "jsonl"; None chooses by the output.
         mlflow: URI of MLflow, to log trials there too.
         wandb: Project of Weights & Biases, to log trials there too.
+        tensorboard: Write TensorBoard's events to `STUDY/tensorboard`.
         on_end: Command that runs, or http(s) address that is told, when the search has ended.
         **settings: Fields of `ecg_tune.config.SearchSettings`, e.g. `trials=30`, `space={"cnn1d.depth": [3, 4]}`.
 
@@ -99,15 +101,14 @@ def search(
     request = _read(folder, data, config, settings, has_gpu=partial(_has_gpu, address, insecure=insecure))
     classes_of(request.settings.families)  # a trainable that can't be used is refused before a study is made
     attributes = study_attributes(request.data, request.settings)
-    view, logs = _view(progress), trackers(mlflow, wandb, folder=folder, attributes=attributes)
+    view, logs = _view(progress), trackers(mlflow, wandb, tensorboard, folder=folder, attributes=attributes)
     check_checkpoints(folder, request.settings, say)
     space = make_space(request.settings, request.data, folder)
     sources = _open_sources(folder, attributes, [Path(source) for source in import_studies])
     _announce(request, say)
     space, attributes = _learn(request, attributes, sources, space, say)
     _say_cost(request, space, folder, wanted=progress != "jsonl" and not address)
-    storage = request.settings.storage
-    with told.ending(folder), Study.open_or_create(folder, attributes, storage=storage) as opened, terminate_as_interrupt():
+    with told.ending(folder), _opened(request, folder, attributes) as opened, terminate_as_interrupt():
         told.begin(opened)
         take_up_space(opened, folder, request.settings, request.data, space, say)
         if not (address or sources or retry) and nothing_left(opened, request.settings):
@@ -150,6 +151,10 @@ def _say_cost(request: Request, space: SearchSpace, study: Path, *, wanted: bool
 def _print(text: str, *, quiet: bool) -> None:
     """Print a line for people; where programs read standard output it goes to standard error."""
     print(text, flush=True, file=sys.stderr if quiet else sys.stdout)
+
+
+def _opened(request: Request, folder: Path, attributes: StudyAttributes) -> Study:
+    return Study.open_or_create(folder, attributes, storage=request.settings.storage)
 
 
 def _view(progress: str | None) -> Callable[..., Any]:

@@ -24,6 +24,7 @@ from ecg_tune.cli.search_options import (
     RetryFailed,
     SearchData,
     SettingsFile,
+    TensorBoard,
     WandbProject,
 )
 from ecg_tune.cli.status import summary
@@ -53,6 +54,7 @@ def search(
     progress: Progress = None,
     mlflow: MlflowServer = None,
     wandb: WandbProject = None,
+    tensorboard: TensorBoard = False,
     on_end: OnEnd = None,
     schema: PrintSchema = False,
     *,
@@ -66,9 +68,12 @@ def search(
     say = partial(print, flush=True, file=sys.stderr if progress == "jsonl" else sys.stdout)
     outcome = run_search(
         study, data, config=config, import_studies=import_study or (), retry=retry, address=address, insecure=insecure, progress=progress,
-        mlflow=mlflow, wandb=wandb, on_end=on_end, **flags,
+        mlflow=mlflow, wandb=wandb, tensorboard=tensorboard, on_end=on_end, **flags,
     )  # fmt: skip
-    flags |= without_none(address=address, insecure=insecure or None, progress=progress, mlflow=mlflow, wandb=wandb, on_end=on_end)
+    flags |= without_none(
+        address=address, insecure=insecure or None, progress=progress,
+        mlflow=mlflow, wandb=wandb, tensorboard=tensorboard or None, on_end=on_end,
+    )  # fmt: skip
     with Study.open(study) as opened:
         say(summary(opened))
         _end(opened, study, outcome, _again(study, flags), say)

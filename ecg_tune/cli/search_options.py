@@ -61,6 +61,7 @@ Progress = Annotated[
 ]
 MlflowServer = Annotated[str | None, _grouped(LOGGING, "--mlflow", "Log trials to MLflow too.", metavar="URI")]
 WandbProject = Annotated[str | None, _grouped(LOGGING, "--wandb", "Log trials to Weights & Biases too.", metavar="PROJECT")]
+TensorBoard = Annotated[bool, _grouped(LOGGING, "--tensorboard", "Write TensorBoard's events too, to STUDY/tensorboard.")]
 OnEnd = Annotated[
     str | None,
     _grouped(

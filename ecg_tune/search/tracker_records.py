@@ -29,11 +29,6 @@ class TrialRecord:
         self.config |= {name: part for name, part in dict(task.get("trial", {})).items() if name != "family" and part is not None}
         self.config["study"] = dict(study)
 
-    @property
-    def evaluated_params(self) -> dict[str, Any]:
-        """The same, for TensorBoard's table of hyper-parameters."""
-        return self.config
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self.trial, name)
 

@@ -1,4 +1,4 @@
-"""Trackers beside the study: MLflow, Weights & Biases and TensorBoard through Ray's own callbacks."""
+"""Trackers beside the study: MLflow and Weights & Biases through Ray's own callbacks, and TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from ray.tune.experiment import Trial
 from ray.tune.logger import LoggerCallback
-from ray.tune.logger.tensorboardx import TBXLoggerCallback
 
 from ecg_tune.errors import UsageError
 from ecg_tune.search.callbacks import in_one_line
@@ -80,21 +79,15 @@ class Tracker(LoggerCallback):
             self.say(f"{self.name} failed: {in_one_line(error)}; the search goes on without it, nothing is missing in the study")
 
 
-class TensorBoard(Tracker, TBXLoggerCallback):
-    """TensorBoard's tracker. It is one of Tune's own in type too, so that Tune adds no other, which would write everything twice."""
-
-    def __init__(self, attributes: StudyAttributes, facts: Mapping[str, Any]) -> None:
-        Tracker.__init__(self, "TensorBoard", TBXLoggerCallback(), attributes, facts)
-
-
-def trackers(mlflow: str | None, wandb: str | None, *, folder: Path, attributes: StudyAttributes) -> list[Tracker]:
+def trackers(
+    mlflow: str | None, wandb: str | None, tensorboard: bool = False, *, folder: Path, attributes: StudyAttributes
+) -> list[Tracker]:
     """Return callbacks for the trackers that were asked for. Every epoch's numbers and every trial's config, once, go there.
-
-    TensorBoard's is among them when Tune is asked for its logs (`TUNE_DISABLE_AUTO_CALLBACK_LOGGERS=0`).
 
     Args:
         mlflow: MLflow's tracking URI; a run a trial, in an experiment named as the study.
         wandb: Weights & Biases' project; a run a trial, in a group named as the study. Its files go to `STUDY/wandb`.
+        tensorboard: Write TensorBoard's events to `STUDY/tensorboard`, a folder a trial.
         folder: The study's.
         attributes: The study's.
 
@@ -104,14 +97,15 @@ def trackers(mlflow: str | None, wandb: str | None, *, folder: Path, attributes:
     """
     chosen: list[Tracker] = []
     folder = folder.resolve()
-    wanted = os.environ.get(NO_TUNE_LOGS) == "0"
-    facts = study_facts(folder.name, attributes) if wanted or mlflow is not None or wandb is not None else {}
-    if wanted:
-        chosen.append(TensorBoard(attributes, facts))
+    facts = study_facts(folder.name, attributes) if tensorboard or mlflow is not None or wandb is not None else {}
 
     def add(make: Callable[[], LoggerCallback], name: str) -> None:
         chosen.append(Tracker(name, _set_up(make, name), attributes, facts))
 
+    if tensorboard:
+        from ecg_tune.search.tensorboard import TensorBoardEvents  # its package imports torch, which a driver does without
+
+        add(lambda: TensorBoardEvents(folder), "TensorBoard")
     if mlflow is not None:
         _check_without_password(mlflow)
         _check_installed("mlflow")

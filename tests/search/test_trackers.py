@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,7 +55,7 @@ def events(path: Path) -> Iterator[Event]:
 
 @pytest.mark.ray
 def test_every_epoch_is_in_tensorboard_mlflow_and_weights_and_biases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "0")
+    monkeypatch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     for name, value in {
         "RAY_AIR_NEW_OUTPUT": "0",
         "MLFLOW_ALLOW_FILE_STORE": "true",
@@ -63,7 +64,7 @@ def test_every_epoch_is_in_tensorboard_mlflow_and_weights_and_biases(tmp_path: P
         monkeypatch.setenv(name, value)
     study, store = tmp_path / "study", (tmp_path / "mlruns").as_uri()
     study.mkdir()
-    chosen = trackers(store, "project", folder=study, attributes=ATTRIBUTES)
+    chosen = trackers(store, "project", True, folder=study, attributes=ATTRIBUTES)
     # its own: the process of W&B's callback takes its settings from the environment of its Ray
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
@@ -74,16 +75,17 @@ def test_every_epoch_is_in_tensorboard_mlflow_and_weights_and_biases(tmp_path: P
         ray.shutdown()
     assert not any(tracker.failed for tracker in chosen)
 
-    (path,) = tmp_path.glob("run/*/events.out.tfevents.*")
+    (path,) = study.glob("tensorboard/trial_00007/events.out.tfevents.*")
     scalars = {(value.tag, event.step): value.simple_value for event in events(path) for value in event.summary.value}
     for epoch in (1, 2, 3):
-        assert scalars["ray/tune/macro_f1", epoch] == pytest.approx(0.25 * epoch)
-        assert scalars["ray/tune/train_loss", epoch] == pytest.approx(1 / epoch)
-        assert scalars["ray/tune/validation_loss", epoch] == pytest.approx(2 / epoch)
-        assert scalars["ray/tune/best_epoch_auc/MI", epoch] == pytest.approx(0.75)
+        assert scalars["macro_f1", epoch] == pytest.approx(0.25 * epoch)
+        assert scalars["train_loss", epoch] == pytest.approx(1 / epoch)
+        assert scalars["validation_loss", epoch] == pytest.approx(2 / epoch)
+        assert scalars["best_epoch_auc/MI", epoch] == pytest.approx(0.75)
     names = ("macro_f1", "train_loss", "validation_loss", "best_epoch_auc/NORM", "best_epoch_auc/MI", "best_epoch")
-    assert {tag.removeprefix("ray/tune/") for tag, _ in scalars if not tag.startswith("_hparams_")} == set(names)
-    assert b"study/data_fingerprint" in path.read_bytes()
+    assert {tag for tag, _ in scalars if not tag.startswith("_hparams_")} == set(names)
+    for word in (b"study/data_fingerprint", b"abc123", b"training/learning_rate"):
+        assert word in path.read_bytes()
 
     client = MlflowClient(store)
     experiment = client.get_experiment_by_name("study")
@@ -103,6 +105,20 @@ def test_every_epoch_is_in_tensorboard_mlflow_and_weights_and_biases(tmp_path: P
     for word in (b"macro_f1", b"best_epoch_auc/MI", b"data_fingerprint", b"abc123", b"learning_rate"):
         assert word in offline.read_bytes()
     assert b"per_class_auc" not in offline.read_bytes()
+
+
+@pytest.mark.parametrize("link", ["tensorboard", "tensorboard/trial_00007"])
+def test_events_are_not_written_through_a_link_of_a_study(link: str, tmp_path: Path) -> None:
+    study, elsewhere, message = tmp_path / "study", tmp_path / "elsewhere", list[str]()
+    (study / link).parent.mkdir(parents=True)
+    elsewhere.mkdir()
+    (study / link).symlink_to(elsewhere)
+    with suppress(UsageError):
+        (tracker,) = trackers(None, None, True, folder=study, attributes=ATTRIBUTES)
+        tracker.say = message.append
+        tracker.log_trial_start(TRIAL)
+        assert "leads out of the study" in message[0]
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_no_tracker_is_used_unless_asked_for() -> None:
