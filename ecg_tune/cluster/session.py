@@ -40,7 +40,8 @@ def ray_session(address: str | None = None, *, insecure: bool = False) -> Iterat
         yield
         return
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are rows of the study, not tracebacks
+    for name in ("ray.tune", "ray.train"):  # failures are rows of the study, not tracebacks
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     bypass_proxies()
     address = address or os.environ.get("RAY_ADDRESS")
     if address:

@@ -108,7 +108,8 @@ def _file_lock(folder: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)  # what is refused leaves nothing
         raise
     finally:
-        os.close(handle)
+        with suppress(OSError):  # a network folder that went away: what was said in the block says more
+            os.close(handle)
 
 
 def _opened(path: Path, flags: int) -> int:
