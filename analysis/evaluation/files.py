@@ -21,6 +21,7 @@ from analysis.evaluation.report.subgroup_text import subgroup_figure, subgroup_l
 from analysis.evaluation.report.text_reports import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
 from analysis.evaluation.report.tripod import TRIPOD, TRIPOD_CSV, tripod_table, tripod_text
 from analysis.evaluation.result import CALIBRATION, COST, DECISION, FITTED, MEMBERS, PAIRED, SUBGROUPS, EvaluationResult
+from analysis.evaluation.result_folder import whole_results
 from analysis.evaluation.statistics.calibration_table import AFTER, BEFORE, calibration_lines
 from analysis.evaluation.statistics.cost_table import cost_lines
 from analysis.evaluation.statistics.decision import decision_figure, decision_lines
@@ -45,11 +46,19 @@ HALF, SENSITIVITY = "_at_0.5", "_at_sensitivity_target"
 def write_evaluation(
     result: EvaluationResult, data: PreparedData, test: Split, predictions: Mapping[str, ModelPredictions], weights: Array
 ) -> None:
-    """Write everything into `result.out`.
+    """Write everything into `result.out`, in the place of the last evaluation there.
 
     Args:
         weights: (n_records, n_resamples) of `analysis.evaluation.statistics.bootstrap.patient_weights`.
+
+    Raises:
+        DataError: Another evaluation is writing there.
     """
+    with whole_results(result.out) as scratch:
+        _write(dataclasses.replace(result, out=scratch), data, test, predictions, weights)
+
+
+def _write(result: EvaluationResult, data: PreparedData, test: Split, predictions: Mapping[str, ModelPredictions], weights: Array) -> None:
     _draw(result, test, predictions, weights)
     _draw_statistics(result, test, predictions[result.best], weights)
     drawn = draw_errors(result.tables, data, test, predictions, result.out / FOLDER, best=result.best, provenance=result.provenance)

@@ -15,16 +15,20 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from analysis.evaluation.result import FITTED
+from analysis.evaluation.result_folder import changed_files
 from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions
 from analysis.evaluation.tables import PREDICTIONS
+from ecg_tune.data.ptbxl.checksums import CHECKSUMS
 from ecg_tune.errors import DataError
 from ecg_tune.metrics import Array
 
 LABEL, THRESHOLD = "label_", "F1_threshold"
 MOST_VALUES, MOST_COLUMNS, LARGEST_TABLE_BYTES = 100_000_000, 10_000, 20_000_000
 """Of a file of predictions: its values and columns; of the table of thresholds: its size. Larger ones are no evaluation's."""
+AGAIN = "evaluate again, or copy the folder again"
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 MODEL = re.compile(r"[\w#. +-]{1,100}")
+TRAINING = re.compile(r"(?P<training>.+?_seed\d+)_(?P<class_name>.+)", re.DOTALL)
 CHOICE = re.compile(r"[^\x00-\x1f\x7f]{1,400}")
 
 
@@ -78,15 +82,17 @@ def read_evaluation(folder: Path) -> EvaluationFiles:
     for file in (path, fitted):
         if not file.is_file():
             raise DataError(f"{folder} holds no {file.name}: give a folder that `ecg-tune evaluate --out` wrote")
+    if changed := {path.name, fitted.name} & set(changed_files(folder)):
+        raise DataError(f"{folder / min(changed)} is not what the evaluation wrote (see {CHECKSUMS}): {AGAIN}")
     try:
         table = _checked_size(path)
-        thresholds = _thresholds(fitted)
+        thresholds = _thresholds(fitted, str(table.attrs["Data_Fingerprint"]))
         return _files(folder, table, thresholds)
     except DataError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException, MemoryError) as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DataError(f"the predictions of {folder} can't be read ({reason}): evaluate again, or copy the folder again") from error
+        raise DataError(f"the predictions of {folder} can't be read ({reason}): {AGAIN}") from error
 
 
 def _checked_size(path: Path) -> pd.DataFrame:
@@ -97,19 +103,33 @@ def _checked_size(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path, engine="pyarrow")
 
 
-def _thresholds(path: Path) -> dict[str, dict[int, dict[str, float]]]:
-    """Read {model: {seed: {class: threshold}}}."""
+def _thresholds(path: Path, fingerprint: str) -> dict[str, dict[int, dict[str, float]]]:
+    """Read {model: {seed: {class: threshold}}}, and make sure that the table is of the data with this fingerprint."""
     if path.stat().st_size > LARGEST_TABLE_BYTES:
         raise DataError(f"{path} is larger than {LARGEST_TABLE_BYTES // 1_000_000} MB: that is no evaluation's")
-    table = pd.read_csv(path, usecols=["Model", "Seed", "Class", THRESHOLD], dtype={"Model": str, "Class": str}, keep_default_na=False)
+    columns = ["Model", "Seed", "Class", THRESHOLD, "Data_Fingerprint"]
+    table = pd.read_csv(path, usecols=columns, dtype=dict.fromkeys(("Model", "Class", "Data_Fingerprint"), str), keep_default_na=False)
+    if set(table["Data_Fingerprint"]) != {fingerprint}:
+        raise DataError(f"{path} is of other data than the predictions beside it: {AGAIN}")
     found: dict[str, dict[int, dict[str, float]]] = {}
     for model, seed, class_name, value in zip(table["Model"], table["Seed"], table["Class"], table[THRESHOLD], strict=True):
         if not MODEL.fullmatch(model):
             raise ValueError(f"{model[:40]!r} is no name of a model")
-        found.setdefault(model, {}).setdefault(int(seed), {})[class_name] = float(value)
-    if not found:
-        raise ValueError("it names no model")
+        of_seed = found.setdefault(model, {}).setdefault(int(seed), {})
+        if class_name in of_seed:
+            raise DataError(f"{path} has two thresholds of {model}, seed {seed}, {class_name[:40]!r}: {AGAIN}")
+        of_seed[class_name] = float(value)
     return found
+
+
+def _check_complete(folder: Path, table: pd.DataFrame, thresholds: Mapping[str, Mapping[int, object]], names: tuple[str, ...]) -> None:
+    """Make sure that each training with predictions has thresholds, and the other way round."""
+    columns = [found for column in table.columns if (found := TRAINING.fullmatch(str(column))) and found["class_name"] in names]
+    predicted = {found["training"] for found in columns}
+    fitted = {f"{model}_seed{seed}" for model, seeds in thresholds.items() for seed in seeds}
+    if odd := sorted(predicted ^ fitted):
+        where, lacks = (f"{FITTED}.csv", "thresholds") if odd[0] in predicted else (PREDICTIONS, "predictions")
+        raise DataError(f"{folder / where} lacks the {lacks} of {odd[0][:80]!r}: {AGAIN}")
 
 
 def _files(folder: Path, table: pd.DataFrame, thresholds: Mapping[str, Mapping[int, Mapping[str, float]]]) -> EvaluationFiles:
@@ -119,6 +139,7 @@ def _files(folder: Path, table: pd.DataFrame, thresholds: Mapping[str, Mapping[i
     labels = table[[f"{LABEL}{name}" for name in names]].to_numpy()
     if not len(table) or not np.isin(labels, (0, 1)).all():
         raise ValueError("it holds no records, or labels that are not 0 or 1")
+    _check_complete(folder, table, thresholds, names)
     noted = table.attrs.get("Best_Seeds") or {}
     models = {}
     for model, seeds in thresholds.items():

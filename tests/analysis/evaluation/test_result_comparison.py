@@ -27,13 +27,16 @@ def results(folder: Path, models: dict[str, list[np.ndarray]], *, facts: dict[st
     folder.mkdir()
     columns: dict[str, Any] = {"ecg_id": np.arange(ids, ids + N), "patient_id": np.arange(N) // 2}
     columns |= {f"label_{name}": LABELS[:, k] for k, name in enumerate(CLASSES)}
-    fitted = []
+    fitted, about = [], {"Split": "official", "Data_Fingerprint": "a" * 64, "Synthetic": True, **(facts or {})}
+    fingerprint = about["Data_Fingerprint"]
     for model, seeds in models.items():
         for seed, values in enumerate(seeds):
             columns |= {f"{model}_seed{seed}_{name}": values[:, k] for k, name in enumerate(CLASSES)}
-            fitted += [{"Model": model, "Seed": seed, "Class": name, "F1_threshold": 0.4} for name in CLASSES]
+            fitted += [
+                {"Model": model, "Seed": seed, "Class": name, "F1_threshold": 0.4, "Data_Fingerprint": fingerprint} for name in CLASSES
+            ]
     table = pd.DataFrame(columns)
-    table.attrs = {"Split": "official", "Data_Fingerprint": "a" * 64, "Synthetic": True, **(facts or {})}
+    table.attrs = about
     table.to_parquet(folder / "predictions.parquet", index=False)
     pd.DataFrame(fitted).to_csv(folder / f"{FITTED}.csv", index=False)
     return folder
@@ -136,6 +139,14 @@ def damaged(folder: Path, how: str) -> None:
         fitted.unlink()
     elif how == "model's name":
         fitted.write_text(fitted.read_text().replace("CNN1D", "\x1b[31m"))
+    elif how == "thresholds of other data":
+        fitted.write_text(fitted.read_text().replace("a" * 64, "0" * 64))
+    elif how == "thresholds of fewer trainings":
+        fitted.write_text("".join(line for line in fitted.read_text().splitlines(keepends=True) if "RNNModel" not in line))
+    elif how == "thresholds twice":
+        fitted.write_text(fitted.read_text() + fitted.read_text().partition("\n")[2])
+    elif how == "another evaluation's thresholds":
+        (folder / "SHA256SUMS.txt").write_text(f"{'0' * 64}  {fitted.name}\n")
     elif how == "threshold":
         fitted.write_text(fitted.read_text().replace("0.4", "many"))
     else:
@@ -144,7 +155,10 @@ def damaged(folder: Path, how: str) -> None:
         table.to_parquet(path, index=False)
 
 
-@pytest.mark.parametrize("how", ["cut", "text", "gone", "model's name", "threshold", "probability", "label", "no facts"])
+THRESHOLDS = ["thresholds of other data", "thresholds of fewer trainings", "thresholds twice", "another evaluation's thresholds"]
+
+
+@pytest.mark.parametrize("how", ["cut", "text", "gone", "model's name", "threshold", "probability", "label", "no facts", *THRESHOLDS])
 def test_a_damaged_folder_is_refused_in_one_line(a, b, how):
     damaged(a, how)
     done = ecg_tune("compare", a, b)
