@@ -154,6 +154,8 @@ def test_thresholds_of_one_half_are_used_when_asked_for(models, signal_mv, tmp_p
         (["{models}", "{tmp}/x.csv", "--units", "volt"], "units must be mv, uv or v, but got 'volt'"),
         (["{models}", "{tmp}/x.csv", "--rate", "500"], "says 100 Hz, but --rate says 500"),
         (["{models}", "{tmp}/x.csv", "--out", "{tmp}/a.xlsx"], "--out must end in .csv or .parquet"),
+        (["{models}", "{tmp}/x.csv", "--out", "{tmp}/x.csv"], "x.csv is read by this command, which would replace it: give another"),
+        (["{models}", "{tmp}", "--out", "{tmp}/x.csv"], "x.csv is read by this command, which would replace it: give another name"),
         (["{models}", "{tmp}/x.csv", "--png", "{tmp}/x.jpg"], "pictures are written as .png, but got --png {tmp}/x.jpg: call it x.png"),
         (["{models}", "{tmp}/x.csv", "--explain"], "--explain colours a drawn ECG: give a file or folder with --png PATH"),
         (["{models}/Ensemble_best.json", "{tmp}/x.csv", "--explain", "--png", "{tmp}/a.png"], "and Ensemble is of several: name"),

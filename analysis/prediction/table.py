@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.prediction.prediction import Prediction
 from ecg_tune.errors import ConfigError
+from ecg_tune.output_file import check_output
 from ecg_tune.storage import LocalStorage
 
 SUFFIXES = (".csv", ".parquet")
@@ -33,16 +34,18 @@ def refused_row(file: str, recording: str, reason: str) -> dict[str, Any]:
     return {"file": file, "recording": recording, "refused": reason}
 
 
-def check_table_path(path: Path) -> None:
+def check_table_path(path: Path, *, inputs: Iterable[Path] = ()) -> None:
     """Refuse a name that no table can be written to, before any work is done.
 
+    Args:
+        inputs: What must not be replaced.
+
     Raises:
-        ConfigError: Another suffix, or Parquet without pyarrow.
+        ConfigError: Another suffix, no file, an input, or Parquet without pyarrow.
     """
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"--out must end in .csv or .parquet, but got {path}")
-    if path.is_dir():
-        raise ConfigError(f"{path} is a folder: give a file that ends in .csv or .parquet")
+    check_output(path, inputs=inputs)
     if path.suffix == ".parquet":
         try:
             import pyarrow  # noqa: F401  # an extra, which only this needs

@@ -36,6 +36,8 @@ def read_yaml(path: Path, *, expected: tuple[type, ...] = (dict,)) -> Any:
         ConfigError: Missing, not YAML, too large, not of an expected type; or a name that is no text or comes twice, a number that is not
             finite or beyond 64 bits. Says the line.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ConfigError(f"{path} is a pipe or a device: write the settings into a file")
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST_BYTES + 1)

@@ -13,10 +13,12 @@ from analysis.dashboard.dashboard import write_comparison, write_comparison_figu
 from analysis.dashboard.live_server import serve as serve_pages
 from ecg_tune.cli.remote import Insecure, JobsAddress, fetch, new_remote_folder, run_remotely
 from ecg_tune.errors import StudyError, UsageError
+from ecg_tune.output_file import check_output
 from ecg_tune.study.database import database_of
 from ecg_tune.study.study import Study
 
 EXAMPLE = "Example: ecg-tune dashboard STUDY --serve"
+PAGES = (".html", ".htm")
 
 Studies = Annotated[list[Path], typer.Argument(metavar="STUDY...", help="Folders of studies.")]
 
@@ -63,6 +65,11 @@ def _check(studies: list[Path], given: Mapping[str, object], *, serve: bool) -> 
     Args:
         given: Option → its value; None where it was left out.
     """
+    out = given["--out"]
+    if isinstance(out, Path):
+        if out.suffix.lower() not in PAGES:
+            raise UsageError(f"--out is a page, which ends in .html, but got {out}: call it {out.stem}.html")
+        check_output(out)
     first = next((name for name, value in given.items() if value), "")
     if len(studies) > 1 and given["--address"]:
         raise UsageError(f"--address is for one STUDY, but got {len(studies)}: give one")

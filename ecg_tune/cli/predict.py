@@ -78,13 +78,13 @@ def predict(
     """
     facts = FileFacts(split_commas(leads), rate, units)
     _check_pictures(png, explain=explain)
+    found, n_others = find_recordings(files)
     if out:
-        check_table_path(out)
+        check_table_path(out, inputs=found)
     chosen, where = open_model(model), pick_device(device)
     chosen.thresholds(thresholds)  # refused before a file is read
     if explain:
         check_explainable(chosen)
-    found, n_others = find_recordings(files)
     run = PredictionRun(
         partial(predict_recording, chosen, rule=thresholds, device=where), partial(_draw, chosen, explain=explain, device=where),
         png, as_json=as_json, alone=len(found) == 1 and not files[0].is_dir(),

@@ -16,6 +16,7 @@ from ecg_tune.export.graph import Graph
 from ecg_tune.export.onnx_file import open_onnx, require_packages, write_onnx
 from ecg_tune.export.parity import TOLERANCE, Run, largest_differences
 from ecg_tune.export.torch_file import open_torch_export, open_torchscript, write_torch_export, write_torchscript
+from ecg_tune.output_file import check_output
 from ecg_tune.storage import LocalStorage
 
 
@@ -58,8 +59,7 @@ def find_format(name: str, out: Path) -> Format:
         raise ConfigError(f"a file of the format {name} ends with {found.suffix}, but got {str(out)!r}: call it {out.stem}{found.suffix}")
     if ":" in out.parts[0]:  # s3:, file:
         raise ConfigError(f"{str(out).replace(':/', '://', 1)} is not a file of this machine: give a path")
-    if out.is_dir():
-        raise ConfigError(f"{out} is a folder: give the name of a file")
+    check_output(out)
     found.require()
     return found
 

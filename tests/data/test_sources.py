@@ -86,6 +86,15 @@ def test_recordings_of_a_table_are_read_resampled_and_divided_by_patient(folder,
         assert np.abs(difference).max() < 0.1  # noise above 50 Hz is gone
 
 
+def test_recordings_of_a_synthetic_folder_stay_synthetic(folder, tmp_path):
+    (tmp_path / "raw").mkdir()
+    shutil.copytree(folder, tmp_path / "raw" / "records500")
+    (tmp_path / "raw" / "SYNTHETIC.txt").write_text("made up\n")
+    records = read_record_table(write_table(tmp_path / "table.csv"))
+    prepare_recordings(tmp_path / "raw" / "records500", tmp_path / "data", records, DataConfig())
+    assert open_prepared(tmp_path / "data").manifest["synthetic"] is True
+
+
 def test_a_columns_splits_are_kept(folder, tmp_path):
     names = ["train"] * 80 + ["val"] * 20 + ["test"] * 20
     path = write_table(tmp_path / "records.csv", lambda rows: [row.update(split=name) for row, name in zip(rows, names, strict=True)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -99,6 +100,12 @@ def spread_rows(n_rows: int, limit: int) -> NDArray[np.int64]:
     return np.linspace(0, n_rows - 1, limit).round().astype(np.int64)
 
 
+def is_synthetic(folder: Path) -> bool:
+    """Look for the mark of simulated records, in a folder and in those that it lies in."""
+    inside = folder.resolve()
+    return any(os.path.lexists(place / SYNTHETIC_MARK) for place in (inside, *inside.parents))
+
+
 def read_ptbxl(folder: Path) -> PtbxlTable:
     """Read the tables of PTB-XL, or of a folder with some of its records.
 
@@ -124,7 +131,7 @@ def _build_table(cells: _Cells, statements: tuple[Statement, ...], checksums: Ma
     return PtbxlTable(
         folder=folder,
         version=VERSION_OF_COUNT.get(len(cells.table), f"a part of {len(cells.table)} records"),
-        synthetic=(folder / SYNTHETIC_MARK).is_file(),
+        synthetic=is_synthetic(folder) or SYNTHETIC_MARK in checksums,
         ecg_id=cells.whole("ecg_id", low=1),
         patient_id=cells.whole("patient_id", low=0),
         sex=cells.whole("sex", low=0, high=1, empty=-1),

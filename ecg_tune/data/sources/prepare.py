@@ -20,6 +20,7 @@ from ecg_tune.data.prepared.writer import check_folder, write_prepared
 from ecg_tune.data.ptbxl.prepare import DAMAGED, training_sd_mv
 from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
 from ecg_tune.data.ptbxl.records import DURATION_S
+from ecg_tune.data.ptbxl.tables import is_synthetic
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.adaptation import SignalFormat, adapt
 from ecg_tune.data.recordings.files import read_recordings
@@ -213,7 +214,7 @@ def _facts(
     facts: dict[str, Any] = {
         "source": {"name": folder.resolve().name, "version": f"listed in {records.name}", "records": n_listed},
         "source_folder": str(folder.resolve()),
-        "synthetic": False,
+        "synthetic": is_synthetic(folder),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "class_names": [name for name in records.class_names if name not in rare],
         "rare_classes": rare,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -68,9 +69,19 @@ def test_columns_are_cleaned_and_sorted_by_ecg_id(tiny_ptbxl: Callable[..., Path
     assert table.scp_codes[0] == {"IMI": 100.0, "SR": 0.0}
 
 
-def test_a_folder_marked_synthetic_says_so(tiny_ptbxl: Callable[..., Path]) -> None:
+MARKS = {
+    "beside its table": lambda folder: (folder / "SYNTHETIC.txt").write_text("made up\n"),
+    "in the folder around it": lambda folder: (folder.parent / "SYNTHETIC.txt").write_text("made up\n"),
+    "a pipe": lambda folder: os.mkfifo(folder / "SYNTHETIC.txt"),
+    "a link to nothing": lambda folder: (folder / "SYNTHETIC.txt").symlink_to("gone"),
+    "only listed, and gone": lambda folder: (folder / "SHA256SUMS.txt").write_text(f"{'0' * 64}  SYNTHETIC.txt\n"),
+}
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_folder_marked_synthetic_says_so(mark: str, tiny_ptbxl: Callable[..., Path]) -> None:
     folder = tiny_ptbxl(10)
-    (folder / "SYNTHETIC.txt").write_text("made up\n")
+    MARKS[mark](folder)
     assert read_ptbxl(folder).synthetic
 
 
