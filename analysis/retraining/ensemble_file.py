@@ -10,17 +10,17 @@ import dataclasses
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from analysis.retraining.candidates import SUFFIX, Candidate, file_name, without_weights
 from ecg_tune.errors import DataError
 from ecg_tune.file_sizes import read_whole
 from ecg_tune.storage import LocalStorage, digest
-from ecg_tune.training.model_checks import check_fitted
+from ecg_tune.training.model_checks import check_classes, check_fitted, check_types
 
 ENSEMBLE = "Ensemble"
 ENSEMBLE_FILE = f"{ENSEMBLE}{Path(SUFFIX).stem}.json"
@@ -28,6 +28,7 @@ FILES = f"{ENSEMBLE}_*.json"
 """Earlier versions wrote one for each seed too."""
 FORMAT = 1
 MEAN, GREEDY = "mean", "greedy"
+T = TypeVar("T", "Member", "SavedEnsemble")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Member:
 
     def __post_init__(self) -> None:
         file_name(self.file)
+        check_types(vars(self), ["name"])
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,13 @@ def load_ensemble(path: Path) -> SavedEnsemble:
             content = json.loads(read_whole(file, path))
         if content.pop("format") != FORMAT:
             raise ValueError(f"not format {FORMAT}")
-        ensemble = SavedEnsemble(**{**content, "members": tuple(Member(**member) for member in content["members"])})
-        check_fitted(ensemble.thresholds, ensemble.platt, len(ensemble.data.get("class_names", ensemble.platt)))
+        members = tuple(_built(Member, member) for member in content["members"])
+        ensemble = _built(SavedEnsemble, {**content, "members": members})
+        check_types(content, ("seed", "trained_on", "validation_macro_auc", "thresholds", "sensitivity_target"))
+        check_types(vars(ensemble), ["chosen_from"])
+        check_fitted(ensemble.thresholds, ensemble.platt, check_classes(ensemble.data))
+        if len({member.file for member in members}) < len(members):
+            raise ValueError("it has the same member twice")
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist: `ecg-tune retrain` writes it where there are two trainings or more") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -152,6 +159,16 @@ def load_ensemble(path: Path) -> SavedEnsemble:
                 f"{path} joins {member.file}, which is missing or has changed since: remove the file, or run `ecg-tune retrain` again"
             )
     return ensemble
+
+
+def _built(kind: type[T], content: Mapping[str, Any]) -> T:
+    """Make an object of a file's fields; its own error says more than Python's about one that is missing."""
+    own = dataclasses.fields(kind)
+    if missing := [field.name for field in own if field.default is field.default_factory is MISSING and field.name not in content]:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    if unknown := content.keys() - {field.name for field in own}:
+        raise ValueError(f"{min(unknown)[:40]!r} is unknown")
+    return kind(**content)
 
 
 def read_ensemble(folder: Path, candidates: Sequence[Candidate]) -> SavedEnsemble:

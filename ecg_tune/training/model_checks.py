@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -60,8 +60,12 @@ FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "history": _rows,
     "trained_on": _text,
     "thresholds": lambda value: isinstance(value, Mapping) and all(map(_text, value)),
+    "sensitivity_target": lambda value: _number(value) and 0 < value <= 1,
+    "chosen_from": lambda value: isinstance(value, Mapping) and all(_text(name) and _text(own) for name, own in value.items()),
 }
-"""Field of `SavedModel` → whether a value is of its type."""
+"""Field of `SavedModel`, or of an ensemble's file → whether a value is of its type."""
+
+OF_ENSEMBLES = {"sensitivity_target", "chosen_from"}
 
 
 def check_fields(fields: Mapping[str, Any]) -> None:
@@ -74,15 +78,36 @@ def check_fields(fields: Mapping[str, Any]) -> None:
         ValueError: Says what does not fit.
         KeyError: A fact is missing.
     """
-    for name, fulfils in FIELDS.items():
-        if not fulfils(fields[name]):
-            raise ValueError(f"its {name} is {repr(fields[name])[:60]}")
-    data, n_classes = fields["data"], len(fields["data"]["class_names"])
-    if not n_classes or not all(isinstance(name, str) and name.isprintable() for name in data["class_names"]):
-        raise ValueError("its classes have no proper names")
+    check_types(fields, FIELDS.keys() - OF_ENSEMBLES)
+    data, n_classes = fields["data"], check_classes(fields["data"])
     if data["leads"] or not fields["config"].stored_images:
         _check_signal_facts(data)
     check_fitted(fields["thresholds"], fields["platt"], n_classes)
+
+
+def check_types(fields: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Make sure that some of the fields in `FIELDS` are of their types.
+
+    Raises:
+        ValueError: Says which is not.
+        KeyError: One is missing.
+    """
+    for name in names:
+        if not FIELDS[name](fields[name]):
+            raise ValueError(f"its {name} is {repr(fields[name])[:60]}")
+
+
+def check_classes(data: Mapping[str, Any]) -> int:
+    """Count the classes of a file's data.
+
+    Raises:
+        ValueError: It has none, or one whose name can't be printed.
+        KeyError: It does not say.
+    """
+    names = data["class_names"]
+    if not names or not all(isinstance(name, str) and name.isprintable() for name in names):
+        raise ValueError("its classes have no proper names")
+    return len(names)
 
 
 def check_fitted(thresholds: Mapping[str, Any], platt: Any, n_classes: int) -> None:

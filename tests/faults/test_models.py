@@ -226,6 +226,30 @@ def test_an_ensemble_of_anything_is_one_line(text, folder):
     assert ".json" in said.err or ".pth" in said.err
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trained_on": "\x1b[31mtrain"}, "its trained_on is"),
+        ({"trained_on": 3}, "its trained_on is 3"),
+        ({"seed": "\x1b[31m"}, "its seed is"),
+        ({"validation_macro_auc": "0.9"}, "its validation_macro_auc is '0.9'"),
+        ({"sensitivity_target": "high"}, "its sensitivity_target is 'high'"),
+        ({"sensitivity_target": 7}, "its sensitivity_target is 7"),
+        ({"chosen_from": {"A.pth": "\x1b[31m"}}, "its chosen_from is"),
+        ({"data": {"class_names": ["\x1b[31m"]}}, "its classes have no proper names"),
+        ({"members": 2 * [{**ENSEMBLE["members"][0], "weight": 0.5}]}, "it has the same member twice"),
+        ({"members": [{"name": "A", "file": "A.pth"}]}, "it lacks digest, weight"),
+        ({"members": [{**ENSEMBLE["members"][0], "name": "\x1b[31m"}]}, "its name is"),
+        ({"more": 1}, "'more' is unknown"),
+    ],
+)
+def test_a_field_of_an_ensemble_is_named(change, message, folder):
+    (folder / "Ensemble_best.json").write_text(json.dumps({**ENSEMBLE, **change}))
+    said = ecg_tune("predict", folder / "Ensemble_best.json", folder / "a.csv")
+    check(said, longest=640)
+    assert message in said.err
+
+
 @pytest.mark.parametrize("kind", [*PLACES, "empty", "text"])
 def test_a_damaged_checkpoint_is_skipped_for_the_one_before(kind, tmp_path):
     storage = LocalStorage(tmp_path)
