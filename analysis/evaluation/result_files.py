@@ -145,18 +145,20 @@ def _files(folder: Path, table: pd.DataFrame, thresholds: Mapping[str, Mapping[i
     for model, seeds in thresholds.items():
         every = tuple(_predictions(table, f"{model}_seed{seed}", names, of_class) for seed, of_class in seeds.items())
         models[model] = EvaluatedModel(every, list(seeds).index(noted[model]) if noted.get(model) in seeds else 0)
-    best = table.attrs.get("Best")
+    best, synthetic = table.attrs.get("Best"), table.attrs["Synthetic"]
+    if not isinstance(synthetic, bool):
+        raise ValueError(f"whether it is synthetic must be true or false, and is {str(synthetic)[:40]!r}")
     return EvaluationFiles(
         folder=folder,
         fingerprint=str(table.attrs["Data_Fingerprint"]),
         split=str(table.attrs["Split"]),
-        synthetic=table.attrs["Synthetic"] is True,
+        synthetic=synthetic,
         class_names=names,
         ids=table["ecg_id"].to_numpy(),
         patient_ids=table["patient_id"].to_numpy(),
         labels=labels.astype(np.uint8),
         models=models,
-        best=best if best in models else None,
+        best=best if isinstance(best, str) and best in models else None,
         choice=_choice(table.attrs.get("Choice")),
     )
 
@@ -166,8 +168,10 @@ def _choice(noted: object) -> str:
 
 
 def _predictions(table: pd.DataFrame, model: str, names: tuple[str, ...], thresholds: Mapping[str, float]) -> ThresholdedPredictions:
+    if lacking := [name for name in names if f"{model}_{name}" not in table or name not in thresholds]:
+        raise ValueError(f"{lacking[0]} of {model} has no predictions, or no threshold")
     probabilities: Array = table[[f"{model}_{name}" for name in names]].to_numpy(dtype=np.float64)
     limits: Array = np.array([thresholds[name] for name in names], dtype=np.float64)
-    if not (((probabilities >= 0) & (probabilities <= 1)).all() and np.isfinite(limits).all()):
+    if not all(((values >= 0) & (values <= 1)).all() for values in (probabilities, limits)):
         raise ValueError(f"probabilities or thresholds of {model} are not between 0 and 1")
     return ThresholdedPredictions(probabilities, limits)

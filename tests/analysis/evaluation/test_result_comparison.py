@@ -139,6 +139,15 @@ def damaged(folder: Path, how: str) -> None:
         fitted.unlink()
     elif how == "model's name":
         fitted.write_text(fitted.read_text().replace("CNN1D", "\x1b[31m"))
+    elif how == "threshold beyond 1":
+        fitted.write_text(fitted.read_text().replace("0.4", "5"))
+    elif how == "a class without predictions":
+        table = table.drop(columns="CNN1D_seed0_MI")
+        table.attrs = facts
+        table.to_parquet(path, index=False)
+    elif how == "perhaps synthetic":
+        table.attrs = {**facts, "Synthetic": "no"}
+        table.to_parquet(path, index=False)
     elif how == "thresholds of other data":
         fitted.write_text(fitted.read_text().replace("a" * 64, "0" * 64))
     elif how == "thresholds of fewer trainings":
@@ -155,10 +164,17 @@ def damaged(folder: Path, how: str) -> None:
         table.to_parquet(path, index=False)
 
 
-THRESHOLDS = ["thresholds of other data", "thresholds of fewer trainings", "thresholds twice", "another evaluation's thresholds"]
+THRESHOLDS = [
+    "thresholds of other data",
+    "thresholds of fewer trainings",
+    "thresholds twice",
+    "another evaluation's thresholds",
+    "threshold beyond 1",
+]
+PREDICTIONS = ["cut", "text", "gone", "model's name", "threshold", "probability", "label", "no facts", "a class without predictions"]
 
 
-@pytest.mark.parametrize("how", ["cut", "text", "gone", "model's name", "threshold", "probability", "label", "no facts", *THRESHOLDS])
+@pytest.mark.parametrize("how", [*PREDICTIONS, "perhaps synthetic", *THRESHOLDS])
 def test_a_damaged_folder_is_refused_in_one_line(a, b, how):
     damaged(a, how)
     done = ecg_tune("compare", a, b)
