@@ -104,6 +104,11 @@ def test_a_table_with_semicolons_and_a_byte_order_mark_is_read(tmp_path):
         ("time_s,I_nV\n0,1\n0.01,1\n", {}, "lead I is in 'nV', not in mV, uV or V"),
         ("time_s,I_mV\n0,1\n0.01,1\n", {"leads": ("II",)}, "names the leads I, but --leads says II"),
         ("time_s,I_mV\n0,1\n0.01,abc\n", {}, "line 3, column I_mV: 'abc' is not a number"),
+        ("time_s,I_mV\n0,1\n0.01,1_0\n", {}, "line 3, column I_mV: '1_0' is not a number"),
+        ("time_s,I_mV\n0,1\n0.0_1,1\n", {}, "line 3, column time_s: '0.0_1' is not a number"),
+        ("time_s,I_mV\n0,1\n0.01,\u0661\n", {}, "line 3, column I_mV: '\u0661' is not a number"),
+        ("time_s,time_ms,I_mV\n0,0,1\n0.01,10,1\n", {}, "has the columns of time time_s and time_ms: keep one"),
+        ("time,I_mV,Time\n0,1,0\n0.01,1,0.01\n", {}, "has the columns of time time and Time: keep one"),
         ("time_s;I_mV\n0;1,5\n0.01;1\n", {}, r"line 2, column I_mV: '1,5' is not a number \(with a point"),
         ("time_s,I_mV\n0,1\n0.01\n", {}, "line 3: 1 values, but the first line names 2 columns"),
         ("time_s,I_mV\n0,1\n0.01,1\n0.5,1\n", {}, "time_s does not rise in equal steps"),
@@ -113,7 +118,7 @@ def test_a_table_with_semicolons_and_a_byte_order_mark_is_read(tmp_path):
     ],
 )
 def test_a_table_that_would_be_misread_is_refused(tmp_path, text, given, said):
-    (tmp_path / "a.csv").write_text(text)
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=said):
         read_recordings(tmp_path / "a.csv", FileFacts(**given))
 
@@ -181,6 +186,23 @@ def test_a_cut_edf_is_refused_and_nothing_is_printed(tmp_path, signal_mv, capfd)
     with pytest.raises(DataError, match=r"a\.edf has \d+ bytes, but its header says \d+: it was cut, fetch it again"):
         read_recordings(path)
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("n_records", "more", "said"),
+    [
+        (b"2", b"\0" * 100, r"a\.edf has \d+ bytes, more than the \d+ its header says"),
+        (b"1", b"", r"a\.edf has \d+ bytes, more than the \d+ its header says"),
+        (b"-1", b"", r"a\.edf does not say how many data records it has \(-1\)"),
+        (b"1_0", b"", r"a\.edf can't be read as EDF \(it has no such header\)"),
+    ],
+)
+def test_an_edf_whose_header_counts_other_records_is_not_called_cut(tmp_path, signal_mv, n_records, more, said):
+    path = write_edf(tmp_path / "a.edf", signal_mv, LEADS, 100)
+    content = path.read_bytes()
+    path.write_bytes(content[:236] + n_records.ljust(8) + content[244:] + more)
+    with pytest.raises(DataError, match=said):
+        read_recordings(path)
 
 
 def test_edf_leads_of_several_rates_are_refused(tmp_path):
