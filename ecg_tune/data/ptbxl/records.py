@@ -10,22 +10,22 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
 from ecg_tune.config import LEAD_NAMES
 from ecg_tune.data.ptbxl.quality import MISSING_UV
-from ecg_tune.data.recordings.wfdb_format import check_header
+from ecg_tune.data.recordings.recording import unit_scale
+from ecg_tune.data.recordings.wfdb_format import read_samples
+from ecg_tune.data.recordings.wfdb_header import read_header
 from ecg_tune.errors import DamagedRecordError, DataError
 
 DURATION_S = 10
-MICROVOLTS = {"mV": 1000.0, "uV": 1.0, "V": 1e6}
 PLAIN_RECORD = re.compile(r"(\S+) (\d+) (\d+(?:\.\d+)?) (\d+)\s*")
 PLAIN_SIGNAL = re.compile(r"(\S+)\.dat 16 1000(?:\.0+)?(?:\(0\))?/mV 16 0 (-?\d+) (-?\d+) 0 (\S+)\s*")
 REMEDY = "fetch its files again (`ecg-tune data download`), or drop damaged records with --damaged drop"
@@ -156,32 +156,26 @@ def _check_sums(name: str, digital: NDArray[Any], checksum: tuple[int, ...]) -> 
 def _read_by_wfdb(folder: Path, name: str, sampling_rate_hz: int, checksums: Mapping[str, str]) -> NDArray[np.int16]:
     """Read a record of any other WFDB form; values are rounded to whole microvolts."""
     try:
-        check_header(folder / f"{name}.hea")
-        files = wfdb.rdheader(str(folder / name)).file_name
-        for file in sorted(set(files)):
+        header = read_header(folder / f"{name}.hea")
+        for file in sorted({signal.file for signal in header.signals}):
             _check_file_name(name, file)
             _read_verified(folder, str(Path(name).with_name(file)), checksums)
-        record = wfdb.rdrecord(str(folder / name), physical=False)
-        physical_unit = record.dac()  # (samples, leads), NaN where there is no sample
+        if header.segments:
+            raise DamagedRecordError(f"{name} is a record of segments, and PTB-XL has none: {REMEDY}")
+        physical_unit = read_samples(header)  # (samples, leads), NaN where there is no sample
     except DamagedRecordError:
         raise
-    except DataError as error:
+    except (DataError, OSError) as error:
         raise DamagedRecordError(f"{name}: {error}") from error
-    except Exception as error:  # wfdb raises errors of many types on a broken file; in each case the record is damaged
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DamagedRecordError(f"{name} can't be read as a WFDB record ({reason}): {REMEDY}") from error
-    _check_shape(name, float(record.fs), len(physical_unit), tuple(record.sig_name), sampling_rate_hz)
-    if record.checksum and None not in record.checksum:
-        _check_sums(name, record.d_signal, tuple(record.checksum))
-    return _to_microvolts(name, physical_unit, tuple(record.units))
+    _check_shape(name, header.rate_hz, len(physical_unit), tuple(signal.name for signal in header.signals), sampling_rate_hz)
+    return _to_microvolts(name, physical_unit, [signal.unit for signal in header.signals])
 
 
-def _to_microvolts(name: str, physical_unit: NDArray[np.float64], units: tuple[str, ...]) -> NDArray[np.int16]:
+def _to_microvolts(name: str, physical_unit: NDArray[np.float64], units: Sequence[str]) -> NDArray[np.int16]:
     """Convert samples (n_samples, n_leads) from their leads' units to int16 microvolts; NaN becomes `MISSING_UV`."""
-    unknown = sorted(set(units) - set(MICROVOLTS))
-    if unknown:
-        raise DamagedRecordError(f"{name}: unit {', '.join(unknown)} is not a voltage ({', '.join(MICROVOLTS)}): {REMEDY}")
-    microvolts = np.rint(physical_unit * [MICROVOLTS[unit] for unit in units])
+    if unknown := sorted(unit for unit in units if unit_scale(unit) is None):
+        raise DamagedRecordError(f"{name}: unit {unknown[0]} is not a voltage (mV, uV, V): {REMEDY}")
+    microvolts = np.rint(physical_unit * [1000 * (unit_scale(unit) or np.nan) for unit in units])
     if np.nanmax(np.abs(microvolts), initial=0) > np.iinfo(np.int16).max:
         raise DamagedRecordError(f"{name}: a sample is beyond 32.767 mV, which 16 bits of microvolts can't hold: {REMEDY}")
     return np.where(np.isnan(microvolts), MISSING_UV, microvolts).astype(np.int16)

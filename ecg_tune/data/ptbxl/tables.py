@@ -37,6 +37,8 @@ DATABASE_COLUMNS = (
 STATEMENT_COLUMNS = ("diagnostic", "diagnostic_class")
 VERSION_OF_COUNT = {21799: "1.0.3", 21837: "1.0.1 or 1.0.2"}
 WHOLE = re.compile(r"\+?[0-9]{1,30}(\.0*)?", re.ASCII)
+DIGITS_APART = re.compile(r"[0-9]_[0-9]")
+"""Python's 1_00 for 100, which is no number in a table."""
 LARGEST_WHOLE, LONGEST_NAME, LONGEST_CODES, LONGEST_SHOWN = 2**63 - 1, 250, 4000, 60
 """Bounds of a cell: of a whole number, and characters of a file's name, of a record's statements, and of what a message shows."""
 REMEDY = "fetch the file again (`ecg-tune data download`) and don't save it with a spreadsheet"
@@ -205,7 +207,8 @@ class _Cells:
 
     def _parse_codes(self, row: int, text: str) -> dict[str, float]:
         try:
-            codes: Any = ast.literal_eval(text.strip()) if len(text) <= LONGEST_CODES else None
+            plain = len(text) <= LONGEST_CODES and not DIGITS_APART.search(text)
+            codes: Any = ast.literal_eval(text.strip()) if plain else None
             likelihoods = {str(code): float(likelihood) for code, likelihood in codes.items()}
         except (ValueError, SyntaxError, AttributeError, TypeError, OverflowError, RecursionError, MemoryError) as error:
             raise self._cell_error(row, "scp_codes", "is not a list of statements with likelihoods") from error

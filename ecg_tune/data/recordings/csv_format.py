@@ -82,6 +82,8 @@ def _parse(where: str, names: Sequence[str], lines: Iterable[Sequence[str]]) -> 
 
 def _number(cell: str, where: str) -> float:
     try:
+        if not cell.isascii() or "_" in cell:  # Python would take 1_0 for 10
+            raise ValueError(cell)
         return float(cell) if cell.strip() else float("nan")
     except ValueError as error:
         raise DataError(f"{where}: {cell[:40]!r} is not a number (with a point, as in 0.125)") from error
@@ -90,6 +92,8 @@ def _number(cell: str, where: str) -> float:
 def _rate_of_time(where: str, names: Sequence[str], values: NDArray[np.float64]) -> float | None:
     """Compute the sampling rate from the column of time; None without one."""
     found = [column for column, name in enumerate(names) if name.lower() in TIME_S]
+    if len(found) > 1:
+        raise DataError(f"{where} has the columns of time {' and '.join(names[column] for column in found)}: keep one")
     if not found or len(values) < 2:
         return None
     time_s = values[:, found[0]] * TIME_S[names[found[0]].lower()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -53,19 +54,34 @@ def _check_size(path: Path) -> None:
     """Compare a file's size with its header, as pyedflib does, which prints on standard output where they differ.
 
     Raises:
-        DataError: The file was cut, or has no such header.
+        DataError: The file was cut, is longer than its header says, or has no such header.
     """
     with path.open("rb") as file:
         head = file.read(256)
         try:
-            n_channels, n_records = int(head[252:256]), int(head[236:244])
+            n_channels, n_records = _whole(head[252:256]), _whole(head[236:244])
             file.seek(256 + 216 * n_channels)
-            per_record = sum(int(file.read(8)) for _ in range(n_channels))
+            per_record = sum(_whole(file.read(8)) for _ in range(n_channels))
         except ValueError as error:
             raise DataError(f"{path.name} can't be read as EDF (it has no such header): export it again, as continuous EDF+") from error
-    wanted = 256 * (n_channels + 1) + n_records * per_record * (3 if head[:1] == BDF_MARK else 2)
-    if path.stat().st_size != wanted:
-        raise DataError(f"{path.name} has {path.stat().st_size} bytes, but its header says {wanted}: it was cut, fetch it again")
+    size, wanted = path.stat().st_size, 256 * (n_channels + 1) + n_records * per_record * (3 if head[:1] == BDF_MARK else 2)
+    if n_records < 0:
+        raise DataError(
+            f"{path.name} does not say how many data records it has ({n_records}), so its recording was not ended: export it again"
+        )
+    if size < wanted:
+        raise DataError(f"{path.name} has {size} bytes, but its header says {wanted}: it was cut, fetch it again")
+    if size > wanted:
+        raise DataError(
+            f"{path.name} has {size} bytes, more than the {wanted} its header says: correct the number of records, or export it again"
+        )
+
+
+def _whole(field: bytes) -> int:
+    """Read a whole number of an EDF header, padded with spaces; Python itself would take 1_0 for 10."""
+    if not re.fullmatch(rb"[-+]?\d+", field.strip()):
+        raise ValueError(field)
+    return int(field)
 
 
 def _pyedflib(path: Path) -> ModuleType:

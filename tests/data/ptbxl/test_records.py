@@ -12,7 +12,6 @@ import wfdb
 from numpy.typing import NDArray
 
 from ecg_tune.config import LEAD_NAMES
-from ecg_tune.data.ptbxl import records
 from ecg_tune.data.ptbxl.records import read_record
 from ecg_tune.errors import DamagedRecordError
 
@@ -36,8 +35,7 @@ def without_wfdb(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise AssertionError("a plain record went through wfdb")
 
-    monkeypatch.setattr(records.wfdb, "rdrecord", refuse)
-    monkeypatch.setattr(records.wfdb, "rdheader", refuse)
+    monkeypatch.setattr(wfdb, "rdrecord", refuse)
 
 
 def _edit_header(folder: Path, old: str, new: str, count: int = -1) -> None:
@@ -116,7 +114,7 @@ def test_one_changed_sample_breaks_the_checksum(folder: Path) -> None:
 def test_the_checksum_is_verified_on_the_way_through_wfdb_too(folder: Path) -> None:
     test_one_changed_sample_breaks_the_checksum(folder)
     _edit_header(folder, "1000.0(0)/mV", "1000.5(0)/mV")
-    with pytest.raises(DamagedRecordError, match="checksum of lead"):
+    with pytest.raises(DamagedRecordError, match=r"was changed \(checksum of "):
         read_record(folder, NAME, sampling_rate_hz=100)
 
 
@@ -173,8 +171,16 @@ def test_a_missing_sample_is_refused_with_its_lead(folder: Path, signal_uv: Sign
         read_record(folder, NAME, sampling_rate_hz=100)
 
 
-@pytest.mark.parametrize("content", ["", "nonsense\n", "00001_lr 0 100 1000\n", "00001_lr/2 12 100 1000\na 500\nb 500\n"])
-def test_a_header_that_is_none_is_refused(folder: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", r"00001_lr\.hea: its first line is ''"),
+        ("nonsense\n", "its first line is 'nonsense'"),
+        ("00001_lr 0 100 1000\n", "says 0 signals, and 0 lines follow"),
+        ("00001_lr/2 12 100 1000\na 500\nb 500\n", "is a record of segments, and PTB-XL has none"),
+    ],
+)
+def test_a_header_that_is_none_is_refused(folder: Path, content: str, said: str) -> None:
     (folder / f"{NAME}.hea").write_text(content)
-    with pytest.raises(DamagedRecordError, match="can't be read as a WFDB record"):
+    with pytest.raises(DamagedRecordError, match=said):
         read_record(folder, NAME, sampling_rate_hz=100)
