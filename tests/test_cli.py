@@ -319,7 +319,38 @@ def test_models_lists_every_family_with_its_size_and_measures_an_epoch(prepared,
     assert facts["train_records"] == 96
 
 
-def test_an_interrupted_command_says_how_it_goes_on(tmp_path):
+@pytest.mark.parametrize(
+    ("words", "next_time"),
+    [
+        *(
+            (words, "keeps what is finished and does the rest")
+            for words in ("retrain STUDY --top 1", "search STUDY", "demo", "data download X")
+        ),
+        *(
+            (words, "starts from the beginning")
+            for words in ("data export D X", "data import X D", "data prepare X D", "evaluate STUDY", "export-onnx M X.onnx", "train rnn")
+        ),
+    ],
+)
+def test_an_interrupted_command_says_what_the_next_one_does(words, next_time, monkeypatch, capsys):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("typer.core.TyperGroup.invoke", interrupt)
+    assert run(words.split()) == 130
+    assert capsys.readouterr().err == f"ecg-tune: interrupted; the same command again {next_time}\n"
+
+
+def test_an_interrupted_step_of_the_demo_speaks_of_the_demo(monkeypatch, tmp_path, capsys):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ecg_tune.cli.data.synthetic.synthesize", interrupt)
+    assert run(["demo", "--out", str(tmp_path / "demo")]) == 130
+    assert capsys.readouterr().err == "ecg-tune: interrupted; the same command again keeps what is finished and does the rest\n"
+
+
+def test_an_interrupted_synthesis_leaves_nothing_in_the_way_of_the_next(tmp_path):
     heard = ["env", "--default-signal=INT"]  # a shell's background jobs ignore Ctrl-C, and what they start does too
     command = [*heard, sys.executable, "-m", "ecg_tune", "data", "synthesize", str(tmp_path / "ptbxl"), "--records", "20000"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
@@ -328,8 +359,9 @@ def test_an_interrupted_command_says_how_it_goes_on(tmp_path):
         process.send_signal(signal.SIGINT)
         message = process.communicate()[1]
     assert process.returncode == 130
-    assert message.splitlines()[-1] == "ecg-tune: interrupted; the same command again keeps what is finished and does the rest"
+    assert message.splitlines()[-1] == "ecg-tune: interrupted; the same command again starts from the beginning"
     assert "Traceback" not in message
+    assert not (tmp_path / "ptbxl").exists()
 
 
 def test_a_repeated_option_is_given_on_to_a_cluster_as_often_as_it_was_given() -> None:

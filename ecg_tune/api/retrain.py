@@ -23,6 +23,7 @@ from ecg_tune.cluster.parallel import training_pool
 from ecg_tune.config import check_choice, check_range
 from ecg_tune.errors import EcgTuneError, UsageError
 from ecg_tune.search.progress.stats import duration
+from ecg_tune.study.lock import lock_retraining
 from ecg_tune.study.race_result import won_text
 from ecg_tune.study.study import Study
 from ecg_tune.study.summary import race_of
@@ -75,26 +76,30 @@ def retrain(
 
     Raises:
         UsageError: Options that exclude each other, or a trial that can't be retrained.
-        StudyError: There is no such study.
+        StudyError: There is no such study, or another retraining is running on it.
     """
     _check_options(trials, top=top, per_family=per_family, race=race, seeds=seeds, folds=folds)
     check_choice("split to retrain on", on, (TRAIN, TRAIN_AND_VALIDATION))
     folder, opened = Path(study), Study.open(study)
-    prepared = open_study_data(opened, None if data is None else str(data)).in_memory()
-    say(headline(prepared))
-    progress = Progress(say)
-    chosen = named_trials(opened, list(trials)) if trials else chosen_trials(opened, top=wanted(top, race=race), per_family=per_family)
-    single = len(chosen) * (seeds or SEEDS) <= 1
-    if race and chosen:
-        say(_race_plan(chosen, folds or 0, seeds or SEEDS))
-    with _trainers(address or os.environ.get("RAY_ADDRESS"), insecure=insecure, device=device, single=single) as (mapper, trainer_device):
-        train = partial(retrain_winners, folds=folds or 0) if race else retrain_trials
-        manifest = train(
-            opened, prepared, folder.resolve(), chosen, seeds=seeds or SEEDS, on=on, device=trainer_device,
-            on_start=progress.start, on_done=progress.done, map=mapper,
-        )  # fmt: skip
-    if not race and (standing := _standing_race(opened, manifest)):
-        say(standing)
+    with lock_retraining(folder):
+        prepared = open_study_data(opened, None if data is None else str(data)).in_memory()
+        say(headline(prepared))
+        progress = Progress(say)
+        chosen = named_trials(opened, list(trials)) if trials else chosen_trials(opened, top=wanted(top, race=race), per_family=per_family)
+        cluster, single = address or os.environ.get("RAY_ADDRESS"), len(chosen) * (seeds or SEEDS) <= 1
+        if race and chosen:
+            say(_race_plan(chosen, folds or 0, seeds or SEEDS))
+        with _trainers(cluster, insecure=insecure, device=device, single=single) as (
+            mapper,
+            trainer_device,
+        ):
+            train = partial(retrain_winners, folds=folds or 0) if race else retrain_trials
+            manifest = train(
+                opened, prepared, folder.resolve(), chosen, seeds=seeds or SEEDS, on=on, device=trainer_device,
+                on_start=progress.start, on_done=progress.done, map=mapper,
+            )  # fmt: skip
+        if not race and (standing := _standing_race(opened, manifest)):
+            say(standing)
     return manifest
 
 

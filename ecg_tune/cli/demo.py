@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ecg_tune.config import MOST_TRIALS
-from ecg_tune.errors import UsageError
+from ecg_tune.errors import StoppedError, UsageError
 from ecg_tune.storage import LocalStorage
 
 EXAMPLE = "Example: ecg-tune demo --out demo"
@@ -58,11 +58,20 @@ def demo(
             continue
         if number <= len(MADE_ANEW):
             shutil.rmtree(out / MADE_ANEW[number - 1], ignore_errors=True)
-        if code := context.find_root().command.main(args=arguments, prog_name="ecg-tune", standalone_mode=False):
-            raise typer.Exit(code)
+        _run(context, arguments)
         _note(out, commands, number)
     print(f"\nDone in {(time.monotonic() - started) / 60:.1f} min. SYNTHETIC data: no number here says anything about patients.")
     print(f"Look at   {study / 'dashboard.html'}\n          {results / 'report.html'}\n          {results / 'EVALUATION_SUMMARY.txt'}")
+
+
+def _run(context: typer.Context, arguments: list[str]) -> None:
+    """Run a step; what is said of an interruption is said of the demo."""
+    try:
+        code = context.find_root().command.main(args=arguments, prog_name="ecg-tune", standalone_mode=False)
+    except StoppedError as error:
+        raise KeyboardInterrupt from error
+    if code:
+        raise typer.Exit(code)
 
 
 def _open_folder(out: Path, commands: Sequence[Sequence[str]]) -> int:

@@ -10,7 +10,7 @@ import gc
 import importlib
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from types import ModuleType
@@ -32,7 +32,8 @@ LONGEST, LONGEST_OF_A_SETTING, LONGEST_WORD = 600, 290, 160
 """Characters of an error's message. A setting may hold anything: of that, and of a word that long, a part is shown."""
 MACHINE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.EMFILE, errno.ENFILE)
 """What is not the user's input: a disk that is full, read-only, broken or gone, and too many open files."""
-INTERRUPTED = "interrupted; the same command again keeps what is finished and does the rest"
+RESUMING = ("demo", "data download", "search", "retrain")
+"""Commands that go on where they were interrupted; all others write a thing whole or not at all, and begin anew."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,23 @@ class Commands(TyperGroup):
             StoppedError: The user interrupted it.
             UsageError: A file that it reads ended too early.
         """
+        words = [*ctx._protected_args, *ctx.args]  # of a group, the command itself is the second one
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise StoppedError(INTERRUPTED) from error
+            raise StoppedError(interrupted(words)) from error
         except EOFError as error:
             raise UsageError(f"a file that was read is cut off ({error}): copy it again, or make it again") from error
+
+
+def interrupted(words: Sequence[str] = ()) -> str:
+    """Say what the same command will do after an interruption.
+
+    Args:
+        words: The command's line; none when no command had begun.
+    """
+    resumes = any(list(words[: len(name.split())]) == name.split() for name in RESUMING)
+    return f"interrupted; the same command again {'keeps what is finished and does the rest' if resumes else 'starts from the beginning'}"
 
 
 def _print_version(wanted: bool) -> None:
@@ -221,7 +233,7 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as error:
         thing = error.filename or "the disk"
         if error.errno in MACHINE_FAULTS:
-            return _say(f"{thing}: {error.strerror}: put that right, then the same command again does the rest", 1)
+            return _say(f"{thing}: {error.strerror}: put that right, then run the same command again", 1)
         if error.filename is None:
             raise
         return _say(f"{thing}: {error.strerror}: give a folder that can be written", 2)
@@ -232,7 +244,7 @@ def run(arguments: list[str] | None = None) -> int:
     except EcgTuneError as error:
         return _say(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):
-        return _say(INTERRUPTED, 130)
+        return _say(interrupted(), 130)
 
 
 def _ask(error: UnknownServerError, arguments: list[str] | None) -> int:
@@ -244,7 +256,7 @@ def _ask(error: UnknownServerError, arguments: list[str] | None) -> int:
     try:
         answer = sys.stdin.readline()
     except KeyboardInterrupt:
-        return _say(INTERRUPTED, 130)
+        return _say(interrupted(), 130)
     if answer.strip().lower() not in ("y", "yes"):
         return _say(str(error), 2)
     name_server(error.address)

@@ -1,4 +1,4 @@
-"""One search at a time holds a study; the operating system, or the database's server, frees it when the process dies."""
+"""One search, and one retraining, at a time hold a study; the system, or the database's server, frees it when the process dies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ecg_tune.study.postgresql import SearchLock, ServerStorage
 from ecg_tune.study.server_url import on_server
 from ecg_tune.study.transactions import database
 
-LOCK = ".search.lock"
+LOCK, RETRAINING_LOCK = ".search.lock", ".retrain.lock"
 
 
 class Held:
@@ -85,28 +85,43 @@ def lock_study(folder: Path, url: URL) -> Iterator[Held]:
                 lock.hold()
             held.enter_context(_failure_of(lock))
         folder.mkdir(parents=True, exist_ok=True)
-        held.enter_context(_file_lock(folder))
+        held.enter_context(_file_lock(folder, LOCK, "search"))
         yield Held(lock)
 
 
 @contextmanager
-def _file_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock file of a folder.
+def lock_retraining(folder: Path) -> Iterator[None]:
+    """Keep other retrainings off a study's models while the block runs; a search may run meanwhile.
 
     Raises:
-        StudyError: Another search holds it, or it is no plain file.
+        StudyError: Another retraining holds them.
     """
-    path, is_new = folder / LOCK, not os.path.lexists(folder / LOCK)
+    with _file_lock(folder, RETRAINING_LOCK, "retraining"):
+        yield
+
+
+@contextmanager
+def _file_lock(folder: Path, name: str, work: str) -> Iterator[None]:
+    """Hold a lock file of a folder.
+
+    Args:
+        work: What holds it, for the message to who comes second.
+
+    Raises:
+        StudyError: Another one holds it, or it is no plain file.
+    """
+    path, is_new = folder / name, not os.path.lexists(folder / name)
     handle = _opened(path, os.O_RDWR | os.O_CREAT)
     try:
-        # a search that was refused takes its new study away, the lock too
+        # work that was refused takes its lock away, a search its new study too
         if not _taken(handle, fcntl.LOCK_EX) or not path.exists() or not os.path.samestat(os.fstat(handle), path.stat()):
-            raise StudyError(f"another search is running on {folder}: wait for it, or stop it first")
-        yield
-    except UsageError:
-        if is_new:
-            path.unlink(missing_ok=True)  # what is refused leaves nothing
-        raise
+            raise StudyError(f"another {work} is running on {folder}: wait for it, or stop it first")
+        try:
+            yield
+        except UsageError:
+            if is_new:
+                path.unlink(missing_ok=True)  # what is refused leaves nothing
+            raise
     finally:
         with suppress(OSError):  # a network folder that went away: what was said in the block says more
             os.close(handle)

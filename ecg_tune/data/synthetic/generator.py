@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,26 @@ def synthesize(out: Path, *, n_records: int = 600, seed: int = 0, progress: Call
         raise DataError(f"seed must be 0 or more, but got {seed}")
     _check_empty(out)
     members = draw_cohort(n_records, np.random.default_rng([seed, COHORT_STREAM]))
+    with _taken_back(out):
+        _write_all(out, members, seed=seed, progress=progress)
+    return _counts(members)
+
+
+@contextmanager
+def _taken_back(out: Path) -> Iterator[None]:
+    """Remove what was written into a folder that was new or empty when the block fails or is interrupted: the next try needs it so."""
+    made = not out.exists()
+    try:
+        yield
+    except BaseException:
+        for path in out.iterdir() if out.is_dir() else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if made and out.is_dir():
+            out.rmdir()
+        raise
+
+
+def _write_all(out: Path, members: Sequence[Member], *, seed: int, progress: Callable[[int, int], None] | None) -> None:
     sums = {MARK: _write(out / MARK, MARK_TEXT.encode())}
     rows = []
     for done, member in enumerate(members, start=1):
@@ -69,13 +91,12 @@ def synthesize(out: Path, *, n_records: int = 600, seed: int = 0, progress: Call
         rows.append(row)
         sums |= _write_record(out, record_path(member.ecg_id, rate="lr"), signal_uv)
         if progress is not None:
-            progress(done, n_records)
+            progress(done, len(members))
     paths = [record_path(member.ecg_id, rate="lr") for member in members]
     sums["RECORDS"] = _write(out / "RECORDS", "".join(f"{path}\n" for path in paths).encode())
     sums["ptbxl_database.csv"] = _write(out / "ptbxl_database.csv", _csv(DATABASE_COLUMNS, rows))
     sums["scp_statements.csv"] = _write(out / "scp_statements.csv", _csv(STATEMENT_COLUMNS, statement_rows()))
     _write(out / "SHA256SUMS.txt", "".join(f"{sums[name]} {name}\n" for name in sorted(sums)).encode())
-    return _counts(members)
 
 
 def make_record(member: Member, *, seed: int) -> tuple[NDArray[np.int16], list[str]]:
