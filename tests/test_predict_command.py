@@ -26,7 +26,7 @@ from ecg_tune.config import DataConfig
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.models import trial_config
 from ecg_tune.training.fit import saved_model
-from ecg_tune.training.model_file import load_saved, save_model
+from ecg_tune.training.model_file import describe_data, load_saved, save_model
 from tests.commands import ecg_tune as command
 from tests.data.recordings.writers import write_csv, write_edf, write_npy, write_wfdb
 
@@ -45,7 +45,7 @@ def models(toy_data: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> 
     files = [f"{name}_best.pth" for name in ("CNN1D", "CNN1D#2")]
     members = tuple(Member(file.removesuffix("_best.pth"), file, file_digest(folder / file), 0.5) for file in files)
     half = {rule: [0.5] * 5 for rule in ("half", "f1", "sensitivity")}
-    write_ensemble(folder, SavedEnsemble(0, members, {}, "train", 0.9, half, 0.9, [[1.0, 0.0]] * 5))
+    write_ensemble(folder, SavedEnsemble(0, members, describe_data(toy_data), "train", 0.9, half, 0.9, [[1.0, 0.0]] * 5))
     return folder
 
 
