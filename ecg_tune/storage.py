@@ -3,7 +3,7 @@
 `LocalStorage` and `S3Storage` promise:
 
 - `write` is all or nothing. A file appears under its name once it is complete: by a rename in a folder, at the end of the
-  upload in a bucket. A process that is killed before leaves the previous file, or none.
+  upload in a bucket. A process that is killed before leaves the previous file, or none; the next write takes away what it left.
 - Names are relative to the storage and use slashes. A name may contain `DIGEST`, which `write` replaces by the file's digest.
 - `names` lists one folder, sorted; a folder that doesn't exist is empty. `remove` accepts a name that doesn't exist.
 - A name that leads out of the storage, upwards or by a link, raises `UsageError`.
@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from ecg_tune.errors import ConfigError, DataError, UsageError
+from ecg_tune.scratch import ScratchFile, remove_left
 
 DIGEST = "{digest}"
 """In the name of a file to write: replaced by the first 16 hex digits of the content's SHA-256."""
@@ -67,14 +68,15 @@ class LocalStorage:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
+            remove_left(target.parent, rf"\.{re.escape(target.name)}\.\d+\.part")
             scratch.unlink(missing_ok=True)  # a link to elsewhere, say
-            with _said_of(target), _ScratchFile(scratch) as file:
+            with _said_of(target), ScratchFile(scratch) as file:
                 with file.own_error():
                     write(file)
                 file.flush()
                 os.fsync(file.fileno())  # after a power cut, the rename may be on the disk and the content not
                 name = name.replace(DIGEST, digest(file))
-            scratch.replace(self.root / name)
+                scratch.replace(self.root / name)  # before the file is closed, which gives its lock back
         finally:
             scratch.unlink(missing_ok=True)
         return name
@@ -106,35 +108,6 @@ class LocalStorage:
         if name and not path.resolve().is_relative_to(self.root.resolve()):
             raise UsageError(f"{path} leads out of {self.root} by a link: remove the link, and name the place itself where it is asked for")
         return path
-
-
-class _Raw(io.FileIO):
-    """A file that keeps why it could not be written."""
-
-    error: OSError | None = None
-
-    def write(self, data: Any, /) -> int:
-        try:
-            return super().write(data)
-        except OSError as error:
-            self.error = error
-            raise
-
-
-class _ScratchFile(io.BufferedRandom):
-    """A file to be written; what goes wrong is told as the system said it, which torch and numpy would hide."""
-
-    def __init__(self, path: Path) -> None:
-        self._unbuffered = _Raw(path, "x+")
-        super().__init__(self._unbuffered)
-
-    @contextmanager
-    def own_error(self) -> Iterator[None]:
-        """Raise the file's own error in place of what a library made of it."""
-        try:
-            yield
-        except Exception as error:
-            raise self._unbuffered.error or error from error
 
 
 @contextmanager

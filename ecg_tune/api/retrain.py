@@ -22,6 +22,7 @@ from ecg_tune.cluster.limits import usable_cpus
 from ecg_tune.cluster.parallel import training_pool
 from ecg_tune.config import check_choice, check_range
 from ecg_tune.errors import EcgTuneError, UsageError
+from ecg_tune.search.interrupts import terminate_ray_as_interrupt
 from ecg_tune.search.progress.stats import duration
 from ecg_tune.study.lock import lock_retraining
 from ecg_tune.study.race_result import won_text
@@ -126,7 +127,7 @@ def _trainers(address: str | None, *, insecure: bool, device: str, single: bool)
     if not address and (single or _parallel_trainings(kind) == 1):
         yield one_by_one, kind
         return
-    with training_pool(address, insecure=insecure, device=kind) as pool:
+    with terminate_ray_as_interrupt(), training_pool(address, insecure=insecure, device=kind) as pool:
         yield pool
 
 

@@ -25,7 +25,7 @@ from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import ConfigError, UsageError
 from ecg_tune.search.attributes import study_attributes
 from ecg_tune.search.callbacks import COMPLETE, INTERRUPTED, Callback, Callbacks, installed_callbacks
-from ecg_tune.search.interrupts import terminate_as_interrupt
+from ecg_tune.search.interrupts import terminate_ray_as_interrupt
 from ecg_tune.search.learnt_priors import learnt_values, with_priors
 from ecg_tune.search.on_end import on_end as make_on_end
 from ecg_tune.search.progress.views import VIEWS, default_view
@@ -108,7 +108,7 @@ def search(
     _announce(request, say)
     space, attributes = _learn(request, attributes, sources, space, say)
     _say_cost(request, space, folder, wanted=progress != "jsonl" and not address)
-    with told.ending(folder), _opened(request, folder, attributes) as opened, terminate_as_interrupt():
+    with told.ending(folder), _opened(request, folder, attributes) as opened, terminate_ray_as_interrupt():
         told.begin(opened)
         take_up_space(opened, folder, request.settings, request.data, space, say)
         if not (address or sources or retry) and nothing_left(opened, request.settings):

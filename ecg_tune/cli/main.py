@@ -27,6 +27,7 @@ from ecg_tune.cluster.loopback import bypass_proxies
 from ecg_tune.config.formats import DATA, MODEL_FILE, STUDY
 from ecg_tune.config.known_servers import name_server
 from ecg_tune.errors import ConfigError, EcgTuneError, StoppedError, UnknownServerError, UsageError
+from ecg_tune.search.interrupts import terminate_as_interrupt
 
 LONGEST, LONGEST_OF_A_SETTING, LONGEST_WORD = 600, 290, 160
 """Characters of an error's message. A setting may hold anything: of that, and of a word that long, a part is shown."""
@@ -278,4 +279,6 @@ def one_line(message: str, longest: int) -> str:
 def main() -> None:
     """Run `ecg-tune` as the console script."""
     streams = patient_streams()
-    sys.exit(exit_code(run(), streams))
+    with terminate_as_interrupt():
+        code = run()
+    sys.exit(exit_code(code, streams))

@@ -14,6 +14,7 @@ from ecg_tune.cli.remote import Insecure, fetch
 from ecg_tune.cli.status import summary
 from ecg_tune.cluster.archive import write_archive
 from ecg_tune.errors import StudyError
+from ecg_tune.scratch import scratch_folder
 from ecg_tune.study.database import DATABASE
 from ecg_tune.study.export import copy_checkpoints, copy_encoders, copy_to_sqlite, forget_checkpoints
 from ecg_tune.study.study import Study
@@ -40,15 +41,11 @@ def pull(
     target, source = out or Path(PurePosixPath(study).name), f"{address} {study}\n"
     if target.exists() and (not (target / SOURCE).is_file() or (target / SOURCE).read_text(encoding="utf-8") != source):
         raise StudyError(f"{target} exists and was not pulled from {study} at {address}: give another --out")
-    scratch = target.with_name(f".{target.name}.part")
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
+    with scratch_folder(target.parent, f"{target.name}.") as scratch:
         fetch(address, ["pack", study, *(["--checkpoints"] if checkpoints else [])], scratch, insecure=insecure)
         (scratch / SOURCE).write_text(source, encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
         scratch.replace(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     print(f"{summary(Study.open(target))}\nwrote {target}")
 
 

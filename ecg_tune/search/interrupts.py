@@ -1,4 +1,7 @@
-"""SIGTERM ends a search as Ctrl-C does: Tune handles SIGINT only, Ray's own handler ends the process without a word."""
+"""SIGTERM ends a command as Ctrl-C does, which cleans up; job systems end a job so.
+
+Where Ray works: Tune handles SIGINT only, and Ray's own handler ends the process without a word.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,38 @@ GRACE_S = 20.0
 
 @contextmanager
 def terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM do what SIGINT does at that moment, and end the process when that takes too long.
+    """Let SIGTERM do what SIGINT does at that moment, while the block runs. Only the main thread hears signals: in others nothing changes.
 
-    The handler is called, no signal sent: Ray blocks SIGINT in the processes of its jobs. It runs only when the main thread comes
-    back to Python; where that waits inside Ray for a dead cluster, only the thread that watches the wake-up socket hears the signal.
+    The handler is called, no signal sent: Ray blocks SIGINT in the processes of its jobs. Where SIGINT is ignored, as in what a script's
+    shell runs in the background, SIGTERM still interrupts.
     """
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        handler = signal.getsignal(signal.SIGINT)
+        if not callable(handler):
+            raise KeyboardInterrupt
+        handler(signal.SIGINT, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+@contextmanager
+def terminate_ray_as_interrupt() -> Iterator[None]:
+    """Do the same where Ray works, and end the process when that takes too long.
+
+    A handler runs only when the main thread comes back to Python; where that waits inside Ray for a dead cluster, only the thread that
+    watches the wake-up socket hears the signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     last = threading.Timer(GRACE_S, _end)
     last.daemon = True
     heard, wakeup = socket.socketpair()
@@ -33,19 +63,14 @@ def terminate_as_interrupt() -> Iterator[None]:
                 if signal.SIGTERM in signals and last.ident is None:
                     last.start()
 
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        handler = signal.getsignal(signal.SIGINT)
-        if callable(handler):
-            handler(signal.SIGINT, frame)
-
-    before, wakeup_before = signal.signal(signal.SIGTERM, interrupt), signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
+    wakeup_before = signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=watch, daemon=True).start()
     try:
-        yield
+        with terminate_as_interrupt():
+            yield
     finally:
         last.cancel()
         signal.set_wakeup_fd(wakeup_before)
-        signal.signal(signal.SIGTERM, before)
         wakeup.close()  # ends the watching thread
 
 

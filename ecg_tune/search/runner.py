@@ -20,7 +20,7 @@ from ecg_tune.cluster.session import ray_session
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import WorkFailedError
 from ecg_tune.search.engine import SearchEngine
-from ecg_tune.search.interrupts import terminate_as_interrupt
+from ecg_tune.search.interrupts import terminate_ray_as_interrupt
 from ecg_tune.search.progress.gpus import GpuMeter
 from ecg_tune.search.progress.listener import Listener
 from ecg_tune.search.progress.stats import SearchStats
@@ -85,7 +85,7 @@ def run_search(
         UsageError: One trial asks for more than any machine has.
         WorkFailedError: Ray did not start, or trial after trial failed.
     """
-    with study.work_failure_said(), terminate_as_interrupt(), ray_session():
+    with study.work_failure_said(), terminate_ray_as_interrupt(), ray_session():
         fits = _planned(settings, measure_shares)
         spent_before = Budget(settings, study.all_trials(), gpus=fits.gpu_share).spent()
         withdraw(study, settings)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from ecg_tune.data.loaders import millivolts
 from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, PreparedData, Split, open_test
 from ecg_tune.data.prepared.ledger import LEDGER, ledger_lines
 from ecg_tune.errors import ConfigError, DataError, WorkFailedError
+from ecg_tune.scratch import scratch_folder
 from ecg_tune.storage import check_room
 from ecg_tune.transforms.images import make_images
 from ecg_tune.transforms.signals import standardise
@@ -97,24 +96,22 @@ def export_tree(
     if out.exists():
         raise DataError(f"{out} exists: name a new folder, or remove it")
     needed = export_size_bytes(data, images=images, image_size=image_size, include_test=include_test)
-    partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}.partial")
+    place = out.resolve()  # `nest/../out` needs no `nest`
     try:
-        partial.mkdir(parents=True)
-        check_room(out, needed, remedy="leave images out, or name another disk")
-        splits = [data.train, data.validation, *([open_test(data, "export")] if include_test else [])]
-        for split in splits:
-            _write_labels(partial / "labels", split)
-        batches = [(split, start) for split in splits for start in range(0, len(split), batch_size)]
-        for done, (split, start) in enumerate(batches):
-            _write_batch(partial, data, split, start, batch_size, images=kinds, image_size=size, backend=backend)
-            if progress is not None:
-                progress(done + 1, len(batches))
-        _write_facts(partial, data, include_test=include_test, images=kinds)
-        partial.rename(out)
+        with scratch_folder(place.parent, f"{place.name}.") as partial:
+            check_room(out, needed, remedy="leave images out, or name another disk")
+            splits = [data.train, data.validation, *([open_test(data, "export")] if include_test else [])]
+            for split in splits:
+                _write_labels(partial / "labels", split)
+            batches = [(split, start) for split in splits for start in range(0, len(split), batch_size)]
+            for done, (split, start) in enumerate(batches):
+                _write_batch(partial, data, split, start, batch_size, images=kinds, image_size=size, backend=backend)
+                if progress is not None:
+                    progress(done + 1, len(batches))
+            _write_facts(partial, data, include_test=include_test, images=kinds)
+            partial.rename(place)
     except OSError as error:
         raise WorkFailedError(f"{out} can't be written ({error.strerror}): make room or name another folder") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return needed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,6 +18,7 @@ from ecg_tune.data.prepared.manifest import MANIFEST, compute_fingerprint, read_
 from ecg_tune.data.prepared.origin import write_origin
 from ecg_tune.data.prepared.record_keys import joined, record_keys
 from ecg_tune.errors import DataError, WorkFailedError
+from ecg_tune.scratch import scratch_folder
 
 
 def write_prepared(folder: Path, splits: Mapping[str, Split], facts: Mapping[str, Any], *, replace_other: bool = False) -> dict[str, Any]:
@@ -38,25 +38,19 @@ def write_prepared(folder: Path, splits: Mapping[str, Split], facts: Mapping[str
         WorkFailedError: It can't be written.
     """
     check_folder(folder)
-    made = not folder.exists()
-    partial = folder / f".{secrets.token_hex(4)}.partial"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        manifest = _write_arrays(partial, splits, facts)
-        if not replace_other:
-            _check_same(folder, str(manifest["fingerprint"]))
-        (folder / MANIFEST).unlink(missing_ok=True)
-        for name in SPLIT_NAMES:
-            shutil.rmtree(folder / name, ignore_errors=True)
-            (partial / name).rename(folder / name)
-        write_manifest(folder, manifest)
+        with scratch_folder(folder) as partial:
+            manifest = _write_arrays(partial, splits, facts)
+            if not replace_other:
+                _check_same(folder, str(manifest["fingerprint"]))
+            (folder / MANIFEST).unlink(missing_ok=True)
+            for name in SPLIT_NAMES:
+                shutil.rmtree(folder / name, ignore_errors=True)
+                (partial / name).rename(folder / name)
+            write_manifest(folder, manifest)
     except OSError as error:
         reason = error.strerror or f"No space left on device: {error}"  # NumPy says "480000 requested and 4096 written" and no more
         raise WorkFailedError(f"{folder} can't be written ({reason}): make room or name another folder") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        if made and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
     return manifest
 
 
@@ -97,8 +91,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _write_arrays(folder: Path, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the splits into a new folder, and compute the manifest."""
-    folder.mkdir()
+    """Write the splits into an empty folder, and compute the manifest."""
     digests: dict[str, str] = {}
     for name in SPLIT_NAMES:
         target = folder / name

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import csv
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -24,11 +23,12 @@ from ecg_tune.config import CLASS_NAMES
 from ecg_tune.data.ptbxl.checksums import CHECKSUMS, read_checksums
 from ecg_tune.data.ptbxl.labels import Statement
 from ecg_tune.data.ptbxl.records import file_digest
+from ecg_tune.data.ptbxl.synthetic_mark import is_synthetic
 from ecg_tune.errors import DataError
 from ecg_tune.file_sizes import check_size
 
 LONGEST_HEADER = 100_000
-DATABASE, STATEMENTS, SYNTHETIC_MARK = "ptbxl_database.csv", "scp_statements.csv", "SYNTHETIC.txt"
+DATABASE, STATEMENTS = "ptbxl_database.csv", "scp_statements.csv"
 NOTE_COLUMNS = ("baseline_drift", "static_noise", "burst_noise", "electrodes_problems", "extra_beats", "pacemaker")
 DATABASE_COLUMNS = (
     *("ecg_id", "patient_id", "age", "sex", "site", "device", "scp_codes", "strat_fold", "filename_lr", "filename_hr"),
@@ -102,12 +102,6 @@ def spread_rows(n_rows: int, limit: int) -> NDArray[np.int64]:
     return np.linspace(0, n_rows - 1, limit).round().astype(np.int64)
 
 
-def is_synthetic(folder: Path) -> bool:
-    """Look for the mark of simulated records, in a folder and in those that it lies in."""
-    inside = folder.resolve()
-    return any(os.path.lexists(place / SYNTHETIC_MARK) for place in (inside, *inside.parents))
-
-
 def read_ptbxl(folder: Path) -> PtbxlTable:
     """Read the tables of PTB-XL, or of a folder with some of its records.
 
@@ -133,7 +127,7 @@ def _build_table(cells: _Cells, statements: tuple[Statement, ...], checksums: Ma
     return PtbxlTable(
         folder=folder,
         version=VERSION_OF_COUNT.get(len(cells.table), f"a part of {len(cells.table)} records"),
-        synthetic=is_synthetic(folder) or SYNTHETIC_MARK in checksums,
+        synthetic=is_synthetic(folder, checksums),
         ecg_id=cells.whole("ecg_id", low=1),
         patient_id=cells.whole("patient_id", low=0),
         sex=cells.whole("sex", low=0, high=1, empty=-1),

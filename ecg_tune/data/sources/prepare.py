@@ -20,7 +20,7 @@ from ecg_tune.data.prepared.writer import check_folder, write_prepared
 from ecg_tune.data.ptbxl.prepare import DAMAGED, training_sd_mv
 from ecg_tune.data.ptbxl.quality import count_flags, signal_flags, table_flags
 from ecg_tune.data.ptbxl.records import DURATION_S
-from ecg_tune.data.ptbxl.tables import is_synthetic
+from ecg_tune.data.ptbxl.synthetic_mark import is_synthetic
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.adaptation import SignalFormat, adapt
 from ecg_tune.data.recordings.files import read_recordings

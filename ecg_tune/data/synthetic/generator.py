@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tune.config import CLASS_NAMES, LEAD_NAMES
+from ecg_tune.data.ptbxl.synthetic_mark import SYNTHETIC_MARK
 from ecg_tune.data.synthetic.beats import normal_beat
 from ecg_tune.data.synthetic.cohort import Member, draw_cohort
 from ecg_tune.data.synthetic.dipole import ELECTRODES, N_SAMPLES, SAMPLING_RATE_HZ, DipoleParameters, Noise, frontal_axis_deg, render
@@ -26,7 +27,6 @@ from ecg_tune.data.synthetic.statements import STATEMENT_COLUMNS, draw_codes, st
 from ecg_tune.data.synthetic.tables import DATABASE_COLUMNS, Flags, database_row, record_path
 from ecg_tune.errors import DataError
 
-MARK = "SYNTHETIC.txt"
 MARK_TEXT = (
     "SYNTHETIC: every signal, label and patient in this folder was drawn by ecg-tune from a dipole model of the heart, none was recorded.\n"
     "Results obtained on it test the software only and say nothing about real electrocardiograms or about PTB-XL.\n"
@@ -84,7 +84,7 @@ def _taken_back(out: Path) -> Iterator[None]:
 
 
 def _write_all(out: Path, members: Sequence[Member], *, seed: int, progress: Callable[[int, int], None] | None) -> None:
-    sums = {MARK: _write(out / MARK, MARK_TEXT.encode())}
+    sums = {SYNTHETIC_MARK: _write(out / SYNTHETIC_MARK, MARK_TEXT.encode())}
     rows = []
     for done, member in enumerate(members, start=1):
         signal_uv, row = make_record(member, seed=seed)
