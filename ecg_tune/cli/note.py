@@ -9,7 +9,7 @@ import typer
 
 from ecg_tune.cli.options import StudyFolder
 from ecg_tune.errors import UsageError
-from ecg_tune.study.attribute_checks import LONGEST_NOTE, MOST_TAGS, TAG
+from ecg_tune.study.attribute_checks import LONGEST_NOTE, MOST_TAGS, TAG, printable
 from ecg_tune.study.schema import write_note
 from ecg_tune.study.study import Study
 
@@ -61,8 +61,8 @@ def noted(note: str, tags: Sequence[str]) -> str:
 
 
 def _read(words: Sequence[str]) -> tuple[int | None, str | None]:
-    """Read the trial's number, None for the study, and the note, None for none, as one line."""
+    """Read the trial's number, None for the study, and the note, None for none, as one line that a terminal shows."""
     first = words[0] if words else ""
     number = int(first) if first.isascii() and first.isdigit() and len(first) < 10 else None
     rest = words if number is None else words[1:]
-    return number, " ".join(" ".join(rest).split()) if rest else None
+    return number, printable(" ".join(" ".join(rest).split())) if rest else None

@@ -187,10 +187,11 @@ def checked(values: Mapping[str, Any], checks: Mapping[str, Check], where: str) 
         fulfils, words = checks[name]
         if not fulfils(value):
             raise StudyError(f"{where}: its {name} is {_short(value)}, and must be {words}: the study was changed by hand, or is damaged")
-    return {name: _printable(value) if isinstance(value, str) else value for name, value in values.items()}
+    return {name: printable(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Replace what a terminal would act on: control characters, and marks that turn the direction of writing."""
     return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 

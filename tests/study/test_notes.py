@@ -17,7 +17,7 @@ from ecg_tune.study.study import Study
 from tests.commands import ecg_tune
 from tests.toy_search import TOY_SPACE, Log, play, settings
 
-HOSTILE = "</script><script>alert(1)</script> <img src=x onerror=alert(2)> \x1b[31mred"
+HOSTILE = "</script><script>alert(1)</script> <img src=x onerror=alert(2)> \x1b[31mred \u202e"
 
 
 @pytest.fixture
@@ -58,14 +58,16 @@ def test_an_extended_trial_keeps_its_note(study):
 
 
 def test_what_is_noted_is_text_on_the_dashboard_and_in_the_terminal(study):
-    ecg_tune("note", study, 1, HOSTILE)
-    ecg_tune("note", study, HOSTILE)
+    for words in ((1, HOSTILE), (HOSTILE,), (1,), ()):
+        said = ecg_tune("note", study, *words).out
+        assert said.rstrip("\n").isprintable()
+        assert "alert(1)" in said
     with Study.open(study) as opened:
         page = write_dashboard(opened, study / "dashboard.html").read_text(encoding="utf-8")
     assert "onerror=alert(2)" in page
     assert "<script>alert(1)" not in page
     assert "<img src=x" not in page
-    assert "\x1b" not in ecg_tune("status", study).out
+    assert not {"\x1b", "\u202e"} & set(ecg_tune("status", study).out)
 
 
 @pytest.mark.parametrize(
