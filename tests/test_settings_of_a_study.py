@@ -208,3 +208,37 @@ def test_configs_are_queued_only_where_a_study_is(tmp_path, capsys):
     assert run(["enqueue", str(tmp_path / "none"), str(tmp_path / "best.yaml")]) == 2
     assert "is not a study" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+QUEUE_FILES = {
+    "- {family: rnn, rnn.hidden_size: 32}": "",
+    "rnn.hidden_size: 32": "",
+    "family: rnn": "",
+    "- {family: cnn1d, cnn1d.depth: 3}": "family must be rnn, the only one searched, but got 'cnn1d': queue configs of rnn",
+    "- {family: [1]}": "family must be rnn",
+    "- {familly: rnn}": "unknown parameter 'familly'",
+    "- {rnn.hidden_size: 33}": "rnn.hidden_size must be one of",
+    "[]": "holds no config",
+    "- 5": "expected parameters with values",
+}
+"""A file to queue → what is wrong with it, "" for nothing, in a study of one family."""
+
+
+@pytest.mark.parametrize(("content", "wrong"), QUEUE_FILES.items())
+def test_a_file_is_queued_in_a_study_of_one_family_or_refused_with_its_name(content, wrong, toy_data, tmp_path, capsys):
+    attributes = study_attributes(toy_data, SearchSettings(("rnn",), profile="small"))
+    with Study.open_or_create(tmp_path / "study", attributes):
+        pass
+    file = tmp_path / "best.yaml"
+    file.write_text(content)
+    code = run(["enqueue", str(tmp_path / "study"), str(file), "--data", str(toy_data.folder)])
+    said = capsys.readouterr()
+    if wrong:
+        assert code == 2
+        assert said.err.startswith(f"ecg-tune: {file}")
+        assert wrong in said.err
+    else:
+        assert (code, said.out[:9]) == (0, "1 queued;")
+    with Study.open(tmp_path / "study") as opened:
+        assert [trial.state for trial in opened.all_trials()] == ([] if wrong else ["WAITING"])
+        assert not any("family" in frozen.system_attrs["fixed_params"] for frozen in opened.optuna.trials)

@@ -29,7 +29,7 @@ def enqueue(
         raise UsageError(f"{study} is not a study: `ecg-tune search {study} --data DATA --enqueue {file}` makes one")
     request = read_request(study, None, {}, data)
     space = make_space(request.settings, request.data, study)
-    configs = checked_configs(read_configs(file), space, request.settings.families)
+    configs = checked_configs(read_configs(file), space, request.settings.families, where=str(file))
     with Study.open(study) as opened:
         for config in configs:
             opened.optuna.enqueue_trial(dict(config))
