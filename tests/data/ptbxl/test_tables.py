@@ -131,6 +131,7 @@ def test_missing_columns_are_named(tiny_ptbxl: Callable[..., Path]) -> None:
     [
         ("scp_codes", "100.0", r"row 4 \(ecg_id 4\): scp_codes '100.0' is not a list of statements"),
         ("scp_codes", "{'NORM': 100,0}", "scp_codes .* is not a list of statements"),
+        ("scp_codes", "{'NORM': 1_00.0}", "scp_codes .* is not a list of statements"),
         ("scp_codes", "{\u2018NORM\u2019: 100.0}", "scp_codes .* is not a list of statements"),
         ("scp_codes", "{'NORM': 1000.0}", "holds a likelihood outside"),
         ("scp_codes", "{'NROM': 100.0}", "ecg_id 4 has the statement 'NROM', which scp_statements.csv does not list"),
