@@ -14,7 +14,7 @@ from ecg_tune.cli.progress_bar import bar
 from ecg_tune.config.parsing import split_commas
 from ecg_tune.data.exchange.layout import IMAGE_FOLDERS, NO_IMAGES
 from ecg_tune.data.exchange.reader import import_tree
-from ecg_tune.data.exchange.writer import BACKENDS, IMAGE_SIZE, KINDS, export_size_bytes, export_tree
+from ecg_tune.data.exchange.writer import BACKENDS, IMAGE_SIZE, KINDS, export_tree
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.data.prepared.describe import describe, describe_text
 from ecg_tune.errors import UsageError
@@ -46,8 +46,6 @@ def export_command(
         raise UsageError(f"{out} is no folder: export to this machine, then copy it with the bucket's own tool")
     data = open_prepared(folder)
     kinds = None if images is None else () if images == NO_IMAGES else split_commas(images)
-    size = export_size_bytes(data, images=kinds, image_size=image_size, include_test=include_test)
-    print(f"{out}: {size / 1e9:.2f} GB to write")
     begun = time.monotonic()
     with bar("exporting") as progress:
         export_tree(
@@ -58,6 +56,7 @@ def export_command(
             backend=backend,
             include_test=include_test,
             batch_size=batch_size,
+            on_start=lambda size: print(f"{out}: {size / 1e9:.2f} GB to write", flush=True),
             progress=progress,
         )
     test = "with the test split" if include_test else "the test split stays sealed"

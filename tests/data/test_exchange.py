@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -366,3 +367,31 @@ def test_an_export_into_a_bucket_is_refused(data, tmp_path, monkeypatch, capsys)
     assert run(["data", "export", str(data.folder), "s3://bucket/tree"]) == 2
     assert "is no folder: export to this machine" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (["there"], "exists: name a new folder"),
+        (["link"], "exists: name a new folder"),
+        (["nest/deep/T", "--images", "gaf", "--backend", "pyts"], "pyts is not installed"),
+        (["nest/deep/T", "--images", "gaf", "--image-size", "512"], "make room|leave images out"),
+    ],
+    ids=["it is there", "a link to nothing", "no pyts", "no room"],
+)
+def test_an_export_that_is_refused_announces_and_leaves_nothing(words, wrong, data, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "pyts.image", None)
+    monkeypatch.setattr("ecg_tune.storage.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(2, 1, 1))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("nowhere")
+    assert run(["data", "export", str(data.folder), *words]) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert re.search(wrong, said.err)
+    assert sorted(os.listdir(tmp_path)) == ["link", "there"]
+
+
+def test_an_export_makes_no_folder_that_the_path_leaves_again(data, tmp_path):
+    export_tree(data, tmp_path / "nest" / ".." / "tree", images=())
+    assert os.listdir(tmp_path) == ["tree"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -70,6 +72,7 @@ def export_tree(
     backend: str = "torch",
     include_test: bool = False,
     batch_size: int = 100,
+    on_start: Callable[[int], None] | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Write a prepared data set in the exchange layout, batch by batch; nothing is left of an export that fails.
@@ -81,6 +84,7 @@ def export_tree(
         backend: Who computes the images, "torch" or "pyts" (equal within 1e-5; pyts is many times slower).
         include_test: Open the test split, with a line in its ledger, and write it too.
         batch_size: Records a file.
+        on_start: Called with the bytes to come, once nothing is left to refuse.
         progress: Called with (files done, files in all).
 
     Returns:
@@ -93,14 +97,18 @@ def export_tree(
     """
     kinds, size = images_to_export(data, images, image_size)
     check_choice("backend", backend, BACKENDS)
-    if out.exists():
+    if backend == "pyts" and kinds and data.image_shape is None:
+        _pyts()
+    if os.path.lexists(out):
         raise DataError(f"{out} exists: name a new folder, or remove it")
     needed = export_size_bytes(data, images=images, image_size=image_size, include_test=include_test)
-    place = out.resolve()  # `nest/../out` needs no `nest`
+    place = Path(os.path.realpath(out))  # `nest/../out` needs no `nest`
     try:
         with scratch_folder(place.parent, f"{place.name}.") as partial:
-            check_room(out, needed, remedy="leave images out, or name another disk")
+            check_room(place, needed, remedy="leave images out, or name another disk")
             splits = [data.train, data.validation, *([open_test(data, "export")] if include_test else [])]
+            if on_start is not None:
+                on_start(needed)
             for split in splits:
                 _write_labels(partial / "labels", split)
             batches = [(split, start) for split in splits for start in range(0, len(split), batch_size)]
@@ -147,19 +155,29 @@ def _torch_images(signal: torch.Tensor, image: ImageConfig) -> NDArray[np.float3
     return make_images(signal, image).numpy()
 
 
-def _pyts_images(signal: torch.Tensor, image: ImageConfig) -> NDArray[np.float32]:
+def _pyts() -> ModuleType:
+    """Import the images of pyts.
+
+    Raises:
+        ConfigError: It is not installed: it is an extra.
+    """
     try:
-        from pyts.image import GramianAngularField, MarkovTransitionField  # takes half a minute to import, and is an extra
+        import pyts.image  # an extra, which takes half a minute to import
     except ImportError as error:
         raise ConfigError("the back-end pyts is not installed: pip install 'ecg-tune[exchange]', or use --backend torch") from error
+    images: ModuleType = pyts.image
+    return images
 
+
+def _pyts_images(signal: torch.Tensor, image: ImageConfig) -> NDArray[np.float32]:
+    pyts = _pyts()
     if image.kind == "gasf":
-        transform = GramianAngularField(image_size=image.size, method="summation")
+        transform = pyts.GramianAngularField(image_size=image.size, method="summation")
     else:
-        transform = MarkovTransitionField(image_size=image.size, n_bins=image.mtf_bins, strategy="quantile")
+        transform = pyts.MarkovTransitionField(image_size=image.size, n_bins=image.mtf_bins, strategy="quantile")
     n_records, n_samples, n_leads = signal.shape
     series = signal.permute(0, 2, 1).reshape(n_records * n_leads, n_samples)  # (records * leads, samples)
-    made = transform.fit_transform(series.numpy().astype(np.float64))
+    made: NDArray[np.float64] = transform.fit_transform(series.numpy().astype(np.float64))
     return made.reshape(n_records, n_leads, image.size, image.size).astype(np.float32)
 
 
