@@ -189,8 +189,8 @@ def test_configs_are_queued_in_a_study_and_checked_first(study, tmp_path, capsys
 @pytest.mark.parametrize(
     ("yaml", "message"),
     [
-        ("- cnn1d.learning_rate: 7", "enqueue: cnn1d.learning_rate must be"),
-        ("- resnet.depth: 7", "enqueue: unknown parameter 'resnet.depth'"),
+        ("- cnn1d.learning_rate: 7", "best.yaml: cnn1d.learning_rate must be"),
+        ("- resnet.depth: 7", "best.yaml: unknown parameter 'resnet.depth'"),
         ("[]", "holds no config"),
         ("- {cnn1d.depth: 3}\n- 5", "expected parameters with values"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -157,15 +156,17 @@ def _torch_images(signal: torch.Tensor, image: ImageConfig) -> NDArray[np.float3
 
 
 def _pyts() -> ModuleType:
-    """Import pyts' images, which takes half a minute.
+    """Import the images of pyts.
 
     Raises:
         ConfigError: It is not installed: it is an extra.
     """
     try:
-        return importlib.import_module("pyts.image")
+        import pyts.image  # an extra, which takes half a minute to import
     except ImportError as error:
         raise ConfigError("the back-end pyts is not installed: pip install 'ecg-tune[exchange]', or use --backend torch") from error
+    images: ModuleType = pyts.image
+    return images
 
 
 def _pyts_images(signal: torch.Tensor, image: ImageConfig) -> NDArray[np.float32]:
