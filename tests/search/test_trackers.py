@@ -22,6 +22,7 @@ from ecg_tune.search import trackers as loggers
 from ecg_tune.search.tracker_records import epoch_numbers, git_revision
 from ecg_tune.search.trackers import Tracker, trackers
 from ecg_tune.study.attributes import StudyAttributes
+from tests.faults.processes import wait_for
 
 ATTRIBUTES = StudyAttributes(metric="macro_f1", split="official", data_fingerprint="abc123", class_names=("NORM", "MI"), leads=("I", "II"))
 TASK = {
@@ -103,7 +104,7 @@ def test_every_epoch_is_in_tensorboard_mlflow_and_weights_and_biases(tmp_path: P
 
     (offline,) = study.glob("wandb/offline-run-*/*.wandb")
     for word in (b"macro_f1", b"best_epoch_auc/MI", b"data_fingerprint", b"abc123", b"learning_rate"):
-        assert word in offline.read_bytes()
+        assert wait_for(lambda word=word: word in offline.read_bytes(), at_most_s=60)  # W&B's own process writes it
     assert b"per_class_auc" not in offline.read_bytes()
 
 

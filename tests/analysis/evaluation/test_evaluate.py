@@ -44,7 +44,7 @@ FILES = SCRIPTED | {
     *(f"visualizations/{name}.png" for name in ("13_reliability_curves", "14_decision_curves", "15_subgroups", "17_mistakes_in_common")),
     *(f"visualizations/19_worst_record_{rank}.png" for rank in (1, 2, 3, 4)), "17_mistakes_in_common.csv", "18_statements.csv",
     "19_worst_records.csv", "21_explanations.csv", "visualizations/21_explanations_signal.png", "predictions.parquet", "report.html",
-    "MODEL_CARD.md", "TRIPOD_AI.md", "TRIPOD_AI.csv",
+    "MODEL_CARD.md", "TRIPOD_AI.md", "TRIPOD_AI.csv", "SHA256SUMS.txt",
 }  # fmt: skip
 
 
