@@ -11,6 +11,8 @@ from ecg_tune.errors import DataError
 LARGEST_TABLE, LARGEST_MANIFEST, LARGEST_HEADER = 2_000_000_000, 200_000_000, 10_000_000
 """Bytes. PTB-XL's table has 6 MB, its checksums have 5, a manifest a few kB."""
 
+PART_BYTES = 1 << 20
+
 
 def check_size(path: Path, *, most: int = LARGEST_TABLE) -> None:
     """Refuse a file that is larger than any of its kind, before it is read. One that is missing is left to who reads it.
@@ -34,10 +36,12 @@ def read_whole(file: BinaryIO, name: Path | str, *, most: int = LARGEST_MANIFEST
     Raises:
         DataError: Names the file and the bound.
     """
-    content = file.read(most + 1)
-    if len(content) > most:
-        raise _too_large(name, f"more than {most / 1e6:,.0f}", most)
-    return content
+    content = bytearray()
+    while part := file.read(PART_BYTES):  # a larger read takes all its memory at once
+        content += part
+        if len(content) > most:
+            raise _too_large(name, f"more than {most / 1e6:,.0f}", most)
+    return bytes(content)
 
 
 def _too_large(name: Path | str, size: str, most: int) -> DataError:

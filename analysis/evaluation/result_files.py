@@ -28,7 +28,8 @@ MOST_VALUES, MOST_COLUMNS, LARGEST_TABLE_BYTES = 100_000_000, 10_000, 20_000_000
 AGAIN = "evaluate again, or copy the folder again"
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 MODEL = re.compile(r"[\w#. +-]{1,100}")
-TRAINING = re.compile(r"(?P<training>.+?_seed\d+)_(?P<class_name>.+)", re.DOTALL)
+TRAINING = re.compile(r"(.+?_seed\d+)_(.+)", re.DOTALL)
+"""A column of predictions: the training, the class."""
 CHOICE = re.compile(r"[^\x00-\x1f\x7f]{1,400}")
 
 
@@ -124,8 +125,8 @@ def _thresholds(path: Path, fingerprint: str) -> dict[str, dict[int, dict[str, f
 
 def _check_complete(folder: Path, table: pd.DataFrame, thresholds: Mapping[str, Mapping[int, object]], names: tuple[str, ...]) -> None:
     """Make sure that each training with predictions has thresholds, and the other way round."""
-    columns = [found for column in table.columns if (found := TRAINING.fullmatch(str(column))) and found["class_name"] in names]
-    predicted = {found["training"] for found in columns}
+    columns = [found for column in table.columns if (found := TRAINING.fullmatch(str(column))) and found[2] in names]
+    predicted = {found[1] for found in columns}
     fitted = {f"{model}_seed{seed}" for model, seeds in thresholds.items() for seed in seeds}
     if odd := sorted(predicted ^ fitted):
         where, lacks = (f"{FITTED}.csv", "thresholds") if odd[0] in predicted else (PREDICTIONS, "predictions")
