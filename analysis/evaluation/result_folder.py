@@ -6,6 +6,7 @@ that the next evaluation into the same folder knows which to take away; what som
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -38,6 +39,9 @@ def whole_results(out: Path) -> Iterator[Path]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DataError(f"another evaluation is writing into {out}: wait for it, or give another --out") from error
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):  # a file system without locks
+                raise
         _empty(scratch)  # what a killed evaluation left
         yield scratch
         _put_in_place(scratch, out)
