@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -184,6 +185,12 @@ def test_configs_are_queued_in_a_study_and_checked_first(study, tmp_path, capsys
         assert opened.has_queued()
         fixed = [trial.system_attrs["fixed_params"] for trial in opened.optuna.get_trials()]
     assert fixed == [{"family": "cnn1d", "cnn1d.learning_rate": 0.003}, {"family": "rnn", "rnn.cell": "gru"}]
+
+
+def test_a_queue_from_a_pipe_is_refused_instead_of_waited_for(study, tmp_path, capsys):
+    os.mkfifo(tmp_path / "best.yaml")
+    assert run(["enqueue", str(study), str(tmp_path / "best.yaml")]) == 2
+    assert "best.yaml is a pipe or a device: write the settings into a file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,6 @@ def write_evaluation(
 
     Args:
         weights: (n_records, n_resamples) of `analysis.evaluation.statistics.bootstrap.patient_weights`.
-
-    Raises:
-        DataError: Another evaluation is writing there.
     """
     with whole_results(result.out) as scratch:
         _write(dataclasses.replace(result, out=scratch), data, test, predictions, weights)

@@ -6,48 +6,34 @@ that the next evaluation into the same folder knows which to take away; what som
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from analysis.evaluation.tables import PREDICTIONS
 from ecg_tune.data.ptbxl.checksums import CHECKSUMS, read_checksums
 from ecg_tune.errors import DataError
-
-SCRATCH = ".evaluation.part"
+from ecg_tune.scratch import scratch_folder
 
 
 @contextmanager
 def whole_results(out: Path) -> Iterator[Path]:
-    """Give a scratch folder inside `out` to write an evaluation into; when the block ends, put its files in the place of the last one's.
+    """Give a scratch folder to write an evaluation into; when the block ends, put its files into `out` in the place of the last one's.
 
-    Raises:
-        DataError: Another evaluation is writing there.
+    Of two evaluations into one folder, the one that ends later stays.
     """
-    scratch = out / SCRATCH
-    if scratch.is_symlink() or not scratch.is_dir():
-        scratch.unlink(missing_ok=True)
-    scratch.mkdir(parents=True, exist_ok=True)
-    handle = os.open(scratch, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError(f"another evaluation is writing into {out}: wait for it, or give another --out") from error
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):  # a file system without locks
-                raise
-        _empty(scratch)  # what a killed evaluation left
+    with scratch_folder(out) as scratch:
         yield scratch
-        _put_in_place(scratch, out)
-    finally:
-        os.close(handle)
-    shutil.rmtree(scratch)
+        handle = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            _put_in_place(scratch, out)
+        finally:
+            os.close(handle)
 
 
 def changed_files(folder: Path) -> list[str]:
@@ -57,11 +43,6 @@ def changed_files(folder: Path) -> list[str]:
         DataError: The file can't be read.
     """
     return [name for name, digest in _listed(folder).items() if _digest(folder / name) != digest]
-
-
-def _empty(folder: Path) -> None:
-    for entry in folder.iterdir():
-        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
 def _put_in_place(scratch: Path, out: Path) -> None:

@@ -90,10 +90,8 @@ def retrain(
         cluster, single = address or os.environ.get("RAY_ADDRESS"), len(chosen) * (seeds or SEEDS) <= 1
         if race and chosen:
             say(_race_plan(chosen, folds or 0, seeds or SEEDS))
-        with _trainers(cluster, insecure=insecure, device=device, single=single) as (
-            mapper,
-            trainer_device,
-        ):
+        trainers = _trainers(cluster, insecure=insecure, device=device, single=single)
+        with trainers as (mapper, trainer_device):
             train = partial(retrain_winners, folds=folds or 0) if race else retrain_trials
             manifest = train(
                 opened, prepared, folder.resolve(), chosen, seeds=seeds or SEEDS, on=on, device=trainer_device,

@@ -78,7 +78,7 @@ def check_fields(fields: Mapping[str, Any]) -> None:
         ValueError: Says what does not fit.
         KeyError: A fact is missing.
     """
-    check_types(fields, FIELDS.keys() - OF_ENSEMBLES)
+    check_types(fields, [name for name in FIELDS if name not in OF_ENSEMBLES])
     data, n_classes = fields["data"], check_classes(fields["data"])
     if data["leads"] or not fields["config"].stored_images:
         _check_signal_facts(data)

@@ -69,7 +69,6 @@ def test_a_new_file_and_one_of_the_same_kind_are_written(tmp_path):
 @pytest.mark.parametrize(
     "command",
     [
-        ["enqueue", "study", "pipe.yaml"],
         ["train", "cnn1d", "--data", "data", "--out", "out", "--config", "pipe.yaml"],
         ["preview", "new", "--data", "data", "--config", "pipe.yaml"],
     ],
@@ -80,5 +79,4 @@ def test_settings_from_a_pipe_are_refused_instead_of_waited_for(command, tmp_pat
     os.mkfifo("pipe.yaml")
     said = run(*command)
     check(said)
-    if command[0] != "enqueue":  # there is no study
-        assert "pipe.yaml is a pipe or a device: write the settings into a file" in said.err
+    assert "pipe.yaml is a pipe or a device: write the settings into a file" in said.err
