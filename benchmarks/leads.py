@@ -13,7 +13,6 @@ not how other records would.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import sys
@@ -23,13 +22,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from command_line import names_of, run_script
-from recipe import FAMILIES, PLAIN, compare, read, recipe, table, trained
+from command_line import run_script
+from recipe import PLAIN, compare, parse_arguments, plan, read, recipe, table, trained
 
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
 from ecg_tune.errors import UsageError
 from ecg_tune.training.learner import learning_data
-from search_spaces import SPACES
 
 RESULTS = Path(__file__).parent / "data" / "leads.jsonl"
 
@@ -82,24 +80,11 @@ def facts(rows: Sequence[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Train what is missing, and print the table, or one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, nargs="+", help="prepared data, one of each lead set")
-    parser.add_argument("--families", type=names_of(SPACES), default=list(FAMILIES), help="comma-separated")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--share", default="0/1", help="k/n: take the trainings that leave k when divided by n")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--report", action="store_true", help="only print what was trained")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parse_arguments(__doc__, out=RESULTS, data="prepared data, one of each lead set", n_data="+")
     if not arguments.report:
-        if not arguments.data:
-            parser.error("give --data, or --report for what was trained")
-        torch.set_num_threads(1)
         every = [open_prepared(folder) for folder in arguments.data]
         check_same_records(every)
-        how = {"families": arguments.families, "seeds": arguments.seeds, "epochs": arguments.epochs, "share": arguments.share}
-        train_all(every, arguments.out, **how)
+        train_all(every, arguments.out, **plan(arguments))
     rows = [{**row, "leads": lead_set(row["leads"])} for row in read(arguments.out)]
     found = []
     for epochs in dict.fromkeys(row["epochs"] for row in rows):

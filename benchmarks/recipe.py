@@ -53,6 +53,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "cosine": {"schedule": "cosine", "warmup_epochs": 2},
     "plateau 3e-3, ema": {"schedule": "plateau", "learning_rate": 3e-3, "patience": 30, "averaging": "ema"},
     "ema, strong, mixup": {"averaging": "ema", "augment": STRONG, "mixup": 0.4},
+    "auxiliary 0.5": {"auxiliary": 0.5},
+    "soft labels 1": {"soft_labels": 1.0},
 }
 """Name of a change to the fields of `TrainingConfig` that it replaces."""
 
@@ -83,7 +85,11 @@ def train_all(data: Path, out: Path, *, families: Sequence[str], seeds: int, epo
     loaded, leads = learning_data(prepared, torch.device("cpu")), list(prepared.leads)
     known = {(row["family"], row["change"], row["seed"], row["epochs"], row["data"]) for row in read(out)}
     offset, every = map(int, share.split("/"))
-    wanted = list(itertools.product(range(seeds), families, CHANGES))
+    missing = {"auxiliary": loaded.train.statements is None, "soft_labels": loaded.train.certainty is None}
+    possible = [name for name, fields in CHANGES.items() if not any(missing.get(field) for field in fields)]
+    if len(possible) < len(CHANGES):
+        print(f"{data} has not what these need: {', '.join(CHANGES.keys() - set(possible))}", file=sys.stderr)
+    wanted = list(itertools.product(range(seeds), families, possible))
     for seed, family, change in wanted[offset::every]:
         if (family, change, seed, epochs, prepared.fingerprint) in known:
             continue
@@ -147,24 +153,41 @@ def table(compared: Sequence[Mapping[str, Any]], *, by: str, base: str) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Train what is missing, and print the tables, or one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="prepared data")
+def parse_arguments(description: str | None, *, out: Path, data: str, n_data: int | str | None = None) -> argparse.Namespace:
+    """Read the command line of a script that fills a file of trainings.
+
+    Args:
+        description: The script's docstring.
+        out: Where the trainings are by default.
+        data: Help of `--data`.
+        n_data: How many folders `--data` takes, as argparse's `nargs`.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, nargs=n_data, help=data)
     parser.add_argument("--families", type=names_of(SPACES), default=list(FAMILIES), help="comma-separated")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--share", default="0/1", help="k/n: take the trainings that leave k when divided by n")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=out)
     parser.add_argument("--report", action="store_true", help="only print what was trained")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if not arguments.report and not arguments.data:
         parser.error("give --data, or --report for what was trained")
+    torch.set_num_threads(1)
+    return arguments
+
+
+def plan(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Take from the command line which trainings there are."""
+    return {name: getattr(arguments, name) for name in ("families", "seeds", "epochs", "share")}
+
+
+def main() -> None:
+    """Train what is missing, and print the tables, or one JSON object."""
+    arguments = parse_arguments(__doc__, out=RESULTS, data="prepared data")
     if not arguments.report:
-        torch.set_num_threads(1)
-        how = {"families": arguments.families, "seeds": arguments.seeds, "epochs": arguments.epochs, "share": arguments.share}
-        train_all(arguments.data, arguments.out, **how)
+        train_all(arguments.data, arguments.out, **plan(arguments))
     rows = read(arguments.out)
     compared = [compare(rows, family, by="change", base=PLAIN) for family in sorted({row["family"] for row in rows})]
     if arguments.json:

@@ -14,8 +14,11 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from ecg_tune.data.loaders import DeviceSplit
 from ecg_tune.data.prepared.writer import write_prepared
 from tests.benchmarks.conftest import BENCHMARKS
 from tests.conftest import make_toy_data
@@ -58,7 +61,7 @@ IN_RAY = {
     "search": ("--tiny", "--json"),
 }
 """Scripts that search, in a Ray that is there already."""
-ON_THEIR_OWN = {"ensembles", "leads", "scaling", "peers/minirocket", "peers/peers"}
+ON_THEIR_OWN = {"ensembles", "leads", "scaling", "teacher", "peers/minirocket", "peers/peers"}
 """Scripts with a test below, since they need two data sets, a Ray of their own, or a package that is not installed."""
 TINY = CHEAP | LONG | IN_RAY
 SCRIPTS = sorted(
@@ -214,12 +217,17 @@ def test_scale_gives_each_cost_with_its_exponent(tiny):
     assert rows["prepare"]["exponent"] is None  # of one size there is none
 
 
-@pytest.mark.slow
-def test_lead_sets_are_compared_seed_by_seed_on_the_same_records_and_nothing_is_trained_twice(run, refused, tmp_path):
-    three = make_toy_data(tmp_path / "three", n_records=(24, 16, 4))
+def one_and_three_leads(folder):
+    """Write toy data with three leads, and the same records with the first of them alone."""
+    three = make_toy_data(folder / "three", n_records=(24, 16, 4))
     parts = {name: replace(split, signals_uv=split.signals_uv[:, :, :1]) for name, split in
              (("train", three.train), ("validation", three.validation), ("test", three.validation))}  # fmt: skip
-    write_prepared(tmp_path / "one", parts, {**three.manifest, "leads": ["I"]})
+    write_prepared(folder / "one", parts, {**three.manifest, "leads": ["I"]})
+
+
+@pytest.mark.slow
+def test_lead_sets_are_compared_seed_by_seed_on_the_same_records_and_nothing_is_trained_twice(run, refused, tmp_path):
+    one_and_three_leads(tmp_path)
     arguments = ("--data", str(tmp_path / "one"), str(tmp_path / "three"), "--families", "cnn1d", "--epochs", "1")
     out = run("leads", *arguments, "--seeds", "2", "--out", str(tmp_path / "rows.jsonl"))
     assert "SYNTHETIC records, split official, 24 train / 16 validation records, 1 epochs." in out
@@ -238,3 +246,39 @@ def test_lead_sets_are_compared_seed_by_seed_on_the_same_records_and_nothing_is_
     other = make_toy_data(tmp_path / "other", seed=1, n_records=(24, 16, 4))
     assert "differ in their" in refused("leads", "--data", str(tmp_path / "one"), str(other.folder), "--out", str(tmp_path / "none.jsonl"))
     assert not (tmp_path / "none.jsonl").exists()
+
+
+@pytest.mark.slow
+def test_more_leads_teach_fewer_and_the_plain_training_is_that_of_the_recipe(run, tmp_path):
+    one_and_three_leads(tmp_path)
+    rows, recipe_rows = tmp_path / "rows.jsonl", tmp_path / "recipe.jsonl"
+    sizes = ("--families", "cnn1d", "--epochs", "3", "--seeds", "1", "--json")
+    arguments = ("--data", str(tmp_path / "one"), str(tmp_path / "three"), *sizes, "--out", str(rows))
+    ways = {row["way"]: row for row in json.loads(run("teacher", *arguments))["ways"]}
+    assert list(ways) == ["plain", "teacher", "random leads first"]
+    run("recipe", "--data", str(tmp_path / "one"), *sizes, "--out", str(recipe_rows))
+    values = {row.get("way", row.get("change")): row["values"] for row in map(json.loads, rows.read_text().splitlines())}
+    assert values["plain"] == next(
+        row["values"] for row in map(json.loads, recipe_rows.read_text().splitlines()) if row["change"] == "plain"
+    )
+    assert values["teacher"] != values["plain"] != values["random leads first"]
+    (taught,) = tmp_path.glob("teacher_*_3.npy")
+    probabilities = np.load(taught)
+    assert probabilities.shape == (24, 5)
+    assert ((probabilities > 0) & (probabilities < 1)).all()
+    before = rows.read_text(), taught.stat().st_mtime_ns
+    run("teacher", *arguments)
+    assert (rows.read_text(), taught.stat().st_mtime_ns) == before
+
+
+@pytest.mark.slow
+def test_random_leads_are_leads_of_the_same_record_and_differ_between_records():
+    teacher = importlib.import_module("teacher")
+    signals = torch.arange(50 * 4 * 12).reshape(50, 4, 12)  # (records, samples, leads)
+    split = DeviceSplit(signals[:, :, :3], torch.zeros(50, 5))
+    drawn = teacher.random_leads(split, signals, torch.Generator().manual_seed(0)).signals_uv
+    assert drawn.shape == (50, 4, 3)
+    leads = drawn[:, 0] - signals[:, 0, :1]  # which lead each one is
+    assert all(len(set(row)) == 3 for row in leads.tolist())
+    assert torch.equal(drawn, signals.gather(2, leads[:, None].expand(-1, 4, -1)))
+    assert len({tuple(row) for row in leads.tolist()}) > 25
