@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,25 @@ def write_table(path: Path, change: Callable[[list[dict[str, str]]], object] = l
 
 def all_splits(data: PreparedData) -> list[Split]:
     return [data.train, data.validation, open_test(data, "check")]
+
+
+@pytest.mark.parametrize("name", ["Jos\u00e9", "Bj\u00f6rn", "\uac00"], ids=ascii)
+def test_a_patient_or_class_in_composed_and_decomposed_letters_is_one(tmp_path: Path, name: str):
+    other = unicodedata.normalize("NFD", name)
+    assert other != name
+
+    def two_spellings(rows: list[dict[str, str]]) -> None:
+        rows[0]["patient_id"], rows[1]["patient_id"] = name, other
+
+    patients = read_record_table(write_table(tmp_path / "patients.csv", two_spellings)).patients
+    assert patients[0] == patients[1] == name
+
+    def two_classes(rows: list[dict[str, str]]) -> None:
+        for row in rows:
+            row |= {name: "0", other: "1"}
+
+    with pytest.raises(DataError, match="there twice"):
+        read_record_table(write_table(tmp_path / "classes.csv", two_classes))
 
 
 def test_recordings_of_a_table_are_read_resampled_and_divided_by_patient(folder, tmp_path):

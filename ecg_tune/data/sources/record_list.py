@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
@@ -91,7 +92,7 @@ def read_record_table(path: Path) -> RecordList:
     column = {name: table[name] if name in table.columns else pd.Series([""] * len(table)) for name in ABOUT_PATIENTS}
     return RecordList(
         files=checked_files(table[RECORD].tolist(), str(path), lines=table.index.tolist()),
-        patients=_not_empty(table[PATIENT], path),
+        patients=_patients(table[PATIENT], path),
         splits=_splits(table[SPLIT], path) if SPLIT in table.columns else None,
         class_names=class_names,
         labels=labels,
@@ -147,7 +148,7 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} does not exist: name a CSV file with the columns {RECORD}, {PATIENT} and one a class") from error
     except (OSError, UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path} can't be read as a table in UTF-8 separated by commas: {' '.join(str(error).split())}") from error
-    table.columns = [str(name).strip() for name in table.columns]
+    table.columns = [unicodedata.normalize("NFC", str(name).strip()) for name in table.columns]
     missing = [name for name in (RECORD, PATIENT) if name not in table.columns]
     if missing:
         raise DataError(
@@ -170,7 +171,7 @@ def _line_numbers(path: Path) -> list[int]:
         reader = csv.reader(file)
         for cells in reader:
             if cells and not numbers:
-                _check_header([name.strip() for name in cells], path)
+                _check_header([unicodedata.normalize("NFC", name.strip()) for name in cells], path)
                 n_columns = len(cells)
             if cells:
                 if len(cells) != n_columns:
@@ -200,10 +201,10 @@ def _labels(column: pd.Series[str], path: Path) -> NDArray[np.uint8]:
     return np.asarray(values, dtype=np.uint8)
 
 
-def _not_empty(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
+def _patients(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
     for row in np.flatnonzero(column == "")[:1]:
         raise DataError(f"{path}, line {column.index[row]}: {column.name} is empty: name the patient, since nobody may be in two splits")
-    return np.asarray(column, dtype=np.str_)
+    return np.array([unicodedata.normalize("NFC", name) for name in column], dtype=np.str_)  # é, or e with an accent: one patient
 
 
 def _splits(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
