@@ -53,8 +53,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "cosine": {"schedule": "cosine", "warmup_epochs": 2},
     "plateau 3e-3, ema": {"schedule": "plateau", "learning_rate": 3e-3, "patience": 30, "averaging": "ema"},
     "ema, strong, mixup": {"averaging": "ema", "augment": STRONG, "mixup": 0.4},
-    "auxiliary 0.5": {"auxiliary": 0.5},
-    "soft labels 1": {"soft_labels": 1.0},
 }
 """Name of a change to the fields of `TrainingConfig` that it replaces."""
 
@@ -85,11 +83,7 @@ def train_all(data: Path, out: Path, *, families: Sequence[str], seeds: int, epo
     loaded, leads = learning_data(prepared, torch.device("cpu")), list(prepared.leads)
     known = {(row["family"], row["change"], row["seed"], row["epochs"], row["data"]) for row in read(out)}
     offset, every = map(int, share.split("/"))
-    missing = {"auxiliary": loaded.train.statements is None, "soft_labels": loaded.train.certainty is None}
-    possible = [name for name, fields in CHANGES.items() if not any(missing.get(field) for field in fields)]
-    if len(possible) < len(CHANGES):
-        print(f"{data} has not what these need: {', '.join(CHANGES.keys() - set(possible))}", file=sys.stderr)
-    wanted = list(itertools.product(range(seeds), families, possible))
+    wanted = list(itertools.product(range(seeds), families, CHANGES))
     for seed, family, change in wanted[offset::every]:
         if (family, change, seed, epochs, prepared.fingerprint) in known:
             continue

@@ -18,8 +18,12 @@ import numpy as np
 import pytest
 import torch
 
+from ecg_tune.config import DataConfig
 from ecg_tune.data.loaders import DeviceSplit
+from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.data.prepared.writer import write_prepared
+from ecg_tune.data.ptbxl.prepare import prepare
+from ecg_tune.data.synthetic.generator import synthesize
 from tests.benchmarks.conftest import BENCHMARKS
 from tests.conftest import make_toy_data
 
@@ -61,7 +65,7 @@ IN_RAY = {
     "search": ("--tiny", "--json"),
 }
 """Scripts that search, in a Ray that is there already."""
-ON_THEIR_OWN = {"ensembles", "leads", "scaling", "teacher", "peers/minirocket", "peers/peers"}
+ON_THEIR_OWN = {"beyond_labels", "ensembles", "leads", "scaling", "peers/minirocket", "peers/peers"}
 """Scripts with a test below, since they need two data sets, a Ray of their own, or a package that is not installed."""
 TINY = CHEAP | LONG | IN_RAY
 SCRIPTS = sorted(
@@ -249,34 +253,36 @@ def test_lead_sets_are_compared_seed_by_seed_on_the_same_records_and_nothing_is_
 
 
 @pytest.mark.slow
-def test_more_leads_teach_fewer_and_the_plain_training_is_that_of_the_recipe(run, tmp_path):
-    one_and_three_leads(tmp_path)
+def test_each_way_beyond_the_labels_trains_otherwise_and_the_plain_training_is_that_of_the_recipe(run, tmp_path):
+    synthesize(tmp_path / "ptbxl", n_records=150, seed=3)
+    for leads in (("I",), ("I", "V2")):
+        prepare(tmp_path / "ptbxl", tmp_path / str(len(leads)), DataConfig(split="official", leads=leads), damaged="drop")
     rows, recipe_rows = tmp_path / "rows.jsonl", tmp_path / "recipe.jsonl"
-    sizes = ("--families", "cnn1d", "--epochs", "3", "--seeds", "1", "--json")
-    arguments = ("--data", str(tmp_path / "one"), str(tmp_path / "three"), *sizes, "--out", str(rows))
-    ways = {row["way"]: row for row in json.loads(run("teacher", *arguments))["ways"]}
-    assert list(ways) == ["plain", "teacher", "random leads first"]
-    run("recipe", "--data", str(tmp_path / "one"), *sizes, "--out", str(recipe_rows))
+    sizes = ("--families", "cnn1d", "--epochs", "2", "--seeds", "1", "--json")
+    arguments = ("--data", str(tmp_path / "1"), str(tmp_path / "2"), *sizes, "--out", str(rows))
+    ways = {row["way"]: row for row in json.loads(run("beyond_labels", *arguments))["ways"]}
+    assert list(ways) == ["plain", "statements", "likelihoods", "teacher", "random leads first"]
+    run("recipe", "--data", str(tmp_path / "1"), *sizes, "--out", str(recipe_rows))
     values = {row.get("way", row.get("change")): row["values"] for row in map(json.loads, rows.read_text().splitlines())}
     assert values["plain"] == next(
         row["values"] for row in map(json.loads, recipe_rows.read_text().splitlines()) if row["change"] == "plain"
     )
-    assert values["teacher"] != values["plain"] != values["random leads first"]
-    (taught,) = tmp_path.glob("teacher_*_3.npy")
+    assert len({tuple(found) for found in values.values()}) == len(ways)
+    (taught,) = tmp_path.glob("teacher_*_2.npy")
     probabilities = np.load(taught)
-    assert probabilities.shape == (24, 5)
+    assert probabilities.shape == (len(open_prepared(tmp_path / "1").train), 5)
     assert ((probabilities > 0) & (probabilities < 1)).all()
     before = rows.read_text(), taught.stat().st_mtime_ns
-    run("teacher", *arguments)
+    run("beyond_labels", *arguments)
     assert (rows.read_text(), taught.stat().st_mtime_ns) == before
 
 
 @pytest.mark.slow
 def test_random_leads_are_leads_of_the_same_record_and_differ_between_records():
-    teacher = importlib.import_module("teacher")
+    beyond_labels = importlib.import_module("beyond_labels")
     signals = torch.arange(50 * 4 * 12).reshape(50, 4, 12)  # (records, samples, leads)
     split = DeviceSplit(signals[:, :, :3], torch.zeros(50, 5))
-    drawn = teacher.random_leads(split, signals, torch.Generator().manual_seed(0)).signals_uv
+    drawn = beyond_labels.random_leads(split, signals, torch.Generator().manual_seed(0)).signals_uv
     assert drawn.shape == (50, 4, 3)
     leads = drawn[:, 0] - signals[:, 0, :1]  # which lead each one is
     assert all(len(set(row)) == 3 for row in leads.tolist())

@@ -1,18 +1,21 @@
-"""Let twelve leads teach a network of fewer: does what only training can see help? `docs/results/recipe.md`.
+"""Does a network learn more from what only the train split says, beyond the labels? `docs/results/recipe.md`.
 
     ecg-tune data prepare PTBXL DATA_3 --split official --leads I,II,V2
     ecg-tune data prepare PTBXL DATA_12 --split official --leads all
-    python benchmarks/teacher.py --data DATA_3 DATA_12 [--seeds 5] [--epochs 30] [--families cnn1d,resnet1d] [--share 0/1]
-    python benchmarks/teacher.py --report [--json]
+    python benchmarks/beyond_labels.py --data DATA_3 DATA_12 [--seeds 5] [--epochs 30] [--families cnn1d,resnet1d] [--share 0/1]
+    python benchmarks/beyond_labels.py --report [--json]
 
-Two ways, each against the family's plain recipe (`recipe.py`) on the first data set alone, seed by seed:
+Four ways, each against the family's plain recipe (`recipe.py`) on the first data set, seed by seed:
 
-- *teacher*: half of each training label is the probability that networks of the second data set's leads give (distillation, Hinton et al.
-  2015, at temperature 1, where both losses are one). Five folds of the train split, by patient: a record's teachers, one of each family,
-  were trained on the others' records, so that they don't know its labels. They are trained first and kept beside `--out`.
+- *statements*: a second head learns the finer statements, with half the weight of the labels (`auxiliary: 0.5`).
+- *likelihoods*: labels are as likely as the cardiologist said (`soft_labels: 1`).
+- *teacher*: half of each label is the probability that networks with the second data set's leads give (distillation, Hinton et al. 2015, at
+  temperature 1). A record's teachers, one of each family, were trained on four of five folds of the train split, by patient, without it.
+  They are trained first and kept beside `--out`.
 - *random leads first*: in the first third of the epochs each record shows as many leads as the first data set has, drawn from all.
 
-Neither touches validation or test records. One JSON line a training in `benchmarks/data/teacher.jsonl`; what is there is not trained again.
+None touches validation or test records. One JSON line a training in `benchmarks/data/beyond_labels.jsonl`; what is there is not trained
+again.
 """
 
 from __future__ import annotations
@@ -36,26 +39,34 @@ from torch import Tensor
 from analysis.retraining.folds import train_folds
 from ecg_tune.data.loaders import DeviceSplit
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
-from ecg_tune.training.learner import Learner, learning_data
+from ecg_tune.training.learner import Learner, LearningData, learning_data
 
-RESULTS = Path(__file__).parent / "data" / "teacher.jsonl"
+RESULTS = Path(__file__).parent / "data" / "beyond_labels.jsonl"
 TEACHER, RANDOM_LEADS = "teacher", "random leads first"
-N_FOLDS, WEIGHT = 5, 0.5
+WAYS: dict[str, dict[str, float]] = {
+    PLAIN: {},
+    "statements": {"auxiliary": 0.5},
+    "likelihoods": {"soft_labels": 1.0},
+    TEACHER: {},
+    RANDOM_LEADS: {},
+}
+"""Name of a way to the fields of `TrainingConfig` that it replaces."""
+N_FOLDS, TEACHERS_SHARE = 5, 0.5
 
 
-def teach(data: PreparedData, families: Sequence[str], epochs: int) -> Tensor:
+def teach(data: PreparedData, epochs: int) -> Tensor:
     """Train a network of each family on each fold's other records.
 
     Returns:
         Their mean probabilities for the train split, (n_records, n_classes); each record's come from networks that have not seen it.
     """
     taught = torch.zeros(data.train.labels.shape, dtype=torch.float64)
-    for fold, family in itertools.product(train_folds(data, N_FOLDS), families):
+    for fold, family in itertools.product(train_folds(data, N_FOLDS), FAMILIES):
         config = recipe(family, PLAIN, epochs, len(data.leads))
         learner = Learner(config, learning_data(fold.divide(data), torch.device("cpu")), seed=fold.number)
         while not learner.ended_by:
             result = learner.step()
-        taught[list(fold.rows)] += learner.validate()[1] / len(families)
+        taught[list(fold.rows)] += learner.validate()[1] / len(FAMILIES)
         print(f"teacher {family}, fold {fold.number}: {result.metrics['macro_auc']:.4f}", file=sys.stderr, flush=True)
     return taught
 
@@ -63,8 +74,14 @@ def teach(data: PreparedData, families: Sequence[str], epochs: int) -> Tensor:
 def kept_teacher(data: PreparedData, file: Path, epochs: int) -> Tensor:
     """Read the teachers' probabilities, or train the teachers and keep them."""
     if not file.exists():
-        np.save(file, teach(data, FAMILIES, epochs).numpy())
+        np.save(file, teach(data, epochs).numpy())
     return torch.from_numpy(np.load(file))
+
+
+def with_teacher(loaded: LearningData, taught: Tensor) -> LearningData:
+    """Mix the teachers' probabilities into the labels of the train split: the cross-entropy with both is that with their mixture."""
+    labels = loaded.train.labels * (1 - TEACHERS_SHARE) + taught.to(loaded.train.labels) * TEACHERS_SHARE
+    return replace(loaded, train=replace(loaded.train, labels=labels))
 
 
 def random_leads(split: DeviceSplit, signals_uv: Tensor, generator: torch.Generator) -> DeviceSplit:
@@ -83,8 +100,8 @@ def trained(learner: Learner, all_leads: Tensor | None = None) -> dict[str, Any]
     begun, own = time.process_time(), learner.loader.split
     generator = torch.Generator().manual_seed(learner.order.initial_seed())
     while not learner.ended_by:
-        first = all_leads is not None and 3 * learner.epoch < learner.config.training.max_epochs
-        learner.loader.split = random_leads(own, all_leads, generator) if all_leads is not None and first else own
+        first = 3 * learner.epoch < learner.config.training.max_epochs
+        learner.loader.split = own if all_leads is None or not first else random_leads(own, all_leads, generator)
         learner.step()
     values = [round(result.metrics["macro_auc"], 5) for result in learner.history]
     return {"values": values, "cpu_seconds_per_epoch": round((time.process_time() - begun) / len(values), 3)}
@@ -94,15 +111,15 @@ def train_all(few: PreparedData, many: PreparedData, out: Path, *, families: Seq
     """Train what `out` lacks, seed by seed, so that an interrupted run holds every way equally often."""
     loaded = learning_data(few, torch.device("cpu"))
     all_leads = torch.from_numpy(np.array(many.train.signals_uv))
-    taught = kept_teacher(many, out.with_name(f"teacher_{many.fingerprint[:12]}_{epochs}.npy"), epochs).to(loaded.train.labels)
+    taught = kept_teacher(many, out.with_name(f"teacher_{many.fingerprint[:12]}_{epochs}.npy"), epochs)
     known = {(row["family"], row["way"], row["seed"], row["epochs"], row["data"]) for row in read(out)}
     offset, every = map(int, share.split("/"))
-    for seed, family, way in list(itertools.product(range(seeds), families, (PLAIN, TEACHER, RANDOM_LEADS)))[offset::every]:
+    for seed, family, way in list(itertools.product(range(seeds), families, WAYS))[offset::every]:
         if (family, way, seed, epochs, few.fingerprint) in known:
             continue
-        mixed = loaded.train.labels * (1 - WEIGHT) + taught * WEIGHT
-        own = replace(loaded, train=replace(loaded.train, labels=mixed)) if way == TEACHER else loaded
-        learner = Learner(recipe(family, PLAIN, epochs, len(few.leads)), own, seed=seed)
+        config = recipe(family, PLAIN, epochs, len(few.leads))
+        config = replace(config, training=replace(config.training, **WAYS[way]))
+        learner = Learner(config, with_teacher(loaded, taught) if way == TEACHER else loaded, seed=seed)
         found = trained(learner, all_leads if way == RANDOM_LEADS else None)
         row = {"family": family, "way": way, "seed": seed, "epochs": epochs, "data": few.fingerprint, "leads": list(few.leads), **found}
         with out.open("a", encoding="utf-8") as file:
