@@ -10,8 +10,8 @@ Four ways, each against the family's plain recipe (`recipe.py`) on the first dat
 - *statements*: a second head learns the finer statements, with half the weight of the labels (`auxiliary: 0.5`).
 - *likelihoods*: labels are as likely as the cardiologist said (`soft_labels: 1`).
 - *teacher*: half of each label is the probability that networks with the second data set's leads give (distillation, Hinton et al. 2015, at
-  temperature 1). A record's teachers, one of each family, were trained on four of five folds of the train split, by patient, without it.
-  They are trained first and kept beside `--out`.
+  temperature 1). A record's teachers, one of each family given, were trained on four of five folds of the train split, by patient,
+  without it. They are trained first and kept beside `--out`.
 - *random leads first*: in the first third of the epochs each record shows as many leads as the first data set has, drawn from all.
 
 None touches validation or test records. One JSON line a training in `benchmarks/data/beyond_labels.jsonl`; what is there is not trained
@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from command_line import run_script
 from leads import check_same_records
-from recipe import FAMILIES, PLAIN, compare, parse_arguments, plan, read, recipe, table
+from recipe import PLAIN, compare, parse_arguments, plan, read, recipe, table
 from torch import Tensor
 
 from analysis.retraining.folds import train_folds
@@ -54,27 +54,28 @@ WAYS: dict[str, dict[str, float]] = {
 N_FOLDS, TEACHERS_SHARE = 5, 0.5
 
 
-def teach(data: PreparedData, epochs: int) -> Tensor:
+def teach(data: PreparedData, families: Sequence[str], epochs: int) -> Tensor:
     """Train a network of each family on each fold's other records.
 
     Returns:
         Their mean probabilities for the train split, (n_records, n_classes); each record's come from networks that have not seen it.
     """
     taught = torch.zeros(data.train.labels.shape, dtype=torch.float64)
-    for fold, family in itertools.product(train_folds(data, N_FOLDS), FAMILIES):
+    for fold, family in itertools.product(train_folds(data, N_FOLDS), families):
         config = recipe(family, PLAIN, epochs, len(data.leads))
         learner = Learner(config, learning_data(fold.divide(data), torch.device("cpu")), seed=fold.number)
         while not learner.ended_by:
             result = learner.step()
-        taught[list(fold.rows)] += learner.validate()[1] / len(FAMILIES)
+        taught[list(fold.rows)] += learner.validate()[1] / len(families)
         print(f"teacher {family}, fold {fold.number}: {result.metrics['macro_auc']:.4f}", file=sys.stderr, flush=True)
     return taught
 
 
-def kept_teacher(data: PreparedData, file: Path, epochs: int) -> Tensor:
+def kept_teacher(data: PreparedData, folder: Path, families: Sequence[str], epochs: int) -> Tensor:
     """Read the teachers' probabilities, or train the teachers and keep them."""
+    file = folder / f"teacher_{'_'.join(families)}_{data.fingerprint[:12]}_{epochs}.npy"
     if not file.exists():
-        np.save(file, teach(data, epochs).numpy())
+        np.save(file, teach(data, families, epochs).numpy())
     return torch.from_numpy(np.load(file))
 
 
@@ -111,7 +112,7 @@ def train_all(few: PreparedData, many: PreparedData, out: Path, *, families: Seq
     """Train what `out` lacks, seed by seed, so that an interrupted run holds every way equally often."""
     loaded = learning_data(few, torch.device("cpu"))
     all_leads = torch.from_numpy(np.array(many.train.signals_uv))
-    taught = kept_teacher(many, out.with_name(f"teacher_{many.fingerprint[:12]}_{epochs}.npy"), epochs)
+    taught = kept_teacher(many, out.parent, families, epochs)
     known = {(row["family"], row["way"], row["seed"], row["epochs"], row["data"]) for row in read(out)}
     offset, every = map(int, share.split("/"))
     for seed, family, way in list(itertools.product(range(seeds), families, WAYS))[offset::every]:
