@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("ecg_tune", "search_spaces", "trainables", "analysis")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
-LOWEST = ("errors", "scratch", "storage", "file_sizes", "output_file", "config", "metrics", "timing")
+LOWEST = ("errors", "scratch", "storage", "file_sizes", "folder_kinds", "output_file", "config", "metrics", "timing")
 BASE = {f"ecg_tune.{name}" for name in LOWEST}
 ALLOWED = {
     "ecg_tune.errors": set(),

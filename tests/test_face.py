@@ -182,7 +182,10 @@ def test_a_trial_of_a_study_is_trained_from_its_config(toy_data, tmp_path):
 def test_what_is_refused_on_the_command_line_is_refused_in_python(tmp_path):
     with pytest.raises(UsageError, match="--trial 3 names what to retrain"):
         ecg_tune.retrain(tmp_path, trials=[3], top=2)
-    with pytest.raises(UsageError, match="is not a study: give the prepared data of its checkpoints"):
+    for number in ({"top": 0}, {"seeds": 0}, {"folds": 0, "race": True}, {"top": -1}):
+        with pytest.raises(ConfigError, match=f"{next(iter(number))} must be"):
+            ecg_tune.retrain(tmp_path, **number)
+    with pytest.raises(UsageError, match="is not a study, and holds no models: `ecg-tune search"):
         ecg_tune.evaluate(tmp_path / "models", tmp_path / "results")
     with pytest.raises(UsageError, match="is a new study: name its data"):
         ecg_tune.search(tmp_path / "study")

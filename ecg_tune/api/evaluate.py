@@ -12,6 +12,7 @@ from ecg_tune.api.device import pick_device
 from ecg_tune.api.study_data import open_study_data
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.errors import UsageError
+from ecg_tune.folder_kinds import instead_of_study
 from ecg_tune.study.study import Study
 
 
@@ -53,7 +54,9 @@ def evaluate(
         raise UsageError(f"--on-split {on_split} is about the data of --on: name them with --on DIR, or leave --on-split out")
     is_study = Study.exists(folder)
     if data is None and not is_study:
-        raise UsageError(f"{folder} is not a study: give the prepared data of its checkpoints with --data DIR")
+        if any(folder.glob("*.pth")):
+            raise UsageError(f"{folder} holds models, and is not a study: give the prepared data that they were trained on with --data DIR")
+        raise UsageError(f"{folder} is not a study, and holds no models: {instead_of_study(folder)}")
     where = None if data is None else str(data)
     prepared = open_prepared(where) if where and not is_study else open_study_data(folder, where)
     return evaluate_models(

@@ -20,7 +20,7 @@ from ecg_tune.api.device import pick_device
 from ecg_tune.api.study_data import headline, open_study_data
 from ecg_tune.cluster.limits import usable_cpus
 from ecg_tune.cluster.parallel import training_pool
-from ecg_tune.config import check_choice, check_range
+from ecg_tune.config import MOST_TRIALS, check_choice, check_range
 from ecg_tune.errors import EcgTuneError, UsageError
 from ecg_tune.search.interrupts import terminate_ray_as_interrupt
 from ecg_tune.search.progress.stats import duration
@@ -33,7 +33,7 @@ from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
 TOP, RACERS, SEEDS = 3, 8, 3
 """Trials that are retrained, or raced, and seeds of each, where nothing else is asked for."""
-MOST_FOLDS = 20
+MOST_FOLDS, MOST_SEEDS = 20, 1000
 
 
 def retrain(
@@ -76,6 +76,7 @@ def retrain(
         a race also `race`, all racers, the winner first, as in `STUDY/models/race.json`.
 
     Raises:
+        ConfigError: A number that is out of range.
         UsageError: Options that exclude each other, or a trial that can't be retrained.
         StudyError: There is no such study, or another retraining is running on it.
     """
@@ -104,18 +105,19 @@ def retrain(
 
 def wanted(top: int | None, *, race: bool) -> int:
     """Return how many trials are asked for."""
-    return top or (RACERS if race else TOP)
+    return top if top is not None else RACERS if race else TOP
 
 
 def _check_options(trials: Sequence[int], *, top: int | None, per_family: bool, race: bool, seeds: int | None, folds: int | None) -> None:
+    for name, value, limits in (("top", top, (1, MOST_TRIALS)), ("seeds", seeds, (1, MOST_SEEDS)), ("folds", folds, (2, MOST_FOLDS))):
+        if value is not None:
+            check_range(name, value, *limits)
     if trials and (per_family or top):
         raise UsageError(f"--trial {trials[0]} names what to retrain: leave --top and --per-family out")
     if race and (trials or (seeds and not folds)):
         raise UsageError("--race gives each trial its seeds, and races the best ones: leave --trial and --seeds out, give --top")
-    if folds is not None:
-        check_range("folds", folds, 2, MOST_FOLDS)
-        if not race:
-            raise UsageError(f"--folds {folds} is over what a race goes: give --race too")
+    if folds and not race:
+        raise UsageError(f"--folds {folds} is over what a race goes: give --race too")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import typer
 from ecg_tune.api.settings import make_space, read_configs, read_request
 from ecg_tune.cli.options import StudyData, StudyFolder
 from ecg_tune.errors import UsageError
+from ecg_tune.folder_kinds import instead_of_study
 from ecg_tune.study.study import Study
 from search_spaces.configs import checked_configs
 
@@ -26,7 +27,7 @@ def enqueue(
     Parameters that are left out are sampled. A search that is running takes them up within seconds, another one when it is resumed.
     """
     if not Study.exists(study):
-        raise UsageError(f"{study} is not a study: `ecg-tune search {study} --data DATA --enqueue {file}` makes one")
+        raise UsageError(f"{study} is not a study: {instead_of_study(study)}; its --enqueue takes this file, too")
     request = read_request(study, None, {}, data)
     space = make_space(request.settings, request.data, study)
     configs = checked_configs(read_configs(file), space, request.settings.families, where=str(file))

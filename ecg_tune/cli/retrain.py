@@ -11,7 +11,7 @@ import typer
 
 from analysis.retraining.ensemble import HeldOut
 from analysis.retraining.ensemble_file import members_text
-from ecg_tune.api.retrain import MOST_FOLDS, RACERS, SEEDS, TOP, wanted
+from ecg_tune.api.retrain import MOST_FOLDS, MOST_SEEDS, RACERS, SEEDS, TOP, wanted
 from ecg_tune.api.retrain import retrain as retrain_trials
 from ecg_tune.api.study_data import open_study_data
 from ecg_tune.cli.options import Device, StudyData, StudyFolder, next_evaluation
@@ -25,7 +25,9 @@ Top = Annotated[
 ]
 Seeds = Annotated[
     int | None,
-    typer.Option("--seeds", min=1, max=1000, metavar="N", help=f"Trainings of each trial, each with another seed.  [default: {SEEDS}]"),
+    typer.Option(
+        "--seeds", min=1, max=MOST_SEEDS, metavar="N", help=f"Trainings of each trial, each with another seed.  [default: {SEEDS}]"
+    ),
 ]
 PerFamily = Annotated[bool, typer.Option("--per-family", help="Take the best N trials of each family, not of the whole study.")]
 Trials = Annotated[

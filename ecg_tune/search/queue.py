@@ -43,7 +43,7 @@ class Queue:
         items = [Item(params, f"default {family}", is_default=True) for params, family in zip(space.defaults, families, strict=True)]
         items += [Item(params, json.dumps(params, sort_keys=True)) for params in space.queued]
         frozen = study.optuna.get_trials(deepcopy=False)
-        left_open = [trial.number for trial in trials if trial.superseded_by == QUEUED]
+        left_open = [trial.number for trial in trials if trial.handed_on]
         items += [Item(fixed_params(frozen[number]), f"row {number}") for number in left_open]
         self.items = [item for item in items if item.key not in known]
 

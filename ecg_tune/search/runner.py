@@ -92,7 +92,7 @@ def run_search(
         end_set_aside(study)
         extended = [] if spent_before else extend(study, space, settings)
         budget = Budget(settings, study.all_trials(), gpus=fits.gpu_share)
-        stats = _stats(study, settings)
+        stats = search_stats(study, settings)
         with view(stats) as listener:
             for tracker in trackers:
                 tracker.say = listener.message
@@ -189,10 +189,12 @@ def _trial_folder(trial: Any) -> str:
     return f"trial_{trial.config['number']:05d}"
 
 
-def _stats(study: Study, settings: SearchSettings) -> SearchStats:
+def search_stats(study: Study, settings: SearchSettings) -> SearchStats:
+    """Count what the study holds as its search begins: trials that ended, and those that wait from an earlier run."""
     rule = SCHEDULERS[settings.scheduler](settings)
     stats = SearchStats(trials=settings.trials, max_epochs=settings.epochs, pauses=rule.pauses and bool(rule.marks))
     stats.states.update(trial.state for trial in study.newest_trials() if trial.finished and not trial.imported)
+    stats.waiting.update(trial.number for trial in study.newest_trials() if trial.paused)
     if (best := study.best) is not None:
         stats.best = (best.values[0], best.number, best.family)
     return stats

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ecg_tune.config.known_servers import is_known_server, name_server
 from ecg_tune.errors import StudyError, UnknownServerError, UsageError
+from ecg_tune.folder_kinds import STUDY_ADDRESS, STUDY_DATABASE, instead_of_study, is_study
 from ecg_tune.storage import LocalStorage
 from ecg_tune.study.bulk_reading import BulkReadingStorage
 from ecg_tune.study.database_faults import damage_said, unreadable
@@ -30,7 +31,7 @@ from ecg_tune.study.database_file import check_file
 from ecg_tune.study.postgresql import ServerStorage, advisory_key
 from ecg_tune.study.server_url import on_server, server_url, shown
 
-DATABASE, ADDRESS = "study.db", "study.url"
+DATABASE, ADDRESS = STUDY_DATABASE, STUDY_ADDRESS
 SQLITE_WAIT_S = 60
 READING_WAIT_S = 2
 """How long somebody who only looks waits for a search that writes."""
@@ -49,11 +50,6 @@ class EmptyDatabaseError(StudyError):
     """A server's database in which nobody has made a study yet."""
 
 
-def study_exists(folder: Path) -> bool:
-    """Return whether `folder` holds a study, or says where it is."""
-    return (folder / DATABASE).is_file() or (folder / ADDRESS).is_file()
-
-
 def open_study(folder: Path, *, read_only: bool = False) -> optuna.Study:
     """Open the Optuna study of a folder.
 
@@ -63,8 +59,8 @@ def open_study(folder: Path, *, read_only: bool = False) -> optuna.Study:
     Raises:
         StudyError: There is none, or its database can't be read.
     """
-    if not study_exists(folder):
-        raise StudyError(f"{folder} is not a study ({DATABASE} is missing): `ecg-tune search {folder} --data DATA` makes one")
+    if not is_study(folder):
+        raise StudyError(f"{folder} is not a study ({DATABASE} is missing): {instead_of_study(folder)}")
     url = database_of(folder)
     study = find_study(folder, url, read_only=read_only)
     if study is None and on_server(url):

@@ -19,6 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from ecg_tune.errors import StudyError
+from ecg_tune.folder_kinds import is_study
 from ecg_tune.storage import Storage
 from ecg_tune.study import create, database, database_faults, lock
 from ecg_tune.study.attributes import StudyAttributes
@@ -53,7 +54,7 @@ class Study:
     @classmethod
     def exists(cls, folder: Path) -> bool:
         """Return whether a folder holds a study, or says where it is."""
-        return database.study_exists(folder)
+        return is_study(folder)
 
     @classmethod
     def open(cls, folder: Path | str, *, read_only: bool = False, storage: str | None = None, known: KnownTrials | None = None) -> Study:

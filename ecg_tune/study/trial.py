@@ -130,7 +130,18 @@ class Trial:
     def counts(self) -> bool:
         """Whether it counts at all: nobody discarded it, its parameters did not go to the queue, and it is no withdrawn extension."""
         withdrawn = self.continued_from is not None and self.superseded_by == self.continued_from
-        return not (self.discarded or withdrawn or self.superseded_by == "queue")
+        return not (self.discarded or withdrawn or self.handed_on)
+
+    @property
+    def handed_on(self) -> bool:
+        """Whether somebody else left it open (`ecg-tune enqueue`), and its parameters went to the queue: another trial is made of them."""
+        return self.superseded_by == "queue"
+
+    @property
+    def max_epochs(self) -> int | None:
+        """The last epoch that it was to be trained to, which a later search may have raised; None where its config doesn't say."""
+        planned = self.config.get("training", {}).get("max_epochs")
+        return planned if isinstance(planned, int) else None
 
     @property
     def paused(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecg_tune.config import TrialConfig
+from ecg_tune.config import LARGEST_SEED, TrialConfig, check_range
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.metrics import f1_thresholds
 from ecg_tune.models import n_parameters
@@ -60,12 +60,13 @@ def train_model(
 
     Args:
         data: Prepared data, or train and validation already on a device (`device` is then ignored).
-        seed: Of weights, order, crops and dropout.
+        seed: Of weights, order, crops and dropout; 0 to 2**31 - 1.
         device: "cpu", "cuda" or "cuda:N".
         metric: Entry of `ecg_tune.metrics.METRICS` that chooses the best epoch.
         on_epoch: Called after every epoch.
 
     Raises:
+        ConfigError: The seed is out of range.
         NonFiniteLossError: A loss is not a finite number.
 
     Example:
@@ -76,6 +77,7 @@ def train_model(
         >>> len(fit.history), fit.best_epoch in (1, 2)
         (2, True)
     """
+    check_range("seed", seed, 0, LARGEST_SEED)
     loaded = data if isinstance(data, LearningData) else learning_data(data, torch.device(device))
     learner = Learner(config, loaded, seed=seed, metric=metric)
     while not learner.ended_by:

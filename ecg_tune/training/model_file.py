@@ -24,7 +24,7 @@ from ecg_tune.config.formats import MODEL_FILE
 from ecg_tune.data.prepared.dataset import PreparedData
 from ecg_tune.errors import DataError
 from ecg_tune.models import build_model, trial_config
-from ecg_tune.storage import LocalStorage, open_storage
+from ecg_tune.storage import LocalStorage, S3Storage, open_storage
 from ecg_tune.training.model_checks import check_fields, check_state
 from ecg_tune.training.predictor import Predictor
 from ecg_tune.transforms.images import n_channels
@@ -91,14 +91,23 @@ def load_weights(location: Path | str, *, device: str = "cpu") -> dict[str, Any]
         DataError: The file is missing, incomplete, not a dictionary of weights, or can't be reached.
     """
     try:
-        with open_storage(str(location)).open() as file:
+        storage = open_storage(str(location))
+        with storage.open() as file:
             return read_weights(file, str(location), device=device)
     except FileNotFoundError as error:
-        raise DataError(f"{location} does not exist") from error
+        near = "" if isinstance(storage, S3Storage) else _models_in(Path(location).parent)
+        raise DataError(f"{location} does not exist{f': {near}' if near else ''}") from error
     except IsADirectoryError as error:
-        raise DataError(f"{location} is a folder: name a model file in it, e.g. ResNet_best.pth") from error
+        said = _models_in(Path(location)) or "name a model file, such as `ecg-tune retrain` and `ecg-tune train` write; there is none in it"
+        raise DataError(f"{location} is a folder: {said}") from error
     except OSError as error:
         raise DataError(f"{location} can't be read: {' '.join(str(error.strerror or error).split())}") from error
+
+
+def _models_in(folder: Path) -> str:
+    """Name model files of a folder, or of a study, that could have been meant; "" where there are none."""
+    found = sorted([*folder.glob("*_best.pth"), *folder.glob("models/*_best.pth")])[:3]
+    return f"name a model file, e.g. {', '.join(map(str, found))}" if found else ""
 
 
 def read_weights(file: BinaryIO, name: str, *, device: str = "cpu") -> dict[str, Any]:

@@ -201,7 +201,7 @@ def test_a_file_of_the_same_kind_is_replaced_and_nothing_else(model, tmp_path):
     [
         (["{tmp}/nowhere.pth", "{tmp}/m.onnx"], "nowhere.pth does not exist"),
         (["{tmp}/nowhere.json", "{tmp}/m.onnx"], "nowhere.json does not exist"),
-        (["{tmp}", "{tmp}/m.onnx"], "is a folder: name a model file in it"),
+        (["{tmp}", "{tmp}/m.onnx"], "is a folder: name a model file"),
         (["{cut}", "{tmp}/m.onnx"], "cut.pth is not a whole checkpoint"),
         (["{weights}", "{tmp}/m.onnx"], "{weights} can't be used"),
         (["{facts}", "{tmp}/m.onnx"], "{facts} does not hold what a model of its kind needs"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ecg_tune.config import TrainingConfig, TrialConfig
-from ecg_tune.errors import DataError
+from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.models import RNNConfig
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.model_file import build_predictor, load_model, load_saved, load_weights, save_atomic, save_model
@@ -71,6 +71,20 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"gone\.pth does not exist"):
         load_saved(tmp_path / "gone.pth")
+
+
+@pytest.mark.parametrize("place", ["", "models", "models/ResNet_best.pth"], ids=["the study", "its folder", "another model"])
+def test_where_other_models_are_they_are_named(trained, tmp_path, place):
+    save_model(tmp_path / "models" / "RNNModel_best.pth", trained[1])
+    with pytest.raises(DataError, match=r"name a model file, e\.g\. .*models/RNNModel_best\.pth$"):
+        load_model(tmp_path / place)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_a_seed_that_no_model_file_may_hold_is_refused_before_training(toy_data, seed):
+    config = TrialConfig("rnn", RNNConfig(hidden_size=8, num_layers=1), TrainingConfig(max_epochs=1))
+    with pytest.raises(ConfigError, match="seed must be 0"):
+        train_model(config, toy_data, seed=seed)
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):

@@ -16,9 +16,8 @@ from ecg_tune.data.prepared.facts import MANIFEST_FACTS, REQUIRED, check_facts
 from ecg_tune.data.prepared.remote_copy import UPLOAD_REMEDY, unreadable_error
 from ecg_tune.errors import DataError
 from ecg_tune.file_sizes import read_whole
+from ecg_tune.folder_kinds import MANIFEST, instead_of_data
 from ecg_tune.storage import LocalStorage, S3Storage, open_storage
-
-MANIFEST = "manifest.json"
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -44,7 +43,7 @@ def read_manifest(location: Path | str) -> dict[str, Any]:
         with storage.open(MANIFEST) as file:
             text = read_whole(file, path)
     except (FileNotFoundError, NotADirectoryError) as error:
-        remedy = UPLOAD_REMEDY if isinstance(storage, S3Storage) else f"make it with `ecg-tune data prepare PTBXL {location}`"
+        remedy = UPLOAD_REMEDY if isinstance(storage, S3Storage) else instead_of_data(Path(location))
         raise DataError(f"{location} holds no prepared data ({MANIFEST} is missing): {remedy}") from error
     except OSError as error:
         raise unreadable_error(location, error) from error

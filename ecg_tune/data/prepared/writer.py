@@ -14,10 +14,11 @@ from ecg_tune.data.overlap import record_digests
 from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, Split, split_digests
 from ecg_tune.data.prepared.images import IMAGES_FILE
 from ecg_tune.data.prepared.ledger import LEDGER, OPENINGS, ledger_lines
-from ecg_tune.data.prepared.manifest import MANIFEST, compute_fingerprint, read_manifest, write_manifest
+from ecg_tune.data.prepared.manifest import compute_fingerprint, read_manifest, write_manifest
 from ecg_tune.data.prepared.origin import write_origin
 from ecg_tune.data.prepared.record_keys import joined, record_keys
 from ecg_tune.errors import DataError, WorkFailedError
+from ecg_tune.folder_kinds import MANIFEST
 from ecg_tune.scratch import scratch_folder
 
 

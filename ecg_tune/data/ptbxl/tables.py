@@ -26,9 +26,10 @@ from ecg_tune.data.ptbxl.records import file_digest
 from ecg_tune.data.ptbxl.synthetic_mark import is_synthetic
 from ecg_tune.errors import DataError
 from ecg_tune.file_sizes import check_size
+from ecg_tune.folder_kinds import PTBXL_TABLE
 
 LONGEST_HEADER = 100_000
-DATABASE, STATEMENTS = "ptbxl_database.csv", "scp_statements.csv"
+DATABASE, STATEMENTS = PTBXL_TABLE, "scp_statements.csv"
 NOTE_COLUMNS = ("baseline_drift", "static_noise", "burst_noise", "electrodes_problems", "extra_beats", "pacemaker")
 DATABASE_COLUMNS = (
     *("ecg_id", "patient_id", "age", "sex", "site", "device", "scp_codes", "strat_fold", "filename_lr", "filename_hr"),

@@ -22,10 +22,11 @@ class GpuMeter:
         self._asked = float("-inf") if which(ASK[0]) else float("inf")
 
     def __call__(self) -> tuple[GpuUse, ...]:
+        last = self.last
         if time.monotonic() - self._asked >= EVERY_S:
             self._asked = time.monotonic()
             threading.Thread(target=self._read, daemon=True).start()
-        return self.last
+        return last
 
     def _read(self) -> None:
         try:

@@ -13,7 +13,7 @@ def story(trial: Trial, trials: Sequence[Trial], *, epochs: int) -> list[str]:
 
     Args:
         trials: All of the study's that count.
-        epochs: The last epoch of the search.
+        epochs: The last epoch of the search; the trial's own may be an earlier one.
     """
     lines = [f"trial {trial.number} ({trial.family or 'unknown family'}): {_origin(trial)}"]
     lines += [Decision.stored(decision).text(trial.number, epochs) for decision in trial.decisions]
@@ -24,7 +24,10 @@ def story(trial: Trial, trials: Sequence[Trial], *, epochs: int) -> list[str]:
     if trial.set_aside:
         lines.append("set aside: it lies outside of the search space since that changed, and guides the search no longer")
     best = max((one.best_value for one in trials if one.best_value is not None and one.state != "FAIL"), default=None)
-    return [*lines, _end(trial, epochs, best)]
+    if trial.handed_on:
+        maker = next((one.number for one in trials if one.queued == f"row {trial.number}"), None)
+        return [*lines, "it waits in the queue" if maker is None else f"taken from the queue: tried as trial {maker}"]
+    return [*lines, _end(trial, trial.max_epochs or epochs, best)]
 
 
 def _origin(trial: Trial) -> str:
@@ -36,7 +39,7 @@ def _origin(trial: Trial) -> str:
         )
     if trial.is_default:
         return "its family's default config"
-    return "a queued config" if trial.queued else "sampled"
+    return "a queued config" if trial.queued or trial.handed_on else "sampled"
 
 
 def _end(trial: Trial, epochs: int, best: float | None) -> str:

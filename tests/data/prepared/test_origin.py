@@ -11,13 +11,13 @@ import pytest
 
 from ecg_tune.config import CLASS_NAMES, LEAD_NAMES, DataConfig
 from ecg_tune.data.prepared.dataset import open_prepared, open_test
-from ecg_tune.data.prepared.manifest import MANIFEST
 from ecg_tune.data.prepared.origin import ORIGIN, Origin, certainty_of
 from ecg_tune.data.prepared.twelve_leads import read_twelve_leads
 from ecg_tune.data.ptbxl.labels import LabelSet, multi_hot
 from ecg_tune.data.ptbxl.prepare import prepare
 from ecg_tune.data.synthetic.generator import synthesize
 from ecg_tune.errors import DamagedRecordError, DataError
+from ecg_tune.folder_kinds import MANIFEST
 
 
 @pytest.fixture(scope="module")

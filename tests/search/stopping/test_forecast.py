@@ -11,6 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from ecg_tune.search.engine import SearchEngine
+from ecg_tune.search.runner import search_stats
 from ecg_tune.search.stopping.choice import Choice, Chooser
 from ecg_tune.search.stopping.decision import Decision
 from ecg_tune.search.stopping.forecast import Forecasts, rung_levels
@@ -197,6 +198,16 @@ def test_a_search_killed_anywhere_and_resumed_equals_an_uninterrupted_one(study,
     assert engine.done
     for one, other in zip(whole.trials, engine.study.optuna.trials, strict=True):
         assert (one.params, one.intermediate_values, one.state) == (other.params, other.intermediate_values, other.state)
+
+
+@pytest.mark.parametrize("steps", [25, 30, 40])
+def test_a_resumed_search_shows_those_that_wait_from_before(study, steps):
+    engine = played(study, steps=steps)
+    resumed = Study(optuna.load_study(study_name="toy", storage=study._storage))
+    stats = search_stats(resumed, forecast_settings())
+    assert stats.waiting
+    assert stats.waiting == set(engine.paused.waiting)
+    assert f"{len(engine.paused.waiting)} waiting" in stats.counts()
 
 
 @pytest.mark.parametrize("slots", [1, 4])

@@ -72,3 +72,17 @@ def test_a_failed_trial_says_its_failure() -> None:
 
 def test_what_a_newer_version_wrote_beside_is_passed_over() -> None:
     assert Decision.stored({**RESUMES.plain(), "of_a_later_version": 1}) == RESUMES
+
+
+def test_a_config_that_somebody_queued_names_the_trial_that_tries_it() -> None:
+    left_open = Trial(9, "FAIL", superseded_by="queue", params={"family": "cnn1d"}, family="cnn1d")
+    taken = Trial(11, "RUNNING", family="cnn1d", queued="row 9")
+    assert story(left_open, [taken], epochs=4) == ["trial 9 (cnn1d): a queued config", "taken from the queue: tried as trial 11"]
+    assert story(left_open, [], epochs=4)[-1] == "it waits in the queue"
+    assert story(taken, [taken], epochs=4)[0] == "trial 11 (cnn1d): a queued config"
+
+
+def test_a_trial_counts_its_epochs_to_its_own_last_one_after_a_search_was_made_longer() -> None:
+    config = {"training": {"max_epochs": 3}}
+    end = story_of(state="COMPLETE", intermediate={1: 0.8, 3: 0.861}, values=(0.861,), ended_by="max_epochs", config=config)[-1]
+    assert end == "COMPLETE, best value 0.8610 in 3 of 3 epochs: ended by its last epoch"
