@@ -68,6 +68,7 @@ def test_the_study_alone_names_data_and_settings(study, toy_data):
         ({"max_hours": 1.0}, None, ""),
         ({"trials": 12, "families": "cnn1d,rnn"}, None, ""),
         ({"slots": None}, None, "changed: slots 1 → None"),
+        ({"enqueue": [{"cnn1d.depth": 2}]}, None, "changed: enqueue none → 1 config"),
     ],
 )
 def test_a_flag_or_a_file_changes_its_own_setting_and_says_so(study, flags, file, note, tmp_path):

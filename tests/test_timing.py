@@ -118,7 +118,7 @@ def test_the_parts_explain_the_time_from_the_first_trials_start_to_the_last_ones
 @pytest.mark.ray
 def test_status_and_the_dashboard_show_the_parts(timed, capsys):
     assert run(["status", str(timed)]) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("time of 3 trials, "))
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("time of 3 trainings, "))
     assert "backward " in line
     assert run(["status", str(timed), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

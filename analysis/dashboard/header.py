@@ -74,9 +74,9 @@ def _warnings(summary: StudySummary, *, now: datetime, more: str) -> Iterable[tu
 def _tiles(summary: StudySummary, *, search_running: bool) -> Iterable[Tile]:
     yield from _best_tiles(summary)
     states = states_text(summary, search_running=search_running)
-    waiting = f"; {summary.waiting:,} of {'the running' if search_running else 'them'} wait at a rung" if summary.waiting else ""
+    extending = f"; {summary.extending:,} counted once and shown twice, while a longer training goes on" if summary.extending else ""
     imported = f"; {summary.imported:,} of them imported" if summary.imported else ""
-    yield Tile("Trial" if summary.n_trials == 1 else "Trials", f"{summary.n_trials:,}", (states or "none") + waiting + imported)
+    yield Tile("Trial" if summary.n_trials == 1 else "Trials", f"{summary.n_trials:,}", (states or "none") + extending + imported)
     time = f"{duration(summary.seconds)} of training" if summary.seconds else "training time not recorded"
     yield Tile("Epoch trained" if summary.epochs == 1 else "Epochs trained", f"{summary.epochs:,}", time)
     if summary.budgets:
@@ -110,9 +110,10 @@ def _best_tiles(summary: StudySummary) -> Iterable[Tile]:
 
 
 def states_text(summary: StudySummary, *, search_running: bool) -> str:
-    """Count the trials by state, e.g. "2 complete, 1 interrupted"; "" without a trial."""
+    """Count the trials by state, e.g. "2 complete, 1 interrupted, 3 waiting at a rung"; "" without a trial."""
     names = STATE_NAMES if search_running else {**STATE_NAMES, "RUNNING": STATE_NAMES["INTERRUPTED"]}
-    return ", ".join(f"{count:,} {names[state]}" for state, count in summary.counts.items())
+    counts = {names[state]: count - (summary.waiting if state == "RUNNING" else 0) for state, count in summary.counts.items()}
+    return ", ".join(f"{count:,} {name}" for name, count in [*counts.items(), ("waiting at a rung", summary.waiting)] if count)
 
 
 def _trials(count: int) -> str:

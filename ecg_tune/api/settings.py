@@ -171,7 +171,9 @@ def _change(name: str, was: Any, now: Any) -> str:
 
 
 def _brief(value: Any) -> str:
-    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        return "1 config" if len(value) == 1 else f"{len(value)} configs"
+    text = (",".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 

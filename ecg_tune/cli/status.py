@@ -214,12 +214,12 @@ def _early_end(study: Study) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _time_line(seconds: dict[str, float], n_trials: int) -> str:
-    """Say where the time of the trials went, most first; parts below half a percent are left out."""
+def _time_line(seconds: dict[str, float], n_trainings: int) -> str:
+    """Say where the time of all trainings went, of trials and of those they extend, most first; parts below half a percent are left out."""
     whole = sum(seconds.values())
     parts = sorted((part for part in seconds if seconds[part] / whole >= 0.005), key=lambda part: -seconds[part])
     shares = ", ".join(f"{part} {seconds[part] / whole:.0%}" for part in parts)
-    return f"time of {n_trials} trials, {duration(whole)}: {shares}"
+    return f"time of {n_trainings} training{'s' * (n_trainings != 1)}, {duration(whole)}: {shares}"
 
 
 def _plain(trial: Trial) -> dict[str, Any]:

@@ -26,11 +26,17 @@ MOST_LISTED, N_NEAREST = 8, 3
 def nearest(name: object, valid: Iterable[str]) -> str:
     """Suggest the valid name that is nearest to `name`, and list all of them, or of many the nearest."""
     name, names = str(name), sorted(valid)
-    close = difflib.get_close_matches(name, names, n=1)
+    close = [full for full in names if _abbreviates(name, full)][:1] or difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     if len(names) <= MOST_LISTED:
         return f"{hint}valid: {', '.join(names)}"
     return f"{hint}{len(names)} names are valid, e.g. {', '.join(difflib.get_close_matches(name, names, n=N_NEAREST, cutoff=0.0))}"
+
+
+def _abbreviates(name: str, full: str) -> bool:
+    """Return whether a name has the initials of another's words, e.g. "cnn1d.lr" those of "cnn1d.learning_rate"."""
+    (place, _, short), (of, _, words) = name.rpartition("."), full.rpartition(".")
+    return "_" in words and place == of and short.lower() == "".join(word[:1] for word in words.split("_"))
 
 
 def check_choice(name: str, value: str, valid: Iterable[str]) -> None:

@@ -69,6 +69,17 @@ def all_splits(data: PreparedData) -> list[Split]:
     return [data.train, data.validation, open_test(data, "check")]
 
 
+def test_ptbxls_mark_for_an_age_over_89_is_read_as_in_its_own_tables(tmp_path: Path):
+    table = read_record_table(
+        write_table(
+            tmp_path / "ages.csv", lambda rows: [row.update(age=age) for row, age in zip(rows[:3], ("300.0", "89", ""), strict=True)]
+        )
+    )
+    np.testing.assert_array_equal(table.age[:3], [300, 89, np.nan])
+    with pytest.raises(DataError, match="age is '299', not a number of 0 to 130"):
+        read_record_table(write_table(tmp_path / "ages.csv", lambda rows: rows[0].update(age="299")))
+
+
 @pytest.mark.parametrize("name", ["Jos\u00e9", "Bj\u00f6rn", "\uac00"], ids=ascii)
 def test_a_patient_or_class_in_composed_and_decomposed_letters_is_one(tmp_path: Path, name: str):
     other = unicodedata.normalize("NFD", name)

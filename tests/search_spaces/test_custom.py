@@ -95,6 +95,7 @@ def test_parameters_of_every_branch_are_known():
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
+        ({"rnn.lr": 0.1}, r"unknown parameter 'rnn.lr': did you mean 'rnn.learning_rate'\?"),
         ({"rnn.hiden_size": 32}, r"unknown parameter 'rnn.hiden_size': did you mean 'rnn.hidden_size'\?"),
         ({"resnet.width": 32}, r"unknown parameter 'resnet.width'"),
         ({"rnn.hidden_size": 30}, r"no config takes these values: hidden_size must be a multiple of 4"),

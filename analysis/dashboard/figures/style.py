@@ -29,7 +29,7 @@ STATE_NAMES = {
     "FAIL": "failed",
     "RUNNING": "running",
     "INTERRUPTED": "interrupted",
-    "WAITING": "waiting",
+    "WAITING": "queued",
 }
 """The states of trials and, for one that a search left running when it ended, INTERRUPTED."""
 STATE_SYMBOLS = {

@@ -50,8 +50,8 @@ CAPTIONS = {
     ),
     "slices": (
         "Slices",
-        "The metric on validation records against one parameter at a time: filled points are complete trials, open grey ones were "
-        "stopped or failed and show their best epoch. Points that rise to one side show where to search next.",
+        "The metric on validation records against one parameter at a time: filled points are complete trials, open grey ones "
+        "failed, were stopped, or still wait or run; they show their best epoch. Points that rise to one side show where to search next.",
     ),
     "contour": (
         "Contour",

@@ -20,7 +20,8 @@ from ecg_tune.file_sizes import check_size
 
 RECORD, PATIENT, SPLIT = "record", "patient_id", "split"
 ABOUT_PATIENTS = ("age", "sex", "device", "site")
-OLDEST = 130
+OLDEST, OVER_89 = 130, 300
+"""The largest age in years, and the number that PTB-XL writes for every age over 89."""
 SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 SEXES = {"male": 0, "m": 0, "0": 0, "female": 1, "f": 1, "1": 1, "": -1, "unknown": -1}
 RESERVED = ("records", "patients", "macro_avg", "micro_avg", "weighted_avg", "samples_avg")
@@ -38,7 +39,7 @@ class RecordList:
         splits: "train", "validation" or "test"; None when patients are still to be divided.
         class_names: In the order of the labels' columns.
         labels: (n_records, n_classes) of 0/1.
-        age: Years, NaN unknown.
+        age: Years, 300 for over 89 as in PTB-XL, NaN unknown.
         sex: 0 male, 1 female, -1 unknown.
         name: Of the list, for messages.
         patients_known: False where each record counts as a patient.
@@ -96,7 +97,7 @@ def read_record_table(path: Path) -> RecordList:
         splits=_splits(table[SPLIT], path) if SPLIT in table.columns else None,
         class_names=class_names,
         labels=labels,
-        age=_numbers(column["age"], path, most=OLDEST),
+        age=_numbers(column["age"], path, most=OLDEST, also=OVER_89),
         sex=_sexes(column["sex"], path),
         device=np.array([text or "unknown" for text in column["device"]], dtype=np.str_),
         site=np.nan_to_num(_numbers(column["site"], path, most=1e6), nan=-1).astype(np.int64),
@@ -213,9 +214,9 @@ def _splits(column: pd.Series[str], path: Path) -> NDArray[np.str_]:
     return np.array([SPLITS[text.lower()] for text in column], dtype=np.str_)
 
 
-def _numbers(column: pd.Series[str], path: Path, *, most: float) -> NDArray[np.float64]:
+def _numbers(column: pd.Series[str], path: Path, *, most: float, also: float = 0) -> NDArray[np.float64]:
     values = np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
-    for row in np.flatnonzero((column != "").to_numpy() & ~((values >= 0) & (values <= most)))[:1]:
+    for row in np.flatnonzero((column != "").to_numpy() & ~((values >= 0) & (values <= most) | (values == also)))[:1]:
         said = f"{column.name} is {column.iloc[row]!r}, not a number of 0 to {most:g}"
         raise DataError(f"{path}, line {column.index[row]}: {said}: correct it, or leave it empty where it is not known")
     return values

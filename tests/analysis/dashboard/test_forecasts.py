@@ -10,6 +10,7 @@ from analysis.dashboard.figures.edf import edf_data
 from analysis.dashboard.figures.forecast_fan import MOST_FANS, forecast_fan_data, forecast_fan_figure
 from analysis.dashboard.figures.importances import importances_data
 from analysis.dashboard.figures.pairs import pair_of
+from analysis.dashboard.header import states_text
 from analysis.dashboard.sections import StudyData
 from analysis.dashboard.sections.search_progress import forecasts
 from analysis.dashboard.trials import RankedTrial, compared, ranked_trials
@@ -45,6 +46,16 @@ def test_waiting_trials_have_the_forecasts_of_the_search(engine: SearchEngine, t
     assert len(waiting) > 3
     for number, forecast in waiting.items():
         assert forecast == pytest.approx(engine.forecasts.of_trial(number))
+
+
+def test_trials_are_counted_once_by_what_they_do(engine: SearchEngine, trials: list[RankedTrial]) -> None:
+    summary, n_waiting = summarise(engine.study), len(engine.paused.waiting)
+    for running, name in ((True, "running"), (False, "interrupted")):
+        parts = states_text(summary, search_running=running).split(", ")
+        assert parts[-1] == f"{n_waiting} waiting at a rung"
+        assert sum(int(part.split()[0]) for part in parts) == len(trials)
+        busy = sum(trial.state == "RUNNING" for trial in trials) - n_waiting
+        assert (f"{busy} {name}" in parts) == bool(busy)
 
 
 def test_the_fans_are_of_the_most_promising_and_end_at_their_forecasts(engine: SearchEngine, trials: list[RankedTrial]) -> None:
