@@ -138,16 +138,16 @@ class Chooser:
         return (fewest if worths[best] <= 0 or starved else best), worth
 
     def _worth_of_new(self, family: int) -> float:
-        """Return the mean expected improvement of a family's newest trials, as forecast from their first rung, for the cost of one."""
+        """Return what a family's next trial is expected to improve for its cost; infinite while none of the family is known."""
         own = self._newest(family)
         if not len(own):
             return 0.0 if (self.forecasts.family[self.running] == family).any() else math.inf
         return self._gain_of_new(family) / (NEW_COST * self.forecasts.epochs * float(self.epoch_cost[own].mean()))
 
     def _gain_of_new(self, family: int) -> float:
-        """Return the mean expected improvement of a family's newest trials, as forecast from their first rung; infinite without any."""
+        """Return the mean expected improvement of trials like a family's newest ones; infinite without any."""
         own = self._newest(family)
-        return float(self.forecasts.improvement(*self.forecasts.forecast_from_first(own)).mean()) if len(own) else math.inf
+        return float(self.forecasts.improvement(*self.forecasts.forecast_like(own)).mean()) if len(own) else math.inf
 
     def _newest(self, family: int) -> Rows:
         forecasts = self.forecasts

@@ -189,11 +189,14 @@ class Forecasts:
         mean = np.where(whole, value, np.maximum(value, gains.kept[epoch] * value + gains.mean[kind, epoch]))
         return mean, np.where(whole, 0.0, NARROW * np.sqrt(gains.variance[kind, epoch]))
 
-    def forecast_from_first(self, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Forecast trials from their value at the first rung, as if nothing later were known."""
-        gains, start = self._gains, self.levels[0] if self.levels else self.epochs
-        mean = gains.kept[start] * np.maximum(self.value_at[rows, 0], gains.floor) + gains.mean[self.kind[rows], start]
-        return mean, NARROW * np.sqrt(gains.variance[self.kind[rows], start])
+    def forecast_like(self, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Forecast new trials that are like those of some rows: what is known of these by now, with the spread of a first rung.
+
+        Forecasts from the first rung alone would forget what became of them: a family of which two of three trials had begun at chance, and
+        gained 0.4, let the third hope for as much, above 1, though it was complete at 0.92.
+        """
+        start = self.levels[0] if self.levels else self.epochs
+        return self.forecast_rows(rows)[0], NARROW * np.sqrt(self._gains.variance[self.kind[rows], start])
 
     def seconds_of_epoch(self) -> Floats:
         """Forecast the seconds of each trial's next epoch: its own mean, before its first one its family's, else that of all; else 1."""

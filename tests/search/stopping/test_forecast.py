@@ -413,3 +413,16 @@ def test_a_study_read_at_once_gives_the_forecasts_of_one_followed_epoch_by_epoch
             followed.report(trial.number, epoch, value, epoch * 3.0)
     for name in ("epoch", "best_value", "seconds", "value_at"):
         np.testing.assert_array_equal(getattr(at_once, name), getattr(followed, name), err_msg=name)
+
+
+def test_a_family_that_began_at_chance_does_not_promise_its_gains_to_a_new_trial_that_began_well():
+    """Three whole trials of a slow family, two of which began at 0.5; six of a fast one. None says that a new one could reach 1."""
+    slow = [{1: 0.77, 2: 0.85, E: 0.916}, {1: 0.49, 2: 0.84, E: 0.90}, {1: 0.50, 2: 0.83, E: 0.90}]
+    fast = [{1: 0.80 + 0.01 * n, 2: 0.85 + 0.01 * n, E: 0.87 + 0.01 * n} for n in range(7)]
+    trials = [
+        Trial(n, "COMPLETE", family=family, intermediate=values, values=(values[E],))
+        for n, (family, values) in enumerate([*(("slow", values) for values in slow), *(("fast", values) for values in fast)])
+    ]
+    forecasts = Forecasts.of(trials, (1, 2, 4), E, FAMILIES)
+    gain = Chooser(forecasts, (), ()).expected_gain(FAMILIES)
+    assert 0 < gain < 0.005, "the best value is 0.93, and no whole trial of ten came above it"
