@@ -110,7 +110,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["retrain", "{nowhere}", "--trial", "4", "--top", "2"], "--trial 4 names what to retrain: leave --top and --per-family out"),
         (["retrain", "{nowhere}", "--on", "test"], "unknown split to retrain on 'test'"),
         (["evaluate", "{nowhere}", "--data", "{data}"], "nowhere"),
-        (["evaluate", "{nowhere}"], "give the prepared data of its checkpoints with --data DIR"),
+        (["evaluate", "{nowhere}"], "is not a study, and holds no models: `ecg-tune search"),
         (["bogus"], "No such command 'bogus'"),
         (["search"], "Missing argument 'STUDY' (see `ecg-tune search --help`)"),
         (["data", "prepare"], "(see `ecg-tune data prepare --help`)"),

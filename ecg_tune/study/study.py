@@ -51,10 +51,7 @@ class Study:
         self.optuna, self.folder, self._reader, self._held = optuna_study, folder, reader or TrialReader(), ExitStack()
         self._clock = StudyClock(self.all_trials)
 
-    @classmethod
-    def exists(cls, folder: Path) -> bool:
-        """Return whether a folder holds a study, or says where it is."""
-        return is_study(folder)
+    exists = staticmethod(is_study)
 
     @classmethod
     def open(cls, folder: Path | str, *, read_only: bool = False, storage: str | None = None, known: KnownTrials | None = None) -> Study:
