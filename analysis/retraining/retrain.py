@@ -117,7 +117,7 @@ def retrain_winners(
     def train(repeats: Mapping[int, int]) -> dict[int, list[float]]:
         jobs = plan_jobs(study, folder, [trial for trial in trials if trial.number in repeats], seeds=repeats)
         jobs = [job.on_fold(divided[job.seed]) for job in jobs] if folds else jobs
-        models, _ = _finish(jobs, data=data, work=work, on_start=on_start, on_done=on_done, map=map)
+        models, _ = finish(jobs, data=data, work=work, on_start=on_start, on_done=on_done, map=map)
         values: dict[int, list[float]] = {}
         for (number, _), saved in sorted(models.items()):
             values.setdefault(number, []).append(saved.validation_macro_auc)
@@ -166,20 +166,20 @@ def retrain(
     jobs, models_folder = plan_jobs(study, folder, trials, seeds=seeds), folder / MODELS_FOLDER
     (models_folder / MANIFEST).unlink(missing_ok=True)  # it would describe models that are being replaced
     work = partial(train_job, data=data, device=device, metric=str(study.attributes.metric))
-    finish = partial(_finish, data=data, work=work, on_start=on_start, on_done=on_done, map=map)
-    references, failed = finish(jobs)
+    trained = partial(finish, data=data, work=work, on_start=on_start, on_done=on_done, map=map)
+    references, failed = trained(jobs)
     models = references
     if on == TRAIN_AND_VALIDATION:
-        models, failed_refits = finish([job.refit(references[job.key], refit_path(job.path)) for job in jobs if job.key in references])
+        models, failed_refits = trained([job.refit(references[job.key], refit_path(job.path)) for job in jobs if job.key in references])
         failed += failed_refits
     done = [RetrainedModel(job.name, job.search_value, job.path, references[job.key], models[job.key]) for job in jobs if job.key in models]
     draw_histories(done, models_folder, class_names=data.class_names)
     listed = write_best_files(done, models_folder)
-    ensemble = make_ensemble(models_folder, listed_candidates(models_folder, listed), data, device=_local(device))
+    ensemble = make_ensemble(models_folder, listed_candidates(models_folder, listed), data, device=local_device(device))
     return write_manifest(listed, _describe_failed(failed), ensemble, models_folder, study=study.name, data=data, on=on)
 
 
-def _finish(
+def finish(
     jobs: Sequence[Job],
     *,
     data: PreparedData,
@@ -205,7 +205,7 @@ def _finish(
     return models, failed
 
 
-def _local(device: str) -> str:
+def local_device(device: str) -> str:
     """Pick the device for predictions in this process: that of the trainings, or the CPU where only other machines have GPUs."""
     return device if not device.startswith("cuda") or torch.cuda.is_available() else "cpu"
 

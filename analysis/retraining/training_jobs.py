@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,11 +81,16 @@ class Job:
         """Plan the training that a fold validates; its seed is the fold's number, so that all trials have the same.
 
         Raises:
-            UsageError: It starts from encoders that were trained on the fold's records too.
+            UsageError: It starts from encoders, or learns from teachers, that were trained on the fold's records too.
         """
         if starts_trained(self.config):
             raise UsageError(
                 f"trial {self.trial} starts from encoders that were trained on all of the train split, whose folds would flatter it: race "
+                "over seeds, without --folds"
+            )
+        if self.config.training.distillation:
+            raise UsageError(
+                f"trial {self.trial} learns from teachers that were trained on all of the train split, whose folds would flatter it: race "
                 "over seeds, without --folds"
             )
         path = self.path.with_name(f"{self.path.name.rsplit('_', 1)[0]}_fold{fold.number}of{fold.of}.pth")
@@ -156,9 +162,8 @@ def _part(split: Split, rows: NDArray[np.bool_], name: str = "train") -> Split:
     records = {key: column[rows] for key, column in split.records.items()}
     if name != "train":
         return Split(name, split.signals_uv[rows], split.labels[rows], records)
-    certainty = None if split.certainty is None else split.certainty[rows]
-    statements = None if split.statements is None else split.statements[rows]
-    return Split(name, split.signals_uv[rows], split.labels[rows], records, certainty=certainty, statements=statements)
+    extra: dict[str, Any] = {key: own[rows] for key in ("certainty", "statements", "taught") if (own := getattr(split, key)) is not None}
+    return Split(name, split.signals_uv[rows], split.labels[rows], records, **extra)
 
 
 def finished_model(job: Job, data: PreparedData) -> SavedModel | None:

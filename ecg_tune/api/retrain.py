@@ -91,8 +91,8 @@ def retrain(
         cluster, single = address or os.environ.get("RAY_ADDRESS"), len(chosen) * (seeds or SEEDS) <= 1
         if race and chosen:
             say(_race_plan(chosen, folds or 0, seeds or SEEDS))
-        trainers = _trainers(cluster, insecure=insecure, device=device, single=single)
-        with trainers as (mapper, trainer_device):
+        chosen_trainers = trainers(cluster, insecure=insecure, device=device, single=single)
+        with chosen_trainers as (mapper, trainer_device):
             train = partial(retrain_winners, folds=folds or 0) if race else retrain_trials
             manifest = train(
                 opened, prepared, folder.resolve(), chosen, seeds=seeds or SEEDS, on=on, device=trainer_device,
@@ -121,7 +121,7 @@ def _check_options(trials: Sequence[int], *, top: int | None, per_family: bool, 
 
 
 @contextmanager
-def _trainers(address: str | None, *, insecure: bool, device: str, single: bool) -> Iterator[tuple[Mapper, str]]:
+def trainers(address: str | None, *, insecure: bool, device: str, single: bool) -> Iterator[tuple[Mapper, str]]:
     """Open what runs the trainings, with the device they use; no Ray where only one training can run at once."""
     kind = device if address else pick_device(device)
     if not address and (single or _parallel_trainings(kind) == 1):

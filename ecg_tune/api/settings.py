@@ -28,7 +28,7 @@ from ecg_tune.study.checkpoints import planned_storage
 from ecg_tune.study.study import Study
 from ecg_tune.training.auxiliary import NO_STATEMENTS
 from ecg_tune.training.inputs import IMAGE_FAMILIES, check_families
-from ecg_tune.training.loss import NO_CERTAINTY
+from ecg_tune.training.loss import NO_CERTAINTY, NO_TEACHERS
 from search_spaces import SpaceContext, in_order, search_space
 from search_spaces.custom import parameters
 
@@ -217,6 +217,7 @@ def make_space(settings: SearchSettings, prepared: PreparedData, study: Path) ->
     context = replace(context, rules=settings.rules, memory_gb=settings.memory_gb, version=settings.space_version)
     for name, known, lacking in (
         ("soft_labels", prepared.train.certainty, NO_CERTAINTY),
+        ("distillation", prepared.train.taught, NO_TEACHERS),
         ("auxiliary", prepared.train.statements, NO_STATEMENTS),
     ):
         if known is None and any(rule and key.endswith(f".{name}") for key, rule in settings.rules.items()):

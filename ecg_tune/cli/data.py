@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ecg_tune.cli import download
+from ecg_tune.cli import download, teach
 from ecg_tune.cli.exchange import export_command, import_command
 from ecg_tune.cli.flags import option_of
 from ecg_tune.cli.options import Replace, lead_names
@@ -44,6 +44,7 @@ def synthesize(
 
 
 app.command("download", epilog=download.EXAMPLE)(download.download_command)
+app.command("teach", epilog=teach.EXAMPLE)(teach.teach_command)
 Table = Annotated[
     Path | None,
     typer.Option(

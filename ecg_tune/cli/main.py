@@ -33,7 +33,7 @@ LONGEST, LONGEST_OF_A_SETTING, LONGEST_WORD = 600, 290, 160
 """Characters of an error's message. A setting may hold anything: of that, and of a word that long, a part is shown."""
 MACHINE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.EMFILE, errno.ENFILE)
 """What is not the user's input: a disk that is full, read-only, broken or gone, and too many open files."""
-RESUMING = ("demo", "data download", "search", "retrain")
+RESUMING = ("demo", "data download", "data teach", "search", "retrain")
 """Commands that go on where they were interrupted; all others write a thing whole or not at all, and begin anew."""
 
 

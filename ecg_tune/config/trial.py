@@ -171,6 +171,12 @@ class TrainingConfig:
         "0.75. Unknown ones stay 1; 0 switches it off. Validation and test keep their labels.",
         limits=(0, 1),
     )
+    distillation: float = setting(
+        0.0,
+        "Share of the teachers in the training labels, of data that `ecg-tune data teach` made: at 0.5 a label is half the record's own, "
+        "half the probability that networks with more leads give it. 0 switches it off. Validation and test keep their labels.",
+        limits=(0, 1),
+    )
     auxiliary: float = setting(
         0.0,
         "Weight of the loss of a second head that learns PTB-XL's finer statements beside the labels. It is dropped when training ends; 0 "

@@ -34,6 +34,7 @@ class DeviceSplit:
         images: The stored images of these records, and maybe of more behind them; None where there are none.
         certainty: (n_records, n_classes) float32, how likely each label is; None where the data don't say it.
         statements: (n_records, n_statements) float32 of 0/1, NaN where unknown; None where the data don't say them.
+        taught: (n_records, n_classes) float32, the probabilities that teachers give; None without teachers.
     """
 
     signals_uv: Tensor
@@ -41,14 +42,15 @@ class DeviceSplit:
     images: StoredImages | None = None
     certainty: Tensor | None = None
     statements: Tensor | None = None
+    taught: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def first(self, n_records: int) -> DeviceSplit:
         """Take the first records."""
-        certainty, statements = (None if own is None else own[:n_records] for own in (self.certainty, self.statements))
-        return DeviceSplit(self.signals_uv[:n_records], self.labels[:n_records], self.images, certainty, statements)
+        extra = (None if own is None else own[:n_records] for own in (self.certainty, self.statements, self.taught))
+        return DeviceSplit(self.signals_uv[:n_records], self.labels[:n_records], self.images, *extra)
 
     def read_images(self, rows: Tensor) -> Tensor:
         """Read the stored images of some records onto the device.
@@ -74,6 +76,7 @@ def to_device(split: Split, device: torch.device) -> DeviceSplit:
         images=split.images,
         certainty=None if split.certainty is None else torch.tensor(split.certainty, device=device),
         statements=None if split.statements is None else torch.tensor(split.statements, dtype=torch.float32, device=device),
+        taught=None if split.taught is None else torch.tensor(split.taught, device=device),
     )
 
 

@@ -27,7 +27,7 @@ from ecg_tune.training.encoders import load_encoders, trained_parts
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.freed_memory import keep_freed_memory
 from ecg_tune.training.inputs import check_inputs
-from ecg_tune.training.loss import with_soft_labels
+from ecg_tune.training.loss import with_soft_labels, with_teachers
 from ecg_tune.training.mixup import mixup
 from ecg_tune.training.numerics import deterministic, mixed_precision
 from ecg_tune.training.oom import MicroBatches
@@ -87,7 +87,8 @@ class Learner:
             n_leads, n_classes = data.train.signals_uv.shape[2], data.train.labels.shape[1]
             channels = n_channels(config.image, n_leads) if config.image else 0
             model = build_model(config.model, family=config.family, n_leads=n_leads, n_channels=channels, n_classes=n_classes)
-            labelled = with_statements(with_soft_labels(data.train, config.training.soft_labels), config.training.auxiliary)
+            labelled = with_teachers(with_soft_labels(data.train, config.training.soft_labels), config.training.distillation)
+            labelled = with_statements(labelled, config.training.auxiliary)
             n_statements = labelled.labels.shape[1] - n_classes
             trained = JointNetwork(model, n_statements) if n_statements else model
             self.rng = self._rng_state()

@@ -1,4 +1,4 @@
-"""The training loss: binary cross-entropy of every class, with optional label smoothing, soft labels and class weights."""
+"""The training loss: binary cross-entropy of every class, with optional label smoothing, soft labels, teachers and class weights."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ecg_tune.errors import ConfigError
 
 LARGEST_WEIGHT = 10.0
 NO_CERTAINTY = "soft_labels needs the likelihoods of PTB-XL's statements, which these data lack: prepare them again, or leave it out"
+NO_TEACHERS = "distillation needs data with teachers: make them with `ecg-tune data teach DATA OUT --study STUDY`, or leave it out"
 
 
 def with_soft_labels(split: DeviceSplit, share: float) -> DeviceSplit:
@@ -30,6 +31,24 @@ def with_soft_labels(split: DeviceSplit, share: float) -> DeviceSplit:
     if split.certainty is None:
         raise ConfigError(NO_CERTAINTY)
     return replace(split, labels=split.labels * (1 - share * (1 - split.certainty)))
+
+
+def with_teachers(split: DeviceSplit, share: float) -> DeviceSplit:
+    """Mix what teachers say into the labels of the train split (distillation at temperature 1; Hinton, Vinyals & Dean, 2015).
+
+    The cross-entropy with the mixture is the weighted sum of those with the labels and with the teachers' probabilities.
+
+    Args:
+        share: Of the teachers; 0 leaves the labels.
+
+    Raises:
+        ConfigError: The data have no teachers.
+    """
+    if not share:
+        return split
+    if split.taught is None:
+        raise ConfigError(NO_TEACHERS)
+    return replace(split, labels=split.labels * (1 - share) + split.taught * share)
 
 
 def make_loss(config: TrainingConfig, labels: Tensor) -> Callable[[Tensor, Tensor], Tensor]:

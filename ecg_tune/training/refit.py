@@ -61,6 +61,7 @@ def _refit_learner(reference: SavedModel, data: PreparedData, device: torch.devi
         train.images + validation.images if train.images and validation.images else None,
         None if train.certainty is None else torch.cat([train.certainty, torch.ones_like(validation.labels)]),
         None if train.statements is None else torch.cat([train.statements, _unknown(validation, train.statements)]),
+        None if train.taught is None else torch.cat([train.taught, validation.labels]),  # nobody taught these
     )
     empty = both.first(0)  # no record is left to validate on
     loaded = LearningData(both, empty, reference.data["normalisation"], data.sampling_rate_hz)

@@ -35,6 +35,7 @@ from ecg_tune.data.prepared.manifest import array_digest, columns_digest, read_m
 from ecg_tune.data.prepared.origin import ORIGIN, Origin, certainty_of, frequent_statements, read_origin
 from ecg_tune.data.prepared.record_keys import RECORD_KINDS, RECORDS_FILE
 from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder, read_fetched
+from ecg_tune.data.prepared.taught import TAUGHT, is_taught, read_taught
 from ecg_tune.errors import DataError, SealedTestError
 from ecg_tune.storage import S3Storage
 
@@ -58,6 +59,7 @@ class Split:
         certainty: Of train, (n_records, n_classes) float32: how likely each label is, above 0 to 1, see `certainty_of`; None for the
             other splits, and for data that do not say it.
         statements: Of train, (n_records, n_statements) uint8: its more frequent SCP statements, see `frequent_statements`; else None.
+        taught: Of train, (n_records, n_classes) float32: the probabilities that teachers give (`ecg-tune data teach`); else None.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Split:
     images: StoredImages | None = None
     certainty: NDArray[np.float32] | None = None
     statements: NDArray[np.uint8] | None = None
+    taught: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -242,9 +245,11 @@ def _load_split(folder: Path, name: str, manifest: Mapping[str, Any], remote: S3
     class_of = manifest.get("class_of")
     wanted = name == "test" or (name == "train" and class_of and (remote is not None or (folder / name / ORIGIN).is_file()))
     digest = manifest.get("origins", {}).get(name) if wanted else None
+    taught = name == "train" and is_taught(manifest)
 
     def read() -> Split:
         split = _read_split(folder, name, manifest, remote)
+        split = replace(split, taught=read_taught(folder, manifest)) if taught else split
         origin = read_origin(folder / name, digest, n_records=len(split))
         if name == "test" or origin is None:
             return replace(split, origin=origin)
@@ -252,7 +257,7 @@ def _load_split(folder: Path, name: str, manifest: Mapping[str, Any], remote: S3
         return replace(split, certainty=certainty, statements=frequent_statements(origin))
 
     with_images = [IMAGES_FILE] if "images" in manifest else []
-    files = [f"{name}/{file}" for file in (*FILES, *with_images, *([ORIGIN] if digest else []))]
+    files = [f"{name}/{file}" for file in (*FILES, *with_images, *([ORIGIN] if digest else []), *([TAUGHT] if taught else []))]
     return read() if remote is None else read_fetched(remote, folder, files, read)
 
 

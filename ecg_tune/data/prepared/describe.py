@@ -22,6 +22,7 @@ MANIFEST_FACTS = (
         "resampled_from_hz",
         "adapted",
         "images",
+        "taught",
         "counts",
         "exclusions",
         "damaged",
@@ -86,6 +87,8 @@ def _head(facts: Mapping[str, Any]) -> str:
         lines.append(f"  label rule   {rule.get('text', 'not noted')} (min_likelihood {rule.get('min_likelihood', 0):g})")
     else:
         lines.append(f"  label rule   {rule}")
+    if taught := facts.get("taught"):
+        lines.append(f"  teachers     {taught.get('text', 'not noted')}")
     if leads:
         sd = f", sd of the training split {scale['scale_mv']:.4f} mV" if "scale_mv" in scale else ""
         lines.append(f"  normalised   {scale['kind']}{sd}")

@@ -90,6 +90,7 @@ MANIFEST_FACTS: Checks = {
     "fingerprint": (_text, "a text"),
     "images": (lambda value: _images(value) and _text(value.get("folder")), "an object with folder, n_channels and size"),
     "test_records": (_text, "a text"),
+    "taught": (lambda value: isinstance(value, dict) and all(map(_text, value)), "an object"),
     "quality": (_counts, "an object of counts"),
     "equal_records": (_counts, "an object of counts"),
     "adapted": (_counts, "an object of counts"),
