@@ -33,25 +33,26 @@ import numpy as np
 import torch
 from command_line import run_script
 from leads import check_same_records
+from numpy.typing import NDArray
 from recipe import PLAIN, compare, parse_arguments, plan, read, recipe, table
 from torch import Tensor
 
 from analysis.retraining.folds import train_folds
 from ecg_tune.data.loaders import DeviceSplit
 from ecg_tune.data.prepared.dataset import PreparedData, open_prepared
-from ecg_tune.training.learner import Learner, LearningData, learning_data
+from ecg_tune.training.learner import Learner, learning_data
 
 RESULTS = Path(__file__).parent / "data" / "beyond_labels.jsonl"
 TEACHER, RANDOM_LEADS = "teacher", "random leads first"
-WAYS: dict[str, dict[str, float]] = {
+WAYS: dict[str, dict[str, Any]] = {
     PLAIN: {},
     "statements": {"auxiliary": 0.5},
     "likelihoods": {"soft_labels": 1.0},
-    TEACHER: {},
+    TEACHER: {"distillation": 0.5},
     RANDOM_LEADS: {},
 }
 """Name of a way to the fields of `TrainingConfig` that it replaces."""
-N_FOLDS, TEACHERS_SHARE = 5, 0.5
+N_FOLDS = 5
 
 
 def teach(data: PreparedData, families: Sequence[str], epochs: int) -> Tensor:
@@ -71,18 +72,12 @@ def teach(data: PreparedData, families: Sequence[str], epochs: int) -> Tensor:
     return taught
 
 
-def kept_teacher(data: PreparedData, folder: Path, families: Sequence[str], epochs: int) -> Tensor:
+def kept_teacher(data: PreparedData, folder: Path, families: Sequence[str], epochs: int) -> NDArray[np.float32]:
     """Read the teachers' probabilities, or train the teachers and keep them."""
     file = folder / f"teacher_{'_'.join(families)}_{data.fingerprint[:12]}_{epochs}.npy"
     if not file.exists():
         np.save(file, teach(data, families, epochs).numpy())
-    return torch.from_numpy(np.load(file))
-
-
-def with_teacher(loaded: LearningData, taught: Tensor) -> LearningData:
-    """Mix the teachers' probabilities into the labels of the train split: the cross-entropy with both is that with their mixture."""
-    labels = loaded.train.labels * (1 - TEACHERS_SHARE) + taught.to(loaded.train.labels) * TEACHERS_SHARE
-    return replace(loaded, train=replace(loaded.train, labels=labels))
+    return np.asarray(np.load(file), dtype=np.float32)
 
 
 def random_leads(split: DeviceSplit, signals_uv: Tensor, generator: torch.Generator) -> DeviceSplit:
@@ -110,9 +105,9 @@ def trained(learner: Learner, all_leads: Tensor | None = None) -> dict[str, Any]
 
 def train_all(few: PreparedData, many: PreparedData, out: Path, *, families: Sequence[str], seeds: int, epochs: int, share: str) -> None:
     """Train what `out` lacks, seed by seed, so that an interrupted run holds every way equally often."""
-    loaded = learning_data(few, torch.device("cpu"))
     all_leads = torch.from_numpy(np.array(many.train.signals_uv))
     taught = kept_teacher(many, out.parent, families, epochs)
+    loaded = learning_data(replace(few, train=replace(few.train, taught=taught)), torch.device("cpu"))
     known = {(row["family"], row["way"], row["seed"], row["epochs"], row["data"]) for row in read(out)}
     offset, every = map(int, share.split("/"))
     for seed, family, way in list(itertools.product(range(seeds), families, WAYS))[offset::every]:
@@ -120,7 +115,7 @@ def train_all(few: PreparedData, many: PreparedData, out: Path, *, families: Seq
             continue
         config = recipe(family, PLAIN, epochs, len(few.leads))
         config = replace(config, training=replace(config.training, **WAYS[way]))
-        learner = Learner(config, with_teacher(loaded, taught) if way == TEACHER else loaded, seed=seed)
+        learner = Learner(config, loaded, seed=seed)
         found = trained(learner, all_leads if way == RANDOM_LEADS else None)
         row = {"family": family, "way": way, "seed": seed, "epochs": epochs, "data": few.fingerprint, "leads": list(few.leads), **found}
         with out.open("a", encoding="utf-8") as file:

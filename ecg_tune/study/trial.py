@@ -140,7 +140,8 @@ class Trial:
     @property
     def max_epochs(self) -> int | None:
         """The last epoch that it was to be trained to, which a later search may have raised; None where its config doesn't say."""
-        planned = self.config.get("training", {}).get("max_epochs")
+        training = self.config.get("training")
+        planned = training.get("max_epochs") if isinstance(training, Mapping) else None
         return planned if isinstance(planned, int) else None
 
     @property
