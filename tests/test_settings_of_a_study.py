@@ -61,14 +61,14 @@ def test_the_study_alone_names_data_and_settings(study, toy_data):
 @pytest.mark.parametrize(
     ("flags", "file", "note"),
     [
-        ({"trials": 200}, None, "changed: trials 12 → 200"),
-        ({"trials": 200, "seed": 8}, None, "changed: trials 12 → 200, seed 7 → 8"),
-        ({}, "trials: 30", "changed: trials 12 → 30"),
-        ({"trials": 40}, "trials: 30", "changed: trials 12 → 40"),
+        ({"trials": 200}, None, "with trials 12 → 200"),
+        ({"trials": 200, "seed": 8}, None, "with trials 12 → 200, seed 7 → 8"),
+        ({}, "trials: 30", "with trials 12 → 30"),
+        ({"trials": 40}, "trials: 30", "with trials 12 → 40"),
         ({"max_hours": 1.0}, None, ""),
         ({"trials": 12, "families": "cnn1d,rnn"}, None, ""),
-        ({"slots": None}, None, "changed: slots 1 → None"),
-        ({"enqueue": [{"cnn1d.depth": 2}]}, None, "changed: enqueue none → 1 config"),
+        ({"slots": None}, None, "with slots 1 → None"),
+        ({"enqueue": [{"cnn1d.depth": 2}]}, None, "with enqueue none → 1 config"),
     ],
 )
 def test_a_flag_or_a_file_changes_its_own_setting_and_says_so(study, flags, file, note, tmp_path):

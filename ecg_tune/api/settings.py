@@ -160,7 +160,7 @@ def _changes(stored: Mapping[str, Any], settings: SearchSettings) -> str:
     """Say which settings of a study change."""
     now = to_dict(settings)
     changed = [_change(name, was, now[name]) for name, was in stored.items() if now[name] not in (was, AUTO)]
-    return f"settings of the study, changed: {', '.join(changed)}" if changed else "settings of the study"
+    return f"settings of the study, with {', '.join(changed)}" if changed else "settings of the study"
 
 
 def _change(name: str, was: Any, now: Any) -> str:

@@ -79,7 +79,7 @@ class Decision:
         if self.other is not None:
             return f"trial {self.other} resumes, {forecast_text(self.other_mean or 0.0, self.other_sd or 0.0)}"
         return (
-            f"a new trial starts{f' ({self.other_family})' if self.other_family else ''}" if self.reason else "nothing is worth its epochs"
+            f"another trial starts{f' ({self.other_family})' if self.other_family else ''}" if self.reason else "nothing is worth its epochs"
         )
 
 

@@ -38,8 +38,8 @@ def test_a_resumed_trial_says_why(reason: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"other": None, "reason": "first"}, "a new trial starts (cnn1d)"),
-        ({"other": None, "reason": "queue", "other_family": ""}, "a new trial starts"),
+        ({"other": None, "reason": "first"}, "another trial starts (cnn1d)"),
+        ({"other": None, "reason": "queue", "other_family": ""}, "another trial starts"),
         ({"other": None, "reason": "", "other_family": ""}, "nothing is worth its epochs"),
         ({"other": None, "reason": INTERRUPTED, "other_family": ""}, "its worker was lost, or its search interrupted"),
     ],
