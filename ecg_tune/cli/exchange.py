@@ -17,6 +17,7 @@ from ecg_tune.data.exchange.reader import import_tree
 from ecg_tune.data.exchange.writer import BACKENDS, IMAGE_SIZE, KINDS, export_tree
 from ecg_tune.data.prepared.dataset import open_prepared
 from ecg_tune.data.prepared.describe import describe, describe_text
+from ecg_tune.data.prepared.taught import is_taught
 from ecg_tune.errors import UsageError
 
 
@@ -60,6 +61,7 @@ def export_command(
             progress=progress,
         )
     test = "with the test split" if include_test else "the test split stays sealed"
+    test += "; what teachers say is left out" if is_taught(data.manifest) else ""
     print(f"wrote {out} in {time.monotonic() - begun:.0f} s; {test}{'; SYNTHETIC' if data.synthetic else ''}")
 
 

@@ -78,9 +78,9 @@ class Decision:
             return "its worker was lost, or its search interrupted"
         if self.other is not None:
             return f"trial {self.other} resumes, {forecast_text(self.other_mean or 0.0, self.other_sd or 0.0)}"
-        return (
-            f"another trial starts{f' ({self.other_family})' if self.other_family else ''}" if self.reason else "nothing is worth its epochs"
-        )
+        if not self.reason:
+            return "nothing is worth its epochs"
+        return f"another trial starts ({self.other_family})" if self.other_family else "another trial starts"
 
 
 def forecast_text(mean: float, sd: float) -> str:

@@ -94,6 +94,11 @@ def test_all_else_is_the_data_that_were_copied_and_their_ledger_comes_with_them(
     assert (few.train.taught, taught.validation.taught) == (None, None)
 
 
+def test_an_export_says_that_what_they_say_stays_behind(taught: PreparedData, tmp_path: Path, capsys) -> None:
+    assert run(["data", "export", str(taught.folder), str(tmp_path / "tree"), "--images", "none"]) == 0
+    assert "the test split stays sealed; what teachers say is left out; SYNTHETIC" in capsys.readouterr().out
+
+
 @pytest.mark.ray
 def test_an_interrupted_command_keeps_the_teachers_that_were_trained(place: Path, taught: PreparedData, tmp_path: Path, capsys) -> None:
     models = [place / "study" / "models" / f"CNN1D_trial0_fold{fold}of3.pth" for fold in range(3)]
