@@ -15,9 +15,6 @@ from ecg_tune.search.space import Proposal, SearchSpace
 from ecg_tune.study.schema import fixed_params
 from ecg_tune.study.study import Study
 
-QUEUED = "queue"
-"""`superseded_by` of a trial that somebody else left open: the trial that will be made of it is not known yet."""
-
 
 @dataclass(frozen=True)
 class Item:

@@ -13,14 +13,13 @@ from optuna.trial import TrialState
 
 from ecg_tune.config import SearchSettings
 from ecg_tune.errors import StudyError
-from ecg_tune.search.queue import QUEUED
 from ecg_tune.search.space import SearchSpace
 from ecg_tune.search.space_change import in_space
 from ecg_tune.study.attributes import StudyAttributes
 from ecg_tune.study.checkpoints import trial_path
 from ecg_tune.study.extensions import guiding, unwanted
 from ecg_tune.study.study import Study
-from ecg_tune.study.trial import Trial
+from ecg_tune.study.trial import QUEUED, Trial
 
 IMPORTED = ("family", "seed", "epochs_trained", "seconds", "device", "n_parameters", "per_class_auc", "best_epoch", "objectives")
 

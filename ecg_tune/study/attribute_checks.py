@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ecg_tune.errors import StudyError
+from ecg_tune.study.trial import QUEUED
 from ecg_tune.timing import PARTS
 
 Check = tuple[Callable[[Any], bool], str]
@@ -101,7 +102,7 @@ TRIAL_CHECKS: Mapping[str, Check] = {
     "queued": TEXT,
     "continued_from": COUNT,
     "resumes": TRUTH,
-    "superseded_by": (lambda value: value == "queue" or _is(value, int), "a trial's number, or queue"),
+    "superseded_by": (lambda value: value == QUEUED or _is(value, int), "a trial's number, or queue"),
     "discarded": TEXT,
     "set_aside": TRUTH,
     "note": NOTE,

@@ -16,6 +16,8 @@ BUDGETS = ("max_hours", "total_epochs", "gpu_hours")
 """Budgets of a search. A trial that was stopped because one was spent has its name in `ended_by`, and keeps its checkpoint."""
 TARGET = "target"
 """`ended_by` of the trial that reached the target value, and of those that ran beside it."""
+QUEUED = "queue"
+"""`superseded_by` of a trial that somebody else left open: the trial that will be made of it is not known yet."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Trial:
     @property
     def handed_on(self) -> bool:
         """Whether somebody else left it open (`ecg-tune enqueue`), and its parameters went to the queue: another trial is made of them."""
-        return self.superseded_by == "queue"
+        return self.superseded_by == QUEUED
 
     @property
     def max_epochs(self) -> int | None:
