@@ -52,11 +52,31 @@ from ecg_tune.models import (
     create_vgg_spatial_attention,
 )
 
+AlexNet = create_alexnet
+CNN1D = create_cnn1d
+CNN1D_RNN = create_cnn1d_rnn
+Inception1D = create_inception1d
+JointFusion = create_fusion
+RNNModel = create_rnn
+ResNet = create_resnet
+ResNet1D = create_resnet1d
+VGGNet = create_vgg
+"""The networks by the names of their classes, `ResNet(layers=[2, 2, 2, 2])`: they are the factories, not classes."""
+
 __all__ = [
+    "CNN1D",
+    "CNN1D_RNN",
+    "AlexNet",
     "Config",
     "ECGMetrics",
+    "Inception1D",
+    "JointFusion",
     "ModelComparison",
+    "RNNModel",
+    "ResNet",
+    "ResNet1D",
     "TrainingVisualizer",
+    "VGGNet",
     "best_model",
     "create_alexnet",
     "create_alexnet_cbam",

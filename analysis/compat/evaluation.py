@@ -20,14 +20,22 @@ from analysis.evaluation.provenance import figure_note, provenance_of
 from analysis.evaluation.report.text_reports import DETAILED_FILE, SUMMARY_FILE, detailed_text, summary_text, write_text
 from analysis.evaluation.result import EvaluationResult
 from analysis.evaluation.tables import generate_best_model_table
-from analysis.retraining.candidates import Ranking, check_fit, check_reference_models, check_runs, find_candidates
+from analysis.retraining.candidates import (
+    Candidate,
+    Ranking,
+    check_fit,
+    check_reference_models,
+    check_runs,
+    find_candidates,
+    without_weights,
+)
 from analysis.retraining.ensemble import make_ensemble as choose_and_write
 from analysis.retraining.ensemble_file import ENSEMBLE, ENSEMBLE_FILE, members_of
 from analysis.retraining.ensemble_predictor import EnsemblePredictor, build_ensemble
 from ecg_tune.config import Config, as_instance, check_choice
-from ecg_tune.errors import DataError
+from ecg_tune.errors import ConfigError, DataError
 from ecg_tune.models import MODELS
-from ecg_tune.training.model_file import build_predictor, checked_predictor, load_saved
+from ecg_tune.training.model_file import checked_predictor, load_saved
 from ecg_tune.training.predictor import Predictor
 
 GIVEN_RULE = "those the script used, listed for each model in DETAILED_METRICS_REPORT.txt"
@@ -128,36 +136,65 @@ def make_ensemble(config: Config | type[Config]) -> Path | None:
     return config.SAVE_DIR / written["file"] if written else None
 
 
-def evaluate_all_models(config: Config | type[Config], metrics: ECGMetrics | None = None) -> dict[str, ModelResult]:
-    """Evaluate every `<Name>_best.pth` of `config.SAVE_DIR`, highest validation macro AUC first. Opens the test split once.
+def evaluate_all_models(
+    models: Mapping[str, Path | str] | Config | type[Config] | None = None,
+    config: Config | type[Config] | ECGMetrics | None = None,
+    metrics: ECGMetrics | None = None,
+) -> dict[str, ModelResult]:
+    """Evaluate models on the test split of `config.DATA_DIR`, which is opened once.
 
-    The ensemble comes last, where `ecg-tune retrain` or `make_ensemble` has written its file.
+    `evaluate_all_models(config)` takes every `<Name>_best.pth` of `config.SAVE_DIR`, highest validation macro AUC first, and last the
+    ensemble, where `ecg-tune retrain` or `make_ensemble` has written its file. `evaluate_all_models(models, config)` takes those that are
+    named, in their order.
 
     Args:
+        models: {what the results call it: its model file, or an ensemble's .json}. Or the config, and maybe the metrics after it.
+        config: A `Config`, or a class of them; None for `Config()`.
         metrics: Its thresholds hold for all models; None takes each checkpoint's own F1 thresholds from validation.
+
+    Raises:
+        ConfigError: What is given for a model is no path.
+        DataError: No models, no model file, or a model of other data. The test split stays sealed then.
     """
-    config = as_instance(config)
-    data = open_config_data(config)
-    candidates = find_candidates(config.SAVE_DIR, manifest=False)
-    ensemble_file = config.SAVE_DIR / ENSEMBLE_FILE
-    models = [*candidates, *([members_of(ensemble_file)] if ensemble_file.is_file() else [])]
-    check_fit(models, data)
-    check_runs(models, data, config.DEVICE)
-    loader = get_test_loader("signal", config)
-    results = {}
-    for candidate in candidates:
-        (path,), (saved,) = candidate.files, candidate.seeds
-        model, model_type = build_predictor(load_saved(path)), MODELS[saved.config.family].inputs
-        own = metrics or ECGMetrics(data.class_names, saved.thresholds["f1"])
-        results[candidate.name] = evaluate_model(model, loader, model_type, own, config.DEVICE)
-        results[candidate.name].validation_macro_auc = saved.validation_macro_auc
-    if ensemble_file.is_file():
-        ensemble, model_type = build_ensemble(ensemble_file)
-        own = metrics or ECGMetrics(data.class_names, ensemble.thresholds["f1"])
-        results[ENSEMBLE] = evaluate_model(ensemble, loader, model_type, own, config.DEVICE)
-        results[ENSEMBLE].validation_macro_auc = ensemble.saved.validation_macro_auc
-        results[ENSEMBLE].fitted_on_validation = True
+    if not isinstance(models, Mapping):
+        metrics = config if isinstance(config, ECGMetrics) else metrics
+        config, models = config if models is None else models, None
+    settings = as_instance(config)  # type: ignore[arg-type]  # refuses metrics
+    data, files = open_config_data(settings), _files_in(settings.SAVE_DIR) if models is None else _checked_files(models)
+    candidates = [
+        members_of(path) if _is_ensemble(path) else Candidate(name, (path,), (without_weights(path),), (path,))
+        for name, path in files.items()
+    ]
+    check_fit(candidates, data)
+    check_runs(candidates, data, settings.DEVICE)
+    loader, results = get_test_loader("signal", settings), dict[str, ModelResult]()
+    for (name, path), candidate in zip(files.items(), candidates, strict=True):
+        model, model_type = load_model(path, config=settings)
+        own = metrics or ECGMetrics(data.class_names, model.thresholds["f1"])
+        results[name] = evaluate_model(model, loader, model_type, own, settings.DEVICE)
+        joined = model.saved if isinstance(model, EnsemblePredictor) else None
+        results[name].validation_macro_auc = (joined or candidate.seeds[0]).validation_macro_auc
+        results[name].fitted_on_validation = joined is not None
     return results
+
+
+def _files_in(folder: Path) -> dict[str, Path]:
+    """List the models of a folder, the best on validation first, and its ensemble."""
+    files = {candidate.name: candidate.files[0] for candidate in find_candidates(folder, manifest=False)}
+    return {**files, **({ENSEMBLE: folder / ENSEMBLE_FILE} if (folder / ENSEMBLE_FILE).is_file() else {})}
+
+
+def _checked_files(models: Mapping[str, Path | str]) -> dict[str, Path]:
+    for name, path in models.items():
+        if not isinstance(path, str | Path):
+            raise ConfigError(f"models must be {{name: model file}}, but {name!r} is a {type(path).__name__}: give its path")
+    if not models:
+        raise DataError("there is no model to evaluate: give {name: model file} with one or more")
+    return {name: Path(path) for name, path in models.items()}
+
+
+def _is_ensemble(path: Path) -> bool:
+    return path.suffix == ".json"
 
 
 def best_model(results: Mapping[str, ModelResult]) -> str:
@@ -169,10 +206,25 @@ def best_model(results: Mapping[str, ModelResult]) -> str:
 
 
 def generate_best_model_analysis(
-    results: Mapping[str, ModelResult], best: str, config: Config | type[Config], output_dir: Path | str
+    results: Mapping[str, ModelResult],
+    best: str | None = None,
+    config: Config | type[Config] | None = None,
+    output_dir: Path | str = "results",
 ) -> list[Path]:
-    """Write table 05, the detailed report and the figures 08 to 10 of the best model; return the files."""
-    provenance = provenance_of(open_config_data(config), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
+    """Write table 05, the detailed report and the figures 08 to 10 of the best model; return the files.
+
+    Args:
+        results: Of `evaluate_all_models`, or {model: what `evaluate_model` returns}.
+        best: The model; None for `best_model(results)`.
+        config: Names data and models in the report; None for `Config()`.
+        output_dir: Where the files are written.
+
+    Raises:
+        ConfigError: `best` is none of the results.
+        DataError: `best` is left out, and the results do not say how good the models are on validation.
+    """
+    best, settings = _chosen(results, best), as_instance(config)
+    provenance = provenance_of(open_config_data(settings), study=str(settings.SAVE_DIR), threshold_rule=GIVEN_RULE)
     names, chosen, out = provenance.class_names, results[best], Path(output_dir)
     generate_best_model_table(results, best, out, class_names=names)
     thresholds = {name: {"thresholds as used": result.thresholds} for name, result in results.items()}
@@ -182,14 +234,31 @@ def generate_best_model_analysis(
     return [out / "05_best_model_detailed.csv", detail, *figures]
 
 
-def save_summary_report(results: Mapping[str, ModelResult], best: str, config: Config | type[Config], output_dir: Path | str) -> Path:
-    """Write `EVALUATION_SUMMARY.txt` and return its path."""
-    provenance = provenance_of(open_config_data(config), study=str(config.SAVE_DIR), threshold_rule=GIVEN_RULE)
+def save_summary_report(
+    results: Mapping[str, ModelResult],
+    best: str | None = None,
+    config: Config | type[Config] | None = None,
+    output_dir: Path | str = "results",
+) -> Path:
+    """Write `EVALUATION_SUMMARY.txt` and return its path; arguments and errors as `generate_best_model_analysis`."""
+    best, settings = _chosen(results, best), as_instance(config)
+    provenance = provenance_of(open_config_data(settings), study=str(settings.SAVE_DIR), threshold_rule=GIVEN_RULE)
     rankings = [
         Ranking(name, 1, result.validation_macro_auc, float("nan"), fitted_on_validation=result.fitted_on_validation)
         for name, result in results.items()
     ]
     return write_text(summary_text(results, rankings, provenance, best=best), Path(output_dir) / SUMMARY_FILE)
+
+
+def _chosen(results: Mapping[str, ModelResult], best: str | None) -> str:
+    """Check the name of the best model, or find it by validation."""
+    if best is None:
+        if all(np.isnan(result.validation_macro_auc) for result in results.values()):
+            raise DataError("the results do not say how good the models are on validation: give best=…, or evaluate by evaluate_all_models")
+        return best_model(results)
+    if best not in results:
+        raise ConfigError(f"best must be a model of the results, {', '.join(results)}, but got {best!r}: give a folder as output_dir=…")
+    return best
 
 
 def main(config: Config | type[Config] | None = None, output_dir: Path | str = "results") -> EvaluationResult:

@@ -38,10 +38,22 @@ class FileLoader:
         take: Reads the records of some indices as a tensor, or as a tuple of tensors.
         labels: (n_records, n_classes) float32 of 0/1.
         rng: Draws the order; None keeps that of the files.
+        files: "signals", "images" and "labels" → the path that was given for them.
+        transform_type: Of the images, "gaf" or "mtf"; "" without images.
     """
 
-    def __init__(self, take: Take, labels: Tensor, *, batch_size: int, rng: np.random.Generator | None) -> None:
+    def __init__(
+        self,
+        take: Take,
+        labels: Tensor,
+        *,
+        batch_size: int,
+        rng: np.random.Generator | None,
+        files: Mapping[str, Path] | None = None,
+        transform_type: str = "",
+    ) -> None:
         self.take, self.labels, self.batch_size, self.rng = take, labels, batch_size, rng
+        self.files, self.transform_type = dict(files or {}), transform_type
 
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch_size)
@@ -84,7 +96,8 @@ def create_signal_dataloader(
         ConfigError: An unknown keyword.
     """
     _check(without_effect, signal_path, labels_path)
-    return _loader({"signals": _signals(Path(signal_path))}, labels_path, batch_size=batch_size, shuffle=shuffle, seed=seed)
+    files = {"signals": Path(signal_path), "labels": Path(labels_path)}
+    return _loader(files, batch_size=batch_size, shuffle=shuffle, seed=seed)
 
 
 def create_image_dataloader(
@@ -110,8 +123,8 @@ def create_image_dataloader(
         without_effect: See there.
     """
     _check(without_effect, image_path, labels_path)
-    images = _images(Path(image_path), transform_type)
-    return _loader({"images": images}, labels_path, batch_size=batch_size, shuffle=shuffle, seed=seed)
+    files = {"images": Path(image_path), "labels": Path(labels_path)}
+    return _loader(files, transform_type=transform_type, batch_size=batch_size, shuffle=shuffle, seed=seed)
 
 
 def create_fusion_dataloader(
@@ -127,8 +140,8 @@ def create_fusion_dataloader(
 ) -> FileLoader:
     """Make a loader of signals with their images: batches of ((signal, image), labels). Arguments as in the other two."""
     _check(without_effect, signal_path, image_path, labels_path)
-    sources = {"signals": _signals(Path(signal_path)), "images": _images(Path(image_path), transform_type)}
-    return _loader(sources, labels_path, batch_size=batch_size, shuffle=shuffle, seed=seed)
+    files = {"signals": Path(signal_path), "images": Path(image_path), "labels": Path(labels_path)}
+    return _loader(files, transform_type=transform_type, batch_size=batch_size, shuffle=shuffle, seed=seed)
 
 
 def _check(keywords: Mapping[str, Any], *paths: Path | str) -> None:
@@ -144,13 +157,13 @@ def _check(keywords: Mapping[str, Any], *paths: Path | str) -> None:
             raise SealedTestError(f"{path} is of the test split, which is sealed: `get_test_loader` opens it, with a line in the ledger")
 
 
-def _loader(
-    sources: Mapping[str, tuple[Take, int]], labels_path: Path | str, *, batch_size: int | None, shuffle: bool, seed: int
-) -> FileLoader:
-    labels = _mapped(Path(labels_path), n_dims=2)
+def _loader(files: Mapping[str, Path], *, transform_type: str = "", batch_size: int | None, shuffle: bool, seed: int) -> FileLoader:
+    sources = {"signals": _signals(files["signals"])} if "signals" in files else {}
+    sources |= {"images": _images(files["images"], transform_type)} if "images" in files else {}
+    labels = _mapped(files["labels"], n_dims=2)
     for what, (_, n_records) in sources.items():
         if n_records != len(labels):
-            raise DataError(f"{labels_path} has {len(labels)} records, but there are {n_records} {what}: name files of one split")
+            raise DataError(f"{files['labels']} has {len(labels)} records, but there are {n_records} {what}: name files of one split")
     size = Config.BATCH_SIZE if batch_size is None else batch_size
     check_range("batch_size", size, 1, 1_000_000)
     takes = [take for take, _ in sources.values()]
@@ -159,6 +172,8 @@ def _loader(
         torch.tensor(labels, dtype=torch.float32),
         batch_size=size,
         rng=np.random.default_rng(seed) if shuffle else None,
+        files=files,
+        transform_type=transform_type,
     )
 
 

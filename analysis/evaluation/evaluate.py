@@ -60,7 +60,11 @@ def open_config_data(config: Config | type[Config]) -> PreparedData:
     return open_prepared(folder)
 
 
-def get_test_loader(model_type: str, config: Config | type[Config]) -> BatchLoader:
+class OpenedTestLoader(BatchLoader):
+    """A loader of the test split, by which no training takes it for another."""
+
+
+def get_test_loader(model_type: str, config: Config | type[Config]) -> OpenedTestLoader:
     """Open the seal (one ledger line) and return the test split in batches.
 
     Every model type gets the raw signal, since a predictor makes crops and images itself: (signal in mV
@@ -74,7 +78,7 @@ def get_test_loader(model_type: str, config: Config | type[Config]) -> BatchLoad
     settings = as_instance(config)
     test = open_test(open_config_data(settings), "evaluate", str(settings.SAVE_DIR))
     split = to_device(test, torch.device(settings.DEVICE))
-    return BatchLoader(split, batch_size=settings.BATCH_SIZE, inputs=lambda *inputs: inputs, with_images=split.images is not None)
+    return OpenedTestLoader(split, batch_size=settings.BATCH_SIZE, inputs=lambda *inputs: inputs, with_images=split.images is not None)
 
 
 def evaluate(

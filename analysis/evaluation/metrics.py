@@ -52,15 +52,21 @@ class ECGMetrics:
             raise ConfigError(f"threshold must be 0..1, but got {threshold!r}")
         self.thresholds: Array = np.broadcast_to(values, (len(self.class_names),)).copy()
 
-    def calculate_metrics(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> Metrics:
+    def calculate_metrics(self, y_true: NDArray[Any], y_pred: NDArray[Any], y_prob: NDArray[Any] | None = None) -> Metrics:
         """Compute all metrics: {"macro_avg", "micro_avg", "weighted_avg", "samples_avg", one a class: {metric: value}}.
 
+        `calculate_metrics(y_true, y_prob)` decides by the thresholds. `calculate_metrics(y_true, y_pred, y_prob)` takes decisions that
+        were made elsewhere: the thresholds then have no say, and the areas are those of the probabilities.
+
         Args:
-            labels: (n_records, n_classes) of 0/1.
-            probabilities: (n_records, n_classes) in [0, 1].
+            y_true: (n_records, n_classes) of 0/1.
+            y_pred: The probabilities, (n_records, n_classes) in [0, 1]; where these follow, decisions of 0/1.
+            y_prob: The probabilities behind these decisions, (n_records, n_classes) in [0, 1].
+
+        Raises:
+            DataError: Another shape, or other values.
         """
-        truth, values = self._checked(labels, probabilities)
-        positive = values >= self.thresholds
+        truth, values, positive = self._decided(y_true, y_pred, y_prob)
         counts = confusion(truth, positive)
         table = class_rates(counts) | {
             "auc_roc": np.array([auc_roc(truth[:, k], values[:, k]) for k in range(truth.shape[1])]),
@@ -85,11 +91,12 @@ class ECGMetrics:
         tp, fp, fn, tn = confusion(truth, values >= self.thresholds).T
         return np.stack([tn, fp, fn, tp], axis=1).reshape(-1, 2, 2)  # (classes, truth, prediction)
 
-    def generate_metrics_report(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> str:
-        """Write the metrics as a text table, thresholds and number of records in its head."""
-        metrics = self.calculate_metrics(labels, probabilities)
+    def generate_metrics_report(self, y_true: NDArray[Any], y_pred: NDArray[Any], y_prob: NDArray[Any] | None = None) -> str:
+        """Write the metrics as a text table, thresholds and number of records in its head. Arguments as `calculate_metrics`."""
+        metrics = self.calculate_metrics(y_true, y_pred, y_prob)
         marks = ", ".join(f"{name} {value:.10g}" for name, value in zip(self.class_names, self.thresholds, strict=True))
-        return f"records: {len(labels)}; thresholds: {marks}\n{metrics_text(metrics, class_names=self.class_names)}"
+        rule = f"thresholds: {marks}" if y_prob is None else "decisions as given"
+        return f"records: {len(y_true)}; {rule}\n{metrics_text(metrics, class_names=self.class_names)}"
 
     def plot_confusion_matrices(self, labels: NDArray[Any], probabilities: NDArray[Any], save_path: Path | str | None = None) -> Figure:
         """Draw one 2 x 2 matrix a class; written as PNG when `save_path` is given."""
@@ -108,6 +115,20 @@ class ECGMetrics:
         """Draw the precision-recall curve of every class; written as PNG when `save_path` is given."""
         truth, values = self._checked(labels, probabilities)
         return plots.saved(curves_figure("pr", truth, {"model": [values]}, class_names=self.class_names), save_path)
+
+    def _decided(
+        self, y_true: NDArray[Any], y_pred: NDArray[Any], y_prob: NDArray[Any] | None
+    ) -> tuple[NDArray[np.bool_], Array, NDArray[np.bool_]]:
+        """Check the arguments of `calculate_metrics`; return labels, probabilities and decisions."""
+        truth, values = self._checked(y_true, y_pred if y_prob is None else y_prob)
+        if y_prob is None:
+            return truth, values, values >= self.thresholds
+        decisions = np.asarray(y_pred)
+        if decisions.shape != truth.shape:
+            raise DataError(f"y_pred must be {truth.shape} as y_true, but got {decisions.shape}")
+        if not np.isin(decisions, (0, 1)).all():
+            raise DataError("y_pred must be decisions of 0 or 1 where y_prob is given: the order is y_true, y_pred, y_prob")
+        return truth, values, decisions.astype(bool)
 
     def _checked(self, labels: NDArray[Any], probabilities: NDArray[Any]) -> tuple[NDArray[np.bool_], Array]:
         truth, values = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.evaluation.metrics import AVERAGES, COUNTS, Metrics
 from analysis.evaluation.provenance import Provenance
 from analysis.evaluation.statistics.bootstrap import Interval
-from ecg_tune.config import CLASS_NAMES
+from ecg_tune.config import check_choice
 from ecg_tune.metrics import Array
 
 MACRO_COLUMNS = {
@@ -76,21 +76,35 @@ def generate_per_class_tables(
     results: Results,
     output_dir: Path | str | None = None,
     *,
-    class_names: Sequence[str] = CLASS_NAMES,
+    class_names: Sequence[str] | None = None,
     metrics: Sequence[str] = tuple(PER_CLASS_FILES),
     suffix: str = "",
 ) -> dict[str, pd.DataFrame]:
-    """Make the tables 02 to 04, for F1, sensitivity and AUC-ROC: {metric: one row a model, one column a class}."""
+    """Make the tables 02 to 04, for F1, sensitivity and AUC-ROC: {metric: one row a model, one column a class}.
+
+    Args:
+        class_names: Columns; None for the classes of the results.
+    """
     return {
         metric: write_table(per_class_table(results, metric, class_names=class_names), output_dir, f"{PER_CLASS_FILES[metric]}{suffix}")
         for metric in metrics
     }
 
 
-def per_class_table(results: Results, metric: str, *, class_names: Sequence[str] = CLASS_NAMES) -> pd.DataFrame:
-    """Tabulate one metric for each class: one row a model, `Model` and one column a class."""
-    rows = [{"Model": name, **{c: metrics[c][metric] for c in class_names}} for name, metrics in results.items()]
-    return pd.DataFrame(rows, columns=["Model", *class_names])
+def per_class_table(results: Results, metric: str, *, class_names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Tabulate one metric for each class: one row a model, `Model` and one column a class; of all classes of the results for None."""
+    columns = classes_of(results) if class_names is None else class_names
+    rows = [{"Model": name, **{c: metrics[c][metric] for c in columns}} for name, metrics in results.items()]
+    return pd.DataFrame(rows, columns=["Model", *columns])
+
+
+def classes_of(results: Results) -> list[str]:
+    """List the classes of metrics, in their order.
+
+    Args:
+        results: {model: metrics of `ECGMetrics.calculate_metrics`}, all of the same classes.
+    """
+    return [row for row in next(iter(results.values()), {}) if row not in AVERAGES]
 
 
 def generate_best_model_table(
@@ -98,15 +112,20 @@ def generate_best_model_table(
     best: str,
     output_dir: Path | str | None = None,
     *,
-    class_names: Sequence[str] = CLASS_NAMES,
+    class_names: Sequence[str] | None = None,
     intervals: Intervals | None = None,
 ) -> pd.DataFrame:
     """Tabulate all metrics of the best model: a row a class, then the four averages; limits last when `intervals` are given.
 
     Counts of a trial with several seeds are means over them.
+
+    Args:
+        best: The model, one of `results`.
+        class_names: Rows; None for the classes of the results.
     """
+    check_choice("model", best, list(results))
     rows = []
-    for name in (*class_names, *AVERAGES):
+    for name in (*(classes_of(results) if class_names is None else class_names), *AVERAGES):
         metrics = results[best][name]
         row: dict[str, str | float] = {"Class": name}
         row |= {column: metrics[metric] for column, metric in DETAIL_COLUMNS.items()}

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ecg_tune.config import LARGEST_SEED, TrialConfig, check_range
 from ecg_tune.data.prepared.dataset import PreparedData
-from ecg_tune.metrics import f1_thresholds
+from ecg_tune.metrics import Array, f1_thresholds
 from ecg_tune.models import n_parameters
 from ecg_tune.training.epoch import EpochResult
 from ecg_tune.training.learner import Learner, LearningData, learning_data
@@ -98,13 +100,27 @@ def saved_model(fit: Fit, data: PreparedData, *, name: str, trial: int | None = 
         device: Where validation is predicted.
     """
     probabilities = predict_probabilities(fit.model, data.validation, device=device)
+    return packed_model(fit, describe_data(data), data.validation.labels, probabilities, name=name, trial=trial)
+
+
+def packed_model(
+    fit: Fit, facts: dict[str, Any], labels: NDArray[np.generic], probabilities: Array, *, name: str, trial: int | None = None
+) -> SavedModel:
+    """Pack a finished training with the facts about its data; see `saved_model`.
+
+    Args:
+        facts: `SavedModel.data`.
+        labels: Of the validation records, (n_records, n_classes) of 0/1.
+        probabilities: What the model predicts for them, the same shape.
+        name: As in `saved_model`, as is `trial`.
+    """
     state: dict[str, Tensor] = {k: v.detach().cpu() for k, v in fit.model.model.state_dict().items()}
     return SavedModel(
         name=name,
         config=fit.config,
-        data=describe_data(data),
+        data=facts,
         state=state,
-        thresholds={"half": [0.5] * len(data.class_names), "f1": f1_thresholds(data.validation.labels, probabilities).tolist()},
+        thresholds={"half": [0.5] * labels.shape[1], "f1": f1_thresholds(labels, probabilities).tolist()},
         trial=trial,
         seed=fit.seed,
         validation_macro_auc=fit.best.metrics["macro_auc"],
@@ -113,5 +129,5 @@ def saved_model(fit: Fit, data: PreparedData, *, name: str, trial: int | None = 
         seconds=sum(result.seconds for result in fit.history),
         n_parameters=n_parameters(fit.model.model),
         history=fit.rows(),
-        platt=platt_parameters(data.validation.labels, probabilities).tolist(),
+        platt=platt_parameters(labels, probabilities).tolist(),
     )

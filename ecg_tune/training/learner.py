@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,14 +16,12 @@ from torch.optim import Optimizer
 from ecg_tune.config import AugmentConfig, TrialConfig
 from ecg_tune.data.loaders import BatchLoader, DeviceSplit, millivolts, to_device
 from ecg_tune.data.prepared.dataset import PreparedData
-from ecg_tune.errors import NonFiniteLossError
-from ecg_tune.metrics import macro_metrics, per_class_metrics
 from ecg_tune.models import Fusion, FusionConfig, build_model
 from ecg_tune.timing import OFF, NoStopwatch
 from ecg_tune.training.auxiliary import JointNetwork, training_loss, with_statements
 from ecg_tune.training.averaging import AveragedWeights
 from ecg_tune.training.encoders import load_encoders, trained_parts
-from ecg_tune.training.epoch import EpochResult
+from ecg_tune.training.epoch import EpochResult, measure_epoch, out_of_patience
 from ecg_tune.training.freed_memory import keep_freed_memory
 from ecg_tune.training.inputs import check_inputs
 from ecg_tune.training.loss import with_soft_labels, with_teachers
@@ -133,25 +130,20 @@ class Learner:
         train_loss = self.train_epoch()
         with self.stopwatch.part("validation"):
             validation_loss, probabilities = self.validate()
-            labels = self.data.validation.labels.cpu().numpy()
-            per_class = per_class_metrics(labels, probabilities.numpy())
-            metrics = macro_metrics(per_class)
-        for name, value in (("training loss", train_loss), ("validation loss", validation_loss), (self.metric, metrics[self.metric])):
-            if not math.isfinite(value):
-                raise NonFiniteLossError(f"{name} is {value} in epoch {self.epoch + 1}: try a lower learning rate or gradient clipping")
+            result = measure_epoch(
+                self.data.validation.labels.cpu().numpy(),
+                probabilities.numpy(),
+                metric=self.metric,
+                epoch=self.epoch + 1,
+                train_loss=train_loss,
+                validation_loss=validation_loss,
+                learning_rate=learning_rate,
+                micro_batch=self.micro_batches.size,
+                seconds=time.perf_counter() - started,
+            )
         self.schedule.epoch_done(validation_loss)
-        result = EpochResult(
-            epoch=self.epoch + 1,
-            train_loss=train_loss,
-            validation_loss=validation_loss,
-            metrics=metrics,
-            per_class={name: tuple(values.tolist()) for name, values in per_class.items()},
-            learning_rate=learning_rate,
-            micro_batch=self.micro_batches.size,
-            seconds=time.perf_counter() - started,
-        )
         self.history.append(dataclasses.replace(result, ended_by=self._end_reason(result)))
-        if not self.best_epoch or metrics[self.metric] > self.history[self.best_epoch - 1].metrics[self.metric]:
+        if not self.best_epoch or result.metrics[self.metric] > self.history[self.best_epoch - 1].metrics[self.metric]:
             self.best_epoch = self.epoch
             self.best_state = {k: v.detach().cpu().clone() for k, v in self.validated.state_dict().items()}
         return self.history[-1]
@@ -270,8 +262,7 @@ class Learner:
         losses = [*(r.validation_loss for r in self.history), result.validation_loss]
         if result.epoch >= training.max_epochs:
             return "max_epochs"
-        out_of_patience = len(losses) - 1 - losses.index(min(losses)) >= training.patience
-        return "patience" if training.schedule == "plateau" and out_of_patience else None
+        return "patience" if training.schedule == "plateau" and out_of_patience(losses, training.patience) else None
 
     def _cuda(self) -> list[torch.device]:
         return [self.device] if self.device.type == "cuda" else []

@@ -45,7 +45,7 @@ class SavedModel:
     Attributes:
         name: E.g. "ResNet#2".
         data: leads, sampling_rate_hz, n_samples, class_names, normalisation, fingerprint, split, synthetic, n_records; and images
-            where the data have stored ones.
+            where the data have stored ones. Of a classic script also trained_with: its loss, optimiser and schedule.
         state: Weights of the best epoch.
         thresholds: "half" (0.5) and "f1" (highest F1 on validation), one value a class.
         trial: Number of the trial it retrains; None when it was trained without a search.

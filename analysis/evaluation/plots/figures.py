@@ -13,7 +13,7 @@ from analysis import plots
 from analysis.evaluation.metrics import Metrics
 from analysis.evaluation.plots.curves import curves_figure
 from analysis.evaluation.statistics.bootstrap import Interval
-from analysis.evaluation.tables import MACRO_COLUMNS, Intervals, Results
+from analysis.evaluation.tables import MACRO_COLUMNS, Intervals, Results, classes_of
 from ecg_tune.config import CLASS_NAMES
 from ecg_tune.metrics import Array
 
@@ -27,7 +27,7 @@ def generate_visualizations(
     results: Results,
     output_dir: Path | str,
     *,
-    class_names: Sequence[str] = CLASS_NAMES,
+    class_names: Sequence[str] | None = None,
     best: str = "",
     intervals: Intervals | None = None,
     note: str = "",
@@ -36,6 +36,7 @@ def generate_visualizations(
 
     Args:
         results: {model: metrics of `ECGMetrics.calculate_metrics`}.
+        class_names: Columns of the heat maps; None for the classes of the results.
         best: The model to mark.
         intervals: {model: {"macro_avg" | class: {metric: Interval}}}, drawn as whiskers and written into the heat maps.
         note: What the numbers rest on, written into each figure.
@@ -44,6 +45,7 @@ def generate_visualizations(
         The files.
     """
     folder = _folder(output_dir)
+    class_names = classes_of(results) if class_names is None else class_names
     results, note = few(results, MOST_ROWS, best, note)
     limits = {
         name: {metric: (rows["macro_avg"][metric].low, rows["macro_avg"][metric].high) for metric in MACRO_COLUMNS.values()}

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ecg_tune.config import CLASS_NAMES, check_choice
 from ecg_tune.data.exchange.arrays import Progress, batch_files, check_links, count_batches, load_array
-from ecg_tune.data.exchange.facts import checked_facts
+from ecg_tune.data.exchange.facts import checked_facts, read_facts
 from ecg_tune.data.exchange.images import choose_images, image_facts, read_images
-from ecg_tune.data.exchange.layout import DATASET, FACTS, IMAGE_FOLDERS, IMAGES_ALONE, NO_IMAGES, SHORT
+from ecg_tune.data.exchange.layout import DATASET, IMAGE_FOLDERS, IMAGES_ALONE, NO_IMAGES, SHORT
 from ecg_tune.data.overlap import check_overlap
 from ecg_tune.data.prepared.dataset import RECORD_FIELDS, SPLIT_NAMES, Split
 from ecg_tune.data.prepared.images import ImageFile, StoredImages
@@ -27,7 +27,6 @@ from ecg_tune.data.ptbxl.quality import signal_flags
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.recording import unit_scale
 from ecg_tune.errors import ConfigError, DataError
-from ecg_tune.file_sizes import LARGEST_HEADER, check_size
 from ecg_tune.storage import check_room
 
 LARGEST_MV = np.iinfo(np.int16).max / 1000
@@ -161,17 +160,7 @@ def _stated_facts(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """Read `dataset.json`."""
     if given:
         raise DataError(f"{path} states {', '.join(given)} already: leave the flags out, or remove the file")
-    check_size(path, most=LARGEST_HEADER)
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        missing = [key for key in FACTS if key not in facts]
-        if not isinstance(facts, dict):
-            raise TypeError("no object")
-    except (ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON ({error}): export the data again, or remove the file and give its facts by flags") from error
-    if missing:
-        raise DataError(f"{path} lacks {', '.join(missing)}: export the data again, or remove the file and give its facts by flags")
-    return checked_facts(facts, str(path))
+    return checked_facts(read_facts(path), str(path))
 
 
 def _given_facts(tree: Path, given: Mapping[str, Any], *, with_signals: bool) -> dict[str, Any]:

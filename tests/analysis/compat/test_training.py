@@ -65,14 +65,6 @@ def test_a_model_file_is_loaded_alone_or_by_its_name(config: Config) -> None:
         load_model(config.SAVE_DIR / "no.pth")
 
 
-def test_a_classic_call_with_loaders_and_a_loss_is_told_what_to_write(config: Config) -> None:
-    loader, loss = [(torch.zeros(1, 250, 3), torch.zeros(1, 5))], torch.nn.BCEWithLogitsLoss()
-    with pytest.raises(ConfigError, match=r"but got list, list, BCEWithLogitsLoss, Config: call train_model\(network, config\)"):
-        train_model(create_bigru(8), loader, loader, loss, config)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"takes a network and a Config\(\), but got list"):
-        train_model(create_bigru(8), loader)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     ("network", "name"),
     [

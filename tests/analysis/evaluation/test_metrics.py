@@ -107,6 +107,29 @@ def test_the_report_says_what_calculate_metrics_says(example: tuple[np.ndarray, 
     assert row[1:] == [f"{result['STTC'][name]:.4f}" for name in RATES]
 
 
+def test_decisions_beside_probabilities_count_instead_of_the_thresholds(example: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, probabilities = example
+    metrics, expected = ECGMetrics(threshold=0.99), ECGMetrics(threshold=THRESHOLDS).calculate_metrics(labels, probabilities)
+    decisions = probabilities >= THRESHOLDS
+    assert metrics.calculate_metrics(labels, decisions, probabilities) == expected
+    assert metrics.calculate_metrics(y_true=labels, y_pred=decisions.astype(int), y_prob=probabilities) == expected
+    report = metrics.generate_metrics_report(labels, decisions, probabilities)
+    assert report.startswith("records: 200; decisions as given\n")
+    assert f"{expected['macro_avg']['f1_score']:.4f}" in report
+    np.testing.assert_array_equal(
+        ECGMetrics().calculate_confusion_matrix(labels, decisions),
+        ECGMetrics(threshold=THRESHOLDS).calculate_confusion_matrix(labels, probabilities),
+    )
+
+
+def test_unusable_decisions_are_refused(example: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, probabilities = example
+    with pytest.raises(DataError, match=r"y_pred must be \(200, 5\) as y_true, but got \(200, 4\)"):
+        ECGMetrics().calculate_metrics(labels, probabilities[:, :4] >= 0.5, probabilities)
+    with pytest.raises(DataError, match="y_pred must be decisions of 0 or 1 where y_prob is given: the order is y_true, y_pred, y_prob"):
+        ECGMetrics().calculate_metrics(labels, probabilities, probabilities >= 0.5)
+
+
 def test_the_mean_of_one_result_is_that_result_and_of_two_their_middle() -> None:
     labels = np.array([[1, 0], [0, 1], [1, 1]])
     one = ECGMetrics(("A", "B")).calculate_metrics(labels, np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.7]]))
