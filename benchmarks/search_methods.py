@@ -1,14 +1,20 @@
-"""The search methods that `efficiency.py` compares, behind the same methods: this project's engine, Ray Tune's classes, Optuna's."""
+"""The search methods that `efficiency.py` compares, behind the same methods: this project's engine, Ray Tune's classes, Optuna's, peers."""
 
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import optuna
+from curve_bank import ranges_of
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import TrialState
@@ -16,6 +22,7 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from ecg_tune.config import SearchSettings
+from ecg_tune.errors import UsageError
 from ecg_tune.search.assignment import Assignment
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.virtual_time import Silent
@@ -140,3 +147,81 @@ class OptunaEngine:
     def params(self, number: int) -> dict[str, Any]:
         """Look up the parameters that the sampler suggested."""
         return self.trials[number].params
+
+
+class PeerEngine:
+    """A search of another library, in a process of an environment that has it (`peers/searchers.py`)."""
+
+    python: ClassVar[str | None] = None
+    """The environment's interpreter."""
+
+    def __init__(self, space: SearchSpace, *, families: tuple[str, ...], epochs: int, seed: int, searcher: str) -> None:
+        self.settings = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed)
+        self.ranges = {family: ranges_of(space, family) for family in families}
+        self.suggested: dict[int, dict[str, Any]] = {}
+        assert self.python is not None
+        self.ask = _pipe(self.python)
+        spaces = {family: {name: _plain(one) for name, one in own.items() if not one.single()} for family, own in self.ranges.items()}
+        self.ask("begin", searcher=searcher, families=spaces, epochs=epochs, seed=seed)
+
+    def next_assignment(self) -> Assignment:
+        """Start a trial, or go on with one."""
+        number, params, reported = self.ask("ask")
+        family = params.get("family", next(iter(self.ranges)))
+        self.suggested[number] = {name: _value(one, params.get(name, 0)) for name, one in self.ranges[family].items()}
+        return Assignment(number, family, {}, 0, "", reported)
+
+    def record(self, number: int, result: Mapping[str, Any]) -> bool:
+        """Report an epoch and return whether the trial ends or waits."""
+        return bool(self.ask("record", number=number, epoch=result["epoch"], value=float(result["value"]), complete=result["complete"]))
+
+    def close(self, number: int, result: Mapping[str, Any]) -> None:
+        """End a trial."""
+        self.ask("close", number=number, failed="fail_reason" in result)
+
+    def params(self, number: int) -> dict[str, Any]:
+        """Look up the parameters that the library suggested."""
+        return self.suggested[number]
+
+
+def check_peers(python: str | None) -> None:
+    """Refuse an interpreter that can't run the peers."""
+    try:
+        found = subprocess.run([str(python), "-c", "import dehb, smac, syne_tune"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        found = False
+    if not found:
+        raise UsageError(f"{python} has no dehb, smac, syne_tune: name an environment with peers/searchers-requirements.txt by --peers")
+
+
+@cache
+def _pipe(python: str) -> Callable[..., Any]:
+    """Start a process that answers until this one ends; each search begins with `begin`."""
+    script = str(Path(__file__).parent / "peers" / "searchers.py")
+    process = subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    questions, answers = process.stdin, process.stdout
+
+    def ask(name: str, **arguments: Any) -> Any:
+        questions.write(json.dumps([name, arguments]) + "\n")
+        if not (line := answers.readline()):
+            raise RuntimeError(f"{script} ended: what it said is above")
+        return json.loads(line)
+
+    return ask
+
+
+def _plain(range_: BaseDistribution) -> dict[str, Any]:
+    if isinstance(range_, CategoricalDistribution):
+        return {"choices": len(range_.choices)}
+    assert isinstance(range_, (FloatDistribution, IntDistribution))
+    return {"low": range_.low, "high": range_.high, "log": range_.log, "whole": isinstance(range_, IntDistribution)}
+
+
+def _value(range_: BaseDistribution, given: Any) -> Any:
+    """Map what a library suggested to a parameter's value; one that has a single value was not asked for."""
+    if isinstance(range_, CategoricalDistribution):
+        return range_.choices[int(given)]
+    assert isinstance(range_, (FloatDistribution, IntDistribution))
+    return range_.low if range_.single() else given
