@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import warnings
 from collections.abc import Callable, Mapping
@@ -159,29 +160,37 @@ class PeerEngine:
         self.settings = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed)
         self.ranges = {family: ranges_of(space, family) for family in families}
         self.suggested: dict[int, dict[str, Any]] = {}
-        assert self.python is not None
-        self.ask = _pipe(self.python)
         spaces = {family: {name: _plain(one) for name, one in own.items() if not one.single()} for family, own in self.ranges.items()}
-        self.ask("begin", searcher=searcher, families=spaces, epochs=epochs, seed=seed)
+        self._ask("begin", searcher=searcher, families=spaces, epochs=epochs, seed=seed)
 
     def next_assignment(self) -> Assignment:
         """Start a trial, or go on with one."""
-        number, params, reported = self.ask("ask")
+        number, params, reported = self._ask("ask")
         family = params.get("family", next(iter(self.ranges)))
         self.suggested[number] = {name: _value(one, params.get(name, 0)) for name, one in self.ranges[family].items()}
         return Assignment(number, family, {}, 0, "", reported)
 
     def record(self, number: int, result: Mapping[str, Any]) -> bool:
         """Report an epoch and return whether the trial ends or waits."""
-        return bool(self.ask("record", number=number, epoch=result["epoch"], value=float(result["value"]), complete=result["complete"]))
+        return bool(self._ask("record", number=number, epoch=result["epoch"], value=float(result["value"]), complete=result["complete"]))
 
     def close(self, number: int, result: Mapping[str, Any]) -> None:
         """End a trial."""
-        self.ask("close", number=number, failed="fail_reason" in result)
+        self._ask("close", number=number, failed="fail_reason" in result)
 
     def params(self, number: int) -> dict[str, Any]:
         """Look up the parameters that the library suggested."""
         return self.suggested[number]
+
+    def _ask(self, name: str, **arguments: Any) -> Any:
+        assert self.python is not None
+        process = peers_process(self.python)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps([name, arguments]) + "\n")
+        if not (answer := process.stdout.readline()):
+            raise RuntimeError(f"the process of {self.python} ended: what it said is above")
+        return json.loads(answer)
 
 
 def check_peers(python: str | None) -> None:
@@ -195,21 +204,11 @@ def check_peers(python: str | None) -> None:
 
 
 @cache
-def _pipe(python: str) -> Callable[..., Any]:
-    """Start a process that answers until this one ends; each search begins with `begin`."""
+def peers_process(python: str) -> subprocess.Popen[str]:
+    """Start a process that answers until this one ends, one search after the other."""
     script = str(Path(__file__).parent / "peers" / "searchers.py")
-    process = subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    questions, answers = process.stdin, process.stdout
-
-    def ask(name: str, **arguments: Any) -> Any:
-        questions.write(json.dumps([name, arguments]) + "\n")
-        if not (line := answers.readline()):
-            raise RuntimeError(f"{script} ended: what it said is above")
-        return json.loads(line)
-
-    return ask
+    in_order = {**os.environ, "PYTHONHASHSEED": "0"}  # SMAC goes through sets of configs: else a seed's search would differ each time
+    return subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=in_order)
 
 
 def _plain(range_: BaseDistribution) -> dict[str, Any]:
