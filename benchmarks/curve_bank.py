@@ -203,7 +203,7 @@ class BankSearch:
         self.bank = bank
         self.uses = [0] * len(bank.curves)
         self.members = {family: [i for i, own in enumerate(bank.families) if own == family] for family in bank.names}
-        self.scales = {family: _distributions(bank.space, family) for family in bank.names}
+        self.scales = {family: ranges_of(bank.space, family) for family in bank.names}
         self.points = {
             family: [_position(bank.params[i], self.scales[family]) for i in members] for family, members in self.members.items()
         }
@@ -217,7 +217,7 @@ class BankSearch:
         return self.bank.curves[chosen]
 
 
-def _distributions(space: SearchSpace, family: str) -> dict[str, BaseDistribution]:
+def ranges_of(space: SearchSpace, family: str) -> dict[str, BaseDistribution]:
     """Return the ranges of a family's own parameters, as the space suggests them."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.enqueue_trial({"family": family})

@@ -1,6 +1,7 @@
 """How many epochs a search needs to find one of the best configs, on banks of learning curves, in virtual time.
 
     python benchmarks/efficiency.py [--seeds 100] [--workers 4] [--bank FILE_OR_KIND ...] [--json]
+    python benchmarks/efficiency.py --only ours,bohb,mobster,dyhpo,smac,dehb --peers ENV/bin/python
 
 A bank holds configs of several families, each trained to the end (`curve_bank.py` reads them, `made_up.py` makes some). A suggestion
 becomes the nearest unused config of its family. Counted are the epochs of all workers until any epoch of any trial reports a value as
@@ -9,6 +10,8 @@ configs. A search that has not found one by the bank's limit is counted as that 
 
 `--regret` lets every search run on to 33 full trainings, and says how far its best value is from the bank's best then: 0 is the best
 config, 1 the median one. Validation values only.
+
+Searches of other libraries (`peers/searchers.py`) run in an environment of their own, `peers/searchers-requirements.txt`.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from curve_bank import Bank, BankSearch, read_bank
 from numpy.typing import NDArray
 from optuna.pruners import HyperbandPruner, SuccessiveHalvingPruner
 from record_curves import BANK
-from search_methods import OptunaEngine, OurEngine, RayEngine
+from search_methods import OptunaEngine, OurEngine, PeerEngine, RayEngine, check_peers
 
 from ecg_tune.search.preview.virtual_time import steps
 
@@ -53,9 +56,16 @@ SEARCH_METHODS: dict[str, tuple[str, Callable[..., Any], dict[str, Any]]] = {
     "forecast_random": ("… with random configs", OurEngine, {"sampler": "random", "scheduler": "forecast"}),
     "forecast_seconds": ("… with --cost seconds", OurEngine, {"cost": "seconds", "scheduler": "forecast"}),
     "forecast_parzen": ("… with --sampler parzen", OurEngine, {"sampler": "parzen", "scheduler": "forecast"}),
+    "bohb": ("Syne Tune's BOHB", PeerEngine, {"searcher": "bohb"}),
+    "mobster": ("Syne Tune's MOBSTER", PeerEngine, {"searcher": "mobster"}),
+    "dyhpo": ("Syne Tune's DyHPO", PeerEngine, {"searcher": "dyhpo"}),
+    "smac": ("SMAC's MultiFidelityFacade", PeerEngine, {"searcher": "smac"}),
+    "dehb": ("DEHB", PeerEngine, {"searcher": "dehb"}),
 }
-"""Key → description, class, settings; `ray` and Optuna's have the shipped defaults. The last three are variants of the default."""
+"""Key → description, class, settings; those of other libraries have the shipped defaults. `forecast_…` are variants of the default."""
 COMPARED = tuple(SEARCH_METHODS)[:7]
+PEERS = tuple(SEARCH_METHODS)[-5:]
+COMPARED_WITH = ("ray", "random", "before", *PEERS)
 
 
 class Course(NamedTuple):
@@ -104,12 +114,12 @@ def _regrets(bests: NDArray[np.float64], bank: Bank) -> tuple[tuple[float, ...],
 
 
 def measure(
-    source: str, n_seeds: int, names: list[str], *, workers: int = 4, regret: bool = False, processes: int = 1
+    source: str, n_seeds: int, names: list[str], *, workers: int = 4, regret: bool = False, processes: int = 1, peers: str | None = None
 ) -> dict[str, list[Course]]:
     """Return each method's courses on a bank, one a seed."""
     jobs = [(name, seed) for seed in range(n_seeds) for name in names]
     courses: dict[str, list[Course]] = {name: [] for name in names}
-    with ProcessPoolExecutor(processes, initializer=_begin, initargs=(source,)) as pool:
+    with ProcessPoolExecutor(processes, initializer=_begin, initargs=(source, peers)) as pool:
         for (name, seed), course in zip(jobs, pool.map(partial(_one, workers=workers, regret=regret), jobs), strict=True):
             courses[name].append(course)
             if name == names[-1]:
@@ -122,7 +132,8 @@ _bank: list[Bank] = []
 """The bank of this process."""
 
 
-def _begin(source: str) -> None:
+def _begin(source: str, peers: str | None) -> None:
+    PeerEngine.python = peers
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     _bank[:] = [read_bank(source)]
 
@@ -151,7 +162,7 @@ def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def summary(bank: Bank, courses: Mapping[str, list[Course]], *, workers: int) -> dict[str, Any]:
-    """Return the medians, and how ours compares with Ray and with random search."""
+    """Return the medians, and how ours compares with the others."""
     epochs = {name: np.array([course.epochs for course in own], float) for name, own in courses.items()}
     result: dict[str, Any] = {
         "epochs_to_target": {name: float(np.median(values)) for name, values in epochs.items()},
@@ -163,7 +174,7 @@ def summary(bank: Bank, courses: Mapping[str, list[Course]], *, workers: int) ->
         "seeds": len(next(iter(courses.values()))),
         "workers": workers,
     }
-    for other in ("ray", "random", "before"):
+    for other in COMPARED_WITH:
         if {"ours", other} <= set(epochs):
             compared = ratio(epochs["ours"], epochs[other])
             result |= {f"ratio_to_{other}": compared["ratio"], f"ratio_to_{other}_interval": [compared["low"], compared["high"]]}
@@ -198,7 +209,7 @@ def table(result: Mapping[str, Any]) -> str:
             f"{SEARCH_METHODS[name][0]:<40}{epochs:>20}{result['mean_epochs'][name]:>7.0f}{result['not_found'][name]:>11.1%}"
             f"{seconds:>24}{regrets:>26}"
         )
-    for other in ("ray", "random", "before"):
+    for other in COMPARED_WITH:
         if f"ratio_to_{other}" in result:
             low, high = result[f"ratio_to_{other}_interval"]
             lines.append(
@@ -216,14 +227,17 @@ def main() -> None:
     parser.add_argument(
         "--only", type=names_of(SEARCH_METHODS), default=list(COMPARED), help=f"comma-separated, of {', '.join(SEARCH_METHODS)}"
     )
+    parser.add_argument("--peers", metavar="PYTHON", help=f"of the environment that has {', '.join(PEERS)}")
     parser.add_argument("--regret", action="store_true", help="run every search on to 33 full trainings (takes several times as long)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if set(arguments.only) & set(PEERS):
+        check_peers(arguments.peers)
     results = []
     for source in arguments.bank:
         bank = read_bank(source)
-        how = {"workers": arguments.workers, "regret": arguments.regret, "processes": arguments.processes}
+        how = {"workers": arguments.workers, "regret": arguments.regret, "processes": arguments.processes, "peers": arguments.peers}
         results.append(summary(bank, measure(source, arguments.seeds, arguments.only, **how), workers=arguments.workers))
         if not arguments.json:
             print(table(results[-1]), end="\n\n", flush=True)

@@ -1,14 +1,21 @@
-"""The search methods that `efficiency.py` compares, behind the same methods: this project's engine, Ray Tune's classes, Optuna's."""
+"""The search methods that `efficiency.py` compares, behind the same methods: this project's engine, Ray Tune's classes, Optuna's, peers."""
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import subprocess
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import optuna
+from curve_bank import ranges_of
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import TrialState
@@ -16,6 +23,7 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from ecg_tune.config import SearchSettings
+from ecg_tune.errors import UsageError
 from ecg_tune.search.assignment import Assignment
 from ecg_tune.search.engine import SearchEngine
 from ecg_tune.search.preview.virtual_time import Silent
@@ -140,3 +148,79 @@ class OptunaEngine:
     def params(self, number: int) -> dict[str, Any]:
         """Look up the parameters that the sampler suggested."""
         return self.trials[number].params
+
+
+class PeerEngine:
+    """A search of another library, in a process of an environment that has it (`peers/searchers.py`)."""
+
+    python: ClassVar[str | None] = None
+    """The environment's interpreter."""
+
+    def __init__(self, space: SearchSpace, *, families: tuple[str, ...], epochs: int, seed: int, searcher: str) -> None:
+        self.settings = SearchSettings(families=families, profile="small", trials=ENDLESS, max_epochs=epochs, seed=seed)
+        self.ranges = {family: ranges_of(space, family) for family in families}
+        self.suggested: dict[int, dict[str, Any]] = {}
+        spaces = {family: {name: _plain(one) for name, one in own.items() if not one.single()} for family, own in self.ranges.items()}
+        self._ask("begin", searcher=searcher, families=spaces, epochs=epochs, seed=seed)
+
+    def next_assignment(self) -> Assignment:
+        """Start a trial, or go on with one."""
+        number, params, reported = self._ask("ask")
+        family = params.get("family", next(iter(self.ranges)))
+        self.suggested[number] = {name: _value(one, params.get(name, 0)) for name, one in self.ranges[family].items()}
+        return Assignment(number, family, {}, 0, "", reported)
+
+    def record(self, number: int, result: Mapping[str, Any]) -> bool:
+        """Report an epoch and return whether the trial ends or waits."""
+        return bool(self._ask("record", number=number, epoch=result["epoch"], value=float(result["value"]), complete=result["complete"]))
+
+    def close(self, number: int, result: Mapping[str, Any]) -> None:
+        """End a trial."""
+        self._ask("close", number=number, failed="fail_reason" in result)
+
+    def params(self, number: int) -> dict[str, Any]:
+        """Look up the parameters that the library suggested."""
+        return self.suggested[number]
+
+    def _ask(self, name: str, **arguments: Any) -> Any:
+        assert self.python is not None
+        process = peers_process(self.python)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps([name, arguments]) + "\n")
+        if not (answer := process.stdout.readline()):
+            raise RuntimeError(f"the process of {self.python} ended: what it said is above")
+        return json.loads(answer)
+
+
+def check_peers(python: str | None) -> None:
+    """Refuse an interpreter that can't run the peers."""
+    try:
+        found = subprocess.run([str(python), "-c", "import dehb, smac, syne_tune"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        found = False
+    if not found:
+        raise UsageError(f"{python} has no dehb, smac, syne_tune: name an environment with peers/searchers-requirements.txt by --peers")
+
+
+@cache
+def peers_process(python: str) -> subprocess.Popen[str]:
+    """Start a process that answers until this one ends, one search after the other."""
+    script = str(Path(__file__).parent / "peers" / "searchers.py")
+    in_order = {**os.environ, "PYTHONHASHSEED": "0"}  # SMAC goes through sets of configs: else a seed's search would differ each time
+    return subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=in_order)
+
+
+def _plain(range_: BaseDistribution) -> dict[str, Any]:
+    if isinstance(range_, CategoricalDistribution):
+        return {"choices": len(range_.choices)}
+    assert isinstance(range_, (FloatDistribution, IntDistribution))
+    return {"low": range_.low, "high": range_.high, "log": range_.log, "whole": isinstance(range_, IntDistribution)}
+
+
+def _value(range_: BaseDistribution, given: Any) -> Any:
+    """Map what a library suggested to a parameter's value; one that has a single value was not asked for."""
+    if isinstance(range_, CategoricalDistribution):
+        return range_.choices[int(given)]
+    assert isinstance(range_, (FloatDistribution, IntDistribution))
+    return range_.low if range_.single() else given

@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import runpy
+import subprocess
 import sys
+import venv
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -47,6 +49,47 @@ class MiniRocket:
         return signals.reshape(len(signals), -1) @ self.weights
 """
 """Stands in for aeon, which needs an environment of its own: as many features of random weights."""
+
+LIBRARIES = {
+    "smac": "",
+    "syne_tune": "",
+    "ConfigSpace": """
+class ConfigurationSpace(dict):
+    def add(self, parameter):
+        self.update(parameter)
+
+def Categorical(name, choices):
+    return {name: choices}
+
+def Float(name, limits, log):
+    return {name: limits}
+
+Integer = Float
+
+def EqualsCondition(parameter, family, value):
+    return {}
+""",
+    "dehb": """
+class DEHB:
+    def __init__(self, cs, max_fidelity, **settings):
+        self.space, self.max_fidelity, self.costs, self.asked = cs, max_fidelity, {}, 0
+
+    def ask(self):
+        self.asked += 1
+        if self.asked % 4 == 0 and self.costs:
+            best = min(self.costs, key=self.costs.get)
+            return {"config_id": best, "config": self.config(best), "fidelity": float(self.max_fidelity)}
+        return {"config_id": self.asked, "config": self.config(self.asked), "fidelity": 1.0 + self.asked % 2}
+
+    def config(self, seed):
+        return {name: among[seed % len(among)] for name, among in self.space.items()}
+
+    def tell(self, job, result):
+        self.costs[job["config_id"]] = result["fitness"]
+""",
+}
+"""Stand in for the libraries of `peers/searchers.py`: every fourth time it goes on with the best config, to the end."""
+REQUIREMENTS = BENCHMARKS / "peers" / "searchers-requirements.txt"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -124,6 +167,29 @@ def aeon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "convolution_based.py").write_text(AEON)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return an interpreter that finds stand-ins for the peers' libraries."""
+    for name, text in LIBRARIES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    return sys.executable
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the interpreter of an environment with the peers' libraries: what ECG_TUNE_PEERS names, or that of a new one."""
+    if given := os.environ.get("ECG_TUNE_PEERS"):
+        return given
+    folder = tmp_path_factory.mktemp("peers")
+    venv.create(folder, with_pip=True)
+    python = str(folder / "bin" / "python")
+    done = subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"{REQUIREMENTS.name} can't be installed: {done.stderr[-300:]}")
+    return python
 
 
 @pytest.fixture(scope="module")

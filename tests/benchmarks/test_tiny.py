@@ -65,7 +65,7 @@ IN_RAY = {
     "search": ("--tiny", "--json"),
 }
 """Scripts that search, in a Ray that is there already."""
-ON_THEIR_OWN = {"beyond_labels", "ensembles", "leads", "scaling", "peers/minirocket", "peers/peers"}
+ON_THEIR_OWN = {"beyond_labels", "ensembles", "leads", "scaling", "peers/minirocket", "peers/peers", "peers/searchers"}
 """Scripts with a test below, since they need two data sets, a Ray of their own, or a package that is not installed."""
 TINY = CHEAP | LONG | IN_RAY
 SCRIPTS = sorted(
