@@ -22,7 +22,7 @@ from analysis.evaluation.external_difference import with_difference
 from analysis.evaluation.files import write_evaluation
 from analysis.evaluation.kept_predictions import keep_predictions
 from analysis.evaluation.predictions import ModelPredictions, predict
-from analysis.evaluation.provenance import Bootstrap, Provenance, provenance_of
+from analysis.evaluation.provenance import Bootstrap, Provenance, provenance_of, teachers_text
 from analysis.evaluation.result import COST, FITTED, MEMBERS, EvaluationResult, compute_result, fitted_table, with_race
 from analysis.evaluation.statistics.bootstrap import patient_weights
 from analysis.evaluation.statistics.cost_table import cost_table
@@ -203,7 +203,8 @@ def _before_opening(
         raise DataError(f"the test split holds {provenance.n_patients} patient: intervals resample patients, an evaluation needs 2 or more")
     check_runs(candidates, data, device)
     trained_on = ", ".join(sorted({saved.trained_on for candidate in candidates for saved in candidate.seeds}))
-    return candidates, dataclasses.replace(provenance, trained_on=trained_on)
+    taught = teachers_text({saved.config.training.distillation for candidate in candidates for saved in candidate.seeds}, data)
+    return candidates, dataclasses.replace(provenance, trained_on=trained_on, taught=taught)
 
 
 def _predict_all(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -44,6 +44,7 @@ class Provenance:
         openings: Of these test records, this evaluation's included, see `ecg_tune.data.prepared.ledger.openings_of`.
         ledger_gaps: Times before which the ledger lacks a line; empty where nobody changed it.
         trained_on: What the models were trained on: "train", "train+validation", or both words with a comma.
+        taught: Whose probabilities were mixed into the labels of train, and how much (distillation); empty where there were no teachers.
         untuned: Classes whose F1 threshold was not tuned, in one model or more.
         external: Of external validation, where the models come from; empty for the models' own test split.
         limited: "500 of 21799 records" where the data were prepared with `--limit`.
@@ -67,6 +68,7 @@ class Provenance:
     threshold_rule: str
     bootstrap: Bootstrap | None
     trained_on: str = TRAIN
+    taught: str = ""
     limited: str = ""
     untuned: tuple[str, ...] = ()
     external: str = ""
@@ -155,8 +157,22 @@ def provenance_lines(provenance: Provenance) -> list[str]:
 
 
 def trained_on_text(provenance: Provenance) -> str:
-    """Say what the models were trained on and, where that includes validation, what decided instead of it."""
-    return provenance.trained_on + (f"; {REFERENCE_MODELS}" if TRAIN_AND_VALIDATION in provenance.trained_on else "")
+    """Say what the models were trained on, who taught them and, where that includes validation, what decided instead of it."""
+    decided = f"; {REFERENCE_MODELS}" if TRAIN_AND_VALIDATION in provenance.trained_on else ""
+    return provenance.trained_on + (f" {provenance.taught}" if provenance.taught else "") + decided
+
+
+def teachers_text(shares: Set[float], data: PreparedData) -> str:
+    """Say whose probabilities were mixed into the labels of train; "" for nobody's.
+
+    Args:
+        shares: `distillation` of the models.
+        data: What they were trained on.
+    """
+    if not any(shares):
+        return ""
+    said = data.manifest.get("taught", {}).get("text", "not noted")
+    return f"with a share of {' or '.join(f'{share:g}' for share in sorted(shares))} of each label from teachers: {said}"
 
 
 def thresholds_text(provenance: Provenance) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.evaluation.metrics import number
-from analysis.evaluation.provenance import interval_rule, records_text, thresholds_text
+from analysis.evaluation.provenance import interval_rule, records_text, thresholds_text, trained_on_text
 from analysis.evaluation.report.disclaimers import NOT_CLINICAL, limits, opened_text, warnings
 from analysis.evaluation.result import CALIBRATION, COST, SUBGROUPS, EvaluationResult
 from analysis.evaluation.tables import MACRO_COLUMNS
@@ -35,6 +35,7 @@ def model_card(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         duration=f"{manifest['n_samples'] / provenance.sampling_rate_hz:.4g} s" if provenance.leads else "",
         cost=_cost(result),
         choice=result.choice,
+        trained_on=trained_on_text(provenance),
         search_value="" if ranking.search_value is None else number(ranking.search_value),
         validation_macro_auc=number(ranking.validation_macro_auc),
         n_seeds=ranking.n_seeds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from ecg_tune.study.trial import Trial
 from ecg_tune.training.fit import saved_model, train_model
 from ecg_tune.training.learner import Learner, learning_data
 from ecg_tune.training.loss import make_loss, with_teachers
-from ecg_tune.training.model_file import build_predictor, load_saved
+from ecg_tune.training.model_file import build_predictor, load_saved, save_model
 from ecg_tune.training.predictor import predict_probabilities
 from ecg_tune.training.refit import refit_model
 from tests.conftest import make_toy_data
@@ -94,9 +95,23 @@ def test_all_else_is_the_data_that_were_copied_and_their_ledger_comes_with_them(
     assert (few.train.taught, taught.validation.taught) == (None, None)
 
 
+@pytest.mark.ray
 def test_an_export_says_that_what_they_say_stays_behind(taught: PreparedData, tmp_path: Path, capsys) -> None:
     assert run(["data", "export", str(taught.folder), str(tmp_path / "tree"), "--images", "none"]) == 0
     assert "the test split stays sealed; what teachers say is left out; SYNTHETIC" in capsys.readouterr().out
+
+
+@pytest.mark.ray
+def test_the_report_says_who_taught_the_models(taught: PreparedData, tmp_path: Path) -> None:
+    data = open_prepared(shutil.copytree(taught.folder, tmp_path / "data"))  # its test split is opened
+    config = dataclasses.replace(CONFIG, training=dataclasses.replace(CONFIG.training, distillation=0.5))
+    save_model(tmp_path / "models" / "CNN1D_best.pth", saved_model(train_model(config, data, seed=0), data, name="CNN1D"))
+    words = [str(tmp_path / "models"), "--data", str(data.folder), "--out", str(tmp_path / "out"), "--bootstrap", "100"]
+    assert run(["evaluate", *words]) == 0
+    said = " ".join((tmp_path / "out" / "EVALUATION_SUMMARY.txt").read_text().split())
+    assert "train with a share of 0.5 of each label from teachers: trial 0 (cnn1d) of study, leads I, II, V2, 3 folds of train" in said
+    for name in ("report.html", "MODEL_CARD.md"):
+        assert "of each label from teachers: trial 0 (cnn1d) of study" in (tmp_path / "out" / name).read_text()
 
 
 @pytest.mark.ray
