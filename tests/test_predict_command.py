@@ -160,7 +160,7 @@ def test_thresholds_of_one_half_are_used_when_asked_for(models, signal_mv, tmp_p
         (["{models}", "{tmp}/x.csv", "--explain"], "--explain colours a drawn ECG: give a file or folder with --png PATH"),
         (["{models}/Ensemble_best.json", "{tmp}/x.csv", "--explain", "--png", "{tmp}/a.png"], "and Ensemble is of several: name"),
         (["{models}", "{tmp}/x.npy"], "pass --leads NAMES and --rate HZ and --units mv|uv"),
-        (["{models}", "{tmp}/x.npy", "--leads", "I,II,V2", "--rate", "100", "--units", "v"], "if they are microvolts, say so (--units uv)"),
+        (["{models}", "{tmp}/x.npy", "--leads", "I,II,V2", "--rate", "100", "--units", "v"], "or say --units uv where it has none"),
         (["{models}", "{tmp}/x.npy", "--leads", "I,II,V3", "--rate", "100", "--units", "mv"], "lacks V2: the model takes I, II, V2"),
         (["{models}", "{tmp}/x.npy", "--leads", "I,II,V2", "--rate", "500", "--units", "mv"], "lasts 0.5 s, but the model takes 2.5 s"),
         (["{models}", "{tmp}/empty"], "empty holds no recording"),

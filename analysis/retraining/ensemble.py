@@ -158,12 +158,15 @@ def choose_ensemble(
         sensitivity_target: What the sensitivity thresholds reach on validation, 0.01 to 1.
 
     Returns:
-        The ensemble; None where there are fewer than two trainings, or where a model is named like the ensemble.
+        The ensemble; None where there are fewer than two trainings, where no other comes near the best one (it would be that training
+        under another name), or where a model is named like the ensemble.
     """
     if not can_join(candidates):
         return None
     of_file = _by_file(candidates, probabilities)
     weights = best_members(labels, of_file)
+    if len(weights) < 2:
+        return None
     mean = weighted_mean([of_file[name] for name in weights], list(weights.values()))
     trainings = {
         file.name: (candidate.name, file, saved)

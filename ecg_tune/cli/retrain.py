@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from analysis.retraining.ensemble import HeldOut
+from analysis.retraining.ensemble import NEAR_THE_BEST, HeldOut
 from analysis.retraining.ensemble_file import members_text
 from ecg_tune.api.retrain import MOST_FOLDS, MOST_SEEDS, RACERS, SEEDS, TOP, wanted
 from ecg_tune.api.retrain import retrain as retrain_trials
@@ -127,6 +127,8 @@ def _show_models(manifest: Mapping[str, Any]) -> None:
         print(f"Ensemble, chosen on validation: {members}; macro AUC there {ensemble['validation_macro_auc']:.4f}, which flatters it")
         if "held_out" in ensemble:
             print(f"its members chosen on one half of the patients, scored on the other: {HeldOut(**ensemble['held_out']).text()}")
+    elif sum(len(model["seeds"]) for model in manifest["models"]) > 1:
+        print(f"no ensemble: no other training comes within {NEAR_THE_BEST} of the best one on validation")
 
 
 def _show_missing(manifest: Mapping[str, Any], top: int, *, per_family: bool) -> None:

@@ -76,7 +76,7 @@ def _start(address: str | None) -> None:
     except AuthenticationError as error:
         raise UsageError(f"the Ray cluster at {address} {REFUSED}") from error
     except Exception as error:  # Ray raises a bare one when its own processes are too slow to start
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         if address:
             raise UsageError(f"the Ray cluster at {address} can't be joined: {first}; {HINT}") from error
         raise WorkFailedError(f"Ray could not be started: {first}; on a busy machine, run the same command again later") from error

@@ -211,8 +211,8 @@ def load_model(location: Path | str) -> Predictor:
         As a torch module it maps millivolts (batch, n_samples, n_leads) to logits (batch, n_classes).
 
     Raises:
-        DataError: Not a model file of ecg-tune, one of another format, one whose family this version does not have, or one whose
-            content does not fit together.
+        DataError: Not a model file of ecg-tune, an ensemble's, one of another format, one whose family this version does not have, or
+            one whose content does not fit together.
 
     Example:
         >>> from ecg_tune import load_model
@@ -222,6 +222,8 @@ def load_model(location: Path | str) -> Predictor:
         >>> len(model.thresholds["f1"])
         5
     """
+    if str(location).endswith(".json"):
+        raise DataError(f"{location} is the file of an ensemble: analysis.load_model loads it, with its members")
     return checked_predictor(load_saved(location), location)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_tune.metrics import Array
+from ecg_tune.metrics import Array, tunable
 
 CLIP = 1e-7  # as the predictor's own logits
 
@@ -23,18 +23,18 @@ def logits(probabilities: Array) -> Array:
 def platt_parameters(labels: NDArray[np.generic], probabilities: Array) -> Array:
     """Fit slope and intercept for each class, (n_classes, 2). Call it on validation records only.
 
-    A class with one kind of record keeps its probabilities (1, 0); one with a single probability is only shifted.
+    A class with fewer than `LEAST_POSITIVES` records that have it, or that lack it, keeps its probabilities (1, 0): so few tell no line,
+    not even whether it rises. One with a single probability is only shifted.
 
     Args:
         labels: (n_records, n_classes) of 0/1.
         probabilities: (n_records, n_classes) in [0, 1].
     """
     parameters = np.tile([1.0, 0.0], (labels.shape[1], 1))
-    for k, scores in enumerate(logits(probabilities).T):
-        positive = np.asarray(labels[:, k]).astype(bool)
+    has_class = np.asarray(labels).astype(bool)
+    for k in sorted({*tunable(has_class)} & {*tunable(~has_class)}):
+        scores, positive = logits(probabilities[:, k]), has_class[:, k]
         n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-        if n_positive == 0 or n_negative == 0:
-            continue
         targets = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
         if np.ptp(scores) < 1e-9:
             parameters[k, 1] = float(logits(targets.mean()) - scores.mean())

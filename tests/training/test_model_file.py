@@ -157,3 +157,8 @@ def test_a_file_whose_content_does_not_fit_together_is_refused_in_one_line(train
     with pytest.raises(DataError, match=r"a\.pth (does not hold what a model of its kind needs|is not a model file)") as caught:
         load_model(tmp_path / "a.pth")
     assert "\n" not in str(caught.value)
+
+
+def test_the_file_of_an_ensemble_is_refused_with_what_loads_it():
+    with pytest.raises(DataError, match=r"models/Ensemble_best\.json is the file of an ensemble: analysis\.load_model loads it"):
+        load_model("models/Ensemble_best.json")

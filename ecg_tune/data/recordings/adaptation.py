@@ -130,12 +130,12 @@ def check_signal(signal_mv: NDArray[np.float64], leads: tuple[str, ...], name: s
     if max(high.max(), -low.min()) > LARGEST_MV:
         raise DataError(
             f"{name}: values reach {max(high.max(), -low.min()):.4g} mV, and an ECG stays below {LARGEST_MV:g} mV: if they are "
-            "microvolts, say so (--units uv) or correct the unit in the file; else take out the offset or the artefact"
+            "microvolts, correct the unit in the file, or say --units uv where it has none; else take out the offset or the artefact"
         )
     if 0 < (high - low).max() < SMALLEST_MV:
         raise DataError(
             f"{name}: the values span {(high - low).max():.2g} mV, and an ECG spans more than {SMALLEST_MV:g} mV: if they are volts "
-            "or millivolts, say so (--units v, --units mv) or correct the unit in the file"
+            "or millivolts, correct the unit in the file, or say --units v or --units mv where it has none"
         )
     if which := [lead for lead, bottom, top in zip(leads, low, high, strict=True) if bottom == top]:
         raise DataError(f"{name}: {list_leads(which)} is constant, as with a loose electrode: give a recording with a signal there")

@@ -150,6 +150,12 @@ def test_the_seeds_of_one_model_join_and_one_training_has_nobody_to_join() -> No
     assert choose_ensemble(lone, {"A": members["A"][:1]}, labels) is None
 
 
+def test_a_training_that_no_other_comes_near_is_no_ensemble() -> None:
+    labels = np.eye(5, dtype=np.uint8)[np.arange(N) % 5]
+    perfect, guess = labels * 0.8 + 0.1, np.full((N, 5), 0.5)
+    assert choose_ensemble(candidates_of(["A"]), {"A": [perfect, guess]}, labels) is None
+
+
 def test_another_sensitivity_may_be_wanted_of_an_ensemble_later() -> None:
     labels, members = made_up(4)
     validation = Split("validation", np.zeros((N, 1, 1), np.int16), labels, {"patient_id": np.arange(N)})

@@ -43,6 +43,7 @@ def test_slopes_and_intercepts_equal_those_of_the_former_formula(kind: str) -> N
     rng = np.random.default_rng(0)
     for _ in range(20):
         labels, probabilities = made_up(kind, rng)
+        labels[:20] = np.arange(20) % 2  # enough of both kinds
         n_positive, n_negative = labels.sum(), len(labels) - labels.sum()
         targets = np.where(labels == 1, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
         score, ones = logits(probabilities), np.ones((len(labels), 1))
@@ -52,11 +53,16 @@ def test_slopes_and_intercepts_equal_those_of_the_former_formula(kind: str) -> N
         np.testing.assert_allclose(logistic_shift(score, targets), newton(ones, targets, score)[0], rtol=1e-6, atol=1e-6)
 
 
-def test_a_class_with_one_kind_of_record_keeps_its_probabilities_and_a_constant_one_is_only_shifted() -> None:
+@pytest.mark.parametrize("n_positive", [0, 1, 9, 31, 40])
+def test_a_class_with_few_records_of_one_kind_keeps_its_probabilities(n_positive: int) -> None:
+    labels = (np.arange(40) < n_positive).astype(np.uint8)[:, None]
+    np.testing.assert_array_equal(platt_parameters(labels, np.linspace(0.1, 0.9, 40)[:, None]), [[1, 0]])
+
+
+def test_a_class_with_one_probability_is_only_shifted() -> None:
     labels = np.zeros((40, 2), np.uint8)
     labels[:10, 1] = 1
     parameters = platt_parameters(labels, np.full((40, 2), 0.8))
-    np.testing.assert_array_equal(parameters[0], [1, 0])
     assert parameters[1, 0] == 1
     mean_target = (10 * 11 / 12 + 30 / 32) / 40
     assert expit(logits(np.array(0.8)) + parameters[1, 1]) == pytest.approx(mean_target, abs=1e-9)

@@ -98,8 +98,11 @@ def changed(at: object, value: float) -> Recording:
         (changed((slice(5, 8), 2), np.inf), r"3 samples are missing \(NaN or infinite\) in V2"),
         (changed((slice(None), 1), 0.25), "II is constant, as with a loose electrode"),
         (Recording(np.zeros((1000, 3)), WANTED.leads, 100), "I, II, V2 is constant"),
-        (Recording(1000 * waves().signal_mv, WANTED.leads, 100), r"values reach 1000 mV, .* if they are microvolts, say so \(--units uv\)"),
-        (Recording(waves().signal_mv / 1000, WANTED.leads, 100), r"values span 0.002 mV, .* say so \(--units v, --units mv\)"),
+        (
+            Recording(1000 * waves().signal_mv, WANTED.leads, 100),
+            r"values reach 1000 mV, .* if they are microvolts, .* say --units uv where",
+        ),
+        (Recording(waves().signal_mv / 1000, WANTED.leads, 100), r"values span 0.002 mV, .* say --units v or --units mv where"),
         (changed((7, 0), -10.5), "values reach 10.5 mV"),
     ],
 )

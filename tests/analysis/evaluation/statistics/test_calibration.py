@@ -141,8 +141,8 @@ def test_platt_scaling_equals_scikit_learn_on_platts_targets_and_restores_calibr
 
 
 def test_platt_scaling_is_finite_for_separated_constant_and_one_sided_classes() -> None:
-    labels = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]])
-    probabilities = np.array([[0.9, 0.3, 0.2], [0.8, 0.3, 0.4], [0.2, 0.3, 0.1], [0.1, 0.3, 0.7]])
+    labels = np.repeat([[1, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]], 10, axis=0)
+    probabilities = np.repeat([[0.9, 0.3, 0.2], [0.8, 0.3, 0.4], [0.2, 0.3, 0.1], [0.1, 0.3, 0.7]], 10, axis=0)
     found = platt_parameters(labels, probabilities)
     assert np.isfinite(found).all()
     assert found[0, 0] > 0
