@@ -57,6 +57,14 @@ MAX_EPOCHS = 20
 RUNGS = (3, 9)
 
 
+@pytest.fixture(scope="module")
+def all_join() -> Iterator[None]:
+    """Let all trainings join an ensemble, however far apart they are: tiny ones are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("analysis.retraining.ensemble.NEAR_THE_BEST", 1.0)
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def coarse_pictures() -> Iterator[None]:
     """Write PNGs with few pixels: nobody looks at them here, and an evaluation writes seventeen."""

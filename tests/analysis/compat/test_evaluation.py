@@ -60,6 +60,7 @@ def test_models_are_named_by_their_files_and_keep_their_order(config: Config) ->
         assert {tuple(result.thresholds) for result in results.values()} == {(0.3,) * 5}
 
 
+@pytest.mark.usefixtures("all_join")
 def test_an_ensemble_is_named_by_its_file_too(config: Config) -> None:
     path = make_ensemble(config)
     assert path is not None

@@ -26,6 +26,8 @@ from ecg_tune.models import build_model, n_parameters
 from ecg_tune.models.rnn import RNNConfig
 from ecg_tune.training.model_file import SavedModel, describe_data, save_model
 
+pytestmark = pytest.mark.usefixtures("all_join")
+
 MACRO = ["Sensitivity", "Specificity", "Precision", "F1-Score", "Accuracy", "AUC-ROC", "AUC-PR"]
 THRESHOLDS = [0.52, 0.5, 0.48, 0.51, 0.49]
 TABLES = {"01_macro_comparison", "02_per_class_f1_comparison", "03_per_class_sensitivity_comparison"}

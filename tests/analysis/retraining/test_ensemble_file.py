@@ -37,6 +37,8 @@ from ecg_tune.training.model_file import SavedModel, save_model
 from ecg_tune.training.predictor import predict_probabilities
 from tests.conftest import make_toy_data
 
+pytestmark = pytest.mark.usefixtures("all_join")
+
 Maker = Callable[..., SavedModel]
 
 
