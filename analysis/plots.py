@@ -22,6 +22,7 @@ WIDTH_IN = 7.2
 CELL_IN = 0.78
 """Least width of a heatmap's cell: a value with its interval."""
 DPI = 200
+PALETTE = colormaps["cividis"].with_extremes(bad="#DDDDDD")
 LABELS = {
     "sensitivity": "Sensitivity", "specificity": "Specificity", "precision": "Precision", "npv": "NPV",
     "f1_score": "F1-Score", "accuracy": "Accuracy", "auc_roc": "AUC-ROC", "auc_pr": "AUC-PR",
@@ -95,8 +96,7 @@ def heatmap_figure(
     width_in = max(WIDTH_IN * 0.8, 1.5 + CELL_IN * len(columns))
     figure = Figure(figsize=(width_in, 1.5 + (0.42 if limits is None else 0.55) * len(rows)), layout="constrained")
     axes = figure.subplots()
-    palette = colormaps["cividis"].with_extremes(bad="#DDDDDD")
-    image = axes.imshow(np.ma.masked_invalid(values), vmin=0, vmax=1, cmap=palette, aspect="auto")
+    image = axes.imshow(np.ma.masked_invalid(values), vmin=0, vmax=1, cmap=PALETTE, aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         colour = "white" if value < 0.5 else "black"
         interval = "" if limits is None or np.isnan(limits[i, j]).any() else f"{limits[i, j, 0]:.3f} to {limits[i, j, 1]:.3f}"
@@ -113,7 +113,7 @@ def heatmap_figure(
 
 
 def confusion_figure(matrices: Array, *, class_names: Sequence[str], note: str = "") -> Figure:
-    """Draw one 2 x 2 matrix a class: counts, and the share of the row.
+    """Draw one 2 x 2 matrix a class: counts, and the share of the row; a row without records is grey and "n/a".
 
     Args:
         matrices: (n_classes, 2, 2) as [[tn, fp], [fn, tp]]; means over seeds may be fractional.
@@ -123,10 +123,11 @@ def confusion_figure(matrices: Array, *, class_names: Sequence[str], note: str =
     panels = list(np.atleast_2d(figure.subplots(n_rows, 3)).flat)
     for axes, matrix, name in zip(panels, matrices, class_names, strict=False):
         total = matrix.sum(axis=1, keepdims=True)
-        share = np.divide(matrix, total, out=np.zeros_like(matrix), where=total > 0)
-        axes.imshow(share, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+        share = np.divide(matrix, total, out=np.full_like(matrix, np.nan), where=total > 0)
+        axes.imshow(np.ma.masked_invalid(share), vmin=0, vmax=1, cmap=PALETTE, aspect="auto")
         for (i, j), number in np.ndenumerate(matrix):
-            text = (f"{number:.0f}" if float(number).is_integer() else f"{number:.1f}") + f"\n{share[i, j]:.0%}"
+            counted = f"{number:.0f}" if float(number).is_integer() else f"{number:.1f}"
+            text = f"{counted}\n{share[i, j]:.0%}" if total[i, 0] else "n/a"
             axes.text(j, i, text, ha="center", va="center", fontsize=9, color="white" if share[i, j] < 0.5 else "black")
         axes.set_xticks([0, 1], ["no", "yes"], fontsize=8)
         axes.set_yticks([0, 1], ["no", "yes"], fontsize=8)

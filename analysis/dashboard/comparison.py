@@ -103,6 +103,9 @@ def _warnings(studies: Sequence[ComparedStudy]) -> list[tuple[str, str]]:
     if any(study.summary.attributes.synthetic for study in studies):
         which = ", ".join(name for name, study in named.items() if study.summary.attributes.synthetic)
         warnings.append(("SYNTHETIC", f"Simulated records in {which}: those numbers say nothing about real patients."))
+    limited = [f"{name} to {only}" for name, study in named.items() if (only := study.summary.attributes.limited)]
+    if limited:
+        warnings.append(("LIMITED", f"Data prepared for a quick try: {', '.join(limited)}."))
     fingerprints = {name: study.summary.attributes.data_fingerprint for name, study in named.items()}
     if len(set(fingerprints.values())) > 1:
         listed = ", ".join(f"{name} {(fingerprint or UNKNOWN)[:12]}" for name, fingerprint in fingerprints.items())

@@ -220,7 +220,7 @@ def _predict_all(
 ) -> dict[str, ModelPredictions]:
     predictions = {}
     for candidate in candidates:
-        announce(f"{candidate.name}: {len(candidate.files)} seed(s) on {len(test)} test records")
+        announce(f"{candidate.name}: {len(candidate.files)} seed{'s' * (len(candidate.files) != 1)} on {len(test)} test records")
         predictions[candidate.name] = predict(
             candidate, data.validation, probabilities[candidate.name], test, sensitivity_target=target, device=device
         )

@@ -13,7 +13,7 @@ from analysis.evaluation.explanations.text_section import explained_lines
 from analysis.evaluation.external_difference import DIFFERENCE, difference_figure, difference_lines
 from analysis.evaluation.plots.figures import FOLDER, draw_predictions, generate_visualizations
 from analysis.evaluation.predictions import ModelPredictions
-from analysis.evaluation.provenance import figure_note
+from analysis.evaluation.provenance import figure_note, untuned_text
 from analysis.evaluation.report.model_card import CARD, model_card
 from analysis.evaluation.report.page import REPORT, report_page
 from analysis.evaluation.report.paired_text import paired_lines
@@ -102,7 +102,8 @@ def _write_reports(result: EvaluationResult, predictions: Mapping[str, ModelPred
         | {f"thresholds for {wanted}, seed {seed.seed}": seed.sensitivity_thresholds for seed in model.seeds}
         for name, model in predictions.items()
     }
-    others = {"At 0.5": result.at_half.metrics, f"At the thresholds for {wanted}": result.at_sensitivity.metrics}
+    untuned = f" ({text})" if (text := untuned_text(provenance)) else ""
+    others = {"At 0.5": result.at_half.metrics, f"At the thresholds for {wanted}{untuned}": result.at_sensitivity.metrics}
     sections = [paired_lines(result.tables[PAIRED], best=best), calibration_lines(result.tables[CALIBRATION], best=best)]
     sections += [decision_lines(result.tables[DECISION]), subgroup_lines(result.tables[SUBGROUPS], model=best)]
     sections += [*error_sections(result.tables, best=best), explained_lines(result.tables[EXPLANATIONS]), cost_lines(result.tables[COST])]

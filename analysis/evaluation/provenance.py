@@ -11,7 +11,7 @@ from typing import Any
 from ecg_tune.config import check_range, inputs_text
 from ecg_tune.data.prepared.dataset import PreparedData, read_ledger
 from ecg_tune.data.prepared.ledger import Line, gaps_text
-from ecg_tune.metrics import UNTUNED_RULE
+from ecg_tune.metrics import LEAST_POSITIVES, UNTUNED, UNTUNED_RULE
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
 F1_RULE = f"per class, the one with the highest F1 on the validation split (stored in each model file); {UNTUNED_RULE}"
@@ -21,6 +21,8 @@ REFERENCE_MODELS = (
 )
 WIDTH = 100
 ENOUGH_RESAMPLES = 1000
+ENOUGH_POSITIVES, MOST_NAMED = 10, 5
+"""Positive records below which a bootstrap draws the same few again and again; classes named that have fewer."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,14 @@ def thresholds_text(provenance: Provenance) -> str:
     return provenance.threshold_rule + (f". Here: {', '.join(provenance.untuned)}" if provenance.untuned else "")
 
 
+def untuned_text(provenance: Provenance) -> str:
+    """Say how many classes have a threshold that follows no rule, since too few validation records have them; "" for none."""
+    if not (n := len(provenance.untuned)):
+        return ""
+    classes = f"{n} of {len(provenance.class_names)} classes {'has' if n == 1 else 'have'}"
+    return f"{classes} {UNTUNED:g} instead, with fewer than {LEAST_POSITIVES} validation records"
+
+
 def interval_rule(provenance: Provenance) -> str:
     """Say how the intervals were made."""
     if (bootstrap := provenance.bootstrap) is None:
@@ -189,7 +199,19 @@ def interval_rule(provenance: Provenance) -> str:
     few = "" if bootstrap.n_resamples >= ENOUGH_RESAMPLES else f" (fewer than {ENOUGH_RESAMPLES}: too few to publish)"
     return (
         f"95 % percentile, {kind}, {bootstrap.n_resamples} resamples{few}, seed {bootstrap.seed}; "
-        f"they reflect which {whose} happen to be in the test split, not the randomness of training"
+        f"they reflect which {whose} happen to be in the test split, not the randomness of training{_too_narrow(provenance.n_positives)}"
+    )
+
+
+def _too_narrow(n_positives: Mapping[str, int]) -> str:
+    """Name the classes with so few positive records that their intervals can't be believed, fewest first; a class with none has none."""
+    few = [f"{name} {n}" for name, n in sorted(n_positives.items(), key=lambda item: item[1]) if 0 < n < ENOUGH_POSITIVES]
+    if not few:
+        return ""
+    more = f" and {len(few) - MOST_NAMED} more" if len(few) > MOST_NAMED else ""
+    return (
+        f"; for classes with fewer than {ENOUGH_POSITIVES} positive test records ({', '.join(few[:MOST_NAMED])}{more}) "
+        "they are too narrow to be believed"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,11 +82,11 @@ def compare_evaluations(
         "A": str(a.folder), "B": str(b.folder), "data_fingerprint": a.fingerprint, "split": a.split, "records": len(a.labels),
         "best": {side: {"model": files.best, "chosen_by": files.choice} for side, files in zip(SIDES, (a, b), strict=True)},
         "patients": n_patients, "classes": list(a.class_names), "synthetic": a.synthetic or b.synthetic, "bootstrap": n_bootstrap,
+        "limited": a.limited or b.limited,
         "seeds": {f"{side}: {name}": len(files.models[name].seeds) for side, files, of_side in
                   zip(SIDES, (a, b), (left, right), strict=True) for name in of_side},
     }  # fmt: skip
-    note = f"{'SYNTHETIC data, ' if facts['synthetic'] else ''}{len(a.labels)} test records of {n_patients} patients, split {a.split}"
-    return ResultComparison(_adjusted(pd.concat(parts, ignore_index=True)), facts, f"{note}, data {a.fingerprint[:12]}")
+    return ResultComparison(_adjusted(pd.concat(parts, ignore_index=True)), facts, _note(facts))
 
 
 def check_same_records(a: EvaluationFiles, b: EvaluationFiles) -> None:
@@ -111,7 +112,7 @@ def write_comparison(comparison: ResultComparison, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     facts = comparison.facts
     told = {"Split": facts["split"], "Records": facts["records"], "Patients": facts["patients"]}
-    told |= {"Data_Fingerprint": facts["data_fingerprint"], "Synthetic": facts["synthetic"]}
+    told |= {"Data_Fingerprint": facts["data_fingerprint"], "Synthetic": facts["synthetic"], "Limited": facts["limited"]}
     write_table(comparison.table.assign(**told), out, TABLE, number_format="%.6g")
     text = json.dumps(plain(comparison), indent=1, ensure_ascii=False)
     LocalStorage(out).write(JSON_FILE, lambda file: file.write(text.encode()))
@@ -131,6 +132,13 @@ def choice_lines(comparison: ResultComparison) -> list[str]:
     """Say which model each evaluation had called its best, and by what; nothing where older files don't say."""
     best = comparison.facts["best"].items()
     return [f"best of {side}: {of['model']}, chosen by the {of['chosen_by']}" for side, of in best if of["model"] and of["chosen_by"]]
+
+
+def _note(facts: Mapping[str, Any]) -> str:
+    mark = "SYNTHETIC data, " if facts["synthetic"] else ""
+    mark += f"LIMITED to {facts['limited']}, " if facts["limited"] else ""
+    records = f"{facts['records']} test records of {facts['patients']} patients"
+    return f"{mark}{records}, split {facts['split']}, data {facts['data_fingerprint'][:12]}"
 
 
 def _pairs(a: EvaluationFiles, b: EvaluationFiles, model_a: str | None, model_b: str | None) -> list[tuple[str, str]]:

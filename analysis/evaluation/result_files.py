@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from analysis.evaluation.report.text_reports import SUMMARY_FILE
 from analysis.evaluation.result import FITTED
 from analysis.evaluation.result_folder import changed_files
 from analysis.evaluation.statistics.bootstrap import ThresholdedPredictions
@@ -30,6 +31,7 @@ NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 MODEL = re.compile(r"[\w#. +-]{1,100}")
 TRAINING = re.compile(r"(.+?_seed\d+)_(.+)", re.DOTALL)
 """A column of predictions: the training, the class."""
+LIMITED, LONGEST_HEAD_BYTES = re.compile(r"LIMITED DATA: only (.{1,100}) were prepared"), 100_000
 CHOICE = re.compile(r"[^\x00-\x1f\x7f]{1,400}")
 
 
@@ -57,6 +59,7 @@ class EvaluationFiles:
         labels: (n_records, n_classes) of 0/1.
         models: {name: its predictions}, in the order of the reports.
         best: The best model by validation; None where older files don't say.
+        limited: "500 of 21799 records" where the data were prepared with `--limit`.
         choice: By what it was chosen, e.g. a race over seeds; "" where older files don't say.
     """
 
@@ -71,6 +74,7 @@ class EvaluationFiles:
     models: Mapping[str, EvaluatedModel]
     best: str | None
     choice: str = ""
+    limited: str = ""
 
 
 def read_evaluation(folder: Path) -> EvaluationFiles:
@@ -161,11 +165,22 @@ def _files(folder: Path, table: pd.DataFrame, thresholds: Mapping[str, Mapping[i
         models=models,
         best=best if isinstance(best, str) and best in models else None,
         choice=_choice(table.attrs.get("Choice")),
+        limited=_limited(folder, table.attrs.get("Limited")),
     )
 
 
 def _choice(noted: object) -> str:
     return noted if isinstance(noted, str) and CHOICE.fullmatch(noted) else ""
+
+
+def _limited(folder: Path, noted: object) -> str:
+    """Read to how many records the data were limited; the summary says it where the predictions, of older files, don't."""
+    summary = folder / SUMMARY_FILE
+    if noted is None and summary.is_file():
+        with summary.open("rb") as file:
+            said = LIMITED.search(file.read(LONGEST_HEAD_BYTES).decode(errors="replace"))
+        noted = said[1] if said else ""
+    return noted if isinstance(noted, str) and NAME.fullmatch(noted) else ""
 
 
 def _predictions(table: pd.DataFrame, model: str, names: tuple[str, ...], thresholds: Mapping[str, float]) -> ThresholdedPredictions:

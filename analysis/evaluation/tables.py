@@ -170,7 +170,7 @@ def write_predictions(
     """
     table.to_csv(folder / "predictions.csv", index=False, lineterminator="\n")
     noted = table.copy()
-    noted.attrs = {**_facts(provenance), "Best": best, "Choice": choice, "Best_Seeds": dict(best_seeds)}
+    noted.attrs = {**_facts(provenance), "Limited": provenance.limited, "Best": best, "Choice": choice, "Best_Seeds": dict(best_seeds)}
     noted.to_parquet(folder / PREDICTIONS, engine="pyarrow", index=False)
 
 

@@ -149,7 +149,7 @@ class Progress:
         """Start a round of trainings."""
         self.n_jobs, self.n_done, self.started = n_jobs, 0, time.monotonic()
         kept = f", {n_kept} were finished before" if n_kept else ""
-        self.say(f"{n_jobs} trainings to do{kept}")
+        self.say(f"{n_jobs} training{'s' * (n_jobs != 1)} to do{kept}")
 
     def done(self, job: Job, outcome: Outcome) -> None:
         """Say how one training ended."""

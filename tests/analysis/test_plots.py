@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.evaluation.plots.curves import curves_figure, own_lines
-from analysis.plots import BAR_METRICS, bars_figure, heatmap_figure
+from analysis.plots import BAR_METRICS, bars_figure, confusion_figure, heatmap_figure
 
 
 def test_the_bars_show_values_and_intervals_and_leave_out_what_is_undefined() -> None:
@@ -61,3 +61,10 @@ def test_the_band_is_drawn_around_the_thick_line_only() -> None:
     figure = curves_figure("roc", labels, scores, class_names=("MI",), selected="B", weights=rng.integers(0, 3, (40, 50)).astype(float))
     assert len(figure.axes[0].collections) == 1
     assert "Band: its 95 % interval" in figure.get_supxlabel().replace("\n", " ").replace("\u00a0", " ")
+
+
+def test_a_row_of_a_confusion_matrix_without_records_has_no_share() -> None:
+    matrices = np.array([[[8.0, 2.0], [0.0, 0.0]], [[0.0, 0.0], [1.5, 4.5]]])
+    figure = confusion_figure(matrices, class_names=("no positives", "no negatives"))
+    texts = [[text.get_text() for text in axes.texts] for axes in figure.axes[:2]]
+    assert texts == [["8\n80%", "2\n20%", "n/a", "n/a"], ["n/a", "n/a", "1.5\n25%", "4.5\n75%"]]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from analysis.evaluation.provenance import ENOUGH_RESAMPLES, Provenance
 from ecg_tune.data.prepared.ledger import gaps_text
 
@@ -26,12 +29,23 @@ def opened_text(provenance: Provenance) -> str:
     return f"this test split has been opened {n} time{'' if n == 1 else 's'}"
 
 
-def limits(provenance: Provenance) -> list[str]:
-    """List what the numbers do not show, one sentence each."""
+def from_ptbxl(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether the data came from a PTB-XL download: preparing one notes both of these, version 0.1 only the second."""
+    return "labels" in manifest or "ptbxl_checksum" in manifest
+
+
+def limits(provenance: Provenance, manifest: Mapping[str, Any]) -> list[str]:
+    """List what the numbers do not show, one sentence each.
+
+    Args:
+        manifest: Of the prepared data.
+    """
+    real = from_ptbxl(manifest) and not provenance.synthetic
+    ptbxl = "those of PTB-XL are cardiologists' statements on the ECG, not diagnoses confirmed otherwise"
     lines = [
         "One data set, one split: nothing here shows how a model does at other hospitals, on other devices or populations.",
         "Intervals cover which patients happened to be tested, not the randomness of training: for that see the sd over seeds.",
-        "The labels are taken as given: those of PTB-XL are cardiologists' statements on the ECG, not diagnoses confirmed otherwise.",
+        f"The labels are taken as given: {ptbxl if real else 'how they were made is not checked here'}.",
         "Macro means weigh rare and frequent classes alike; precision, F1 and net benefit depend on how frequent a class is here.",
         "Subgroups, statements and pairs of models are many: some stand out by chance.",
     ]

@@ -7,8 +7,9 @@ from typing import Any
 
 from analysis.evaluation.metrics import number
 from analysis.evaluation.provenance import interval_rule, records_text, thresholds_text, trained_on_text
-from analysis.evaluation.report.disclaimers import NOT_CLINICAL, limits, opened_text, warnings
+from analysis.evaluation.report.disclaimers import NOT_CLINICAL, from_ptbxl, limits, opened_text, warnings
 from analysis.evaluation.result import CALIBRATION, COST, SUBGROUPS, EvaluationResult
+from analysis.evaluation.statistics.subgroups import LEAST_LABELS
 from analysis.evaluation.tables import MACRO_COLUMNS
 from analysis.templating import render_text
 
@@ -29,7 +30,7 @@ def model_card(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         model=result.best,
         provenance=provenance,
         synthetic=provenance.synthetic,
-        ptbxl="labels" in manifest or "ptbxl_checksum" in manifest,  # `data prepare` of PTB-XL writes both, version 0.1 the second
+        ptbxl=from_ptbxl(manifest),
         warnings=warnings(provenance),
         disclaimer=NOT_CLINICAL,
         duration=f"{manifest['n_samples'] / provenance.sampling_rate_hz:.4g} s" if provenance.leads else "",
@@ -49,7 +50,8 @@ def model_card(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         performance=_performance(result),
         calibration=_calibration(result),
         subgroups=_subgroups(result),
-        limits=limits(provenance),
+        least_labels=LEAST_LABELS,
+        limits=limits(provenance, manifest),
     )
 
 
@@ -81,11 +83,11 @@ def _calibration(result: EvaluationResult) -> list[str]:
 
 
 def _subgroups(result: EvaluationResult) -> list[list[str]]:
-    """List group, size, AUC and the AUC of all records, for every group that is large enough."""
+    """List group, size, AUC, the AUC of all records and the classes of both, for every group that is large enough."""
     table = result.tables[SUBGROUPS]
     shown = table[(table["Class"] == "macro_avg") & (table["Suppressed"] == "")]
     return [
-        [f"{r.Attribute}: {r.Group}", str(r.Records), _with_interval(r.AUC, r.AUC_lo, r.AUC_hi), number(r.AUC_of_all)]
+        [f"{r.Attribute}: {r.Group}", str(r.Records), _with_interval(r.AUC, r.AUC_lo, r.AUC_hi), number(r.AUC_of_all), r.Classes]
         for r in shown.itertuples()
     ]
 

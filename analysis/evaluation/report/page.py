@@ -48,7 +48,7 @@ def report_page(result: EvaluationResult, manifest: Mapping[str, Any]) -> str:
         error_section(result),
         explanations_section(result),
         cost_section(result),
-        ReportSection("limits", "Limits", (Bullets(tuple(limits(result.provenance))),)),
+        ReportSection("limits", "Limits", (Bullets(tuple(limits(result.provenance, manifest))),)),
         files_section(files),
     ]
     figure = captioned_figure(result, "06_model_comparison_bars.png")

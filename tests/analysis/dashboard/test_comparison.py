@@ -111,3 +111,11 @@ def test_figures_of_several_studies_are_written_too(tmp_path: Path, monkeypatch:
 def test_an_empty_study_beside_another_gives_a_page(tmp_path: Path) -> None:
     studies = [str(make(tmp_path / "one", [0.7])), str(make(tmp_path / "none", []))]
     assert run(["dashboard", *studies, "--out", str(tmp_path / "page.html")]) == 0
+
+
+def test_data_of_a_quick_try_are_said_to_be_limited(tmp_path: Path) -> None:
+    one, two = make(tmp_path / "one", [0.7]), make(tmp_path / "two", [0.8])
+    optuna.load_study(study_name="two", storage=f"sqlite:///{two / 'study.db'}").set_user_attr("limited", "600 of 2980 records")
+    assert run(["dashboard", str(one), str(two), "--out", str(tmp_path / "page.html")]) == 0
+    banner = "<strong>LIMITED.</strong> Data prepared for a quick try: two to 600 of 2980 records."
+    assert banner in (tmp_path / "page.html").read_text(encoding="utf-8")

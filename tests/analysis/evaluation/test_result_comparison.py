@@ -78,6 +78,19 @@ def test_the_choices_of_validation_are_compared_by_paired_tests(a, b, tmp_path):
     assert (right["Difference"], right["P"], right["Only_A_right"]) == (0, 1, 0)
 
 
+@pytest.mark.parametrize("older", [False, True])
+def test_data_of_a_quick_try_are_said_to_be_limited(older, b, tmp_path):
+    limited = results(tmp_path / "limited", {"CNN1D": [SCORES["CNN1D"]]}, facts={} if older else {"Limited": "600 of 2980 records"})
+    if older:  # these say it in their summary alone
+        text = "*** LIMITED DATA: only 600 of 2980 records were prepared, for a quick try. ***\n"
+        (limited / "EVALUATION_SUMMARY.txt").write_text(text)
+    said = ecg_tune("compare", limited, b, "--out", tmp_path / "out", "--bootstrap", 100)
+    assert "SYNTHETIC data, LIMITED to 600 of 2980 records, 80 test records" in said.out
+    assert json.loads((tmp_path / "out" / "comparison.json").read_text())["limited"] == "600 of 2980 records"
+    assert set(pd.read_csv(tmp_path / "out" / "comparison.csv")["Limited"]) == {"600 of 2980 records"}
+    assert "LIMITED" not in ecg_tune("compare", b, b, "--bootstrap", 100).out
+
+
 def test_models_of_one_name_are_compared_and_p_values_adjusted_over_the_pairs(a, tmp_path):
     other = results(tmp_path / "b", {"CNN1D": [SCORES["ResNet1D"]], "RNNModel": [SCORES["CNN1D"]]})
     facts = json.loads(ecg_tune("compare", a, other, "--json", "--bootstrap", 100).out)

@@ -121,7 +121,7 @@ def test_an_interrupted_command_keeps_the_teachers_that_were_trained(place: Path
     models[1].unlink()
     assert run(["data", "teach", str(place / "few"), str(tmp_path / "out"), "--study", str(place / "study"), "--folds", "3"]) == 0
     out = capsys.readouterr().out
-    assert "1 trainings to do, 2 were finished before" in out
+    assert "1 training to do, 2 were finished before" in out
     assert "(SYNTHETIC data)" in out
     assert [models[k].stat().st_mtime_ns for k in (0, 2)] == [before[0], before[2]]
     np.testing.assert_allclose(open_prepared(tmp_path / "out").train.taught, taught.train.taught, atol=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis.evaluation.metrics import AVERAGES, count, number
 from analysis.evaluation.plots.figures import HEATMAPS
+from analysis.evaluation.provenance import untuned_text
 from analysis.evaluation.report.elements import Cell, Element, Paragraph, ReportSection, Table, interval_cell
 from analysis.evaluation.report.figures import captioned_figure
 from analysis.evaluation.result import AtThresholds, EvaluationResult
@@ -18,6 +19,8 @@ def models_section(result: EvaluationResult) -> ReportSection:
     n_classes = len(result.provenance.class_names)
     intro = f"The chosen model is marked. Means over the {n_classes} classes, each model a row. The figure on top draws them."
     target = f"At the thresholds that reach sensitivity {result.sensitivity_target:g} on validation; on test it may fall short."
+    untuned = untuned_text(result.provenance)
+    target += f" {untuned}." if untuned else ""
     elements = (
         Paragraph(intro),
         _macro_table(result, result.at_f1, "", "At the thresholds with the highest F1 on validation."),

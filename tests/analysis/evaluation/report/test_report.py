@@ -29,6 +29,7 @@ from analysis.evaluation.report.sections.error_analysis import error_section
 from analysis.evaluation.report.sections.explanations import explanations_section
 from analysis.evaluation.report.sections.model_selection import selection_section
 from analysis.evaluation.report.sections.paired_comparisons import paired_section
+from analysis.evaluation.report.sections.performance import models_section
 from analysis.evaluation.report.sections.subgroups import subgroup_section
 from analysis.evaluation.report.text_reports import summary_text
 from analysis.evaluation.report.tripod import AUTHOR, ITEMS, tripod_text
@@ -250,11 +251,25 @@ def test_real_data_carry_no_warning_of_synthetic_ones_but_name_their_licence(res
     card = model_card(real, {**data.manifest, "labels": "superclass"})
     assert "SYNTHETIC" not in card
     assert "Creative Commons Attribution 4.0" in card
+    assert "those of PTB-XL are cardiologists' statements" in card
     card = model_card(real, data.manifest)
     assert "recordings not read from a PTB-XL download" in card
     assert "CC BY" not in card
+    assert "- The labels are taken as given: how they were made is not checked here.\n" in card
+    assert "cardiologists" not in card
     assert "public data" not in card
     assert "SYNTHETIC" not in tripod_text(real.provenance)
+
+
+def test_two_means_over_other_classes_and_a_fallback_threshold_are_told_apart(result: EvaluationResult, data: PreparedData) -> None:
+    table, card = result.tables[SUBGROUPS], model_card(result, data.manifest)
+    overall = table[(table["Attribute"] == "all") & (table["Class"] == "macro_avg")].iloc[0]
+    assert re.search(rf"\| all: all records \|.* \| {re.escape(overall['Classes'])} \|\n", card)
+    assert "the mean over the classes named beside it, those with 10 positives and 10 negatives or more in the group" in card
+    assert f"over {(n := result.rankings[0].n_seeds)} seed{'s' * (n != 1)}" in card
+    few = dataclasses.replace(result, provenance=dataclasses.replace(result.provenance, untuned=("MI", "HYP")))
+    caption = tables_of(models_section(few))["01_macro_comparison_at_sensitivity_target"].caption
+    assert caption.endswith("it may fall short. 2 of 5 classes have 0.5 instead, with fewer than 10 validation records.")
 
 
 def test_the_model_card_states_the_length_of_a_record_and_images_once(result: EvaluationResult, data: PreparedData) -> None:
