@@ -110,7 +110,7 @@ def _class_texts(data: PreparedData, other: PreparedData) -> list[str]:
     if further := [name for name in other.class_names if name not in data.class_names]:
         more = f" and {len(further) - MOST_NAMED} more" if len(further) > MOST_NAMED else ""
         texts.append(f"not predicted, so not evaluated: {', '.join(further[:MOST_NAMED])}{more}")
-    if (rule := rule_text(data.manifest["label_rule"])) != rule_text(other.manifest["label_rule"]):
+    if (rule := rule_text(data.manifest)) != rule_text(other.manifest):
         texts.append(f"classes are matched by name alone, and the models learnt theirs by another rule: {rule}")
     return texts
 

@@ -11,6 +11,7 @@ from typing import Any
 from ecg_tune.config import check_range, inputs_text
 from ecg_tune.data.prepared.dataset import PreparedData, read_ledger
 from ecg_tune.data.prepared.ledger import Line, gaps_text
+from ecg_tune.data.prepared.manifest import has_likelihood
 from ecg_tune.metrics import LEAST_POSITIVES, UNTUNED, UNTUNED_RULE
 from ecg_tune.training.model_file import TRAIN, TRAIN_AND_VALIDATION
 
@@ -113,7 +114,7 @@ def provenance_of(data: PreparedData, *, study: str, threshold_rule: str = F1_RU
         leads=data.leads,
         sampling_rate_hz=data.sampling_rate_hz,
         class_names=data.class_names,
-        label_rule=rule_text(data.manifest["label_rule"]),
+        label_rule=rule_text(data.manifest),
         synthetic=data.synthetic,
         n_records=int(counts["records"]),
         n_patients=int(counts["patients"]),
@@ -235,12 +236,15 @@ def records_text(n_records: int, n_patients: int, *, patients_known: bool) -> st
     return f"{n_records} records{f' of {n_patients} patients' if patients_known else ', patients unknown'}"
 
 
-def rule_text(rule: Any) -> str:
+def rule_text(manifest: Mapping[str, Any]) -> str:
     """Write the manifest's label rule, its settings after its words."""
+    rule, with_likelihood = manifest["label_rule"], has_likelihood(manifest)
     if not isinstance(rule, Mapping):
         return str(rule)
     settings = ", ".join(
-        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in rule.items() if key != "text"
+        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in rule.items()
+        if key != "text" and (with_likelihood or key != "min_likelihood")
     )
     return "; ".join(filter(None, (str(rule.get("text", "")), settings)))
 

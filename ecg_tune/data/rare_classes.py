@@ -12,14 +12,15 @@ from ecg_tune.errors import DataError
 LEARNT_FROM = ("train", "validation")
 
 
-def rare_classes(class_names: Sequence[str], labels: Mapping[str, NDArray[np.uint8]], *, drop: bool) -> dict[str, str]:
+def rare_classes(
+    class_names: Sequence[str], labels: Mapping[str, NDArray[np.uint8]], *, drop: bool, zeros_known: bool = False
+) -> dict[str, str]:
     """Find classes to drop, until every class left has a positive and a negative record in train and in validation.
-
-    Records whose only labels are of dropped classes no longer count.
 
     Args:
         labels: Split → (n_records, n_classes) of 0/1; only "train" and "validation" are looked at.
         drop: False refuses instead.
+        zeros_known: Records of none of the classes count, as negatives. False: they don't, nor those that have dropped classes only.
 
     Returns:
         Class → why, e.g. "train has 80 records, none"; empty when all can be learnt.
@@ -33,7 +34,7 @@ def rare_classes(class_names: Sequence[str], labels: Mapping[str, NDArray[np.uin
         found: dict[str, str] = {}
         for split in LEARNT_FROM:
             own = labels[split][:, kept]
-            own = own[own.max(axis=1, initial=0) > 0]
+            own = own if zeros_known else own[own.max(axis=1, initial=0) > 0]
             for k, count in zip(kept, own.sum(axis=0, dtype=np.int64).tolist(), strict=True):
                 if count in (0, len(own)):
                     records = "1 record" if len(own) == 1 else f"{len(own)} records"

@@ -105,7 +105,7 @@ def test_recordings_of_a_table_are_read_resampled_and_divided_by_patient(folder,
     data = open_prepared(tmp_path / "data")
     splits = all_splits(data)
     assert (data.class_names, data.leads, data.n_samples) == (("AF", "fast rate"), ("II", "V1"), 1000)
-    assert sum(map(len, splits)) == manifest["exclusions"]["kept"] == N - 30  # a quarter of the records has no label
+    assert sum(map(len, splits)) == manifest["exclusions"]["kept"] == N  # a quarter of the records has no class: they are negatives
     patients = [set(split.records["patient_id"]) for split in splits]
     assert not (patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2])
     assert manifest["adapted"] == {"used the first 10 s of 12 s": N, "resampled from 500 to 100 Hz": N}
@@ -290,6 +290,7 @@ def test_snomed_codes_of_headers_become_classes(folder, tmp_path, capsys):
     data = open_prepared(tmp_path / "data")
     assert data.class_names == ("normal", "AF")
     assert not data.patients_known
+    assert data.manifest["exclusions"]["without a label"] == 0
     assert data.manifest["label_rule"]["text"].startswith("the SNOMED CT codes of the headers, by the mapping to classes; ")
     assert data.train.labels.sum(axis=1).tolist() == [1] * len(data.train)
     number = int(data.train.records["ecg_id"][0]) - 1

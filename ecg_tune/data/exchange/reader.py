@@ -23,7 +23,7 @@ from ecg_tune.data.prepared.images import ImageFile, StoredImages
 from ecg_tune.data.prepared.ledger import LEDGER, ledger_lines, record_opening, sealed_records
 from ecg_tune.data.prepared.writer import check_folder, write_prepared
 from ecg_tune.data.ptbxl.prepare import training_sd_mv
-from ecg_tune.data.ptbxl.quality import signal_flags
+from ecg_tune.data.ptbxl.quality import count_flags, signal_flags
 from ecg_tune.data.rare_classes import rare_classes
 from ecg_tune.data.recordings.recording import unit_scale
 from ecg_tune.errors import ConfigError, DataError
@@ -78,10 +78,10 @@ def import_tree(
     splits = {name: _read_split(tree, name, facts, scale, one_done) for name in SPLIT_NAMES}
     splits, facts = _with_images(tree, kind, splits, facts, one_done)
     _check_splits(tree, splits, facts)
-    facts |= _signal_facts(tree, splits, facts)
+    facts |= _signal_facts(tree, splits, facts) | _quality(tree, splits, facts)
     check_overlap(splits)
     _check_patients(splits)
-    rare_classes(facts["class_names"], {name: split.labels for name, split in splits.items()}, drop=False)
+    rare_classes(facts["class_names"], {name: split.labels for name, split in splits.items()}, drop=False, zeros_known=True)
     check_room(out, sum(array.nbytes for split in splits.values() for array in (split.signals_uv, split.images) if array is not None))
     manifest = write_prepared(out, splits, facts, replace_other=replace_other)
     if len(splits["test"]):
@@ -125,6 +125,14 @@ def _signal_facts(tree: Path, splits: Mapping[str, Split], facts: Mapping[str, A
             "and export them before any normalisation"
         )
     return {"normalisation": {"kind": facts["normalisation"]["kind"], "scale_mv": sd_mv}, "n_samples": splits["train"].signals_uv.shape[1]}
+
+
+def _quality(tree: Path, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Count the quality flags, of the table of records or of the signals; nothing where there is neither."""
+    if not facts["leads"] and not (tree / "labels" / f"records_{SHORT['train']}.csv").is_file():
+        return {}
+    flags = np.concatenate([split.records["flags"] for split in splits.values()])
+    return {"quality": count_flags(flags[flags >= 0])}
 
 
 def _millivolts(units: str) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ecg_tune.data.prepared.dataset import SPLIT_NAMES
 from ecg_tune.data.prepared.ledger import Line, gaps_text, ledger_lines, missing_before, openings_of, sealed_records
-from ecg_tune.data.prepared.manifest import read_manifest
+from ecg_tune.data.prepared.manifest import has_likelihood, read_manifest
 from ecg_tune.data.prepared.remote_copy import as_s3_storage, cache_folder
 
 MANIFEST_FACTS = (
@@ -84,7 +84,8 @@ def _head(facts: Mapping[str, Any]) -> str:
     if limit := facts.get("limit"):
         lines.append(f"  LIMITED      to {limit['read']} of {limit['of']} records, for a quick try")
     if isinstance(rule, Mapping):
-        lines.append(f"  label rule   {rule.get('text', 'not noted')} (min_likelihood {rule.get('min_likelihood', 0):g})")
+        likelihood = f" (min_likelihood {rule.get('min_likelihood', 0):g})" if has_likelihood(facts) else ""
+        lines.append(f"  label rule   {rule.get('text', 'not noted')}{likelihood}")
     else:
         lines.append(f"  label rule   {rule}")
     if taught := facts.get("taught"):

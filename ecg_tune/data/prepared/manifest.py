@@ -89,3 +89,9 @@ def compute_fingerprint(facts: Mapping[str, Any], digests: Mapping[str, str]) ->
     """
     identity = {k: facts[k] for k in ("class_names", "leads", "sampling_rate_hz", "split", "label_rule", "normalisation", "synthetic")}
     return hashlib.sha256(json.dumps([identity, digests], sort_keys=True).encode()).hexdigest()
+
+
+def has_likelihood(facts: Mapping[str, Any]) -> bool:
+    """Say whether the label rule's likelihood means something: in PTB-XL, which names the level of its labels, or above 0."""
+    rule = facts["label_rule"]
+    return "labels" in facts or (isinstance(rule, Mapping) and rule.get("min_likelihood", 0) > 0)

@@ -249,7 +249,7 @@ def _read_csv(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         raise DataError(f"{path} can't be read as a table ({reason}): {REMEDY}") from error
     missing = [column for column in columns if column not in table.columns]
     if missing:
-        raise DataError(f"{path} lacks the columns {', '.join(missing)}: {REMEDY}")
+        raise DataError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}: {REMEDY}")
     if table.empty:
         raise DataError(f"{path} holds no rows: {REMEDY}")
     ragged = [] if isinstance(table.index, pd.RangeIndex) else [0]

@@ -54,13 +54,18 @@ def _read_table(path: Path) -> tuple[list[str], NDArray[np.float64]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             first = file.readline(1_000_000)
-            delimiter = max(DELIMITERS, key=first.count)
+            delimiter = delimiter_of(first)
             names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
             if not any(map(standard_lead, (_without_unit(name) for name in names))):
                 raise DataError(f"{path.name}: its first line names no lead; write the names there, as in I,II,V2")
             return names, _parse(path.name, names, csv.reader(file, delimiter=delimiter))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path.name} is not a CSV file of text: {error}") from error
+
+
+def delimiter_of(first: str) -> str:
+    """Find what separates the cells of a table, comma, semicolon or tab, by its first line."""
+    return max(DELIMITERS, key=first.count)
 
 
 def _without_unit(name: str) -> str:

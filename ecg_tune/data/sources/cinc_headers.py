@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecg_tune.data.sources.record_list import SEXES, RecordList, check_class_names
+from ecg_tune.data.sources.record_list import SEXES, RecordList, check_class_names, table_delimiter
 from ecg_tune.errors import DataError
 from ecg_tune.file_sizes import LARGEST_HEADER, check_size
 
@@ -31,12 +31,12 @@ def read_mapping(path: Path) -> dict[str, str]:
     check_size(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.DictReader(file))
+            lines = list(csv.DictReader(file, delimiter=table_delimiter(path)))
         class_of = {line["code"].strip(): line["class"].strip() for line in lines}
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist: name a CSV file with the columns code and class") from error
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError) as error:
-        raise DataError(f"{path} is no table with the columns code and class, separated by commas") from error
+        raise DataError(f"{path} is no table with the columns code and class, separated by commas, semicolons or tabs") from error
     if not class_of or len(class_of) < len(lines):
         raise DataError(f"{path} holds no line, or a code twice: write each code once")
     check_class_names(tuple(class_of.values()), str(path))
@@ -83,6 +83,7 @@ def read_headers(folder: Path, class_of: Mapping[str, str]) -> tuple[RecordList,
         name=folder.name,
         patients_known=False,
         rule="the SNOMED CT codes of the headers, by the mapping to classes",
+        zeros_known=False,  # each database looks for codes of its own: one that is not there may not have been looked for
     ), unknown
 
 

@@ -99,9 +99,9 @@ def prepare_recordings(
         )
     rows = {name: read.rows[splits[read.rows] == name] for name in SPLIT_NAMES}
     of_split = {name: records.labels[own] for name, own in rows.items()}
-    rare = rare_classes(records.class_names, of_split, drop=config.rare_classes == "drop")
+    rare = rare_classes(records.class_names, of_split, drop=config.rare_classes == "drop", zeros_known=records.zeros_known)
     kept = [k for k, name in enumerate(records.class_names) if name not in rare]
-    labelled = records.labels[:, kept].max(axis=1) > 0
+    labelled = records.zeros_known | (records.labels[:, kept].max(axis=1) > 0)
     made = {name: _split(name, records, read, rows[name][labelled[rows[name]]], patients, kept) for name in SPLIT_NAMES}
     check_overlap(made)
     facts = _facts(folder, records, config, made, read, n_listed=n_listed, rare=rare)
@@ -210,7 +210,6 @@ def _facts(
     if not len(splits["train"]) or not (scale_mv := training_sd_mv(splits["train"].signals_uv)):
         raise DataError(f"{records.name} leaves no training record that could be learnt from: give more records")
     n_kept = sum(map(len, splits.values()))
-    dropped = f"; without the rare classes {', '.join(rare)}" if rare else ""
     facts: dict[str, Any] = {
         "source": {"name": folder.resolve().name, "version": f"listed in {records.name}", "records": n_listed},
         "source_folder": str(folder.resolve()),
@@ -222,12 +221,12 @@ def _facts(
         "sampling_rate_hz": config.sampling_rate_hz,
         "n_samples": DURATION_S * config.sampling_rate_hz,
         "split": "70-15-15" if records.splits is None else "of the table",
-        "label_rule": {"text": f"{records.label_rule}{dropped}; records without any are dropped", "min_likelihood": 0.0},
+        "label_rule": _label_rule(records, rare),
         "normalisation": {"kind": config.normalise, "scale_mv": scale_mv},
         "exclusions": {
             "read": len(records),
             "damaged": len(read.damaged),
-            "without a label": len(records) - len(read.damaged) - n_kept,
+            **({} if records.zeros_known else {"without a label": len(records) - len(read.damaged) - n_kept}),
             "kept": n_kept,
         },
         "damaged": read.damaged,
@@ -237,3 +236,9 @@ def _facts(
     if not records.patients_known:
         facts["patients_known"] = False
     return facts if n_listed == len(records) else facts | {"limit": {"read": len(records), "of": n_listed}}
+
+
+def _label_rule(records: RecordList, rare: Mapping[str, str]) -> dict[str, Any]:
+    dropped = f"; without the rare classes {', '.join(rare)}" if rare else ""
+    without = "kept: they have none of the classes" if records.zeros_known else "dropped"
+    return {"text": f"{records.label_rule}{dropped}; records without any are {without}", "min_likelihood": 0.0}

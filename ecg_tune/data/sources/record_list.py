@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tune.data.ptbxl.tables import spread_rows
+from ecg_tune.data.recordings.csv_format import delimiter_of
 from ecg_tune.errors import DataError
 from ecg_tune.file_sizes import check_size
 
@@ -44,6 +45,7 @@ class RecordList:
         name: Of the list, for messages.
         patients_known: False where each record counts as a patient.
         rule: Where the labels come from; "" for the columns of the table.
+        zeros_known: A record of none of the classes is known to have none, and is kept. False: its classes are unknown, and it is dropped.
     """
 
     files: tuple[str, ...]
@@ -58,6 +60,7 @@ class RecordList:
     name: str
     patients_known: bool = True
     rule: str = ""
+    zeros_known: bool = True
 
     def __len__(self) -> int:
         return len(self.files)
@@ -78,7 +81,8 @@ class RecordList:
 
 
 def read_record_table(path: Path) -> RecordList:
-    """Read a CSV table: `record`, `patient_id`, one column of 0 and 1 a class, and maybe `split`, `age`, `sex`, `device`, `site`.
+    """Read a CSV table, separated by commas, semicolons or tabs: `record`, `patient_id`, one column of 0 and 1 a class, and maybe
+    `split`, `age`, `sex`, `device`, `site`. A record of no class is known to have none of them.
 
     Raises:
         DataError: It is no such table; names the column, the line and the remedy.
@@ -143,17 +147,20 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} is a folder, a pipe or a device: name a CSV file")
     check_size(path)
     try:
-        lines = _line_numbers(path)
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        delimiter = table_delimiter(path)
+        lines = _line_numbers(path, delimiter)
+        table = pd.read_csv(path, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist: name a CSV file with the columns {RECORD}, {PATIENT} and one a class") from error
     except (OSError, UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path} can't be read as a table in UTF-8 separated by commas: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} can't be read as a table in UTF-8 separated by commas, semicolons or tabs: {reason}") from error
     table.columns = [unicodedata.normalize("NFC", str(name).strip()) for name in table.columns]
     missing = [name for name in (RECORD, PATIENT) if name not in table.columns]
     if missing:
         raise DataError(
-            f"{path} lacks the column {' and '.join(missing)}: its first line must name {RECORD}, {PATIENT} and one column a class"
+            f"{path} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)}: its first line must name {RECORD}, {PATIENT} and "
+            "one column a class, separated by commas, semicolons or tabs"
         )
     same = isinstance(table.index, pd.RangeIndex) and len(table) == len(lines)
     if table.empty or not same:
@@ -161,7 +168,13 @@ def _read_table(path: Path) -> pd.DataFrame:
     return table.set_axis(lines, axis="index").apply(lambda column: column.str.strip())
 
 
-def _line_numbers(path: Path) -> list[int]:
+def table_delimiter(path: Path) -> str:
+    """Find what separates the cells of a table, by its first line that is not blank."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return delimiter_of(next(filter(str.strip, file), ""))
+
+
+def _line_numbers(path: Path, delimiter: str) -> list[int]:
     """Check the names of the columns and that each line has as many cells; number the lines below that are not blank.
 
     A cell may go over several lines. pandas fills short lines up with empty cells, which would pass for an unknown age.
@@ -169,7 +182,7 @@ def _line_numbers(path: Path) -> list[int]:
     numbers: list[int] = []
     number, n_columns = 1, 0
     with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
+        reader = csv.reader(file, delimiter=delimiter)
         for cells in reader:
             if cells and not numbers:
                 _check_header([unicodedata.normalize("NFC", name.strip()) for name in cells], path)

@@ -66,7 +66,7 @@ def made_up_data(folder: Path, *, leads: tuple[str, ...] = ("I", "II", "V2"), ab
     facts = {
         "class_names": list(CLASS_NAMES), "leads": list(leads), "sampling_rate_hz": 100, "n_samples": 100, "split": "official",
         "label_rule": {"min_likelihood": 0}, "normalisation": {"kind": "global", "scale_mv": 0.5}, "synthetic": True,
-        "source": {"name": "made up"},
+        "source": {"name": "made up"}, "labels": "superclass",
     }  # fmt: skip
     write_prepared(folder, parts, facts)
     return open_prepared(folder)

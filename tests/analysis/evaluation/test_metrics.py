@@ -8,6 +8,7 @@ from sklearn import metrics as reference
 
 from analysis import ECGMetrics
 from analysis.evaluation.metrics import AVERAGES, COUNTS, RATES, mean_metrics
+from analysis.evaluation.provenance import rule_text
 from ecg_tune.config import CLASS_NAMES
 from ecg_tune.errors import ConfigError, DataError
 
@@ -160,3 +161,23 @@ def test_unusable_arrays_and_thresholds_are_refused() -> None:
         ECGMetrics(("A", "B"), [0.1, 0.2, 0.3])
     with pytest.raises(ConfigError, match=r"threshold must be 0\.\.1"):
         ECGMetrics(("A", "B"), 1.5)
+
+
+def test_one_class_with_records_that_lack_it_has_the_numbers_of_a_binary_classifier() -> None:
+    labels, probabilities = np.array([[1], [1], [0], [0], [0]], np.uint8), np.array([[0.9], [0.2], [0.6], [0.1], [0.3]])
+    result = ECGMetrics(class_names=["AF"]).calculate_metrics(labels, probabilities)
+    found = [result["AF"][name] for name in ("sensitivity", "specificity", "precision", "auc_roc")]
+    assert found == pytest.approx([1 / 2, 2 / 3, 1 / 2, 4 / 6])
+    assert [result["macro_avg"][name] for name in ("sensitivity", "specificity", "precision", "auc_roc")] == pytest.approx(found)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"label_rule": {"text": "own", "min_likelihood": 0.0}}, "own"),
+        ({"label_rule": {"text": "own", "min_likelihood": 50.0}}, "own; min_likelihood 50"),
+        ({"label_rule": {"text": "ptb", "min_likelihood": 0.0}, "labels": "superclass"}, "ptb; min_likelihood 0"),
+    ],
+)
+def test_a_likelihood_is_said_of_data_that_know_likelihoods(facts: dict[str, object], said: str) -> None:
+    assert rule_text(facts) == said
