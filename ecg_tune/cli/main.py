@@ -160,7 +160,10 @@ def interrupted(words: Sequence[str] = ()) -> str:
         words: The command's line; none when no command had begun.
     """
     resumes = any(list(words[: len(name.split())]) == name.split() for name in RESUMING)
-    return f"interrupted; the same command again {'keeps what is finished and does the rest' if resumes else 'starts from the beginning'}"
+    next_time = "keeps what is finished and does the rest" if resumes else "starts from the beginning"
+    if list(words[:1]) == ["evaluate"]:
+        next_time += "; if it had opened the test split, the ledger says so, and opening it again will be one more"
+    return f"interrupted; the same command again {next_time}"
 
 
 def _print_version(wanted: bool) -> None:
