@@ -113,7 +113,7 @@ def test_every_table_of_test_numbers_says_what_it_rests_on_and_the_report_has_ev
     text = (result.out / "DETAILED_METRICS_REPORT.txt").read_text()
     for title in ("PAIRED COMPARISONS", "CALIBRATION", "DECISION CURVES of CNN1D", "SUBGROUPS of CNN1D", "COST", "ENSEMBLE"):
         assert f"\n{title}" in text, title
-    assert "At the thresholds for sensitivity >= 0.9 on validation, mean over seeds:" in text
+    assert "At the thresholds for sensitivity >= 0.9 on validation (" in text
 
 
 def test_the_sensitivity_target_is_reached_on_validation_and_checked_before_the_test_split_is_opened(
@@ -140,7 +140,7 @@ def test_a_constant_predictor_and_more_models_than_are_drawn_give_a_whole_report
     assert calibration.xs("CNN1D")["Slope"].isna().all()
     assert calibration.xs("CNN1D")["Brier"].notna().all()
     text = (found.out / "DETAILED_METRICS_REPORT.txt").read_text()
-    assert "PAIRED COMPARISONS, 78 pairs; shown are the 12 with CNN1D, all are in the CSV" in text
+    assert "PAIRED COMPARISONS, 66 pairs; shown are the 11 with CNN1D, all are in the CSV" in text
 
 
 def test_a_test_split_of_one_patient_is_refused_and_stays_sealed(toy_model: Maker, tmp_path: Path) -> None:
