@@ -14,7 +14,7 @@ SLOW = "The current node timed out during startup. This could happen because the
 
 
 @pytest.mark.parametrize(("address", "error", "message"), [
-    (None, WorkFailedError, r"^Ray could not be started: .* overloaded\.; on a busy machine, run the same command again later$"),
+    (None, WorkFailedError, r"^Ray could not be started: .* overloaded; on a busy machine, run the same command again later$"),
     ("auto", UsageError, r"^the Ray cluster at auto can't be joined: The current node timed out"),
 ])  # fmt: skip
 def test_a_ray_that_is_too_slow_to_start_is_told_in_one_line(monkeypatch, address, error, message):
