@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from analysis.evaluation.statistics.subgroups import LEAST_LABELS
 from ecg_tune.config import check_range, inputs_text
 from ecg_tune.data.prepared.dataset import PreparedData, read_ledger
 from ecg_tune.data.prepared.ledger import Line, gaps_text
@@ -22,8 +23,8 @@ REFERENCE_MODELS = (
 )
 WIDTH = 100
 ENOUGH_RESAMPLES = 1000
-ENOUGH_POSITIVES, MOST_NAMED = 10, 5
-"""Positive records below which a bootstrap draws the same few again and again; classes named that have fewer."""
+MOST_NAMED = 5
+"""Classes with few positive records that are named."""
 
 
 @dataclass(frozen=True)
@@ -206,12 +207,12 @@ def interval_rule(provenance: Provenance) -> str:
 
 def _too_narrow(n_positives: Mapping[str, int]) -> str:
     """Name the classes with so few positive records that their intervals can't be believed, fewest first; a class with none has none."""
-    few = [f"{name} {n}" for name, n in sorted(n_positives.items(), key=lambda item: item[1]) if 0 < n < ENOUGH_POSITIVES]
+    few = [f"{name} {n}" for name, n in sorted(n_positives.items(), key=lambda item: item[1]) if 0 < n < LEAST_LABELS]
     if not few:
         return ""
     more = f" and {len(few) - MOST_NAMED} more" if len(few) > MOST_NAMED else ""
     return (
-        f"; for classes with fewer than {ENOUGH_POSITIVES} positive test records ({', '.join(few[:MOST_NAMED])}{more}) "
+        f"; for classes with fewer than {LEAST_LABELS} positive test records ({', '.join(few[:MOST_NAMED])}{more}) "
         "they are too narrow to be believed"
     )
 

@@ -20,6 +20,7 @@ import random
 import sys
 import tempfile
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -89,7 +90,7 @@ class SyneTune:
             self.scheduler.on_trial_error(self.trials[number])
 
 
-class WithBudgets:
+class WithBudgets(ABC):
     """A library that asks for a config with a budget, and is told the config's best value up to it; of a failed one, 0.
 
     A config that is asked for with a larger budget goes on from its last epoch. What is known of it already is told at once.
@@ -101,13 +102,13 @@ class WithBudgets:
         self.jobs: dict[int, tuple[Any, int]] = {}
         self.ended: set[int] = set()
 
+    @abstractmethod
     def next_job(self) -> tuple[Any, Any, Mapping[str, Any], float]:
         """Return a job of the library: itself, what is one config's own, the parameters, the budget."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self, job: Any, cost: float) -> None:
         """Report a job's cost, 1 less the value."""
-        raise NotImplementedError
 
     def ask(self) -> Answer:
         """Start a trial, or go on with one."""
